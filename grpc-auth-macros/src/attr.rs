@@ -1,0 +1,165 @@
+//! Reading the rules: `require_scopes`, `authenticated`, `allow_unauthenticated`.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Attribute, Error, Expr, ExprCall, ExprPath, Lit, LitStr, Meta, Path, Token};
+
+use crate::diagnostics;
+use crate::model::{Rule, ScopeRule};
+
+const NAMES: [&str; 3] = ["require_scopes", "authenticated", "allow_unauthenticated"];
+
+/// A rule as it stands on a method or an impl.
+pub(crate) struct RuleAttribute {
+    pub(crate) rule: Rule,
+    pub(crate) rpc: Option<LitStr>,
+}
+
+/// Tells whether an attribute is a rule of ours, by its bare name or under this crate's path;
+/// other crates may have attributes of the same names.
+pub(crate) fn rule_name(attribute: &Attribute, krate: &Path) -> Option<&'static str> {
+    let path = attribute.path();
+    let name = path.segments.last()?.ident.to_string();
+    let name = *NAMES.iter().find(|known| **known == name)?;
+    let prefix: Vec<_> = path.segments.iter().map(|segment| &segment.ident).collect();
+    let (_, prefix) = prefix.split_last()?;
+    let is_crate = prefix.len() == krate.segments.len()
+        && prefix.iter().zip(&krate.segments).all(|(own, segment)| **own == segment.ident);
+    let is_grpc_auth = matches!(prefix, [only] if *only == "grpc_auth");
+    (prefix.is_empty() || is_crate || is_grpc_auth).then_some(name)
+}
+
+/// Tells whether a `cfg_attr` has a rule inside.
+pub(crate) fn hides_rule(attribute: &Attribute) -> bool {
+    fn mentions(tokens: TokenStream) -> bool {
+        tokens.into_iter().any(|tree| match tree {
+            TokenTree::Ident(ident) => NAMES.iter().any(|name| ident == name),
+            TokenTree::Group(group) => mentions(group.stream()),
+            _ => false,
+        })
+    }
+    attribute.path().is_ident("cfg_attr") && mentions(attribute.meta.to_token_stream())
+}
+
+impl RuleAttribute {
+    pub(crate) fn parse(attribute: &Attribute, name: &'static str) -> Result<Self, Error> {
+        let arguments = match &attribute.meta {
+            Meta::Path(_) => Punctuated::new(),
+            Meta::List(_) => attribute
+                .parse_args_with(Punctuated::<Expr, Token![,]>::parse_terminated)
+                .map_err(|error| diagnostics::not_a_scope_at(error.span()))?,
+            Meta::NameValue(pair) => return Err(diagnostics::not_a_scope(&pair.value)),
+        };
+        let mut rpc = None;
+        let mut scopes = Vec::new();
+        for argument in arguments {
+            match argument {
+                Expr::Assign(pair) => read_rpc(&pair.left, &pair.right, &mut rpc)?,
+                expression => scopes.push(expression),
+            }
+        }
+        let rule = match (name, scopes.first()) {
+            ("require_scopes", None) => return Err(diagnostics::no_scopes(attribute.span())),
+            ("require_scopes", Some(_)) => Rule::RequireScopes(scope_rules(scopes)?),
+            (name, Some(first)) => return Err(diagnostics::rule_with_arguments(name, first)),
+            ("authenticated", None) => Rule::Authenticated,
+            (_, None) => Rule::AllowUnauthenticated,
+        };
+        Ok(Self { rule, rpc })
+    }
+}
+
+fn read_rpc(key: &Expr, value: &Expr, rpc: &mut Option<LitStr>) -> Result<(), Error> {
+    let Expr::Path(ExprPath { path, .. }) = key else {
+        return Err(diagnostics::not_a_scope(key));
+    };
+    let Some(key) = path.get_ident() else { return Err(diagnostics::not_a_scope(path)) };
+    if key != "rpc" {
+        return Err(diagnostics::unknown_key(key));
+    }
+    let name = match value {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Str(name) => name.clone(),
+            other => return Err(diagnostics::rpc_not_a_name(other)),
+        },
+        other => return Err(diagnostics::rpc_not_a_name(other)),
+    };
+    let text = name.value();
+    let is_name = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !is_name {
+        return Err(diagnostics::rpc_not_a_name(name));
+    }
+    match rpc.replace(name) {
+        Some(_) => Err(diagnostics::twice(key)),
+        None => Ok(()),
+    }
+}
+
+/// Reads a list; every mistake in it is reported.
+fn scope_rules(expressions: impl IntoIterator<Item = Expr>) -> Result<Vec<ScopeRule>, Error> {
+    let mut errors: Option<Error> = None;
+    let mut seen: Vec<String> = Vec::new();
+    let mut rules = Vec::new();
+    for expression in expressions {
+        let text = expression.to_token_stream().to_string();
+        let rule = if seen.contains(&text) {
+            Err(diagnostics::same_scope_twice(&expression))
+        } else {
+            seen.push(text);
+            scope_rule(expression)
+        };
+        match (rule, &mut errors) {
+            (Ok(rule), _) => rules.push(rule),
+            (Err(error), Some(errors)) => errors.combine(error),
+            (Err(error), None) => errors = Some(error),
+        }
+    }
+    errors.map_or(Ok(rules), Err)
+}
+
+fn scope_rule(expression: Expr) -> Result<ScopeRule, Error> {
+    match expression {
+        Expr::Lit(literal) => match literal.lit {
+            Lit::Str(scope) => {
+                diagnostics::check_scope(&scope)?;
+                Ok(ScopeRule::Literal(scope))
+            }
+            other => Err(diagnostics::not_a_scope(other)),
+        },
+        Expr::Path(ExprPath { attrs, qself: None, path, .. }) if attrs.is_empty() => {
+            Ok(ScopeRule::Constant(path))
+        }
+        Expr::Call(call) => group(call),
+        Expr::Assign(pair) => match &*pair.left {
+            Expr::Path(key) if key.path.is_ident("rpc") => {
+                Err(diagnostics::rpc_not_a_name(&pair.left))
+            }
+            Expr::Path(key) => match key.path.get_ident() {
+                Some(key) => Err(diagnostics::unknown_key(key)),
+                None => Err(diagnostics::not_a_scope(pair)),
+            },
+            _ => Err(diagnostics::not_a_scope(pair)),
+        },
+        other => Err(diagnostics::not_a_scope(other)),
+    }
+}
+
+fn group(call: ExprCall) -> Result<ScopeRule, Error> {
+    let name = match &*call.func {
+        Expr::Path(function) => function.path.get_ident(),
+        _ => None,
+    };
+    let Some(name) = name else { return Err(diagnostics::not_a_scope(call)) };
+    let make = match name.to_string().as_str() {
+        "any" => ScopeRule::Any,
+        "all" => ScopeRule::All,
+        _ => return Err(diagnostics::unknown_group(name)),
+    };
+    if call.args.is_empty() {
+        return Err(diagnostics::empty_group(&call, &name.to_string()));
+    }
+    scope_rules(call.args).map(make)
+}

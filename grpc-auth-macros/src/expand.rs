@@ -1,0 +1,237 @@
+//! Writing the code: the user's impl with a guard in each method, then the table.
+
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{AttrStyle, FnArg, Pat, PatType, Path};
+
+use crate::diagnostics::Errors;
+use crate::model::{Row, Rule, ScopeRule, Service};
+use crate::parse::{Impl, Item, Method, Options};
+
+/// Expands `#[protect]`. The user's impl is always emitted, so that one mistake gives one message.
+pub(crate) fn protect(options: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let options: Options = errors.take(syn::parse2(options)).unwrap_or_default();
+    let Some(mut parsed) = errors.take(Impl::parse(item.clone())) else {
+        let mut output = errors.to_compile_error();
+        item.to_tokens(&mut output);
+        return output;
+    };
+    let service = Service::new(options, &mut parsed, &mut errors);
+    let mut output = errors.to_compile_error();
+    output.extend(user_impl(&service, &parsed));
+    output.extend(table(&service, &parsed));
+    // A method with a mistake has no row to compare.
+    if errors.is_empty() {
+        output.extend(descriptor_check(&service));
+    }
+    output
+}
+
+fn user_impl(service: &Service, item: &Impl) -> TokenStream {
+    let mut rows = service.rows.iter().enumerate();
+    let items: TokenStream = item
+        .items
+        .iter()
+        .map(|item| match item {
+            Item::Method(item) => match rows.next() {
+                Some((position, Some(row))) => method(service, item, Some((position, row))),
+                _ => method(service, item, None),
+            },
+            Item::Other { tokens, .. } => tokens.clone(),
+        })
+        .collect();
+    let is_inner = |style: &AttrStyle| matches!(style, AttrStyle::Inner(_));
+    let (inner, outer): (Vec<_>, Vec<_>) =
+        item.header.attrs.iter().partition(|attribute| is_inner(&attribute.style));
+    let mut braces = Group::new(Delimiter::Brace, quote!(#(#inner)* #items));
+    braces.set_span(item.braces.span());
+    let header = &item.header;
+    let (generics, trait_path, self_ty) = (&header.generics, &item.trait_path, &header.self_ty);
+    let (unsafety, where_clause) = (&header.unsafety, &generics.where_clause);
+    quote! {
+        #(#outer)* #unsafety impl #generics #trait_path for #self_ty #where_clause #braces
+    }
+}
+
+/// A method with its guard, and with its injected parameters turned into bindings.
+fn method(service: &Service, method: &Method, row: Option<(usize, &Row)>) -> TokenStream {
+    let mut signature = method.signature.clone();
+    let mut inputs = Punctuated::new();
+    let mut request = None;
+    let mut bindings = TokenStream::new();
+    for input in signature.inputs {
+        match input {
+            FnArg::Typed(mut parameter) if request.is_none() => {
+                let (name, binding) = name_request(&mut parameter);
+                request = Some(name);
+                bindings.extend(binding);
+                inputs.push(FnArg::Typed(parameter));
+            }
+            FnArg::Typed(parameter) => bindings.extend(injected(service, &parameter, row)),
+            receiver @ FnArg::Receiver(_) => inputs.push(receiver),
+        }
+    }
+    signature.inputs = inputs;
+    let wants_injection = method.signature.inputs.iter().filter(is_typed).count() > 1;
+    let guard = match (row, &request) {
+        (Some(row), Some(request)) => guard(service, row, request, wants_injection),
+        _ => TokenStream::new(),
+    };
+    let (attrs, visibility) = (&method.attrs, &method.visibility);
+    let (inner_attrs, body) = (&method.inner_attrs, &method.body);
+    let mut block = Group::new(Delimiter::Brace, quote!(#(#inner_attrs)* #guard #bindings #body));
+    block.set_span(method.braces.span.join());
+    quote!(#(#attrs)* #visibility #signature #block)
+}
+
+fn guard(
+    service: &Service,
+    (position, row): (usize, &Row),
+    request: &Ident,
+    wants_injection: bool,
+) -> TokenStream {
+    let (krate, server, rpc) = (&service.krate, &service.server, &row.rpc);
+    let enter = quote! {
+        #krate::__private::enter(
+            const { #krate::__private::row::<#server<Self>, Self>(#position, #rpc) },
+            &#request,
+        )
+    };
+    if !wants_injection {
+        return quote! {
+            if let ::core::result::Result::Err(refusal) = #enter {
+                return refusal;
+            }
+        };
+    }
+    let admitted = local("admitted");
+    quote! {
+        let #admitted = match #enter {
+            ::core::result::Result::Ok(admitted) => admitted,
+            ::core::result::Result::Err(refusal) => return refusal,
+        };
+    }
+}
+
+/// A parameter that was asked for, as a binding; a method with a mistake has no guard to make it.
+fn injected(service: &Service, parameter: &PatType, row: Option<(usize, &Row)>) -> TokenStream {
+    let krate = &service.krate;
+    let PatType { attrs, pat, ty, .. } = parameter;
+    let Some((_, row)) = row else {
+        return quote!(#(#attrs)* let #pat: #ty = #krate::__private::unreachable(););
+    };
+    let inject = match row.rule {
+        Rule::AllowUnauthenticated => quote_spanned!(ty.span()=> inject_optional::<#ty, _>),
+        Rule::Authenticated | Rule::RequireScopes(_) => {
+            quote_spanned!(ty.span()=> inject::<#ty, _>)
+        }
+    };
+    let admitted = local("admitted");
+    quote! {
+        #(#attrs)*
+        let #pat: #ty = match #admitted.#inject() {
+            ::core::result::Result::Ok(injected) => injected,
+            ::core::result::Result::Err(refusal) => return refusal,
+        };
+    }
+}
+
+/// The name of the request. A pattern without one is bound after the guard has seen the request.
+fn name_request(parameter: &mut PatType) -> (Ident, TokenStream) {
+    if let Pat::Ident(pattern) = &*parameter.pat
+        && pattern.by_ref.is_none()
+        && pattern.subpat.is_none()
+    {
+        return (pattern.ident.clone(), TokenStream::new());
+    }
+    let name = local("request");
+    let pattern = std::mem::replace(&mut *parameter.pat, syn::parse_quote!(#name));
+    (name.clone(), quote!(let #pattern = #name;))
+}
+
+/// A name that cannot meet one of the user's.
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+fn is_typed(input: &&FnArg) -> bool {
+    matches!(input, FnArg::Typed(_))
+}
+
+/// The impl of `ProtectedService`: the table, and the way into tonic's server.
+fn table(service: &Service, item: &Impl) -> TokenStream {
+    let Service { krate, server, cfgs, .. } = service;
+    let rows = service.rows.iter().flatten().map(|row| {
+        let (cfgs, rpc, rule) = (&row.cfgs, &row.rpc, access_rule(krate, &row.rule));
+        quote!(#(#cfgs)* #krate::policy::MethodPolicy::new(#rpc, #rule))
+    });
+    let header = &item.header;
+    let (generics, self_ty) = (&header.generics, &header.self_ty);
+    let where_clause = &generics.where_clause;
+    quote! {
+        #(#cfgs)*
+        impl #generics #krate::ProtectedService<#server<Self>> for #self_ty #where_clause {
+            const POLICY: #krate::policy::ServicePolicy = #krate::policy::ServicePolicy::guarded(
+                <#server<Self> as #krate::__private::NamedService>::NAME,
+                &[#(#rows),*],
+            );
+
+            fn into_server(service: #krate::__private::Arc<Self>) -> #server<Self> {
+                <#server<Self>>::from_arc(service)
+            }
+        }
+    }
+}
+
+fn access_rule(krate: &Path, rule: &Rule) -> TokenStream {
+    let rule = match rule {
+        Rule::AllowUnauthenticated => quote!(AllowUnauthenticated),
+        Rule::Authenticated => quote!(Authenticated),
+        Rule::RequireScopes(rules) => {
+            let rule = match rules.as_slice() {
+                [only] => scope_rule(krate, only),
+                several => group(krate, &quote!(All), several),
+            };
+            quote!(RequireScopes(#rule))
+        }
+    };
+    quote!(#krate::policy::AccessRule::#rule)
+}
+
+fn scope_rule(krate: &Path, rule: &ScopeRule) -> TokenStream {
+    match rule {
+        ScopeRule::Literal(scope) => {
+            quote!(#krate::policy::ScopeRule::Scope(#krate::Scope::from_static(#scope)))
+        }
+        ScopeRule::Constant(path) => quote!(#krate::policy::ScopeRule::Scope(#path)),
+        ScopeRule::All(rules) => group(krate, &quote!(All), rules),
+        ScopeRule::Any(rules) => group(krate, &quote!(Any), rules),
+    }
+}
+
+fn group(krate: &Path, variant: &TokenStream, rules: &[ScopeRule]) -> TokenStream {
+    let rules = rules.iter().map(|rule| scope_rule(krate, rule));
+    quote!(#krate::policy::ScopeRule::#variant(&[#(#rules),*]))
+}
+
+/// Independent of the type's parameters, so that the compiler evaluates it in any case.
+fn descriptor_check(service: &Service) -> TokenStream {
+    let Service { krate, server, cfgs, .. } = service;
+    let Some(descriptor) = &service.descriptor else { return TokenStream::new() };
+    let names = service.rows.iter().flatten().map(|row| {
+        let (cfgs, rpc) = (&row.cfgs, &row.rpc);
+        quote!(#(#cfgs)* #rpc)
+    });
+    let rows = quote!(&[#(#names),*]);
+    quote_spanned! {descriptor.span()=>
+        #(#cfgs)*
+        const _: () = #krate::__private::check_descriptor(
+            #descriptor,
+            <#server<()> as #krate::__private::NamedService>::NAME,
+            #rows,
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! What an impl means: nothing invalid fits in here.
+
+use heck::ToUpperCamelCase;
+use quote::format_ident;
+use syn::ext::IdentExt;
+use syn::{Attribute, Error, FnArg, Ident, LitStr, Path, Signature, parse_quote};
+
+use crate::attr::{RuleAttribute, hides_rule, rule_name};
+use crate::diagnostics::{self, Errors};
+use crate::parse::{Impl, Item, Method, Options};
+
+/// Who may call.
+#[derive(Clone)]
+pub(crate) enum Rule {
+    AllowUnauthenticated,
+    Authenticated,
+    RequireScopes(Vec<ScopeRule>),
+}
+
+#[derive(Clone)]
+pub(crate) enum ScopeRule {
+    Literal(LitStr),
+    Constant(Path),
+    All(Vec<ScopeRule>),
+    Any(Vec<ScopeRule>),
+}
+
+/// A protected service.
+pub(crate) struct Service {
+    pub(crate) krate: Path,
+    /// The type that tonic generates, without its parameter.
+    pub(crate) server: Path,
+    pub(crate) descriptor: Option<Path>,
+    /// `cfg` on the impl.
+    pub(crate) cfgs: Vec<Attribute>,
+    /// In the order of the impl's methods; none where the method has a mistake.
+    pub(crate) rows: Vec<Option<Row>>,
+}
+
+/// One method's line in the table.
+pub(crate) struct Row {
+    pub(crate) rpc: LitStr,
+    pub(crate) rule: Rule,
+    /// `cfg` on the method: without it there is no row.
+    pub(crate) cfgs: Vec<Attribute>,
+}
+
+impl Service {
+    /// Takes the rules away from the impl and understands them.
+    pub(crate) fn new(options: Options, item: &mut Impl, errors: &mut Errors) -> Self {
+        let krate = options.krate.unwrap_or_else(|| parse_quote!(::grpc_auth));
+        let default = take_rule(&mut item.header.attrs, &krate, "the impl", errors);
+        if let Some(RuleAttribute { rpc: Some(rpc), .. }) = &default {
+            errors.push(diagnostics::rpc_on_impl(rpc));
+        }
+        let default = default.map(|attribute| attribute.rule);
+        let mut rows: Vec<Option<Row>> = Vec::new();
+        let mut methods: Vec<Ident> = Vec::new();
+        for item in &mut item.items {
+            match item {
+                Item::Method(method) => {
+                    let row = row(method, default.as_ref(), &krate, errors);
+                    rows.push(row);
+                    methods.push(method.signature.ident.clone());
+                }
+                Item::Other { attrs, tokens, is_macro } => {
+                    if *is_macro {
+                        errors.push(diagnostics::macro_item(tokens));
+                    }
+                    for attribute in attrs.iter().filter(|a| rule_name(a, &krate).is_some()) {
+                        errors.push(diagnostics::rule_on_other_item(attribute));
+                    }
+                }
+            }
+        }
+        same_rpc_twice(&rows, &methods, errors);
+        Self {
+            server: options.server.unwrap_or_else(|| server_beside(&item.trait_path)),
+            krate,
+            descriptor: options.descriptor,
+            cfgs: cfgs(&item.header.attrs),
+            rows,
+        }
+    }
+}
+
+fn row(
+    method: &mut Method,
+    default: Option<&Rule>,
+    krate: &Path,
+    errors: &mut Errors,
+) -> Option<Row> {
+    let name = &method.signature.ident;
+    let had_rule = method.attrs.iter().any(|a| rule_name(a, krate).is_some() || hides_rule(a));
+    let attribute = take_rule(&mut method.attrs, krate, &format!("method `{name}`"), errors);
+    let has_request = errors.take(request(&method.signature)).is_some();
+    let (rule, rpc) = match (attribute, default) {
+        (Some(attribute), _) => (attribute.rule, attribute.rpc),
+        // What is wrong with the rule has been said.
+        (None, _) if had_rule => return None,
+        (None, Some(rule)) => (rule.clone(), None),
+        (None, None) => {
+            errors.push(diagnostics::no_rule(name));
+            return None;
+        }
+    };
+    has_request.then(|| Row {
+        rpc: rpc.unwrap_or_else(|| rpc_name(name)),
+        rule,
+        cfgs: cfgs(&method.attrs),
+    })
+}
+
+/// Takes the rules out of the attributes: one is right, more are a mistake.
+fn take_rule(
+    attributes: &mut Vec<Attribute>,
+    krate: &Path,
+    owner: &str,
+    errors: &mut Errors,
+) -> Option<RuleAttribute> {
+    let mut found = None;
+    let mut count = 0;
+    attributes.retain(|attribute| {
+        if hides_rule(attribute) {
+            errors.push(diagnostics::hidden_rule(attribute));
+            return false;
+        }
+        let Some(name) = rule_name(attribute, krate) else { return true };
+        count += 1;
+        if count > 1 {
+            errors.push(diagnostics::second_rule(attribute, owner));
+        } else {
+            found = errors.take(RuleAttribute::parse(attribute, name));
+        }
+        false
+    });
+    found
+}
+
+/// The parameter after the receiver.
+fn request(signature: &Signature) -> Result<(), Error> {
+    match signature.inputs.iter().find(|input| matches!(input, FnArg::Typed(_))) {
+        Some(_) => Ok(()),
+        None => Err(diagnostics::no_request(&signature.ident)),
+    }
+}
+
+/// tonic derives the method's name from the RPC's; the way back is a guess that `rpc` corrects.
+fn rpc_name(method: &Ident) -> LitStr {
+    LitStr::new(&method.unraw().to_string().to_upper_camel_case(), method.span())
+}
+
+/// Methods under `cfg` may be alternatives.
+fn same_rpc_twice(rows: &[Option<Row>], methods: &[Ident], errors: &mut Errors) {
+    let mut seen: std::collections::HashMap<String, &Ident> = std::collections::HashMap::new();
+    for (row, method) in rows.iter().zip(methods) {
+        let Some(row) = row.as_ref().filter(|row| row.cfgs.is_empty()) else { continue };
+        if let Some(other) = seen.insert(row.rpc.value(), method) {
+            errors.push(diagnostics::same_rpc_twice(&row.rpc, other));
+        }
+    }
+}
+
+/// `pb::echo_server::Echo` is served by `pb::echo_server::EchoServer`.
+fn server_beside(trait_path: &Path) -> Path {
+    let mut path = trait_path.clone();
+    if let Some(last) = path.segments.last_mut() {
+        last.ident = format_ident!("{}Server", last.ident.unraw(), span = last.ident.span());
+        last.arguments = syn::PathArguments::None;
+    }
+    path
+}
+
+fn cfgs(attributes: &[Attribute]) -> Vec<Attribute> {
+    attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect()
+}

@@ -1,0 +1,176 @@
+//! Reading an impl. Signatures are parsed, bodies stay tokens: they are the compiler's business,
+//! and a thousand of them cost nothing here.
+
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::parse::discouraged::Speculative;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::{Attribute, Error, Ident, ImplItem, ItemImpl, Path, Signature, Token, Visibility, token};
+
+use crate::diagnostics;
+
+/// An impl as the user wrote it.
+pub(crate) struct Impl {
+    /// Without its items.
+    pub(crate) header: ItemImpl,
+    pub(crate) trait_path: Path,
+    pub(crate) items: Vec<Item>,
+    pub(crate) braces: Group,
+}
+
+pub(crate) enum Item {
+    Method(Method),
+    /// A type, a constant, a macro call: emitted as it came.
+    Other {
+        attrs: Vec<Attribute>,
+        tokens: TokenStream,
+        is_macro: bool,
+    },
+}
+
+/// A method with its body unread.
+pub(crate) struct Method {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
+    pub(crate) signature: Signature,
+    pub(crate) inner_attrs: Vec<Attribute>,
+    pub(crate) body: TokenStream,
+    pub(crate) braces: token::Brace,
+}
+
+/// The arguments of `#[protect]`.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) server: Option<Path>,
+    pub(crate) krate: Option<Path>,
+    pub(crate) descriptor: Option<Path>,
+}
+
+impl Impl {
+    pub(crate) fn parse(tokens: TokenStream) -> Result<Self, Error> {
+        let mut trees: Vec<_> = tokens.clone().into_iter().collect();
+        let Some(TokenTree::Group(braces)) = trees.pop() else {
+            return Err(diagnostics::not_a_trait_impl(first_line(tokens)));
+        };
+        // Everything before the braces is read by syn, as the header of an empty impl.
+        let empty = TokenTree::Group(Group::new(Delimiter::Brace, TokenStream::new()));
+        let shell = trees.into_iter().chain([empty]).collect();
+        let is_impl = braces.delimiter() == Delimiter::Brace && starts_with_impl(&tokens);
+        if !is_impl {
+            return Err(diagnostics::not_a_trait_impl(first_line(tokens)));
+        }
+        let header: ItemImpl = syn::parse2(shell)?;
+        let Some((trait_path, _)) = header.trait_.clone() else {
+            return Err(diagnostics::inherent_impl(&header.self_ty));
+        };
+        if header.modifiers.require_empty().is_err() {
+            return Err(diagnostics::negative_impl(&trait_path));
+        }
+        let items = (|input: ParseStream<'_>| {
+            let mut items = Vec::new();
+            while !input.is_empty() {
+                items.push(input.parse()?);
+            }
+            Ok(items)
+        })
+        .parse2(braces.stream())?;
+        Ok(Self { header, trait_path, items, braces })
+    }
+}
+
+impl Parse for Item {
+    fn parse(input: ParseStream<'_>) -> Result<Self, Error> {
+        let start = input.fork();
+        let attrs = input.call(Attribute::parse_outer)?;
+        let visibility = input.parse()?;
+        if !is_function(input) {
+            return other_item(&start, input, attrs);
+        }
+        let signature = input.parse()?;
+        let content;
+        let braces = syn::braced!(content in input);
+        Ok(Self::Method(Method {
+            attrs,
+            visibility,
+            signature,
+            inner_attrs: content.call(Attribute::parse_inner)?,
+            body: content.parse()?,
+            braces,
+        }))
+    }
+}
+
+fn is_function(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    loop {
+        if ahead.peek(Token![fn]) {
+            return true;
+        }
+        let qualifier = ahead.peek(Token![async])
+            || ahead.peek(Token![unsafe])
+            || ahead.peek(Token![extern])
+            || ahead.peek(Token![const])
+            || ahead.peek(syn::LitStr);
+        if !qualifier || ahead.parse::<TokenTree>().is_err() {
+            return false;
+        }
+    }
+}
+
+/// Reads an item again from its start, as syn knows it.
+fn other_item(
+    start: ParseStream<'_>,
+    input: ParseStream<'_>,
+    attrs: Vec<Attribute>,
+) -> Result<Item, Error> {
+    let item: ImplItem = start.parse()?;
+    input.advance_to(start);
+    let is_macro = matches!(item, ImplItem::Macro(_));
+    Ok(Item::Other { attrs, tokens: item.into_token_stream(), is_macro })
+}
+
+impl Parse for Options {
+    fn parse(input: ParseStream<'_>) -> Result<Self, Error> {
+        let mut options = Self::default();
+        while !input.is_empty() {
+            let name = input.call(Ident::parse_any)?;
+            let slot = match name.to_string().as_str() {
+                "server" => &mut options.server,
+                "crate" => &mut options.krate,
+                "descriptor" => &mut options.descriptor,
+                _ => return Err(diagnostics::unknown_option(&name)),
+            };
+            input.parse::<Token![=]>()?;
+            if slot.replace(input.call(Path::parse_mod_style)?).is_some() {
+                return Err(diagnostics::twice(&name));
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// `impl`, whatever attributes stand before it.
+fn starts_with_impl(tokens: &TokenStream) -> bool {
+    let header = |input: ParseStream<'_>| {
+        input.call(Attribute::parse_outer)?;
+        let is_impl = input.peek(Token![impl])
+            || (input.peek(Token![unsafe]) && input.peek2(Token![impl]))
+            || (input.peek(Token![default]) && input.peek2(Token![impl]));
+        input.parse::<TokenStream>()?;
+        Ok(is_impl)
+    };
+    header.parse2(tokens.clone()).unwrap_or(false)
+}
+
+/// The tokens before the first group in braces or parentheses: enough to point at.
+fn first_line(tokens: TokenStream) -> TokenStream {
+    let is_body = |tree: &TokenTree| match tree {
+        TokenTree::Group(group) => group.delimiter() != Delimiter::Bracket,
+        _ => false,
+    };
+    tokens.into_iter().take_while(|tree| !is_body(tree)).collect()
+}

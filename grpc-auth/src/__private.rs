@@ -1,0 +1,31 @@
+//! What generated code may name. No part of the public interface: it changes without notice.
+
+pub use std::sync::Arc;
+
+pub use tonic::server::NamedService;
+
+use crate::policy::Row;
+use crate::server::ProtectedService;
+
+pub use crate::server::guard::{Admitted, FromCaller, Inject, InjectOptional, Refuse, enter};
+
+/// The row of a method of the service `T`, found while compiling.
+#[must_use]
+pub const fn row<S, T: ProtectedService<S>>(position: usize, rpc: &str) -> Row {
+    match T::POLICY.row_near(position, rpc) {
+        Some(row) => row,
+        None => panic!("the table of the service has no row for the method"),
+    }
+}
+
+/// Compares the rows of a service with a descriptor, while compiling.
+pub const fn check_descriptor(descriptor: &[u8], service: &str, rows: &[&str]) {
+    crate::policy::check_descriptor(descriptor, service, rows);
+}
+
+/// Stands for an injected parameter in a method that does not compile for another reason.
+#[must_use]
+#[expect(clippy::unreachable, reason = "stands beside a compile error: it never runs")]
+pub const fn unreachable<T>() -> T {
+    unreachable!()
+}

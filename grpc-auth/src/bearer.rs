@@ -1,0 +1,152 @@
+//! The credentials of a call: exactly one bearer token in the metadata (RFC 6750 §2.1).
+
+use std::fmt;
+
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+
+/// HTTP/2 header limits make longer tokens useless; checked before anything else is looked at.
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
+const SCHEME: &str = "Bearer ";
+
+/// The access token of a call, as it came: for calling another service on behalf of the caller.
+///
+/// It never shows itself: `Debug` is redacted, and there is no `Display`.
+///
+/// ```
+/// use grpc_auth::BearerToken;
+///
+/// let token = BearerToken::parse("dGhlIHRva2Vu").unwrap();
+/// assert_eq!(format!("{token:?}"), "BearerToken([redacted])");
+/// assert_eq!(token.header_value(), "Bearer dGhlIHRva2Vu");
+/// assert!(BearerToken::parse("two words").is_none());
+/// ```
+#[derive(Clone)]
+pub struct BearerToken(HeaderValue);
+
+/// Why the metadata holds no bearer token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoToken {
+    Missing,
+    OtherScheme,
+    Malformed(&'static str),
+}
+
+impl BearerToken {
+    /// Takes a token68 of RFC 7235 §2.1 of at most 8 KiB.
+    #[must_use]
+    pub fn parse(token: &str) -> Option<Self> {
+        if token.len() > MAX_TOKEN_BYTES || !is_token68(token.as_bytes()) {
+            return None;
+        }
+        let mut value = HeaderValue::try_from(format!("{SCHEME}{token}")).ok()?;
+        value.set_sensitive(true);
+        Some(Self(value))
+    }
+
+    /// The token itself. Whoever holds it can act as the caller.
+    #[must_use]
+    pub fn expose_secret(&self) -> &str {
+        self.0.to_str().ok().and_then(|value| value.get(SCHEME.len()..)).unwrap_or_default()
+    }
+
+    /// The value of an `authorization` header, marked sensitive.
+    #[must_use]
+    pub fn header_value(&self) -> HeaderValue {
+        self.0.clone()
+    }
+
+    /// Reads `authorization`, and only it: not `authorization-bin`, no cookie, no query parameter.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Self, NoToken> {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let value = values.next().ok_or(NoToken::Missing)?;
+        if values.next().is_some() {
+            return Err(NoToken::Malformed("several authorization values"));
+        }
+        if value.len() > MAX_TOKEN_BYTES + SCHEME.len() {
+            return Err(NoToken::Malformed("longer than 8 KiB"));
+        }
+        let value = value.to_str().map_err(|_| NoToken::Malformed("not ASCII"))?;
+        let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+        if scheme.is_empty() {
+            return Err(NoToken::Malformed("no scheme"));
+        }
+        if !scheme.eq_ignore_ascii_case(SCHEME.trim_end()) {
+            return Err(NoToken::OtherScheme);
+        }
+        Self::parse(token).ok_or(NoToken::Malformed("not one token68 after `Bearer `"))
+    }
+}
+
+impl fmt::Debug for BearerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BearerToken([redacted])")
+    }
+}
+
+/// token68 = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
+fn is_token68(token: &[u8]) -> bool {
+    let unpadded = token.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    let (body, _) = token.split_at(unpadded);
+    !body.is_empty()
+        && body.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> HeaderMap {
+        values.into_iter().map(|v| (AUTHORIZATION, HeaderValue::from_bytes(v).unwrap())).collect()
+    }
+
+    #[test]
+    fn one_bearer_token_is_found_whatever_the_case_of_its_scheme() {
+        for value in ["Bearer a.b-_~+/c==", "bearer a.b-_~+/c==", "BEARER a.b-_~+/c=="] {
+            let token = BearerToken::from_headers(&headers([value.as_bytes()])).unwrap();
+            assert_eq!(token.expose_secret(), "a.b-_~+/c==");
+            assert!(token.header_value().is_sensitive());
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused_by_its_reason() {
+        let long = format!("Bearer {}", "a".repeat(MAX_TOKEN_BYTES + 1));
+        let two_tokens = NoToken::Malformed("not one token68 after `Bearer `");
+        for (values, reason) in [
+            (vec![], NoToken::Missing),
+            (vec!["Bearer a", "Bearer a"], NoToken::Malformed("several authorization values")),
+            (vec!["Bearer a", "Basic a"], NoToken::Malformed("several authorization values")),
+            (vec!["Basic YTpi"], NoToken::OtherScheme),
+            (vec!["DPoP a.b.c"], NoToken::OtherScheme),
+            (vec!["a.b.c"], NoToken::OtherScheme),
+            (vec!["Bearer\ta"], NoToken::OtherScheme),
+            (vec![""], NoToken::Malformed("no scheme")),
+            (vec![" Bearer a"], NoToken::Malformed("no scheme")),
+            (vec!["Bearer"], two_tokens),
+            (vec!["Bearer "], two_tokens),
+            (vec!["Bearer  a"], two_tokens),
+            (vec!["Bearer a "], two_tokens),
+            (vec!["Bearer a b"], two_tokens),
+            (vec!["Bearer a,Bearer b"], two_tokens),
+            (vec!["Bearer =="], two_tokens),
+            (vec!["Bearer a=b"], two_tokens),
+            (vec![&*long], NoToken::Malformed("longer than 8 KiB")),
+        ] {
+            let headers = headers(values.iter().map(|value| value.as_bytes()));
+            assert_eq!(BearerToken::from_headers(&headers).unwrap_err(), reason, "{values:?}");
+        }
+        let not_ascii = headers([&b"Bearer \xff"[..]]);
+        assert_eq!(
+            BearerToken::from_headers(&not_ascii).unwrap_err(),
+            NoToken::Malformed("not ASCII")
+        );
+    }
+
+    #[test]
+    fn other_places_are_not_read() {
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization-bin", HeaderValue::from_static("Bearer a"));
+        headers.insert("cookie", HeaderValue::from_static("authorization=Bearer a"));
+        assert_eq!(BearerToken::from_headers(&headers).unwrap_err(), NoToken::Missing);
+    }
+}

@@ -1,0 +1,187 @@
+//! The claims of a token as a type of the user's, deserialized once and shared.
+
+use std::any::{Any, type_name};
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+use serde::de::DeserializeOwned;
+
+/// The claims of the caller's token as a `T`.
+///
+/// A method asks for them as a parameter after its request, or takes them with
+/// [`request.claims::<T>()`](crate::RequestExt::claims). They are deserialized at most once per
+/// token and type; a clone copies a pointer. A token whose claims do not fit `T` is refused with
+/// PERMISSION_DENIED, and the log names the path that did not fit.
+///
+/// `Debug` shows the type alone: claims are personal data.
+pub struct Claims<T>(Arc<T>);
+
+/// Claims that do not fit the type that was asked for.
+///
+/// It holds the path within the claims, never a value from them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the token's claims do not fit `{type_name}` at `{path}`")]
+pub struct ClaimsMismatch {
+    path: Box<str>,
+    type_name: &'static str,
+}
+
+impl ClaimsMismatch {
+    /// Where in the claims, `address.city` or `roles[2]`; a missing member is named as well.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The type that the claims were to become.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        self.type_name
+    }
+}
+
+impl<T> Clone for Claims<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Deref for Claims<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> fmt::Debug for Claims<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Claims<{}>([redacted])", type_name::<T>())
+    }
+}
+
+/// One token's claims in every type that was asked for: a list that only grows, without a lock
+/// on the way to what is there already.
+#[derive(Default)]
+pub(crate) struct ClaimsMemo(OnceLock<Box<Node>>);
+
+struct Node {
+    /// A `Result<Claims<T>, ClaimsMismatch>`: a misfit is found once as well.
+    parsed: Box<dyn Any + Send + Sync>,
+    next: ClaimsMemo,
+}
+
+impl ClaimsMemo {
+    pub(crate) fn get_or_parse<T>(&self, json: &[u8]) -> Result<Claims<T>, ClaimsMismatch>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        let mut memo = self;
+        loop {
+            let node = memo.0.get_or_init(|| {
+                Box::new(Node { parsed: Box::new(parse::<T>(json)), next: Self::default() })
+            });
+            match node.parsed.downcast_ref::<Result<Claims<T>, ClaimsMismatch>>() {
+                Some(parsed) => return parsed.clone(),
+                None => memo = &node.next,
+            }
+        }
+    }
+}
+
+fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<Claims<T>, ClaimsMismatch> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    match serde_path_to_error::deserialize(&mut deserializer) {
+        Ok(claims) => Ok(Claims(Arc::new(claims))),
+        Err(error) => {
+            let mut path = error.path().to_string();
+            // serde reports a missing member at its parent. Its name comes from the type; every
+            // other word of serde_json's text may come from the token.
+            if let Some(name) = missing_member(&error.inner().to_string()) {
+                path = if path == "." { name.to_owned() } else { format!("{path}.{name}") };
+            }
+            Err(ClaimsMismatch { path: path.into(), type_name: type_name::<T>() })
+        }
+    }
+}
+
+fn missing_member(error: &str) -> Option<&str> {
+    let (name, _) = error.strip_prefix("missing field `")?.split_once('`')?;
+    Some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::thread;
+
+    use serde::{Deserialize, Deserializer};
+
+    use super::*;
+
+    static PARSED: AtomicUsize = AtomicUsize::new(0);
+
+    struct Counted(String);
+
+    impl Counted {
+        fn tenant(&self) -> &str {
+            &self.0
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Counted {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            PARSED.fetch_add(1, Relaxed);
+            #[derive(Deserialize)]
+            struct Wire {
+                tenant: String,
+            }
+            Wire::deserialize(deserializer).map(|wire| Self(wire.tenant))
+        }
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Nested {
+        #[expect(dead_code, reason = "only its type matters")]
+        team: Team,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Team {
+        #[expect(dead_code, reason = "only its type matters")]
+        size: u8,
+    }
+
+    #[test]
+    fn a_token_is_deserialized_once_per_type_whoever_asks_at_the_same_time() {
+        let memo = ClaimsMemo::default();
+        let json = br#"{"tenant":"blue"}"#;
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let other = memo.get_or_parse::<serde_json::Value>(json).unwrap();
+                    assert_eq!(other["tenant"], "blue");
+                    assert_eq!(memo.get_or_parse::<Counted>(json).unwrap().tenant(), "blue");
+                });
+            }
+        });
+        assert_eq!(PARSED.load(Relaxed), 1);
+    }
+
+    #[test]
+    fn a_misfit_names_its_path_and_no_value() {
+        for (json, path) in [
+            (r#"{"team":{"size":"canary"}}"#, "team.size"),
+            (r#"{"team":{"canary":1}}"#, "team.size"),
+            (r#"{"canary":1}"#, "team"),
+            (r#"{"team":["canary"]}"#, "team[0]"),
+        ] {
+            let memo = ClaimsMemo::default();
+            let error = memo.get_or_parse::<Nested>(json.as_bytes()).unwrap_err();
+            assert_eq!(error.path(), path, "{json}");
+            assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+            assert!(error.type_name().ends_with("Nested"));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Configuration that cannot work: said when the server is built, with what to write instead.
+
+use std::error::Error;
+
+/// Why a resource server cannot be built.
+///
+/// Each text names the setting and says what to write.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// No audience is set: tokens made for other services would be accepted.
+    #[error(
+        "no audience is set: call `.audience(\"https://api.example.com\")` with the identifier \
+         that this service has at the authorization server"
+    )]
+    AudienceMissing,
+    /// An audience is empty, or cannot stand in a header.
+    #[error(
+        "the audience {value:?} cannot be used: write the identifier of this service as it stands \
+         in `aud`, printable ASCII without quotes"
+    )]
+    AudienceInvalid {
+        /// What was configured.
+        value: String,
+    },
+    /// The realm cannot stand in a header.
+    #[error("the realm {value:?} cannot be used: write printable ASCII without quotes")]
+    RealmInvalid {
+        /// What was configured.
+        value: String,
+    },
+    /// No issuer is set: no token could ever be believed.
+    #[error(
+        "no issuer is set: start with `ResourceServer::auth0(..)`, `::oidc(..)` or \
+         `::static_keys(..)`, or add one with `.issuer(..)`"
+    )]
+    IssuerMissing,
+    /// The same issuer is configured twice: which of them decides would be a guess.
+    #[error("the issuer `{issuer}` is configured twice: keep one of them")]
+    IssuerDuplicate {
+        /// The issuer.
+        issuer: String,
+    },
+    /// An issuer or key-set address is not a URL.
+    #[error("the {setting} {value:?} is not a URL: write it like `https://issuer.example.com/`")]
+    UrlInvalid {
+        /// Which setting.
+        setting: &'static str,
+        /// What was configured.
+        value: String,
+        /// Why it is none.
+        #[source]
+        source: url::ParseError,
+    },
+    /// An issuer or key-set address would be fetched without TLS from another host.
+    #[error(
+        "the {setting} `{value}` is not https: whoever sits on the way could hand out keys of \
+         their own; write `https://..` (plain http is accepted from loopback addresses alone)"
+    )]
+    UrlInsecure {
+        /// Which setting.
+        setting: &'static str,
+        /// What was configured.
+        value: String,
+    },
+    /// An issuer carries what RFC 8414 §2 forbids in it.
+    #[error("the issuer `{value}` has a query, a fragment or a user: write it without")]
+    IssuerNotPlain {
+        /// What was configured.
+        value: String,
+    },
+    /// Auth0's domain is not a host name.
+    #[error(
+        "the Auth0 domain {value:?} is not a host name: write it like `tenant.eu.auth0.com`, \
+         without `https://` and without a slash"
+    )]
+    DomainInvalid {
+        /// What was configured.
+        value: String,
+    },
+    /// An environment variable is not set, or empty.
+    #[error("the environment variable `{name}` is not set: {help}")]
+    VariableMissing {
+        /// Its name.
+        name: &'static str,
+        /// What belongs there.
+        help: &'static str,
+    },
+    /// A key set cannot be used.
+    #[error("the key set of the issuer `{issuer}` cannot be used")]
+    KeySet {
+        /// Whose keys.
+        issuer: String,
+        /// What is wrong with it.
+        #[source]
+        source: crate::jwks::KeySetError,
+    },
+    /// The keys could not be fetched, and `Start::Required` asks for them.
+    #[error(
+        "the keys of the issuer `{issuer}` are not available: make the server reachable, or \
+         start without them by `.start(Start::Warm)`"
+    )]
+    KeysUnavailable {
+        /// Whose keys.
+        issuer: String,
+        /// What went wrong.
+        #[source]
+        source: crate::jwks::FetchError,
+    },
+    /// The leeway is longer than clocks differ.
+    #[error("the leeway of {seconds} s is more than 300 s: synchronize the clocks instead")]
+    LeewayTooLong {
+        /// What was configured.
+        seconds: u64,
+    },
+    /// The refresh interval is of no use.
+    #[error("keys cannot be refreshed every {seconds} s: choose from a minute to a day")]
+    RefreshInterval {
+        /// What was configured.
+        seconds: u64,
+    },
+    /// A service has two policies.
+    #[error("the service `{service}` has two policies in one layer: keep one of them")]
+    PolicyDuplicate {
+        /// The service.
+        service: &'static str,
+    },
+    /// A policy was given for another service than the one it is to protect.
+    #[error("the policy is for `{policy}`, the service is `{service}`: give the policy its name")]
+    PolicyOfAnotherService {
+        /// The policy's service.
+        policy: &'static str,
+        /// The service that was to be protected.
+        service: &'static str,
+    },
+    /// The HTTP client cannot be set up.
+    #[error("the HTTP client cannot be set up")]
+    HttpClient(#[source] Box<dyn Error + Send + Sync>),
+}

@@ -1,0 +1,106 @@
+//! The one HTTP set-up for everything this crate fetches: bounded in time and size, no redirects.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use url::{Host, Url};
+
+use crate::error::ConfigError;
+use crate::jwks::FetchError;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_BODY_BYTES: usize = 256 * 1024;
+
+#[derive(Clone, Debug)]
+pub(crate) struct HttpClient(reqwest::Client);
+
+impl HttpClient {
+    /// A client for one server. What goes to a loopback address passes no proxy.
+    pub(crate) fn for_url(url: &Url) -> Result<Self, ConfigError> {
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TOTAL_TIMEOUT)
+            .redirect(Policy::none())
+            .user_agent(concat!("grpc-auth/", env!("CARGO_PKG_VERSION")));
+        if is_loopback(url) {
+            builder = builder.no_proxy();
+        }
+        builder.build().map(Self).map_err(|error| ConfigError::HttpClient(error.into()))
+    }
+
+    /// Fetches a document of at most 256 KiB within 5 s.
+    pub(crate) async fn get(&self, url: &Url) -> Result<Vec<u8>, FetchError> {
+        let request = self.0.get(url.clone()).header("accept", "application/json");
+        let mut response = request.send().await?;
+        if response.status() != reqwest::StatusCode::OK {
+            return Err(FetchError::Status(response.status().as_u16()));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            if body.len() + chunk.len() > MAX_BODY_BYTES {
+                return Err(FetchError::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+}
+
+/// Parses an address that may be fetched: https, or http on a loopback address.
+pub(crate) fn secure_url(setting: &'static str, value: &str) -> Result<Url, ConfigError> {
+    let url = Url::parse(value).map_err(|source| ConfigError::UrlInvalid {
+        setting,
+        value: value.into(),
+        source,
+    })?;
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_loopback(&url) => Ok(url),
+        _ => Err(ConfigError::UrlInsecure { setting, value: value.into() }),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_and_loopback_may_be_fetched() {
+        for good in [
+            "https://issuer.example.com/",
+            "http://127.0.0.1:80/",
+            "http://127.1.2.3/",
+            "http://[::1]:1/",
+            "http://localhost/x",
+        ] {
+            assert!(secure_url("issuer", good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://issuer.example.com/",
+            "http://localhost.example.com/",
+            "http://127.0.0.1.example.com/",
+            "http://128.0.0.1/",
+            "http://0.0.0.0/",
+            "http://127.0.0.1@example.com/",
+            "file:///etc/passwd",
+            "ftp://127.0.0.1/",
+        ] {
+            let error = secure_url("issuer", bad).unwrap_err();
+            assert!(matches!(error, ConfigError::UrlInsecure { .. }), "{bad}: {error}");
+            assert!(error.to_string().contains("write `https://..`"));
+        }
+        let error = secure_url("issuer", "tenant.example.com").unwrap_err();
+        assert!(matches!(error, ConfigError::UrlInvalid { .. }), "{error}");
+    }
+}

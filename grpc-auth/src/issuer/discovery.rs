@@ -1,0 +1,78 @@
+//! The issuer's metadata: OpenID Connect Discovery 1.0 §4 and RFC 8414 §3.
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::http_client::{HttpClient, secure_url};
+use crate::jwks::FetchError;
+
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    jwks_uri: String,
+}
+
+/// Asks the issuer where its keys are.
+pub(crate) async fn jwks_uri(
+    http: &HttpClient,
+    issuer: &Url,
+    identifier: &str,
+) -> Result<Url, FetchError> {
+    let document = match http.get(&openid_configuration(issuer)).await {
+        // An authorization server that is no OpenID provider has the other form alone.
+        Err(FetchError::Status(404)) => http.get(&authorization_server(issuer)).await,
+        answer => answer,
+    }?;
+    let metadata: Metadata = serde_json::from_slice(&document).map_err(FetchError::NotMetadata)?;
+    // RFC 8414 §3.3: identical, or the document must not be used.
+    if metadata.issuer != identifier {
+        return Err(FetchError::IssuerMismatch {
+            configured: identifier.into(),
+            found: metadata.issuer,
+        });
+    }
+    secure_url("jwks_uri", &metadata.jwks_uri).map_err(|error| FetchError::KeysUrl(error.into()))
+}
+
+/// OpenID Connect appends its suffix to the issuer's path.
+fn openid_configuration(issuer: &Url) -> Url {
+    let path = issuer.path().trim_end_matches('/');
+    with_path(issuer, &format!("{path}/.well-known/openid-configuration"))
+}
+
+/// RFC 8414 §3.1 puts its suffix between the host and the issuer's path.
+fn authorization_server(issuer: &Url) -> Url {
+    let path = issuer.path().trim_end_matches('/');
+    with_path(issuer, &format!("/.well-known/oauth-authorization-server{path}"))
+}
+
+fn with_path(issuer: &Url, path: &str) -> Url {
+    let mut url = issuer.clone();
+    url.set_path(path);
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_forms_place_their_suffix_as_specified() {
+        for (issuer, openid, oauth) in [
+            (
+                "https://a.example/",
+                "https://a.example/.well-known/openid-configuration",
+                "https://a.example/.well-known/oauth-authorization-server",
+            ),
+            (
+                "https://a.example/realms/r",
+                "https://a.example/realms/r/.well-known/openid-configuration",
+                "https://a.example/.well-known/oauth-authorization-server/realms/r",
+            ),
+        ] {
+            let issuer = Url::parse(issuer).unwrap();
+            assert_eq!(openid_configuration(&issuer).as_str(), openid);
+            assert_eq!(authorization_server(&issuer).as_str(), oauth);
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! One JWK (RFC 7517), and whether it may check signatures here.
+
+use std::fmt;
+
+use aws_lc_rs::signature::ParsedPublicKey;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::algorithm::Algorithm;
+
+/// An admitted key, parsed once for each algorithm it may be used with.
+pub(crate) struct Key {
+    pub(super) kid: Option<Box<str>>,
+    verifiers: Vec<(Algorithm, ParsedPublicKey)>,
+    signature_bytes: usize,
+}
+
+/// The public part of a key.
+pub(super) enum Material {
+    Rsa { n: Vec<u8>, e: Vec<u8> },
+    P256(Vec<u8>),
+    P384(Vec<u8>),
+    P521(Vec<u8>),
+    Ed25519(Vec<u8>),
+}
+
+/// Why a key of a set is skipped. The others of the set are used all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Skipped {
+    #[error("it is not a JSON object")]
+    NotAnObject,
+    #[error("it is not for signatures (`use`, `key_ops`)")]
+    OtherUse,
+    #[error("it is symmetric: whoever checks tokens with it could make them")]
+    Symmetric,
+    #[error("it holds private members: whoever reads the set could make tokens")]
+    Private,
+    #[error("its `kty` or `crv` is not supported")]
+    UnsupportedType,
+    #[error("its `alg` is not supported, or not for this type of key")]
+    UnsupportedAlgorithm,
+    #[error("its `kid` is not a string of at most 256 bytes")]
+    KeyId,
+    #[error("it is too weak: RSA needs 2048 to 8192 bits and an exponent of at least 65537")]
+    Weak,
+    #[error("its numbers are not a valid public key")]
+    Malformed,
+}
+
+pub(crate) const MAX_KID_BYTES: usize = 256;
+
+impl Key {
+    pub(super) fn admit(jwk: &Value) -> Result<Self, Skipped> {
+        let jwk = jwk.as_object().ok_or(Skipped::NotAnObject)?;
+        let is = |name: &str, value: &str| jwk.get(name).and_then(Value::as_str) == Some(value);
+        if is("kty", "oct") {
+            return Err(Skipped::Symmetric);
+        }
+        // RFC 7518 §6.2.2, §6.3.2, RFC 8037 §2.
+        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|name| jwk.contains_key(*name))
+        {
+            return Err(Skipped::Private);
+        }
+        let operations = jwk.get("key_ops").map(|ops| {
+            ops.as_array().is_some_and(|ops| ops.iter().any(|op| op.as_str() == Some("verify")))
+        });
+        if (jwk.contains_key("use") && !is("use", "sig")) || operations == Some(false) {
+            return Err(Skipped::OtherUse);
+        }
+        let kid = match jwk.get("kid") {
+            None => None,
+            Some(Value::String(kid)) if kid.len() <= MAX_KID_BYTES => Some(kid.as_str().into()),
+            Some(_) => return Err(Skipped::KeyId),
+        };
+
+        let material = Material::read(jwk)?;
+        let algorithms = match jwk.get("alg") {
+            None => Algorithm::ALL.to_vec(),
+            Some(alg) => {
+                let known = alg.as_str().and_then(Algorithm::from_name);
+                vec![known.ok_or(Skipped::UnsupportedAlgorithm)?]
+            }
+        };
+        let verifiers: Vec<_> = algorithms
+            .iter()
+            .filter_map(|algorithm| Some((*algorithm, algorithm.prepare(&material)?)))
+            .collect();
+        match (verifiers.is_empty(), jwk.contains_key("alg") && !material.fits(&algorithms)) {
+            (_, true) => Err(Skipped::UnsupportedAlgorithm),
+            (true, false) => Err(Skipped::Malformed),
+            (false, false) => {
+                Ok(Self { kid, verifiers, signature_bytes: material.signature_bytes() })
+            }
+        }
+    }
+
+    pub(super) fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        self.verifiers.iter().map(|(algorithm, _)| *algorithm)
+    }
+
+    /// Checks a signature made with exactly this algorithm.
+    pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        signature.len() == self.signature_bytes
+            && self
+                .verifiers
+                .iter()
+                .any(|(own, key)| *own == algorithm && key.verify_sig(message, signature).is_ok())
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").field("kid", &self.kid).finish_non_exhaustive()
+    }
+}
+
+impl Material {
+    fn read(jwk: &Map<String, Value>) -> Result<Self, Skipped> {
+        let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+        let number = |name: &str| {
+            let bytes = text(name).and_then(|value| URL_SAFE_NO_PAD.decode(value).ok());
+            bytes.ok_or(Skipped::Malformed)
+        };
+        let point = |length: usize| {
+            let (x, y) = (number("x")?, number("y")?);
+            if x.len() != length || y.len() != length {
+                return Err(Skipped::Malformed);
+            }
+            // SEC 1 §2.3.3, uncompressed; the crypto library refuses points off the curve.
+            Ok([&[4][..], &x, &y].concat())
+        };
+        match (text("kty"), text("crv")) {
+            (Some("RSA"), _) => {
+                let (n, e) = (number("n")?, number("e")?);
+                if is_weak_rsa(&n, &e) {
+                    return Err(Skipped::Weak);
+                }
+                Ok(Self::Rsa { n, e })
+            }
+            (Some("EC"), Some("P-256")) => point(32).map(Self::P256),
+            (Some("EC"), Some("P-384")) => point(48).map(Self::P384),
+            (Some("EC"), Some("P-521")) => point(66).map(Self::P521),
+            (Some("OKP"), Some("Ed25519")) => {
+                let key = number("x")?;
+                if key.len() != 32 || has_small_order(&key) {
+                    return Err(Skipped::Malformed);
+                }
+                Ok(Self::Ed25519(key))
+            }
+            _ => Err(Skipped::UnsupportedType),
+        }
+    }
+
+    fn fits(&self, algorithms: &[Algorithm]) -> bool {
+        use Algorithm::{EdDsa, Es256, Es384, Es512};
+        algorithms.iter().all(|algorithm| {
+            matches!(
+                (self, algorithm),
+                (Self::P256(_), Es256)
+                    | (Self::P384(_), Es384)
+                    | (Self::P521(_), Es512)
+                    | (Self::Ed25519(_), EdDsa)
+            ) || (matches!(self, Self::Rsa { .. })
+                && !matches!(algorithm, Es256 | Es384 | Es512 | EdDsa))
+        })
+    }
+
+    /// RFC 7518 §3.3, §3.4; RFC 8032 §5.1.6.
+    fn signature_bytes(&self) -> usize {
+        match self {
+            Self::Rsa { n, .. } => n.len(),
+            Self::P256(_) | Self::Ed25519(_) => 64,
+            Self::P384(_) => 96,
+            Self::P521(_) => 132,
+        }
+    }
+}
+
+/// Fewer than 2048 bits can be factored; a small exponent invites forgeries where padding is
+/// checked loosely.
+fn is_weak_rsa(n: &[u8], e: &[u8]) -> bool {
+    let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
+    let exponent = e.iter().try_fold(0_u64, |value, byte| {
+        Some(value.checked_mul(256)?.checked_add(u64::from(*byte))?)
+    });
+    !(2048..=8192).contains(&bits) || exponent.is_none_or(|e| e < 65537 || e % 2 == 0)
+}
+
+/// A key of small order verifies one signature for many messages. The y-coordinates of the eight
+/// torsion points, canonical or not; the sign bit does not matter.
+fn has_small_order(key: &[u8]) -> bool {
+    const ORDER_8: [[u8; 32]; 2] = [
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
+            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
+            0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
+            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
+            0x92, 0xac, 0x03, 0x7a,
+        ],
+    ];
+    let Some((last, rest)) = key.split_last() else { return true };
+    let last = last & 0x7f;
+    let Some((first, middle)) = rest.split_first() else { return true };
+    let near_zero = last == 0 && middle.iter().all(|byte| *byte == 0) && *first <= 1;
+    let near_p = last == 0x7f && middle.iter().all(|byte| *byte == 0xff) && *first >= 0xec;
+    let order_8 = ORDER_8
+        .iter()
+        .any(|point| point.split_last().is_some_and(|(end, start)| *end == last && start == rest));
+    near_zero || near_p || order_8
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// RFC 7517 appendix A.1 and RFC 8037 appendix A.2.
+    fn ec() -> Value {
+        json!({"kty": "EC", "crv": "P-256", "kid": "1",
+            "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+            "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"})
+    }
+
+    fn ed() -> Value {
+        json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})
+    }
+
+    fn rsa(bytes: usize, e: &str) -> Value {
+        let mut n = vec![0xff; bytes];
+        n.push(0xff);
+        json!({"kty": "RSA", "n": URL_SAFE_NO_PAD.encode(n), "e": e})
+    }
+
+    fn with(mut jwk: Value, name: &str, value: Value) -> Value {
+        jwk[name] = value;
+        jwk
+    }
+
+    #[test]
+    fn a_key_is_used_with_the_algorithms_that_fit_it() {
+        let algorithms = |jwk: &Value| Key::admit(jwk).unwrap().algorithms().collect::<Vec<_>>();
+        assert_eq!(algorithms(&ec()), [Algorithm::Es256]);
+        assert_eq!(algorithms(&ed()), [Algorithm::EdDsa]);
+        assert_eq!(algorithms(&rsa(255, "AQAB")).len(), 6);
+        assert_eq!(algorithms(&with(rsa(255, "AQAB"), "alg", json!("PS256"))), [Algorithm::Ps256]);
+        assert_eq!(algorithms(&with(ec(), "key_ops", json!(["verify"]))), [Algorithm::Es256]);
+    }
+
+    #[test]
+    fn a_key_that_may_not_check_signatures_is_skipped_for_its_reason() {
+        let small = |y: &[u8; 32]| with(ed(), "x", json!(URL_SAFE_NO_PAD.encode(y)));
+        let mut one = [0; 32];
+        one[0] = 1;
+        for (jwk, reason) in [
+            (json!("key"), Skipped::NotAnObject),
+            (json!({"kty": "oct", "k": "AAAA"}), Skipped::Symmetric),
+            (with(ec(), "d", json!("AAAA")), Skipped::Private),
+            (with(ec(), "use", json!("enc")), Skipped::OtherUse),
+            (with(ec(), "use", json!(1)), Skipped::OtherUse),
+            (with(ec(), "key_ops", json!(["sign"])), Skipped::OtherUse),
+            (with(ec(), "kid", json!(1)), Skipped::KeyId),
+            (with(ec(), "kid", json!("k".repeat(257))), Skipped::KeyId),
+            (with(ec(), "crv", json!("secp256k1")), Skipped::UnsupportedType),
+            (with(ec(), "alg", json!("HS256")), Skipped::UnsupportedAlgorithm),
+            (with(ec(), "alg", json!("none")), Skipped::UnsupportedAlgorithm),
+            (with(ec(), "alg", json!("RS256")), Skipped::UnsupportedAlgorithm),
+            (with(ec(), "alg", json!("ES384")), Skipped::UnsupportedAlgorithm),
+            (with(ec(), "x", json!("AAAA")), Skipped::Malformed),
+            // On no curve: the y of another point.
+            (with(ec(), "y", ec()["x"].clone()), Skipped::Malformed),
+            (
+                with(ec(), "x", json!("MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4=")),
+                Skipped::Malformed,
+            ),
+            (rsa(127, "AQAB"), Skipped::Weak),
+            (rsa(255, "Aw"), Skipped::Weak),
+            (rsa(255, "AQAA"), Skipped::Weak),
+            (rsa(1024, "AQAB"), Skipped::Weak),
+            (small(&[0; 32]), Skipped::Malformed),
+            (small(&one), Skipped::Malformed),
+            (small(&[0xff; 32]), Skipped::Malformed),
+        ] {
+            assert_eq!(Key::admit(&jwk).unwrap_err(), reason, "{jwk}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The policy of a service: one constant table of rules, and the one function that decides.
+//!
+//! [`#[protect]`](crate::protect) writes the table of an annotated service. For a service that
+//! cannot be annotated (reflection, health, a third party's) it is written by hand:
+//!
+//! ```
+//! use grpc_auth::policy::{AccessRule, MethodPolicy, ScopeRule, ServicePolicy};
+//! use grpc_auth::Scope;
+//!
+//! const HEALTH: ServicePolicy = ServicePolicy::new(
+//!     "grpc.health.v1.Health",
+//!     &[
+//!         MethodPolicy::new("Check", AccessRule::AllowUnauthenticated),
+//!         MethodPolicy::new("Watch", AccessRule::RequireScopes(
+//!             ScopeRule::Scope(Scope::from_static("watch:health")),
+//!         )),
+//!     ],
+//! );
+//!
+//! assert_eq!(HEALTH.to_string(), "\
+//! grpc.health.v1.Health
+//!   Check  allow_unauthenticated
+//!   Watch  require_scopes(\"watch:health\")
+//! ");
+//! ```
+
+mod authorize;
+mod descriptor;
+mod display;
+mod index;
+mod rule;
+mod table;
+
+pub use authorize::{Permit, authorize};
+pub use rule::{AccessRule, ScopeRule};
+pub use table::{MethodPolicy, Row, ServicePolicy};
+
+pub(crate) use descriptor::check_descriptor;
+pub(crate) use index::{Match, PolicyIndex};

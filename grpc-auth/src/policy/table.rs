@@ -1,0 +1,211 @@
+//! The table: one row a method, constant, readable, and the only statement of who may call what.
+
+use serde::Serialize;
+
+use super::rule::AccessRule;
+
+/// The rules of one gRPC service.
+///
+/// All of it is constant data, so that documents, exports and tests read the very table that is
+/// enforced. `Display` writes it for people, `serde` for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ServicePolicy {
+    service: &'static str,
+    methods: &'static [MethodPolicy],
+    #[serde(skip)]
+    guarded: bool,
+}
+
+/// The rule of one method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct MethodPolicy {
+    rpc: &'static str,
+    rule: AccessRule,
+}
+
+/// One row of a table together with its service: what [`authorize`](super::authorize) decides on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    service: &'static str,
+    method: &'static MethodPolicy,
+}
+
+impl ServicePolicy {
+    /// Writes the table of a service that has no guards of its own. A method without a row is
+    /// refused, whoever calls it.
+    ///
+    /// `service` is the full name with its package, `grpc.health.v1.Health`.
+    ///
+    /// # Panics
+    /// In a constant, a compile error: a name is empty or holds a slash, or a method has two rows.
+    #[must_use]
+    pub const fn new(service: &'static str, methods: &'static [MethodPolicy]) -> Self {
+        assert!(is_name(service), "a service is named like `package.Service`, without slashes");
+        let mut rest = methods;
+        while let [method, tail @ ..] = rest {
+            assert!(is_name(method.rpc), "a method is named like `GetItem`, without slashes");
+            assert!(find(tail, method.rpc).is_none(), "a method has two rows: keep one of them");
+            rest = tail;
+        }
+        Self { service, methods, guarded: false }
+    }
+
+    /// The table that [`#[protect]`](crate::protect) writes for a service whose methods all start
+    /// with a guard. A method without a row needs a valid token and then meets its guard, so that
+    /// a misnamed RPC is never open. Writing tables by hand, use [`new`](Self::new).
+    #[must_use]
+    pub const fn guarded(service: &'static str, methods: &'static [MethodPolicy]) -> Self {
+        Self { service, methods, guarded: true }
+    }
+
+    /// The full name of the service.
+    #[must_use]
+    pub const fn service(&self) -> &'static str {
+        self.service
+    }
+
+    /// The rows, in the order of the impl.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = Row> + use<> {
+        let service = self.service;
+        self.methods.iter().map(move |method| Row { service, method })
+    }
+
+    /// The row of the named RPC.
+    #[must_use]
+    pub const fn row(&self, rpc: &str) -> Option<Row> {
+        match find(self.methods, rpc) {
+            Some(method) => Some(Row { service: self.service, method }),
+            None => None,
+        }
+    }
+
+    /// The row of the named RPC, which stands at `position` unless `cfg` removed rows before it.
+    /// The guess keeps the constants of a thousand guards linear.
+    pub(crate) const fn row_near(&self, position: usize, rpc: &str) -> Option<Row> {
+        let mut methods = self.methods;
+        if position < methods.len() {
+            methods = methods.split_at(position + 1).0;
+        }
+        while let [head @ .., method] = methods {
+            if same(method.rpc, rpc) {
+                return Some(Row { service: self.service, method });
+            }
+            methods = head;
+        }
+        None
+    }
+
+    pub(crate) const fn is_guarded(&self) -> bool {
+        self.guarded
+    }
+}
+
+impl MethodPolicy {
+    /// Says who may call the RPC of this name, as the `.proto` file spells it.
+    #[must_use]
+    pub const fn new(rpc: &'static str, rule: AccessRule) -> Self {
+        Self { rpc, rule }
+    }
+}
+
+impl Row {
+    /// The full name of the service.
+    #[must_use]
+    pub const fn service(&self) -> &'static str {
+        self.service
+    }
+
+    /// The name of the RPC.
+    #[must_use]
+    pub const fn rpc(&self) -> &'static str {
+        self.method.rpc
+    }
+
+    /// Who may call it.
+    #[must_use]
+    pub const fn rule(&self) -> &'static AccessRule {
+        &self.method.rule
+    }
+}
+
+const fn find(methods: &'static [MethodPolicy], rpc: &str) -> Option<&'static MethodPolicy> {
+    let mut rest = methods;
+    while let [method, tail @ ..] = rest {
+        if same(method.rpc, rpc) {
+            return Some(method);
+        }
+        rest = tail;
+    }
+    None
+}
+
+const fn is_name(name: &str) -> bool {
+    let mut rest = name.as_bytes();
+    while let [byte, tail @ ..] = rest {
+        if *byte == b'/' || *byte <= b' ' {
+            return false;
+        }
+        rest = tail;
+    }
+    !name.is_empty()
+}
+
+/// `==`, which is not const for `str` yet.
+pub(super) const fn same(a: &str, b: &str) -> bool {
+    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    // From the end: names of one service share beginnings more often than ends.
+    while let ([a_head @ .., a_last], [b_head @ .., b_last]) = (a, b) {
+        if *a_last != *b_last {
+            return false;
+        }
+        (a, b) = (a_head, b_head);
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: ServicePolicy = ServicePolicy::new(
+        "a.B",
+        &[
+            MethodPolicy::new("One", AccessRule::Authenticated),
+            MethodPolicy::new("Two", AccessRule::AllowUnauthenticated),
+        ],
+    );
+
+    #[test]
+    fn a_row_is_found_at_its_position_and_before_it() {
+        for position in [1, 2, 7] {
+            assert_eq!(POLICY.row_near(position, "Two"), POLICY.row("Two"));
+            assert_eq!(POLICY.row_near(position, "One"), POLICY.row("One"));
+        }
+        assert_eq!(POLICY.row_near(0, "Two"), None);
+        assert_eq!(POLICY.row("two"), None);
+    }
+
+    #[test]
+    fn a_table_serializes_as_what_it_says() {
+        assert_eq!(
+            serde_json::to_string(&POLICY).unwrap(),
+            r#"{"service":"a.B","methods":[{"rpc":"One","rule":"authenticated"},{"rpc":"Two","rule":"allow_unauthenticated"}]}"#
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "a method has two rows")]
+    fn a_method_cannot_have_two_rows() {
+        const ROW: MethodPolicy = MethodPolicy::new("One", AccessRule::Authenticated);
+        let _ = ServicePolicy::new("a.B", &[ROW, ROW]);
+    }
+
+    #[test]
+    #[should_panic(expected = "without slashes")]
+    fn a_service_is_not_a_path() {
+        let _ = ServicePolicy::new("/a.B", &[]);
+    }
+}

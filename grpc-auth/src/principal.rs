@@ -1,0 +1,96 @@
+//! The caller, once its token is believed.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::de::DeserializeOwned;
+
+use crate::claims::{Claims, ClaimsMemo, ClaimsMismatch};
+
+/// Who calls: the verified token's issuer, subject, client and grants.
+///
+/// A principal comes from a verified token only. Cloning it copies a pointer. Its `Debug` shows
+/// no claim's value.
+#[derive(Clone)]
+pub struct Principal(Arc<Inner>);
+
+struct Inner {
+    facts: Facts,
+    memo: ClaimsMemo,
+}
+
+/// What verification learnt about the caller.
+pub(crate) struct Facts {
+    pub(crate) issuer: Arc<str>,
+    pub(crate) subject: Option<Box<str>>,
+    pub(crate) client_id: Option<Box<str>>,
+    /// Sorted and without duplicates.
+    pub(crate) grants: Box<[Box<str>]>,
+    /// Seconds since 1970.
+    pub(crate) expires_at: f64,
+    /// The JSON object of the token's claims.
+    pub(crate) claims: Box<[u8]>,
+}
+
+impl Principal {
+    pub(crate) fn new(facts: Facts) -> Self {
+        Self(Arc::new(Inner { facts, memo: ClaimsMemo::default() }))
+    }
+
+    /// The authorization server that vouches for the caller (`iss`).
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.0.facts.issuer
+    }
+
+    /// The caller: a person or, for client credentials, the client (`sub`).
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.0.facts.subject.as_deref()
+    }
+
+    /// The application that the token was issued to (`client_id` of RFC 9068, else `azp`).
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        self.0.facts.client_id.as_deref()
+    }
+
+    /// Tells whether the token grants exactly this scope.
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.0.facts.grants.binary_search_by(|grant| (**grant).cmp(scope)).is_ok()
+    }
+
+    /// Everything the token grants, sorted.
+    pub fn scopes(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.0.facts.grants.iter().map(AsRef::as_ref)
+    }
+
+    /// When the token expires (`exp`).
+    #[must_use]
+    pub fn expires_at(&self) -> SystemTime {
+        let since_epoch = Duration::try_from_secs_f64(self.0.facts.expires_at).unwrap_or_default();
+        UNIX_EPOCH.checked_add(since_epoch).unwrap_or(UNIX_EPOCH)
+    }
+
+    /// The token's claims as a `T`, deserialized at most once per token and type.
+    ///
+    /// # Errors
+    /// When the claims do not fit `T`; the error names the path in the claims, never a value.
+    pub fn claims<T>(&self) -> Result<Claims<T>, ClaimsMismatch>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.0.memo.get_or_parse(&self.0.facts.claims)
+    }
+}
+
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Principal")
+            .field("issuer", &self.issuer())
+            .field("scopes", &self.scopes().len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,53 @@
+//! What the layer learnt about a call, on its way to the guard. It travels in the request's
+//! extensions and nowhere else: metadata can be overwritten by a caller's trailers.
+
+use std::sync::Arc;
+
+use http::Extensions;
+use serde::de::DeserializeOwned;
+
+use crate::bearer::BearerToken;
+use crate::claims::ClaimsMismatch;
+use crate::error::Challenge;
+use crate::policy::Permit;
+use crate::principal::Principal;
+
+/// One call behind a layer.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// The caller and its token; none when anonymous.
+    pub(crate) caller: Option<Caller>,
+    /// The layer's decision; none when it could not name the method.
+    pub(crate) permit: Option<Permit>,
+    pub(crate) challenge: Arc<Challenge>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) principal: Principal,
+    pub(crate) token: BearerToken,
+}
+
+impl Call {
+    pub(crate) fn of(extensions: &Extensions) -> Option<&Self> {
+        extensions.get()
+    }
+
+    pub(crate) fn principal(&self) -> Option<&Principal> {
+        self.caller.as_ref().map(|caller| &caller.principal)
+    }
+}
+
+/// Puts the claims of a call into its extensions as one type.
+pub(super) type TypedClaims = fn(&Principal, &mut Extensions) -> Result<(), ClaimsMismatch>;
+
+pub(super) fn insert_claims<T>(
+    principal: &Principal,
+    extensions: &mut Extensions,
+) -> Result<(), ClaimsMismatch>
+where
+    T: DeserializeOwned + Send + Sync + 'static,
+{
+    extensions.insert(principal.claims::<T>()?);
+    Ok(())
+}

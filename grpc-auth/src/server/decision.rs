@@ -1,0 +1,94 @@
+//! The log line of every decision, written where it is made: allow at debug, deny at info, with
+//! the same fields. No token, no secret and no claim's value stands in them.
+
+use std::borrow::Cow;
+
+use tracing::{debug, info};
+
+use crate::bearer::NoToken;
+use crate::claims::ClaimsMismatch;
+use crate::error::Denied;
+use crate::policy::Row;
+use crate::principal::Principal;
+use crate::verify::Refusal;
+
+/// A refusal with its cause, which callers are not told.
+#[derive(Debug)]
+pub(crate) struct Denial {
+    pub(crate) denied: Denied,
+    cause: Cow<'static, str>,
+    kid: Option<String>,
+    issuer: Option<String>,
+}
+
+impl Denial {
+    fn new(denied: Denied, cause: impl Into<Cow<'static, str>>) -> Self {
+        Self { denied, cause: cause.into(), kid: None, issuer: None }
+    }
+
+    pub(crate) fn log(&self, method: &str, row: Option<Row>) {
+        info!(
+            target: "grpc_auth",
+            method,
+            rule = row.map(|row| row.rule().to_string()),
+            verdict = "deny",
+            reason = self.denied.reason(),
+            cause = &*self.cause,
+            kid = self.kid,
+            issuer = self.issuer,
+            "call denied"
+        );
+    }
+}
+
+/// `principal` is none for an anonymous caller.
+pub(crate) fn log_allowed(method: &str, row: Option<Row>, principal: Option<&Principal>) {
+    debug!(
+        target: "grpc_auth",
+        method,
+        rule = row.map(|row| row.rule().to_string()),
+        verdict = "allow",
+        issuer = principal.map(Principal::issuer),
+        "call allowed"
+    );
+}
+
+impl From<Denied> for Denial {
+    fn from(denied: Denied) -> Self {
+        let cause = match denied {
+            Denied::MethodUnknown => "no policy of this layer has a row for the method: add one",
+            Denied::ScopeInsufficient(_) => "the token does not grant what the rule requires",
+            _ => "",
+        };
+        Self::new(denied, cause)
+    }
+}
+
+impl From<NoToken> for Denial {
+    fn from(none: NoToken) -> Self {
+        match none {
+            NoToken::Missing => Self::new(Denied::CredentialsMissing, "no `authorization`"),
+            NoToken::OtherScheme => {
+                Self::new(Denied::SchemeUnsupported, "`authorization` has another scheme")
+            }
+            NoToken::Malformed(how) => Self::new(Denied::CredentialsMalformed, how),
+        }
+    }
+}
+
+impl From<Refusal> for Denial {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            denied: refusal.rejection.denied(),
+            cause: refusal.rejection.to_string().into(),
+            kid: refusal.kid,
+            issuer: refusal.issuer,
+        }
+    }
+}
+
+impl From<ClaimsMismatch> for Denial {
+    fn from(mismatch: ClaimsMismatch) -> Self {
+        Self::new(Denied::ClaimsMismatch, mismatch.to_string())
+    }
+}

@@ -1,0 +1,220 @@
+//! The guard at the top of every annotated method, and what it hands to the method.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use tonic::{Request, Status};
+use tracing::{error, warn};
+
+use super::call::{Call, Caller};
+use super::decision::{self, Denial};
+use crate::bearer::BearerToken;
+use crate::claims::Claims;
+use crate::error::{Challenge, Denied};
+use crate::policy::{Permit, Row, authorize};
+use crate::principal::Principal;
+
+/// A call that passed the guard.
+#[derive(Debug)]
+pub struct Admitted {
+    row: Row,
+    caller: Option<Caller>,
+    challenge: Option<Arc<Challenge>>,
+}
+
+/// Asks for the permit of exactly this row. A permit of another row, or none, is no permit: then
+/// the row decides here. Without a layer nobody looked at the caller, and only methods that let
+/// anyone in can be called.
+///
+/// # Errors
+/// The refusal, as what the method returns.
+pub fn enter<M, R: Refuse>(row: Row, request: &Request<M>) -> Result<Admitted, R> {
+    let (permit, call) = match Call::of(request.extensions()) {
+        Some(call) => (permit_for(row, call)?, Some(call)),
+        None => (permit_without_layer(row)?, None),
+    };
+    Ok(Admitted {
+        row: permit.row(),
+        caller: call.and_then(|call| call.caller.clone()),
+        challenge: call.map(|call| Arc::clone(&call.challenge)),
+    })
+}
+
+fn permit_for<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
+    match call.permit {
+        Some(permit) if permit.row() == row => return Ok(permit),
+        Some(permit) => warn!(
+            target: "grpc_auth",
+            method = %row,
+            called = %permit.row(),
+            "the method answers another RPC than its row names: correct its `rpc = \"..\"`"
+        ),
+        None => warn!(
+            target: "grpc_auth",
+            method = %row,
+            "no RPC of this name was called: the method's row needs `rpc = \"..\"` with the name \
+             in the `.proto` file"
+        ),
+    }
+    let method = format!("/{row}");
+    match authorize(row, call.principal()) {
+        Ok(permit) => {
+            decision::log_allowed(&method, Some(row), call.principal());
+            Ok(permit)
+        }
+        Err(denied) => {
+            Denial::from(denied).log(&method, Some(row));
+            Err(R::refuse(denied.to_status(&call.challenge)))
+        }
+    }
+}
+
+fn permit_without_layer<R: Refuse>(row: Row) -> Result<Permit, R> {
+    authorize(row, None).map_err(|_| {
+        error!(
+            target: "grpc_auth",
+            method = %row,
+            verdict = "deny",
+            "the service is mounted without its layer, so nobody may call this method: mount it \
+             with `auth.protect(service)` instead of tonic's `Server::new(service)`"
+        );
+        R::refuse(Denied::LayerMissing.to_status(&Challenge::new("", false)))
+    })
+}
+
+impl Admitted {
+    /// Makes what the method asks for.
+    ///
+    /// # Errors
+    /// The refusal, as what the method returns.
+    pub fn inject<T: Inject, R: Refuse>(&self) -> Result<T, R> {
+        T::inject(self.caller.as_ref()).map_err(|denial| self.refuse(&denial))
+    }
+
+    /// Makes what a method that lets anyone in asks for.
+    ///
+    /// # Errors
+    /// The refusal, as what the method returns.
+    pub fn inject_optional<T: InjectOptional, R: Refuse>(&self) -> Result<T, R> {
+        self.inject()
+    }
+
+    fn refuse<R: Refuse>(&self, denial: &Denial) -> R {
+        denial.log(&format!("/{}", self.row), Some(self.row));
+        let none = Challenge::new("", false);
+        R::refuse(denial.denied.to_status(self.challenge.as_deref().unwrap_or(&none)))
+    }
+}
+
+/// What a method can ask for after its request.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be injected into a protected method",
+    label = "nothing of this type comes with a call",
+    note = "after its request a method can take `Claims<T>` (`T: DeserializeOwned + Send + Sync`), \
+            `Principal`, `BearerToken`, or an `Option` of them"
+)]
+pub trait Inject: Sized {
+    #[doc(hidden)]
+    #[expect(private_interfaces, reason = "sealed: users name the trait, nobody implements it")]
+    fn inject(caller: Option<&Caller>) -> Result<Self, Denial>;
+}
+
+/// What a method that lets anyone in can ask for.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` needs a caller, but this method lets anyone in",
+    label = "an anonymous call has none",
+    note = "write `Option<{Self}>`, or replace `#[allow_unauthenticated]` with `#[authenticated]`"
+)]
+pub trait InjectOptional: Inject {}
+
+/// What comes with a caller.
+#[diagnostic::on_unimplemented(
+    message = "`Option<{Self}>` cannot be injected into a protected method",
+    label = "nothing of this type comes with a call",
+    note = "after its request a method can take `Claims<T>` (`T: DeserializeOwned + Send + Sync`), \
+            `Principal`, `BearerToken`, or an `Option` of them"
+)]
+pub trait FromCaller: Sized {
+    #[doc(hidden)]
+    #[expect(private_interfaces, reason = "sealed: users name the trait, nobody implements it")]
+    fn from_caller(caller: &Caller) -> Result<Self, Denial>;
+}
+
+impl<T: DeserializeOwned + Send + Sync + 'static> FromCaller for Claims<T> {
+    #[expect(private_interfaces, reason = "sealed")]
+    fn from_caller(caller: &Caller) -> Result<Self, Denial> {
+        Ok(caller.principal.claims()?)
+    }
+}
+
+impl FromCaller for Principal {
+    #[expect(private_interfaces, reason = "sealed")]
+    fn from_caller(caller: &Caller) -> Result<Self, Denial> {
+        Ok(caller.principal.clone())
+    }
+}
+
+impl FromCaller for BearerToken {
+    #[expect(private_interfaces, reason = "sealed")]
+    fn from_caller(caller: &Caller) -> Result<Self, Denial> {
+        Ok(caller.token.clone())
+    }
+}
+
+impl<T: FromCaller> Inject for Option<T> {
+    #[expect(private_interfaces, reason = "sealed")]
+    fn inject(caller: Option<&Caller>) -> Result<Self, Denial> {
+        caller.map(T::from_caller).transpose()
+    }
+}
+
+impl<T: FromCaller> InjectOptional for Option<T> {}
+
+impl<T: DeserializeOwned + Send + Sync + 'static> Inject for Claims<T> {
+    #[expect(private_interfaces, reason = "sealed")]
+    fn inject(caller: Option<&Caller>) -> Result<Self, Denial> {
+        required(caller)
+    }
+}
+
+impl Inject for Principal {
+    #[expect(private_interfaces, reason = "sealed")]
+    fn inject(caller: Option<&Caller>) -> Result<Self, Denial> {
+        required(caller)
+    }
+}
+
+impl Inject for BearerToken {
+    #[expect(private_interfaces, reason = "sealed")]
+    fn inject(caller: Option<&Caller>) -> Result<Self, Denial> {
+        required(caller)
+    }
+}
+
+fn required<T: FromCaller>(caller: Option<&Caller>) -> Result<T, Denial> {
+    T::from_caller(caller.ok_or(Denied::CredentialsMissing)?)
+}
+
+/// What a method returns when its guard refuses: a result before `async_trait` saw the method, a
+/// boxed future after it.
+#[diagnostic::on_unimplemented(
+    message = "a protected method returns `Result<_, tonic::Status>`",
+    label = "not what a tonic service returns"
+)]
+pub trait Refuse {
+    #[doc(hidden)]
+    fn refuse(status: Status) -> Self;
+}
+
+impl<T> Refuse for Result<T, Status> {
+    fn refuse(status: Status) -> Self {
+        Err(status)
+    }
+}
+
+impl<'a, T: Send + 'a> Refuse for Pin<Box<dyn Future<Output = Result<T, Status>> + Send + 'a>> {
+    fn refuse(status: Status) -> Self {
+        Box::pin(std::future::ready(Err(status)))
+    }
+}

@@ -1,0 +1,165 @@
+//! Enforcement: the resource server, the tower layer around each service, and the guard inside
+//! each method.
+
+mod builder;
+mod call;
+mod decision;
+mod future;
+pub(crate) mod guard;
+mod layer;
+mod request_ext;
+mod service;
+
+use std::sync::Arc;
+
+use tonic::server::NamedService;
+
+use crate::error::{Challenge, ConfigError};
+use crate::issuer::{Auth0Config, Issuer};
+use crate::jwks::Refresher;
+use crate::policy::{PolicyIndex, ServicePolicy};
+use crate::verify::JwtVerifier;
+
+pub use builder::{ResourceServerBuilder, Start};
+pub use future::ResponseFuture;
+pub use layer::ProtectLayer;
+pub use request_ext::RequestExt;
+pub use service::Protect;
+
+pub(crate) use call::{Call, Caller};
+
+/// A tonic service whose methods carry access rules.
+///
+/// [`#[protect]`](crate::protect) implements it; `Server` is the type that tonic generates around
+/// the service, `EchoServer<Self>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no access rules",
+    label = "this service is not annotated",
+    note = "write `#[grpc_auth::protect]` on its impl of the tonic service trait",
+    note = "a service that cannot be annotated is mounted with `auth.protect_with(service, policy)`"
+)]
+pub trait ProtectedService<Server>: Sized {
+    /// The rules of the service's methods.
+    const POLICY: ServicePolicy;
+
+    /// Wraps the service into tonic's server.
+    fn into_server(service: Arc<Self>) -> Server;
+}
+
+/// An OAuth 2.0 resource server (RFC 6749 §1.1): it knows whose tokens to believe, and wraps
+/// services so that only permitted calls reach them. Cloning it copies a pointer.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use grpc_auth::ResourceServer;
+///
+/// let auth = ResourceServer::auth0("tenant.eu.auth0.com", "https://echo.example.com")
+///     .build()
+///     .await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ResourceServer {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    verifier: JwtVerifier,
+    challenge: Arc<Challenge>,
+    typed_claims: Vec<call::TypedClaims>,
+    /// They end with the last clone of the server and of its services.
+    _refreshers: Vec<Refresher>,
+}
+
+impl ResourceServer {
+    /// Starts a configuration without an issuer.
+    #[must_use]
+    pub fn builder() -> ResourceServerBuilder {
+        ResourceServerBuilder::new()
+    }
+
+    /// Accepts tokens of an Auth0 tenant, made for the API with this identifier.
+    #[must_use]
+    pub fn auth0(domain: impl Into<String>, audience: impl Into<String>) -> ResourceServerBuilder {
+        Self::builder().issuer(Issuer::auth0(domain)).audience(audience)
+    }
+
+    /// Accepts tokens as [`Auth0Config`] says.
+    #[must_use]
+    pub fn from_config(config: &Auth0Config) -> ResourceServerBuilder {
+        Self::auth0(&config.domain, &config.audience)
+    }
+
+    /// Accepts tokens of any authorization server with metadata; the audience is still to be set.
+    #[must_use]
+    pub fn oidc(issuer: impl Into<String>) -> ResourceServerBuilder {
+        Self::builder().issuer(Issuer::oidc(issuer))
+    }
+
+    /// Accepts tokens signed with keys that are given as the JSON of a key set; the audience is
+    /// still to be set.
+    #[must_use]
+    pub fn static_keys(
+        issuer: impl Into<String>,
+        jwks: impl Into<String>,
+    ) -> ResourceServerBuilder {
+        Self::builder().issuer(Issuer::static_keys(issuer, jwks))
+    }
+
+    /// Mounts an annotated service: what `add_service` takes.
+    ///
+    /// One type may implement several services; name the one that is meant:
+    /// `auth.protect::<EchoServer<_>, _>(service)`.
+    pub fn protect<S, T>(&self, service: T) -> Protect<S>
+    where
+        S: NamedService,
+        T: ProtectedService<S>,
+    {
+        self.protect_arc(Arc::new(service))
+    }
+
+    /// Mounts an annotated service that is shared with others.
+    pub fn protect_arc<S, T>(&self, service: Arc<T>) -> Protect<S>
+    where
+        S: NamedService,
+        T: ProtectedService<S>,
+    {
+        let index = PolicyIndex::single(T::POLICY);
+        Protect::new(T::into_server(service), self.clone(), index.into())
+    }
+
+    /// Mounts a service that cannot be annotated, like reflection or a third party's, under a
+    /// policy written by hand. Methods without a row are refused.
+    ///
+    /// # Errors
+    /// [`ConfigError::PolicyOfAnotherService`] when the policy names another service.
+    pub fn protect_with<S: NamedService>(
+        &self,
+        service: S,
+        policy: ServicePolicy,
+    ) -> Result<Protect<S>, ConfigError> {
+        if policy.service() != S::NAME {
+            return Err(ConfigError::PolicyOfAnotherService {
+                policy: policy.service(),
+                service: S::NAME,
+            });
+        }
+        Ok(Protect::new(service, self.clone(), PolicyIndex::single(policy).into()))
+    }
+
+    /// The layer for these policies, for a whole `Server` or any tower stack. It refuses every
+    /// path that none of them names, so it needs a policy for each service under it, health and
+    /// reflection included.
+    ///
+    /// # Errors
+    /// [`ConfigError::PolicyDuplicate`] when two of them are for one service.
+    pub fn layer(
+        &self,
+        policies: impl IntoIterator<Item = ServicePolicy>,
+    ) -> Result<ProtectLayer, ConfigError> {
+        let index = PolicyIndex::new(policies)
+            .map_err(|service| ConfigError::PolicyDuplicate { service })?;
+        Ok(ProtectLayer::new(self.clone(), index.into()))
+    }
+}

@@ -1,0 +1,102 @@
+//! A clock that tests move.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+
+/// A clock that moves when it is told to. Clones show the same time.
+///
+/// ```
+/// use std::time::Duration;
+/// use grpc_auth::testing::ManualClock;
+///
+/// let clock = ManualClock::new();
+/// let before = clock.now();
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(clock.now(), before + Duration::from_secs(60));
+/// ```
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// When the clock stopped; none if it runs along with the system's.
+    stopped_at: Option<SystemTime>,
+    advanced_by: watch::Sender<Duration>,
+}
+
+impl ManualClock {
+    /// Shows the present time and stands still.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::starting(Some(SystemTime::now()))
+    }
+
+    /// Runs along with the system's clock; what it is advanced by comes on top.
+    #[must_use]
+    pub fn running() -> Self {
+        Self::starting(None)
+    }
+
+    fn starting(stopped_at: Option<SystemTime>) -> Self {
+        Self(Arc::new(Shared { stopped_at, advanced_by: watch::Sender::default() }))
+    }
+
+    /// The time it shows.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.0.stopped_at.unwrap_or_else(SystemTime::now) + *self.0.advanced_by.borrow()
+    }
+
+    /// Moves on; whoever waited for that time wakes up.
+    pub fn advance(&self, duration: Duration) {
+        self.0.advanced_by.send_modify(|advanced| *advanced += duration);
+    }
+
+    pub(crate) async fn sleep(&self, duration: Duration) {
+        let until = self.now() + duration;
+        let mut changes = self.0.advanced_by.subscribe();
+        while let Ok(remaining) = until.duration_since(self.now())
+            && !remaining.is_zero()
+        {
+            let changed = changes.changed();
+            if self.0.stopped_at.is_some() {
+                // The sender lives in `self`: it cannot be gone.
+                let _ = changed.await;
+            } else {
+                let _ = tokio::time::timeout(remaining, changed).await;
+            }
+        }
+    }
+}
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn sleepers_wake_when_their_time_is_reached_and_not_before() {
+        let clock = ManualClock::new();
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move {
+                clock.sleep(Duration::from_secs(10)).await;
+                clock.now()
+            }
+        });
+        let before = clock.now();
+        tokio::task::yield_now().await;
+        clock.advance(Duration::from_secs(9));
+        tokio::task::yield_now().await;
+        assert!(!sleeper.is_finished());
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(sleeper.await.unwrap(), before + Duration::from_secs(10));
+    }
+}

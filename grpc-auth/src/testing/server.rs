@@ -1,0 +1,203 @@
+//! The authorization server: its face towards tests.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::clock::ManualClock;
+use super::connection;
+use super::fault::{Endpoint, Fault, Switchboard};
+use super::keys::KeyRing;
+use super::token::TokenBuilder;
+use crate::jwks::Algorithm;
+use crate::server::{ResourceServer, ResourceServerBuilder, Start};
+
+/// An OAuth 2.0 authorization server on a free port of 127.0.0.1, over real HTTP.
+///
+/// It serves its metadata (RFC 8414 and OpenID Connect Discovery), its key set with an RS256, an
+/// ES256 and an EdDSA key, `POST /oauth/token` with the grant `client_credentials` (RFC 6749
+/// §4.4, Auth0's `audience`), and `POST /introspect` (RFC 7662). It stops when it is dropped.
+///
+/// Time stands still unless [`clock`](Self::clock) is moved, or the server was started with a
+/// running one.
+#[derive(Debug)]
+pub struct AuthorizationServer {
+    state: Arc<State>,
+    task: JoinHandle<()>,
+}
+
+/// What the endpoints share.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) url: String,
+    pub(super) clock: ManualClock,
+    pub(super) keys: Mutex<KeyRing>,
+    pub(super) clients: Mutex<HashMap<String, Client>>,
+    /// Claims by token, of tokens that are no JWT.
+    pub(super) opaque_tokens: Mutex<HashMap<String, Value>>,
+    pub(super) switches: Switchboard,
+}
+
+/// A registered client and what it may be granted.
+#[derive(Clone)]
+pub(super) struct Client {
+    pub(super) secret: String,
+    pub(super) scopes: Vec<String>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("scopes", &self.scopes).finish_non_exhaustive()
+    }
+}
+
+impl AuthorizationServer {
+    /// The audience of its tokens unless another is asked for.
+    pub const AUDIENCE: &str = "https://api.example.test";
+
+    /// How long tokens from its token endpoint are valid.
+    pub const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
+
+    /// Starts a server whose clock stands still.
+    ///
+    /// # Errors
+    /// When no port of 127.0.0.1 can be listened on, or no keys can be generated.
+    pub async fn start() -> io::Result<Self> {
+        Self::start_with_clock(ManualClock::new()).await
+    }
+
+    /// Starts a server with this clock.
+    ///
+    /// # Errors
+    /// When no port of 127.0.0.1 can be listened on, or no keys can be generated.
+    pub async fn start_with_clock(clock: ManualClock) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let state = Arc::new(State {
+            url: format!("http://{}/", listener.local_addr()?),
+            clock,
+            keys: Mutex::new(KeyRing::generate().map_err(io::Error::other)?),
+            clients: Mutex::default(),
+            opaque_tokens: Mutex::default(),
+            switches: Switchboard::default(),
+        });
+        let task = tokio::spawn(connection::accept(listener, Arc::clone(&state)));
+        Ok(Self { state, task })
+    }
+
+    /// The issuer identifier, with its trailing slash.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.state.url
+    }
+
+    /// The address of the token endpoint.
+    #[must_use]
+    pub fn token_endpoint(&self) -> String {
+        format!("{}oauth/token", self.state.url)
+    }
+
+    /// The clock that tokens are issued by.
+    #[must_use]
+    pub fn clock(&self) -> &ManualClock {
+        &self.state.clock
+    }
+
+    /// The configuration of a resource server that believes this server's tokens for
+    /// [`AUDIENCE`](Self::AUDIENCE), by the same clock.
+    pub fn resource_server(&self) -> ResourceServerBuilder {
+        ResourceServer::oidc(self.url())
+            .audience(Self::AUDIENCE)
+            .clock(self.clock().clone())
+            .start(Start::Required)
+    }
+
+    /// Starts a token.
+    ///
+    /// # Panics
+    /// Never: the server always has its keys.
+    #[expect(clippy::expect_used, reason = "a key ring has a key for each of these")]
+    pub fn token(&self) -> TokenBuilder {
+        let ring = locked(&self.state.keys);
+        let keys: Vec<_> = [Algorithm::Es256, Algorithm::Rs256, Algorithm::EdDsa]
+            .into_iter()
+            .filter_map(|algorithm| ring.signing_key(algorithm))
+            .collect();
+        let key = keys.first().cloned().expect("a key ring has an ES256 key");
+        TokenBuilder::new(keys, key, self.clock().now(), self.url(), Self::AUDIENCE)
+    }
+
+    /// Registers a client that may be granted these scopes.
+    pub fn add_client<S: Into<String>>(
+        &self,
+        id: impl Into<String>,
+        secret: impl Into<String>,
+        scopes: impl IntoIterator<Item = S>,
+    ) {
+        let scopes = scopes.into_iter().map(Into::into).collect();
+        let client = Client { secret: secret.into(), scopes };
+        locked(&self.state.clients).insert(id.into(), client);
+    }
+
+    /// The JSON of the key set as it is published now.
+    #[must_use]
+    pub fn jwks(&self) -> String {
+        locked(&self.state.keys).jwks().to_string()
+    }
+
+    /// Publishes new keys in advance; tokens are still signed with the present ones.
+    ///
+    /// # Errors
+    /// When no keys can be generated.
+    pub fn add_keys(&self) -> io::Result<()> {
+        locked(&self.state.keys).add().map_err(io::Error::other)
+    }
+
+    /// Signs with the keys added before and stops publishing the former ones.
+    ///
+    /// # Errors
+    /// When no keys can be generated.
+    pub fn retire_keys(&self) -> io::Result<()> {
+        locked(&self.state.keys).retire().map_err(io::Error::other)
+    }
+
+    /// Replaces the keys without notice, as after a compromise.
+    ///
+    /// # Errors
+    /// When no keys can be generated.
+    pub fn replace_keys(&self) -> io::Result<()> {
+        let mut keys = locked(&self.state.keys);
+        keys.add().and_then(|()| keys.retire()).map_err(io::Error::other)
+    }
+
+    /// Makes an endpoint misbehave from now on.
+    pub fn fail(&self, endpoint: Endpoint, fault: Fault) {
+        self.state.switches.set(endpoint, Some(fault));
+    }
+
+    /// Makes every endpoint behave again.
+    pub fn heal(&self) {
+        self.state.switches.clear();
+    }
+
+    /// How many requests an endpoint has got, failed ones included.
+    #[must_use]
+    pub fn requests(&self, endpoint: Endpoint) -> u64 {
+        self.state.switches.requests(endpoint)
+    }
+}
+
+impl Drop for AuthorizationServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A test that panicked elsewhere leaves the data as good as it was.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,142 @@
+//! Tokens of any shape, good and bad.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::keys::SigningKey;
+use crate::jwks::Algorithm;
+
+/// A token to be signed; made by
+/// [`AuthorizationServer::token`](super::AuthorizationServer::token).
+///
+/// Without further words it is an access token (RFC 9068) for
+/// [`AUDIENCE`](super::AuthorizationServer::AUDIENCE) with the subject `test`, without scopes,
+/// valid for an hour, signed with ES256.
+#[derive(Clone)]
+#[must_use = "a token does nothing until it is signed"]
+pub struct TokenBuilder {
+    key: Arc<SigningKey>,
+    other_keys: Vec<Arc<SigningKey>>,
+    now: SystemTime,
+    header: Map<String, Value>,
+    claims: Map<String, Value>,
+}
+
+impl TokenBuilder {
+    pub(super) fn new(
+        keys: Vec<Arc<SigningKey>>,
+        key: Arc<SigningKey>,
+        now: SystemTime,
+        issuer: &str,
+        audience: &str,
+    ) -> Self {
+        let builder = Self { key, other_keys: keys, now, header: Map::new(), claims: Map::new() };
+        builder
+            .header("typ", "at+jwt")
+            .claim("iss", issuer)
+            .subject("test")
+            .audience(audience)
+            .claim("iat", seconds(now))
+            .expires_in(Duration::from_secs(3600))
+    }
+
+    /// Whom the token is about.
+    pub fn subject(self, subject: impl Into<String>) -> Self {
+        self.claim("sub", subject.into())
+    }
+
+    /// Whom the token is for.
+    pub fn audience(self, audience: impl Into<String>) -> Self {
+        self.claim("aud", audience.into())
+    }
+
+    /// What the token grants.
+    pub fn scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
+        let scopes: Vec<String> = scopes.into_iter().map(Into::into).collect();
+        self.claim("scope", scopes.join(" "))
+    }
+
+    /// Any claim, as anything that serializes; it replaces one of the same name.
+    pub fn claim(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
+        let value = serde_json::to_value(value).unwrap_or_default();
+        self.claims.insert(name.into(), value);
+        self
+    }
+
+    /// Leaves a claim out.
+    pub fn without_claim(mut self, name: &str) -> Self {
+        self.claims.remove(name);
+        self
+    }
+
+    /// Any header parameter; it replaces one of the same name.
+    pub fn header(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
+        self.header.insert(name.into(), serde_json::to_value(value).unwrap_or_default());
+        self
+    }
+
+    /// How long it is valid from now on.
+    pub fn expires_in(self, duration: Duration) -> Self {
+        let expires_at = seconds(self.now + duration);
+        self.claim("exp", expires_at)
+    }
+
+    /// Issued two hours ago for one hour.
+    pub fn expired(self) -> Self {
+        let hour = Duration::from_secs(3600);
+        let (issued, expired) = (seconds(self.now - 2 * hour), seconds(self.now - hour));
+        self.claim("iat", issued).claim("exp", expired)
+    }
+
+    /// Signs with RS256, ES256 or EdDSA.
+    ///
+    /// # Panics
+    /// For other algorithms: the server has no key for them.
+    #[expect(clippy::panic, reason = "a mistake in a test")]
+    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
+        match self.other_keys.iter().find(|key| key.algorithm() == algorithm) {
+            Some(key) => self.key = Arc::clone(key),
+            None => panic!("the authorization server signs with RS256, ES256 and EdDSA"),
+        }
+        self
+    }
+
+    /// Signs the token with the server's key.
+    #[must_use]
+    pub fn sign(self) -> String {
+        let key = Arc::clone(&self.key);
+        self.sign_with(&key)
+    }
+
+    /// Signs the token with a key of nobody's under the id of the server's: a forgery.
+    ///
+    /// # Panics
+    /// When the operating system has no random numbers.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "only a broken machine cannot make keys")]
+    pub fn forge(self) -> String {
+        let forger = SigningKey::generate(self.key.algorithm(), self.key.kid.clone());
+        self.sign_with(&forger.expect("a key can be generated"))
+    }
+
+    #[expect(clippy::expect_used, reason = "only a broken machine cannot sign")]
+    fn sign_with(mut self, key: &SigningKey) -> String {
+        self.header.entry("alg").or_insert_with(|| key.algorithm().as_str().into());
+        self.header.entry("kid").or_insert_with(|| key.kid.as_str().into());
+        let encode =
+            |part: Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(part).to_string());
+        let signed = format!("{}.{}", encode(self.header), encode(self.claims));
+        let signature = key.sign(signed.as_bytes()).expect("a key can sign");
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+}
+
+/// NumericDate of RFC 7519 §2.
+pub(super) fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

@@ -1,0 +1,256 @@
+//! JSON as tokens need it: no duplicate names at any depth, so that no two readers of one token
+//! see two tokens (RFC 7519 §4, RFC 8725 §2.4).
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+const DUPLICATE: &str = "duplicate name";
+
+/// What is read from an object, member by member.
+pub(super) trait Members<'de> {
+    /// Takes the value of a member that is of interest, and tells whether it did.
+    fn take<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error>;
+}
+
+/// Reads one object from the whole of `json`; what `members` does not take is checked all the
+/// same. serde_json adds: UTF-8, no trailing data, at most 128 levels, numbers in range.
+pub(super) fn read_object<'de>(
+    json: &'de [u8],
+    members: &mut impl Members<'de>,
+) -> Result<(), &'static str> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    deserializer
+        .deserialize_map(Object(members, PhantomData))
+        .and_then(|()| deserializer.end())
+        .map_err(|error| describe(&error))
+}
+
+/// serde_json's own text may quote the token.
+fn describe(error: &serde_json::Error) -> &'static str {
+    use serde_json::error::Category;
+    match error.classify() {
+        Category::Eof | Category::Syntax | Category::Io => "it does not parse",
+        Category::Data if error.to_string().starts_with(DUPLICATE) => "a name stands in it twice",
+        Category::Data => "a member has another type",
+    }
+}
+
+struct Object<'a, 'de, M>(&'a mut M, PhantomData<&'de ()>);
+
+impl<'de, M: Members<'de>> Visitor<'de> for Object<'_, 'de, M> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut names = Names::default();
+        while let Some(name) = map.next_key_seed(Text)? {
+            if !self.0.take(&name, &mut map)? {
+                map.next_value_seed(Strict)?;
+            }
+            names.insert(name)?;
+        }
+        Ok(())
+    }
+}
+
+/// The names seen so far; small objects, which is nearly all of them, need no hashing.
+#[derive(Default)]
+struct Names<'de> {
+    few: Vec<Cow<'de, str>>,
+    many: HashSet<Cow<'de, str>>,
+}
+
+impl<'de> Names<'de> {
+    const FEW: usize = 16;
+
+    fn insert<E: de::Error>(&mut self, name: Cow<'de, str>) -> Result<(), E> {
+        let new = if self.few.len() < Self::FEW {
+            let new = !self.few.contains(&name);
+            self.few.push(name);
+            new
+        } else {
+            !self.few.contains(&name) && self.many.insert(name)
+        };
+        if new { Ok(()) } else { Err(E::custom(DUPLICATE)) }
+    }
+}
+
+/// A string, borrowed unless it holds escapes.
+pub(super) struct Text;
+
+impl<'de> DeserializeSeed<'de> for Text {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Text {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
+}
+
+/// A string or an array of strings: `aud` of RFC 7519 §4.1.3.
+pub(super) struct Texts;
+
+impl<'de> DeserializeSeed<'de> for Texts {
+    type Value = Vec<Cow<'de, str>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Texts {
+    type Value = Vec<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or an array of strings")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(vec![Cow::Borrowed(text)])
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(vec![Cow::Owned(text.to_owned())])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(text) = seq.next_element_seed(Text)? {
+            texts.push(text);
+        }
+        Ok(texts)
+    }
+}
+
+/// Any value, looked through for duplicate names and otherwise ignored.
+pub(super) struct Strict;
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element_seed(Self)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        Object(&mut Nothing, PhantomData).visit_map(map)
+    }
+}
+
+/// Takes no member.
+struct Nothing;
+
+impl<'de> Members<'de> for Nothing {
+    fn take<A: MapAccess<'de>>(&mut self, _: &str, _: &mut A) -> Result<bool, A::Error> {
+        Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(json: &str) -> Option<&'static str> {
+        read_object(json.as_bytes(), &mut Nothing).err()
+    }
+
+    #[test]
+    fn strict_objects_are_read() {
+        let many: Vec<_> = (0..100).map(|n| format!("\"{n}\":{n}")).collect();
+        for json in [
+            "{}",
+            r#"{"a":{"b":[1,-1,1.5,"x",null,true]},"b":{}}"#,
+            &format!("{{{}}}", many.join(",")),
+        ] {
+            assert_eq!(problem(json), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        let twice = Some("a name stands in it twice");
+        let syntax = Some("it does not parse");
+        let many: Vec<_> = (0..100).map(|n| format!("\"{n}\":{n}")).collect();
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+        for (json, expected) in [
+            (r#"{"a":1,"a":2}"#, twice),
+            (r#"{"a":1,"\u0061":2}"#, twice),
+            (r#"{"x":[{"a":1,"a":2}]}"#, twice),
+            (&format!("{{{},\"50\":0}}", many.join(",")), twice),
+            (&format!("{{{},\"5\":0}}", many.join(",")), twice),
+            ("{} {}", syntax),
+            ("{}x", syntax),
+            ("\u{feff}{}", syntax),
+            ("", syntax),
+            ("{\"a\":NaN}", syntax),
+            ("{\"a\":1e999}", syntax),
+            ("{\"a\":01}", syntax),
+            ("{'a':1}", syntax),
+            ("{\"a\":\"\\ud800\"}", syntax),
+            (&deep, syntax),
+            ("[]", Some("a member has another type")),
+        ] {
+            assert_eq!(problem(json), expected, "{json}");
+        }
+        assert!(read_object(b"{\"a\":\"\xff\"}", &mut Nothing).is_err());
+    }
+}

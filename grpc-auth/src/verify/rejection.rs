@@ -1,0 +1,94 @@
+//! Why a token is not believed: for the log. Callers learn far less (see `Denied`).
+
+use crate::error::Denied;
+use crate::issuer::GrantsError;
+
+/// A token that is not believed, with what helps an operator to find out why.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) rejection: Rejection,
+    /// Escaped: the sender chose it.
+    pub(crate) kid: Option<String>,
+    /// Escaped: the sender chose it.
+    pub(crate) issuer: Option<String>,
+}
+
+/// The first check that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Rejection {
+    #[error("it has {0} parts, a signed JWT has three")]
+    Parts(usize),
+    #[error(
+        "it has {0} parts, a signed JWT has three; Auth0 issues such tokens when the request for \
+         the token names no `audience`"
+    )]
+    PartsAuth0(usize),
+    #[error("its {0} is not base64url without padding")]
+    Base64(&'static str),
+    #[error("its {part} is not strict JSON of the expected types: {problem}")]
+    Json { part: &'static str, problem: &'static str },
+    #[error("`alg` is not an asymmetric signature algorithm of the registry")]
+    Algorithm,
+    #[error("its header has `{0}`, which changes what the token means")]
+    HeaderParameter(&'static str),
+    #[error("`iss` is not a configured issuer, byte for byte")]
+    Issuer,
+    #[error(
+        "`typ` is not accepted from this issuer; if its access tokens have this type, configure \
+         `Issuer::accept_token_type`"
+    )]
+    TokenType,
+    #[error("`aud` does not contain a configured audience")]
+    Audience,
+    #[error("`exp` is missing")]
+    ExpiryMissing,
+    #[error("`exp` has passed")]
+    Expired,
+    #[error("`nbf` is in the future")]
+    NotYetValid,
+    #[error("`iat` is in the future")]
+    IssuedInFuture,
+    #[error("it is bound to a key of its holder (`cnf`), which cannot be checked here")]
+    SenderConstrained,
+    #[error("its grants cannot be read: {0}")]
+    Grants(GrantsError),
+    #[error("`kid` is missing; if this issuer has none, configure `Issuer::allow_missing_key_id`")]
+    KeyIdMissing,
+    #[error("`kid` is longer than 256 bytes")]
+    KeyIdTooLong,
+    #[error("the issuer has no key with this `kid` for this `alg`")]
+    KeyUnknown,
+    #[error("the signature is not the issuer's")]
+    Signature,
+    #[error("the issuer's keys have not been fetched yet")]
+    KeysUnavailable,
+}
+
+impl Rejection {
+    /// What the caller is told. One answer for every cause, except for a good token that expired
+    /// and for keys that are not there.
+    pub(crate) fn denied(&self) -> Denied {
+        match self {
+            Self::Expired => Denied::TokenExpired,
+            Self::KeysUnavailable => Denied::BackendUnavailable,
+            Self::Parts(_)
+            | Self::PartsAuth0(_)
+            | Self::Base64(_)
+            | Self::Json { .. }
+            | Self::Algorithm
+            | Self::HeaderParameter(_)
+            | Self::Issuer
+            | Self::TokenType
+            | Self::Audience
+            | Self::ExpiryMissing
+            | Self::NotYetValid
+            | Self::IssuedInFuture
+            | Self::SenderConstrained
+            | Self::Grants(_)
+            | Self::KeyIdMissing
+            | Self::KeyIdTooLong
+            | Self::KeyUnknown
+            | Self::Signature => Denied::TokenInvalid,
+        }
+    }
+}
