@@ -36,12 +36,18 @@ impl Clock {
         }
     }
 
-    /// Waits until the clock has moved on by `duration`.
-    pub async fn sleep(&self, duration: Duration) {
-        match &self.0 {
-            Source::System => tokio::time::sleep(duration).await,
-            #[cfg(feature = "testing")]
-            Source::Manual(clock) => clock.sleep(duration).await,
+    /// Waits until the clock has moved on by `duration`, counted from this call.
+    pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<> {
+        #[cfg(feature = "testing")]
+        let until = self.now() + duration;
+        let source = self.0.clone();
+        async move {
+            match source {
+                // By the monotonic clock: the time of day may be set.
+                Source::System => tokio::time::sleep(duration).await,
+                #[cfg(feature = "testing")]
+                Source::Manual(clock) => clock.sleep_until(until).await,
+            }
         }
     }
 

@@ -27,13 +27,20 @@ impl Refresher {
         interval: Duration,
         mut failures: u32,
     ) -> Self {
+        // Pauses count from the beginning of a fetch, and the first one from here: a clock that is
+        // moved in between is not missed.
+        let mut next = Box::pin(clock.sleep(pause(interval, failures)));
         Self(tokio::spawn(async move {
             loop {
-                clock.sleep(pause(interval, failures)).await;
+                next.await;
+                let started = clock.now();
                 failures = match refresh(&store, &fetcher).await {
                     Ok(()) => 0,
                     Err(_) => failures.saturating_add(1),
                 };
+                let took = clock.now().duration_since(started).unwrap_or_default();
+                let rest = pause(interval, failures).saturating_sub(took);
+                next = Box::pin(clock.sleep(rest));
             }
         }))
     }

@@ -1,5 +1,6 @@
 //! The tower service: from the path of a call to a permit in its extensions, or a refusal.
 
+use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -20,7 +21,7 @@ use crate::policy::{AccessRule, Match, Permit, PolicyIndex, authorize};
 /// A service that only permitted calls reach; made by [`ResourceServer::protect`].
 ///
 /// It answers refusals itself, before the body is read, as gRPC trailers-only responses.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Protect<S> {
     inner: S,
     shared: Arc<Shared>,
@@ -43,6 +44,13 @@ impl<S> Protect<S> {
     #[must_use]
     pub fn map<T>(self, adjust: impl FnOnce(S) -> T) -> Protect<T> {
         Protect { inner: adjust(self.inner), shared: self.shared }
+    }
+}
+
+/// Services rarely have `Debug`, and need none here.
+impl<S> fmt::Debug for Protect<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Protect").field("policies", &self.shared.policies).finish_non_exhaustive()
     }
 }
 

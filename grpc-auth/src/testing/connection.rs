@@ -75,13 +75,18 @@ async fn misbehave(
             let (parts, body) = next.run(request).await.into_parts();
             let whole = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
             let half = whole.slice(..whole.len() / 2);
-            Response::from_parts(parts, Body::new(Truncated(Some(half))))
+            Response::from_parts(parts, Body::new(Truncated::Half(half)))
         }
     }
 }
 
 /// A body that breaks off after its first part.
-struct Truncated(Option<Bytes>);
+enum Truncated {
+    Half(Bytes),
+    /// Lets the half leave before the connection breaks.
+    Flush,
+    BreakOff,
+}
 
 impl HttpBody for Truncated {
     type Data = Bytes;
@@ -89,11 +94,18 @@ impl HttpBody for Truncated {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        Poll::Ready(Some(match self.0.take() {
-            Some(half) => Ok(Frame::data(half)),
-            None => Err(io::Error::other("truncated")),
-        }))
+        match std::mem::replace(&mut *self, Self::BreakOff) {
+            Self::Half(half) => {
+                *self = Self::Flush;
+                Poll::Ready(Some(Ok(Frame::data(half))))
+            }
+            Self::Flush => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Self::BreakOff => Poll::Ready(Some(Err(io::Error::other("truncated")))),
+        }
     }
 }

@@ -1,0 +1,133 @@
+//! Configuration that cannot work fails when it is built, with what to write.
+
+use std::time::Duration;
+
+use grpc_auth::server::ResourceServerBuilder;
+use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::{Auth0Config, ConfigError, Issuer, ResourceServer, Start};
+
+const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+fn offline() -> ResourceServerBuilder {
+    ResourceServer::static_keys("https://issuer.example/", KEYS).audience("api")
+}
+
+#[tokio::test]
+async fn what_cannot_work_is_said_with_the_setting_and_what_to_write() {
+    assert!(offline().build().await.is_ok());
+    let keys = |jwks| ResourceServer::static_keys("https://issuer.example/", jwks).audience("api");
+    for (builder, texts) in [
+        (
+            ResourceServer::static_keys("https://issuer.example/", KEYS),
+            &["no audience is set", "`.audience(\"https://api.example.com\")`"][..],
+        ),
+        (
+            ResourceServer::builder().audience("api"),
+            &["no issuer is set", "`ResourceServer::auth0(..)`"],
+        ),
+        (
+            ResourceServer::oidc("http://issuer.example/").audience("api"),
+            &["the issuer `http://issuer.example/` is not https", "write `https://..`"],
+        ),
+        (
+            ResourceServer::oidc("issuer.example").audience("api"),
+            &["the issuer \"issuer.example\" is not a URL"],
+        ),
+        (
+            ResourceServer::oidc("https://issuer.example/?tenant=a").audience("api"),
+            &["has a query, a fragment or a user", "write it without"],
+        ),
+        (
+            ResourceServer::builder()
+                .issuer(Issuer::oidc("https://i.example/").jwks_uri("http://i.example/keys"))
+                .audience("api"),
+            &["the jwks_uri `http://i.example/keys` is not https"],
+        ),
+        (
+            ResourceServer::auth0("https://tenant.eu.auth0.com/", "api"),
+            &[
+                "the Auth0 domain \"https://tenant.eu.auth0.com/\"",
+                "write it like `tenant.eu.auth0.com`",
+            ],
+        ),
+        (ResourceServer::auth0("t.auth0.com", ""), &["the audience \"\" cannot be used"]),
+        (ResourceServer::auth0("t.auth0.com", "a\"b"), &["the audience \"a\\\"b\" cannot be used"]),
+        (offline().realm("a\nb"), &["the realm \"a\\nb\" cannot be used"]),
+        (
+            offline().leeway(Duration::from_secs(301)),
+            &["the leeway of 301 s", "synchronize the clocks"],
+        ),
+        (
+            offline().refresh_every(Duration::from_secs(59)),
+            &["every 59 s", "from a minute to a day"],
+        ),
+        (
+            offline().issuer(Issuer::oidc("https://issuer.example/")),
+            &["the issuer `https://issuer.example/` is configured twice"],
+        ),
+        (
+            keys("{\"keys\":[]}"),
+            &["the key set of the issuer `https://issuer.example/`", "no key that may check"],
+        ),
+        (keys("nonsense"), &["cannot be used", "not a JSON Web Key Set"]),
+    ] {
+        let error = builder.build().await.unwrap_err();
+        let whole = with_sources(&error);
+        for text in texts {
+            assert!(whole.contains(text), "{text:?} in {whole:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_requires_keys_does_not_start_without_them() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    for (endpoint, fault, cause) in [
+        (Endpoint::Jwks, Fault::Empty, "no key that may check signatures"),
+        (Endpoint::Jwks, Fault::Html, "not a JSON Web Key Set"),
+        (Endpoint::Jwks, Fault::Status(500), "HTTP status 500"),
+        (Endpoint::Jwks, Fault::Refuse, "does not answer"),
+        (Endpoint::Jwks, Fault::Truncated, "does not answer"),
+        (Endpoint::Discovery, Fault::Empty, "not JSON with `issuer` and `jwks_uri`"),
+        (Endpoint::Discovery, Fault::Status(404), "HTTP status 404"),
+    ] {
+        issuer.heal();
+        issuer.fail(endpoint, fault);
+        let error = issuer.resource_server().build().await.unwrap_err();
+        assert!(matches!(error, ConfigError::KeysUnavailable { .. }), "{error}");
+        let whole = with_sources(&error);
+        for text in [cause, issuer.url(), "`.start(Start::Warm)`"] {
+            assert!(whole.contains(text), "{fault:?}: {text:?} in {whole:?}");
+        }
+        assert!(issuer.resource_server().start(Start::Warm).build().await.is_ok());
+    }
+    issuer.heal();
+    assert!(issuer.resource_server().build().await.is_ok());
+}
+
+#[tokio::test]
+async fn an_issuer_is_compared_byte_for_byte() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    let without_slash = issuer.url().trim_end_matches('/');
+    let server = ResourceServer::oidc(without_slash).audience("api").start(Start::Required);
+    let whole = with_sources(&server.build().await.unwrap_err());
+    assert!(whole.contains("write the issuer exactly as the document spells it"), "{whole}");
+}
+
+#[test]
+fn auth0_is_configured_from_the_environment_for_both_sides() {
+    // The process has none of these variables, and a test must not set them for others.
+    let error = Auth0Config::from_env().unwrap_err();
+    assert!(matches!(error, ConfigError::VariableMissing { name: "AUTH0_DOMAIN", .. }));
+    assert!(error.to_string().contains("`tenant.eu.auth0.com`"), "{error}");
+}
+
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}

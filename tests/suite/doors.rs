@@ -1,0 +1,389 @@
+//! Ways in that nobody opened on purpose.
+
+use std::net::SocketAddr;
+
+use grpc_auth::policy::{AccessRule, MethodPolicy, ScopeRule, ServicePolicy};
+use grpc_auth::{ConfigError, ProtectedService, RequestExt, ResourceServer, Scope};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, Method};
+use tests::kinds::{Counting, METHODS, call};
+use tests::logs::Logs;
+use tests::pb::kit::Word;
+use tests::pb::kit::kinds_client::KindsClient;
+use tests::pb::kit::kinds_server::KindsServer;
+use tests::pb::kit::left_client::LeftClient;
+use tests::pb::kit::left_server::{Left, LeftServer};
+use tests::pb::kit::names_client::NamesClient;
+use tests::pb::kit::names_server::{Names, NamesServer};
+use tests::{Kit, assert_anonymous_denied, assert_denied, assert_scope_denied, connect};
+use tokio::net::{TcpListener, TcpStream};
+use tonic::transport::Server;
+use tonic::{Code, Request, Response, Status};
+use tower_layer::Layer;
+
+#[tokio::test]
+async fn a_service_mounted_without_its_layer_refuses_everything_and_says_what_to_do() {
+    let logs = Logs::capture();
+    let kit = Kit::start().await;
+    let service = Counting::default();
+    let mut client = KindsClient::new(KindsServer::new(service.clone()));
+    let token = kit.issuer.token().scopes(["read:word", "write:word", "team:blue"]).sign();
+    for method in METHODS {
+        let answer = call(&mut client, method, Some(&token)).await;
+        if method == "Open" {
+            assert!(answer.is_ok());
+            continue;
+        }
+        let status = answer.as_ref().unwrap_err();
+        assert_eq!(status.message(), "internal error");
+        assert_denied(answer, Code::Internal, "");
+        let line = logs.line_with(&format!("kit.v1.Kinds/{method} "));
+        assert!(line.contains("ERROR") && line.contains("auth.protect(service)"), "{line}");
+    }
+    assert_eq!(service.reached_in_all(), service.reached("Open"));
+}
+
+/// None of the rules names its RPC where the Rust name does not tell it.
+struct Misnamed;
+
+#[grpc_auth::protect]
+#[tonic::async_trait]
+impl Names for Misnamed {
+    #[require_scopes("read:info")]
+    async fn get_http_info(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+    #[require_scopes("read:url")]
+    async fn get_url(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+    #[allow_unauthenticated]
+    async fn get_v2_item(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+    // The names of two RPCs exchanged: each asks for its own rule all the same.
+    #[require_scopes("do", rpc = "Move")]
+    async fn do_thing(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+    #[require_scopes("move", rpc = "do_thing")]
+    async fn r#move(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+}
+
+#[tokio::test]
+async fn a_misnamed_rpc_is_enforced_by_its_guard() {
+    let logs = Logs::capture();
+    let kit = Kit::start().await;
+    let mut client = NamesClient::new(kit.auth.protect(Misnamed));
+    let word = Word::default;
+
+    assert_anonymous_denied(client.get_url(word()).await);
+    assert_scope_denied(client.get_url(kit.request(word(), &["read:info"])).await);
+    assert!(client.get_url(kit.request(word(), &["read:url"])).await.is_ok());
+    let warnings = logs.text();
+    assert!(warnings.contains("method=kit.v1.Names/GetUrl"), "{warnings}");
+    assert!(warnings.contains("the method's row needs `rpc = \"..\"`"), "{warnings}");
+
+    // Not open, although its method says so: the layer does not know that.
+    assert_anonymous_denied(client.get_v2_item(word()).await);
+    assert!(client.get_v2_item(kit.request(word(), &[])).await.is_ok());
+
+    // The permit of another row is none.
+    assert_scope_denied(client.r#move(kit.request(word(), &["do"])).await);
+    assert_scope_denied(client.r#move(kit.request(word(), &["move"])).await);
+    assert!(client.r#move(kit.request(word(), &["do", "move"])).await.is_ok());
+    let warnings = logs.text();
+    assert!(warnings.contains("correct its `rpc = \"..\"`"), "{warnings}");
+}
+
+/// Another service of the same name, stricter.
+struct Strict;
+
+#[grpc_auth::protect]
+#[authenticated]
+#[tonic::async_trait]
+impl Left for Strict {
+    #[require_scopes("admin:all")]
+    async fn get(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+    async fn put(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+}
+
+#[tokio::test]
+async fn a_permit_of_a_laxer_table_for_the_same_service_is_none() {
+    const LAX: ServicePolicy = ServicePolicy::new(
+        "kit.v1.Left",
+        &[
+            MethodPolicy::new("Get", AccessRule::AllowUnauthenticated),
+            MethodPolicy::new("Put", AccessRule::AllowUnauthenticated),
+        ],
+    );
+    let kit = Kit::start().await;
+    let lax = kit.auth.protect_with(LeftServer::new(Strict), LAX).unwrap();
+    let mut client = LeftClient::new(lax);
+    assert_anonymous_denied(client.get(Word::default()).await);
+    assert_anonymous_denied(client.put(Word::default()).await);
+    assert_scope_denied(client.get(kit.request(Word::default(), &[])).await);
+    assert!(client.put(kit.request(Word::default(), &[])).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_outer_layer_lends_nothing_to_an_inner_one() {
+    let outside = Kit::start().await;
+    let inside = Kit::start().await;
+    let policy = <Strict as ProtectedService<LeftServer<_>>>::POLICY;
+    let nested = outside.auth.layer([policy]).unwrap().layer(inside.auth.protect(Strict));
+    let mut client = LeftClient::new(nested);
+    let answer = client.put(outside.request(Word::default(), &[])).await;
+    assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
+}
+
+/// Not annotated: its policy is written by hand, and it reads its caller from the request.
+struct ByHand;
+
+#[tonic::async_trait]
+impl Left for ByHand {
+    async fn get(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        let subject = request.principal().and_then(|principal| principal.subject());
+        Ok(Response::new(Word { text: subject.unwrap_or("nobody").into() }))
+    }
+    async fn put(&self, _: Request<Word>) -> Result<Response<Word>, Status> {
+        panic!("a method without a row was reached");
+    }
+}
+
+const READ_ONLY: ServicePolicy = ServicePolicy::new(
+    "kit.v1.Left",
+    &[MethodPolicy::new(
+        "Get",
+        AccessRule::RequireScopes(ScopeRule::Scope(Scope::from_static("read:word"))),
+    )],
+);
+
+#[tokio::test]
+async fn a_hand_written_table_lets_in_what_it_names_and_nothing_else() {
+    let kit = Kit::start().await;
+    let service = kit.auth.protect_with(LeftServer::new(ByHand), READ_ONLY).unwrap();
+    let mut client = LeftClient::new(service);
+    assert_anonymous_denied(client.get(Word::default()).await);
+    assert_scope_denied(client.get(kit.request(Word::default(), &["write:word"])).await);
+    let answer = client.get(kit.request(Word::default(), &["read:word"])).await.unwrap();
+    assert_eq!(answer.into_inner().text, "test");
+
+    assert_anonymous_denied(client.put(Word::default()).await);
+    let known = client.put(kit.request(Word::default(), &["read:word"])).await;
+    assert_denied(known, Code::PermissionDenied, "PERMISSION_DENIED_BY_POLICY");
+}
+
+#[tokio::test]
+async fn a_policy_of_another_service_and_a_second_one_are_refused_at_build() {
+    let auth = Kit::start().await.auth;
+    let error = auth.protect_with(NamesServer::new(Misnamed), READ_ONLY).unwrap_err();
+    assert!(matches!(error, ConfigError::PolicyOfAnotherService { .. }));
+    let text = error.to_string();
+    assert!(text.contains("`kit.v1.Left`") && text.contains("`kit.v1.Names`"), "{text}");
+    let error = auth.layer([READ_ONLY, READ_ONLY]).unwrap_err();
+    assert!(matches!(error, ConfigError::PolicyDuplicate { service: "kit.v1.Left" }));
+}
+
+#[tokio::test]
+async fn a_layer_over_the_whole_server_refuses_what_no_policy_names() {
+    let kit = Kit::start().await;
+    let policy = <Strict as ProtectedService<LeftServer<_>>>::POLICY;
+    let address = serve_raw(
+        Server::builder()
+            .layer(kit.auth.layer([policy]).unwrap())
+            .add_service(LeftServer::new(Strict))
+            .add_service(NamesServer::new(Misnamed)),
+    )
+    .await;
+    let mut left = LeftClient::new(connect(address).await);
+    assert_anonymous_denied(left.put(Word::default()).await);
+    assert!(left.put(kit.request(Word::default(), &[])).await.is_ok());
+
+    // Mounted, but not named by a policy.
+    let mut names = NamesClient::new(connect(address).await);
+    assert_anonymous_denied(names.get_v2_item(Word::default()).await);
+    let known = names.get_v2_item(kit.request(Word::default(), &[])).await;
+    assert_denied(known, Code::PermissionDenied, "PERMISSION_DENIED_BY_POLICY");
+}
+
+/// What gRPC clients refuse to send, over raw HTTP/2.
+#[tokio::test]
+async fn no_handler_runs_without_a_permit_whatever_is_sent() {
+    let kit = Kit::start().await;
+    let service = Counting::default();
+    let server = Server::builder().add_service(kit.auth.protect(service.clone()));
+    let address = serve_raw(server).await;
+    let good = format!("Bearer {}", kit.issuer.token().scopes(["read:word"]).sign());
+    let weak = format!("Bearer {}", kit.issuer.token().sign());
+    let unary = "/kit.v1.Kinds/Unary";
+
+    let missing = ("16", "CREDENTIALS_MISSING");
+    let malformed = ("16", "ACCESS_TOKEN_MALFORMED");
+    let other_type = ("16", "ACCESS_TOKEN_TYPE_UNSUPPORTED");
+    let insufficient = ("7", "ACCESS_TOKEN_SCOPE_INSUFFICIENT");
+    for (what, call, (status, reason)) in [
+        ("two values, the good one first", Raw::to(unary).header(&good).header(&weak), malformed),
+        ("two values, the good one last", Raw::to(unary).header(&weak).header(&good), malformed),
+        ("the good value twice", Raw::to(unary).header(&good).header(&good), malformed),
+        ("two in one", Raw::to(unary).header(&format!("{good},{good}")), malformed),
+        ("another scheme", Raw::to(unary).header("Basic YTpi"), other_type),
+        ("a token in the trailers", Raw::to(unary).trailer(&good), missing),
+        (
+            "a better token in the trailers",
+            Raw::to(unary).header(&weak).trailer(&good),
+            insufficient,
+        ),
+        ("a query", Raw::to(&format!("{unary}?access_token=x")), missing),
+        ("GET", Raw::to(unary).method(Method::GET), missing),
+        ("PUT", Raw::to(unary).method(Method::PUT), missing),
+        ("OPTIONS", Raw::to(unary).method(Method::OPTIONS), missing),
+        ("another content type", Raw::to(unary).content_type("text/plain"), missing),
+        ("gRPC-Web", Raw::to(unary).content_type("application/grpc-web"), missing),
+        ("an unknown method", Raw::to("/kit.v1.Kinds/unary"), missing),
+        ("a longer path", Raw::to("/kit.v1.Kinds/Unary/"), missing),
+        ("a path in escapes", Raw::to("/kit.v1.Kinds/%55nary"), missing),
+        ("the path of the open method, nearly", Raw::to("/kit.v1.Kinds/Open/../Unary"), missing),
+        (
+            "the open method's name in the query",
+            Raw::to(&format!("{unary}?/kit.v1.Kinds/Open")),
+            missing,
+        ),
+    ] {
+        let answer = call.send(address).await;
+        assert_eq!(answer.status.as_deref(), Some(status), "{what}: {answer:?}");
+        assert!(answer.details.contains(reason), "{what}: {answer:?}");
+        assert_eq!(answer.http, 200, "{what}");
+        assert_eq!(service.reached_in_all(), 0, "{what}");
+    }
+
+    // The same raw caller gets in with one good token: the refusals above had their reasons.
+    let answer = Raw::to(unary).header(&good).trailer("Bearer other").send(address).await;
+    assert_eq!(answer.status.as_deref(), Some("0"), "{answer:?}");
+    assert_eq!(service.reached("Unary"), 1);
+}
+
+async fn serve_raw<L>(router: tonic::transport::server::Router<L>) -> SocketAddr
+where
+    L: Layer<tonic::service::Routes> + Send + 'static,
+    L::Service: tonic::codegen::Service<
+            http::Request<tonic::body::Body>,
+            Response = http::Response<tonic::body::Body>,
+            Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+            Future: Send,
+        > + Clone
+        + Send
+        + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+    tokio::spawn(router.serve_with_incoming(incoming));
+    address
+}
+
+/// A call without the manners of a gRPC client.
+struct Raw {
+    method: Method,
+    path: String,
+    content_type: &'static str,
+    authorization: Vec<String>,
+    trailer: Option<String>,
+}
+
+#[derive(Debug)]
+struct Answer {
+    http: u16,
+    status: Option<String>,
+    details: String,
+}
+
+impl Raw {
+    fn to(path: &str) -> Self {
+        Self {
+            method: Method::POST,
+            path: path.into(),
+            content_type: "application/grpc",
+            authorization: Vec::new(),
+            trailer: None,
+        }
+    }
+
+    fn header(mut self, value: &str) -> Self {
+        self.authorization.push(value.into());
+        self
+    }
+
+    fn trailer(mut self, value: &str) -> Self {
+        self.trailer = Some(value.into());
+        self
+    }
+
+    fn method(mut self, method: Method) -> Self {
+        self.method = method;
+        self
+    }
+
+    fn content_type(mut self, content_type: &'static str) -> Self {
+        self.content_type = content_type;
+        self
+    }
+
+    async fn send(self, address: SocketAddr) -> Answer {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (client, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        let mut request = http::Request::builder()
+            .method(self.method)
+            .uri(format!("http://{address}{}", self.path))
+            .header(CONTENT_TYPE, self.content_type)
+            .header("te", "trailers");
+        for value in &self.authorization {
+            request = request.header(AUTHORIZATION, value);
+        }
+        let mut client = client.ready().await.unwrap();
+        let (response, mut body) = client.send_request(request.body(()).unwrap(), false).unwrap();
+        // The server may have answered already, and want no more.
+        let _ = body.send_data(bytes::Bytes::from_static(&[0; 5]), self.trailer.is_none());
+        if let Some(value) = self.trailer {
+            let trailers = HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())]);
+            let _ = body.send_trailers(trailers);
+        }
+        let (parts, mut body) = response.await.unwrap().into_parts();
+        while let Some(data) = body.data().await {
+            data.unwrap();
+        }
+        let trailers = body.trailers().await.unwrap().unwrap_or_default();
+        let field = |name: &str| {
+            let value = parts.headers.get(name).or_else(|| trailers.get(name));
+            value.map(|value| value.to_str().unwrap().to_owned())
+        };
+        Answer {
+            http: parts.status.as_u16(),
+            status: field("grpc-status"),
+            details: decode(&field("grpc-status-details-bin").unwrap_or_default()),
+        }
+    }
+}
+
+fn decode(details: &str) -> String {
+    use base64::Engine;
+    let bytes =
+        base64::engine::general_purpose::STANDARD_NO_PAD.decode(details.trim_end_matches('='));
+    String::from_utf8_lossy(&bytes.unwrap()).into_owned()
+}
+
+/// The whole surface by name, so that a new way to mount a service is seen here.
+#[expect(dead_code, reason = "it only has to compile")]
+fn ways_to_mount(auth: &ResourceServer) {
+    let _: grpc_auth::server::Protect<LeftServer<Strict>> = auth.protect(Strict);
+    let _: grpc_auth::server::Protect<LeftServer<Strict>> = auth.protect_arc(Strict.into());
+    let _ =
+        auth.protect(Strict).map(|server: LeftServer<_>| server.max_decoding_message_size(1024));
+}

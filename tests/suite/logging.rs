@@ -1,0 +1,86 @@
+//! The log line of a decision: enough to act on, and no secret.
+
+use grpc_auth::testing::AuthorizationServer;
+use tests::Kit;
+use tests::kinds::{Counting, call};
+use tests::logs::Logs;
+use tests::pb::kit::kinds_client::KindsClient;
+
+#[tokio::test]
+async fn every_decision_is_logged_where_it_is_made_with_the_same_fields() {
+    let logs = Logs::capture();
+    let kit = Kit::start().await;
+    let mut client = KindsClient::new(kit.auth.protect(Counting::default()));
+    let good = kit.issuer.token().scopes(["read:word"]).sign();
+    let forged = kit.issuer.token().scopes(["read:word"]).forge();
+
+    call(&mut client, "Unary", Some(&good)).await.unwrap();
+    let line = logs.line_with("call allowed");
+    for text in
+        ["DEBUG", "method=\"/kit.v1.Kinds/Unary\"", "verdict=\"allow\"", "rule=\"require_scopes("]
+    {
+        assert!(line.contains(text), "{text} in {line}");
+    }
+    call(&mut client, "Unary", Some(&forged)).await.unwrap_err();
+    let line = logs.line_with("call denied");
+    for text in [
+        "INFO",
+        "method=\"/kit.v1.Kinds/Unary\"",
+        "verdict=\"deny\"",
+        "reason=\"ACCESS_TOKEN_INVALID\"",
+        "cause=\"the signature is not the issuer's\"",
+        "kid=\"es256-1\"",
+        kit.issuer.url(),
+    ] {
+        assert!(line.contains(text), "{text} in {line}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_token_type_names_the_setting_that_accepts_it() {
+    let logs = Logs::capture();
+    let kit = Kit::start().await;
+    let mut client = KindsClient::new(kit.auth.protect(Counting::default()));
+    let token = kit.issuer.token().scopes(["read:word"]).header("typ", "JWT").sign();
+    call(&mut client, "Unary", Some(&token)).await.unwrap_err();
+    assert!(logs.line_with("call denied").contains("configure `Issuer::accept_token_type`"));
+}
+
+#[tokio::test]
+async fn what_a_stranger_wrote_is_escaped() {
+    let logs = Logs::capture();
+    let kit = Kit::start().await;
+    let mut client = KindsClient::new(kit.auth.protect(Counting::default()));
+    let token = kit.issuer.token().header("kid", "a\nINFO forged line\u{1b}[31m").sign();
+    call(&mut client, "Unary", Some(&token)).await.unwrap_err();
+    let line = logs.line_with("call denied");
+    assert!(line.contains("forged line") && !line.contains('\u{1b}'), "{line}");
+}
+
+#[tokio::test]
+async fn no_token_and_no_claim_stands_in_any_output() {
+    let logs = Logs::capture();
+    let kit = Kit::start().await;
+    let mut client = KindsClient::new(kit.auth.protect(Counting::default()));
+    let token = || kit.issuer.token().subject("canary-subject").claim("email", "canary-email");
+    let mut output = format!("{:?} {:?}", kit.issuer, kit.auth);
+    for token in [
+        token().scopes(["read:word", "canary-scope"]).sign(),
+        token().scopes(["canary-scope"]).sign(),
+        token().expired().sign(),
+        token().forge(),
+        token().audience("canary-audience").sign(),
+        token().claim("exp", "canary-exp").sign(),
+        "canary-token".to_owned(),
+        "canary token".to_owned(),
+    ] {
+        let answer = call(&mut client, "Unary", Some(&token)).await;
+        output.push_str(&format!("{answer:?}"));
+        let signature = token.rsplit('.').next().unwrap_or_default().to_owned();
+        assert!(!logs.text().contains(&signature) && !output.contains(&signature));
+    }
+    output.push_str(&logs.text());
+    let hits: Vec<_> = output.lines().filter(|line| line.contains("canary")).collect();
+    assert!(hits.is_empty(), "{hits:#?}");
+    assert!(output.contains(AuthorizationServer::AUDIENCE), "the output was looked at");
+}
