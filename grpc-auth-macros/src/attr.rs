@@ -1,6 +1,6 @@
 //! Reading the rules: `require_scopes`, `authenticated`, `allow_unauthenticated`.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
@@ -41,6 +41,32 @@ pub(crate) fn hides_rule(attribute: &Attribute) -> bool {
         })
     }
     attribute.path().is_ident("cfg_attr") && mentions(attribute.meta.to_token_stream())
+}
+
+/// Tokens that are emitted although they are wrong, without the rules in them: nobody else would
+/// know what those mean, and say so once more.
+pub(crate) fn without_rules(tokens: TokenStream) -> TokenStream {
+    let mut kept: Vec<TokenTree> = Vec::new();
+    for tree in tokens {
+        let TokenTree::Group(group) = tree else {
+            kept.push(tree);
+            continue;
+        };
+        let after_hash =
+            matches!(kept.last(), Some(TokenTree::Punct(hash)) if hash.as_char() == '#');
+        let is_rule = match group.stream().into_iter().next() {
+            Some(TokenTree::Ident(name)) => NAMES.iter().any(|known| name == known),
+            _ => false,
+        };
+        if after_hash && is_rule && group.delimiter() == Delimiter::Bracket {
+            kept.pop();
+            continue;
+        }
+        let mut inner = Group::new(group.delimiter(), without_rules(group.stream()));
+        inner.set_span(group.span());
+        kept.push(TokenTree::Group(inner));
+    }
+    kept.into_iter().collect()
 }
 
 impl RuleAttribute {

@@ -6,6 +6,7 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{AttrStyle, FnArg, Pat, PatType, Path};
 
+use crate::attr;
 use crate::diagnostics::Errors;
 use crate::model::{Row, Rule, ScopeRule, Service};
 use crate::parse::{Impl, Item, Method, Options};
@@ -16,7 +17,7 @@ pub(crate) fn protect(options: TokenStream, item: TokenStream) -> TokenStream {
     let options: Options = errors.take(syn::parse2(options)).unwrap_or_default();
     let Some(mut parsed) = errors.take(Impl::parse(item.clone())) else {
         let mut output = errors.to_compile_error();
-        item.to_tokens(&mut output);
+        output.extend(attr::without_rules(item));
         return output;
     };
     let service = Service::new(options, &mut parsed, &mut errors);
@@ -40,7 +41,7 @@ fn user_impl(service: &Service, item: &Impl) -> TokenStream {
                 Some((position, Some(row))) => method(service, item, Some((position, row))),
                 _ => method(service, item, None),
             },
-            Item::Other { tokens, .. } => tokens.clone(),
+            Item::Other { tokens, .. } => attr::without_rules(tokens.clone()),
         })
         .collect();
     let is_inner = |style: &AttrStyle| matches!(style, AttrStyle::Inner(_));
@@ -226,6 +227,7 @@ fn descriptor_check(service: &Service) -> TokenStream {
         quote!(#(#cfgs)* #rpc)
     });
     let rows = quote!(&[#(#names),*]);
+    let krate = located_at(krate, descriptor.span());
     quote_spanned! {descriptor.span()=>
         #(#cfgs)*
         const _: () = #krate::__private::check_descriptor(
@@ -234,4 +236,13 @@ fn descriptor_check(service: &Service) -> TokenStream {
             #rows,
         );
     }
+}
+
+/// The same path, for messages that point somewhere else.
+fn located_at(path: &Path, span: Span) -> TokenStream {
+    let locate = |mut tree: proc_macro2::TokenTree| {
+        tree.set_span(span.resolved_at(tree.span()));
+        tree
+    };
+    path.to_token_stream().into_iter().map(locate).collect()
 }

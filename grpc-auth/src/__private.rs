@@ -19,6 +19,7 @@ pub const fn row<S, T: ProtectedService<S>>(position: usize, rpc: &str) -> Row {
 }
 
 /// Compares the rows of a service with a descriptor, while compiling.
+#[track_caller]
 pub const fn check_descriptor(descriptor: &[u8], service: &str, rows: &[&str]) {
     crate::policy::check_descriptor(descriptor, service, rows);
 }

@@ -16,6 +16,7 @@ const METHOD_NAME: u64 = 1;
 ///
 /// # Panics
 /// In a constant, a compile error that names every RPC without a row and every row without one.
+#[track_caller]
 pub(crate) const fn check_descriptor(descriptor: &[u8], service: &str, rows: &[&str]) {
     let Some(methods) = find_service(descriptor, service) else {
         let message = Text::new()
@@ -67,6 +68,7 @@ pub(crate) const fn check_descriptor(descriptor: &[u8], service: &str, rows: &[&
 }
 
 /// The `ServiceDescriptorProto` with this full name.
+#[track_caller]
 const fn find_service<'a>(descriptor: &'a [u8], service: &str) -> Option<&'a [u8]> {
     let mut files = descriptor;
     while let Some((number, file, tail)) = next_field(files) {
@@ -110,6 +112,7 @@ const fn is_full_name(full: &[u8], package: &[u8], name: &[u8]) -> bool {
 }
 
 /// What follows the method of this name in a `ServiceDescriptorProto`.
+#[track_caller]
 const fn find_method<'a>(service: &'a [u8], rpc: &str) -> Option<&'a [u8]> {
     let mut rest = service;
     while let Some((number, field, tail)) = next_field(rest) {
@@ -145,6 +148,7 @@ const fn contains(rows: &[&str], rpc: &[u8]) -> bool {
 
 /// The first length-delimited field of this number. A string given twice counts with its last
 /// value in protobuf; compilers write it once.
+#[track_caller]
 const fn find_field(message: &[u8], wanted: u64) -> Option<&[u8]> {
     let mut rest = message;
     while let Some((number, field, tail)) = next_field(rest) {
@@ -157,6 +161,7 @@ const fn find_field(message: &[u8], wanted: u64) -> Option<&[u8]> {
 }
 
 /// The next field: its number, its bytes if it is length-delimited, and what follows.
+#[track_caller]
 const fn next_field(message: &[u8]) -> Option<(u64, &[u8], &[u8])> {
     if message.is_empty() {
         return None;
@@ -175,6 +180,7 @@ const fn next_field(message: &[u8]) -> Option<(u64, &[u8], &[u8])> {
     }
 }
 
+#[track_caller]
 const fn varint(bytes: &[u8]) -> (u64, &[u8]) {
     let mut rest = bytes;
     let mut value = 0;

@@ -26,6 +26,7 @@ pub use layer::ProtectLayer;
 pub use request_ext::RequestExt;
 pub use service::Protect;
 
+#[cfg(feature = "testing")]
 pub(crate) use call::{Call, Caller};
 
 /// A tonic service whose methods carry access rules.

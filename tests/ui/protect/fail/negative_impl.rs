@@ -1,0 +1,6 @@
+struct Service;
+
+#[grpc_auth::protect]
+impl !Send for Service {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[grpc_auth::protect]
+async fn get(name: &str) -> usize {
+    name.len()
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[grpc_auth::protect]
+mod service {}
+
+fn main() {}
