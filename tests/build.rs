@@ -14,5 +14,32 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .generate_default_stubs(true)
         .use_arc_self(true)
         .compile_fds(protox::compile(["stubs.proto"], ["proto"])?)?;
+    readme()
+}
+
+/// Makes the README's blocks run: the server becomes a module, its test a program that uses it.
+fn readme() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo::rerun-if-changed=../README.md");
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    let readme = std::fs::read_to_string("../README.md")?;
+    let server = readme
+        .split_once("```rust,no_run\n")
+        .and_then(|(_, rest)| rest.split_once("```"))
+        .map(|(server, _)| server)
+        .ok_or("the README has no server")?;
+    std::fs::write(out.join("readme_server.rs"), server)?;
+
+    let test = "async fn only_readers_get_an_echo()";
+    if !readme.contains(test) {
+        return Err("the README has no test".into());
+    }
+    let runnable = readme
+        .replace(
+            "use echo::{EchoRequest, ",
+            "# use tests::readme::{EchoService, echo};\nuse echo::{EchoRequest, ",
+        )
+        .replace("#[tokio::test]", "#[tokio::main(flavor = \"current_thread\")]")
+        .replace(test, "async fn main()");
+    std::fs::write(out.join("readme.md"), runnable)?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Writing the code: the user's impl with a guard in each method, then the table.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
@@ -95,6 +95,7 @@ fn guard(
     wants_injection: bool,
 ) -> TokenStream {
     let (krate, server, rpc) = (&service.krate, &service.server, &row.rpc);
+    let position = Literal::usize_unsuffixed(position);
     let enter = quote! {
         #krate::__private::enter(
             const { #krate::__private::row::<#server<Self>, Self>(#position, #rpc) },

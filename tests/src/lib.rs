@@ -6,6 +6,13 @@
 
 pub mod kinds;
 pub mod logs;
+#[allow(clippy::default_trait_access, reason = "generated")]
+pub mod readme;
+
+/// The README, whose code blocks are doctests.
+#[cfg(doctest)]
+#[doc = include_str!(concat!(env!("OUT_DIR"), "/readme.md"))]
+pub struct Readme;
 
 use std::future::Future;
 
