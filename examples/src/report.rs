@@ -57,13 +57,14 @@ fn print(lines: &[[String; 6]]) {
             *width = (*width).max(cell.len());
         }
     }
-    let mut last_method = "";
+    let mut last: Option<&String> = None;
     for line in lines {
         let [method, ..] = line;
-        if !last_method.is_empty() && method != last_method {
+        // A gap between methods, and none below the header.
+        if last.is_some_and(|last| last != HEADER[0] && last != method) {
             println!();
         }
-        last_method = method;
+        last = Some(method);
         let cells: Vec<_> =
             line.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         println!("{}", cells.join("  ").trim_end());

@@ -33,14 +33,24 @@ pub(crate) fn rule_name(attribute: &Attribute, krate: &Path) -> Option<&'static 
 
 /// Tells whether a `cfg_attr` has a rule inside.
 pub(crate) fn hides_rule(attribute: &Attribute) -> bool {
-    fn mentions(tokens: TokenStream) -> bool {
-        tokens.into_iter().any(|tree| match tree {
-            TokenTree::Ident(ident) => NAMES.iter().any(|name| ident == name),
-            TokenTree::Group(group) => mentions(group.stream()),
-            _ => false,
-        })
-    }
-    attribute.path().is_ident("cfg_attr") && mentions(attribute.meta.to_token_stream())
+    is_cfg_attr_with(attribute, &NAMES)
+}
+
+/// Tells whether a `cfg_attr` may remove the method, and leave its row behind.
+pub(crate) fn hides_cfg(attribute: &Attribute) -> bool {
+    is_cfg_attr_with(attribute, &["cfg"])
+}
+
+fn is_cfg_attr_with(attribute: &Attribute, names: &[&str]) -> bool {
+    let is_name = |tree: &TokenTree| matches!(tree, TokenTree::Ident(ident) if names.iter().any(|n| ident == n));
+    attribute.path().is_ident("cfg_attr") && contains(attribute.meta.to_token_stream(), &is_name)
+}
+
+fn contains(tokens: TokenStream, wanted: &impl Fn(&TokenTree) -> bool) -> bool {
+    tokens.into_iter().any(|tree| match tree {
+        TokenTree::Group(group) => contains(group.stream(), wanted),
+        tree => wanted(&tree),
+    })
 }
 
 /// Tokens that are emitted although they are wrong, without the rules in them: nobody else would
@@ -71,6 +81,13 @@ pub(crate) fn without_rules(tokens: TokenStream) -> TokenStream {
 
 impl RuleAttribute {
     pub(crate) fn parse(attribute: &Attribute, name: &'static str) -> Result<Self, Error> {
+        // `#[cfg(..)] "a"` is an expression; nobody would look at the `cfg`.
+        let is_hash = |tree: &TokenTree| matches!(tree, TokenTree::Punct(p) if p.as_char() == '#');
+        if let Meta::List(list) = &attribute.meta
+            && contains(list.tokens.clone(), &is_hash)
+        {
+            return Err(diagnostics::attribute_in_rule(&list.tokens));
+        }
         let arguments = match &attribute.meta {
             Meta::Path(_) => Punctuated::new(),
             Meta::List(_) => attribute

@@ -119,6 +119,30 @@ pub(crate) fn macro_item(item: impl ToTokens) -> Error {
     )
 }
 
+pub(crate) fn unknown_item(item: impl ToTokens) -> Error {
+    with_help(
+        item,
+        "`#[grpc_auth::protect]` cannot read this item, which may be a method",
+        "write methods plainly, without `default`",
+    )
+}
+
+pub(crate) fn hidden_cfg(attribute: impl ToTokens) -> Error {
+    with_help(
+        attribute,
+        "`#[grpc_auth::protect]` cannot see through `cfg_attr` whether this method exists",
+        "write `#[cfg(..)]` on the method itself, with `all(..)` and `any(..)` for the conditions",
+    )
+}
+
+pub(crate) fn attribute_in_rule(arguments: impl ToTokens) -> Error {
+    with_help(
+        arguments,
+        "an attribute has no effect inside a rule",
+        "write the method twice, with its rules, under `#[cfg(..)]` and `#[cfg(not(..))]`",
+    )
+}
+
 pub(crate) fn no_request(method: &Ident) -> Error {
     with_help(
         method,

@@ -1,5 +1,7 @@
 //! Writing the code: the user's impl with a guard in each method, then the table.
 
+use std::collections::BTreeMap;
+
 use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::punctuated::Punctuated;
@@ -26,6 +28,7 @@ pub(crate) fn protect(options: TokenStream, item: TokenStream) -> TokenStream {
     output.extend(table(&service, &parsed));
     // A method with a mistake has no row to compare.
     if errors.is_empty() {
+        output.extend(unique_checks(&service));
         output.extend(descriptor_check(&service));
     }
     output
@@ -41,7 +44,7 @@ fn user_impl(service: &Service, item: &Impl) -> TokenStream {
                 Some((position, Some(row))) => method(service, item, Some((position, row))),
                 _ => method(service, item, None),
             },
-            Item::Other { tokens, .. } => attr::without_rules(tokens.clone()),
+            Item::Other { tokens, .. } => tokens.clone(),
         })
         .collect();
     let is_inner = |style: &AttrStyle| matches!(style, AttrStyle::Inner(_));
@@ -78,7 +81,7 @@ fn method(service: &Service, method: &Method, row: Option<(usize, &Row)>) -> Tok
     signature.inputs = inputs;
     let wants_injection = method.signature.inputs.iter().filter(is_typed).count() > 1;
     let guard = match (row, &request) {
-        (Some(row), Some(request)) => guard(service, row, request, wants_injection),
+        (Some((position, _)), Some(request)) => guard(service, position, request, wants_injection),
         _ => TokenStream::new(),
     };
     let (attrs, visibility) = (&method.attrs, &method.visibility);
@@ -90,15 +93,15 @@ fn method(service: &Service, method: &Method, row: Option<(usize, &Row)>) -> Tok
 
 fn guard(
     service: &Service,
-    (position, row): (usize, &Row),
+    position: usize,
     request: &Ident,
     wants_injection: bool,
 ) -> TokenStream {
-    let (krate, server, rpc) = (&service.krate, &service.server, &row.rpc);
+    let (krate, server) = (&service.krate, &service.server);
     let position = Literal::usize_unsuffixed(position);
     let enter = quote! {
         #krate::__private::enter(
-            const { #krate::__private::row::<#server<Self>, Self>(#position, #rpc) },
+            const { #krate::__private::row::<#server<Self>, Self>(#position) },
             &#request,
         )
     };
@@ -166,9 +169,11 @@ fn is_typed(input: &&FnArg) -> bool {
 /// The impl of `ProtectedService`: the table, and the way into tonic's server.
 fn table(service: &Service, item: &Impl) -> TokenStream {
     let Service { krate, server, cfgs, .. } = service;
-    let rows = service.rows.iter().flatten().map(|row| {
+    let rows = service.rows.iter().enumerate().filter_map(|(position, row)| {
+        let row = row.as_ref()?;
         let (cfgs, rpc, rule) = (&row.cfgs, &row.rpc, access_rule(krate, &row.rule));
-        quote!(#(#cfgs)* #krate::policy::MethodPolicy::new(#rpc, #rule))
+        let position = Literal::usize_unsuffixed(position);
+        Some(quote!(#(#cfgs)* #krate::policy::MethodPolicy::annotated(#position, #rpc, #rule)))
     });
     let header = &item.header;
     let (generics, self_ty) = (&header.generics, &header.self_ty);
@@ -176,7 +181,7 @@ fn table(service: &Service, item: &Impl) -> TokenStream {
     quote! {
         #(#cfgs)*
         impl #generics #krate::ProtectedService<#server<Self>> for #self_ty #where_clause {
-            const POLICY: #krate::policy::ServicePolicy = #krate::policy::ServicePolicy::guarded(
+            const POLICY: #krate::policy::ServicePolicy = #krate::policy::ServicePolicy::annotated(
                 <#server<Self> as #krate::__private::NamedService>::NAME,
                 &[#(#rows),*],
             );
@@ -217,6 +222,30 @@ fn scope_rule(krate: &Path, rule: &ScopeRule) -> TokenStream {
 fn group(krate: &Path, variant: &TokenStream, rules: &[ScopeRule]) -> TokenStream {
     let rules = rules.iter().map(|rule| scope_rule(krate, rule));
     quote!(#krate::policy::ScopeRule::#variant(&[#(#rules),*]))
+}
+
+/// Methods of one RPC are alternatives, told apart by `cfg`: the compiler checks that they are.
+fn unique_checks(service: &Service) -> TokenStream {
+    let Service { krate, cfgs, .. } = service;
+    let mut by_rpc: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
+    for row in service.rows.iter().flatten() {
+        by_rpc.entry(row.rpc.value()).or_default().push(row);
+    }
+    let check = |rows: &Vec<&Row>| {
+        let [.., last] = rows.as_slice() else { return TokenStream::new() };
+        let span = last.rpc.span();
+        let krate = located_at(krate, span);
+        let names = rows.iter().map(|row| {
+            let (cfgs, rpc) = (&row.cfgs, &row.rpc);
+            quote!(#(#cfgs)* #rpc)
+        });
+        let names = quote!(&[#(#names),*]);
+        quote_spanned! {span=>
+            #(#cfgs)*
+            const _: () = #krate::__private::check_unique(#names);
+        }
+    };
+    by_rpc.values().filter(|rows| rows.len() > 1).map(check).collect()
 }
 
 /// Independent of the type's parameters, so that the compiler evaluates it in any case.

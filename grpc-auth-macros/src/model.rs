@@ -5,9 +5,9 @@ use quote::format_ident;
 use syn::ext::IdentExt;
 use syn::{Attribute, Error, FnArg, Ident, LitStr, Path, Signature, parse_quote};
 
-use crate::attr::{RuleAttribute, hides_rule, rule_name};
+use crate::attr::{RuleAttribute, hides_cfg, hides_rule, rule_name, without_rules};
 use crate::diagnostics::{self, Errors};
-use crate::parse::{Impl, Item, Method, Options};
+use crate::parse::{Impl, Item, Method, Options, OtherItem};
 
 /// Who may call.
 #[derive(Clone)]
@@ -63,12 +63,17 @@ impl Service {
                     rows.push(row);
                     methods.push(method.signature.ident.clone());
                 }
-                Item::Other { attrs, tokens, is_macro } => {
-                    if *is_macro {
-                        errors.push(diagnostics::macro_item(tokens));
+                Item::Other { attrs, tokens, kind } => {
+                    match kind {
+                        OtherItem::Associated => {}
+                        OtherItem::Macro => errors.push(diagnostics::macro_item(&*tokens)),
+                        OtherItem::Unknown => errors.push(diagnostics::unknown_item(&*tokens)),
                     }
-                    for attribute in attrs.iter().filter(|a| rule_name(a, &krate).is_some()) {
-                        errors.push(diagnostics::rule_on_other_item(attribute));
+                    let mut rules =
+                        attrs.iter().filter(|a| rule_name(a, &krate).is_some()).peekable();
+                    if rules.peek().is_some() {
+                        rules.for_each(|rule| errors.push(diagnostics::rule_on_other_item(rule)));
+                        *tokens = without_rules(tokens.clone());
                     }
                 }
             }
@@ -93,6 +98,9 @@ fn row(
     let name = &method.signature.ident;
     let had_rule = method.attrs.iter().any(|a| rule_name(a, krate).is_some() || hides_rule(a));
     let attribute = take_rule(&mut method.attrs, krate, &format!("method `{name}`"), errors);
+    for attribute in method.attrs.iter().filter(|attribute| hides_cfg(attribute)) {
+        errors.push(diagnostics::hidden_cfg(attribute));
+    }
     let has_request = errors.take(request(&method.signature)).is_some();
     let (rule, rpc) = match (attribute, default) {
         (Some(attribute), _) => (attribute.rule, attribute.rpc),

@@ -25,8 +25,17 @@ pub(crate) enum Item {
     Other {
         attrs: Vec<Attribute>,
         tokens: TokenStream,
-        is_macro: bool,
+        kind: OtherItem,
     },
+}
+
+pub(crate) enum OtherItem {
+    /// A type or a constant.
+    Associated,
+    /// A macro call, which may make methods.
+    Macro,
+    /// `default fn`, and what Rust may have one day: perhaps a method.
+    Unknown,
 }
 
 /// A method with its body unread.
@@ -126,8 +135,12 @@ fn other_item(
 ) -> Result<Item, Error> {
     let item: ImplItem = start.parse()?;
     input.advance_to(start);
-    let is_macro = matches!(item, ImplItem::Macro(_));
-    Ok(Item::Other { attrs, tokens: item.into_token_stream(), is_macro })
+    let kind = match item {
+        ImplItem::Const(_) | ImplItem::Type(_) => OtherItem::Associated,
+        ImplItem::Macro(_) => OtherItem::Macro,
+        _ => OtherItem::Unknown,
+    };
+    Ok(Item::Other { attrs, tokens: item.into_token_stream(), kind })
 }
 
 impl Parse for Options {

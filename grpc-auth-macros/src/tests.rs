@@ -116,3 +116,17 @@ fn a_mistake_keeps_the_impl() {
         assert!(expanded.contains(text), "{text} in {expanded}");
     }
 }
+
+#[test]
+fn an_item_that_may_be_a_method_is_refused() {
+    let item = quote! {
+        impl Echo for EchoService {
+            #[authenticated]
+            default async fn ping(&self, request: Request<()>) -> Result<Response<()>, Status> {
+                reply()
+            }
+        }
+    };
+    let expanded = crate::expand::protect(TokenStream::new(), item).to_string();
+    assert!(expanded.contains("cannot read this item, which may be a method"), "{expanded}");
+}

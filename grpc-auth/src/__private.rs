@@ -11,11 +11,21 @@ pub use crate::server::guard::{Admitted, FromCaller, Inject, InjectOptional, Ref
 
 /// The row of a method of the service `T`, found while compiling.
 #[must_use]
-pub const fn row<S, T: ProtectedService<S>>(position: usize, rpc: &str) -> Row {
-    match T::POLICY.row_near(position, rpc) {
+pub const fn row<S, T: ProtectedService<S>>(position: usize) -> Row {
+    match T::POLICY.row_of_method(position) {
         Some(row) => row,
         None => panic!("the table of the service has no row for the method"),
     }
+}
+
+/// Of the methods that `cfg` left for one RPC there is at most one.
+#[track_caller]
+pub const fn check_unique(rows: &[&str]) {
+    assert!(
+        rows.len() < 2,
+        "two methods of this impl have the same RPC, and no `cfg` removes one of them\n\nhelp: \
+         tell them apart by `rpc = \"..\"` with the names in the `.proto` file"
+    );
 }
 
 /// Compares the rows of a service with a descriptor, while compiling.

@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
 
 /// The claims of the caller's token as a `T`.
 ///
@@ -95,7 +96,7 @@ fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<Claims<T>, ClaimsMismatch> 
     match serde_path_to_error::deserialize(&mut deserializer) {
         Ok(claims) => Ok(Claims(Arc::new(claims))),
         Err(error) => {
-            let mut path = error.path().to_string();
+            let mut path = printable(error.path());
             // serde reports a missing member at its parent. Its name comes from the type; every
             // other word of serde_json's text may come from the token.
             if let Some(name) = missing_member(&error.inner().to_string()) {
@@ -104,6 +105,28 @@ fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<Claims<T>, ClaimsMismatch> 
             Err(ClaimsMismatch { path: path.into(), type_name: type_name::<T>() })
         }
     }
+}
+
+/// The path, without what can only be data: keys of a map are claims' names at best.
+fn printable(path: &serde_path_to_error::Path) -> String {
+    let is_name = |key: &str| {
+        key.len() <= 128
+            && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte))
+    };
+    let mut text = String::new();
+    for segment in path {
+        let dot = if text.is_empty() { "" } else { "." };
+        match segment {
+            Segment::Seq { index } => text.push_str(&format!("[{index}]")),
+            Segment::Map { key } | Segment::Enum { variant: key } if is_name(key) => {
+                text.push_str(&format!("{dot}{key}"));
+            }
+            Segment::Map { .. } | Segment::Enum { .. } | Segment::Unknown => {
+                text.push_str(&format!("{dot}*"));
+            }
+        }
+    }
+    if text.is_empty() { ".".into() } else { text }
 }
 
 fn missing_member(error: &str) -> Option<&str> {
@@ -167,6 +190,19 @@ mod tests {
             }
         });
         assert_eq!(PARSED.load(Relaxed), 1);
+    }
+
+    #[test]
+    fn keys_that_are_data_are_not_shown() {
+        type Tenants = std::collections::HashMap<String, std::collections::HashMap<String, u8>>;
+        for (json, path) in [
+            (r#"{"tenants":{"canary@example.com":"x"}}"#, "tenants.*"),
+            ("{\"a\\nb\":1}", "*"),
+            (r#"{"https://example.com/roles":{"a":-1}}"#, "https://example.com/roles.a"),
+        ] {
+            let error = ClaimsMemo::default().get_or_parse::<Tenants>(json.as_bytes()).unwrap_err();
+            assert_eq!(error.path(), path, "{json}");
+        }
     }
 
     #[test]

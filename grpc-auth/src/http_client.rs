@@ -73,7 +73,41 @@ fn is_loopback(url: &Url) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    /// Fetches from a server that answers every connection with these bytes.
+    async fn fetch(head: &str, body: Vec<u8>) -> Result<Vec<u8>, FetchError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        let head = head.replace("SELF", url.as_str());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0; 4096];
+                let _ = stream.read(&mut request).await;
+                let _ = stream.write_all(head.as_bytes()).await;
+                let _ = stream.write_all(&body).await;
+            }
+        });
+        HttpClient::for_url(&url).unwrap().get(&url).await
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_not_followed() {
+        let head = "HTTP/1.1 302 Found\r\nlocation: SELFelsewhere\r\ncontent-length: 0\r\n\r\n";
+        assert!(matches!(fetch(head, Vec::new()).await, Err(FetchError::Status(302))));
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_its_limit_and_not_beyond() {
+        let head = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
+        let fits = fetch(head, vec![b' '; MAX_BODY_BYTES]).await;
+        assert_eq!(fits.unwrap().len(), MAX_BODY_BYTES);
+        let too_long = fetch(head, vec![b' '; MAX_BODY_BYTES + 1]).await;
+        assert!(matches!(too_long, Err(FetchError::TooLarge)), "{too_long:?}");
+    }
 
     #[test]
     fn only_https_and_loopback_may_be_fetched() {

@@ -33,6 +33,9 @@ pub(crate) struct Facts {
     pub(crate) claims: Box<[u8]>,
 }
 
+/// Seconds since 1970; not every platform's clock goes further.
+const END_OF_9999: f64 = 253_402_300_799.0;
+
 impl Principal {
     pub(crate) fn new(facts: Facts) -> Self {
         Self(Arc::new(Inner { facts, memo: ClaimsMemo::default() }))
@@ -67,11 +70,10 @@ impl Principal {
         self.0.facts.grants.iter().map(AsRef::as_ref)
     }
 
-    /// When the token expires (`exp`).
+    /// When the token expires (`exp`); at the latest at the end of the year 9999.
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
-        let since_epoch = Duration::try_from_secs_f64(self.0.facts.expires_at).unwrap_or_default();
-        UNIX_EPOCH.checked_add(since_epoch).unwrap_or(UNIX_EPOCH)
+        UNIX_EPOCH + Duration::from_secs_f64(self.0.facts.expires_at.clamp(0.0, END_OF_9999))
     }
 
     /// The token's claims as a `T`, deserialized at most once per token and type.
@@ -92,5 +94,29 @@ impl fmt::Debug for Principal {
             .field("issuer", &self.issuer())
             .field("scopes", &self.scopes().len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expires_at(expires_at: f64) -> SystemTime {
+        Principal::new(Facts {
+            issuer: "i".into(),
+            subject: None,
+            client_id: None,
+            grants: Box::default(),
+            expires_at,
+            claims: Box::default(),
+        })
+        .expires_at()
+    }
+
+    #[test]
+    fn an_expiry_beyond_all_clocks_is_late_and_not_early() {
+        assert_eq!(expires_at(1.5), UNIX_EPOCH + Duration::from_millis(1500));
+        assert_eq!(expires_at(-1.0), UNIX_EPOCH);
+        assert_eq!(expires_at(1e300), UNIX_EPOCH + Duration::from_secs(253_402_300_799));
     }
 }

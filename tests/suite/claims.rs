@@ -150,6 +150,33 @@ impl Right for Extension {
 }
 
 #[tokio::test]
+async fn a_typed_extension_of_an_outer_layer_is_gone_within_an_inner_one() {
+    use grpc_auth::policy::{AccessRule, MethodPolicy, ServicePolicy};
+    use tower_layer::Layer;
+    const OPEN: ServicePolicy = ServicePolicy::new(
+        "kit.v1.Right",
+        &[MethodPolicy::new("Get", AccessRule::AllowUnauthenticated)],
+    );
+    let outside = Kit::start().await;
+    let inside = Kit::start().await;
+    let outer = outside.issuer.resource_server().with_claims::<Tenant>().build().await.unwrap();
+    let service = inside.auth.protect_with(RightServer::new(Extension), OPEN).unwrap();
+    let mut client = RightClient::new(outer.layer([OPEN]).unwrap().layer(service));
+    let tenant = serde_json::json!({"name": "blue"});
+    let token = outside.issuer.token().claim("tenant", tenant).sign();
+    let answer = client.get(with_token(Word::default(), &token)).await.unwrap();
+    assert_eq!(answer.into_inner().text, "nobody");
+}
+
+#[test]
+fn claims_without_a_layer_are_the_operators_mistake_and_said_to_be() {
+    let logs = Logs::capture();
+    let answer = Request::new(()).claims::<Tenant>();
+    assert_denied(answer, Code::Internal, "");
+    assert!(logs.line_with("claims were asked for").contains("auth.protect(service)"));
+}
+
+#[tokio::test]
 async fn claims_are_a_typed_extension_where_that_is_configured() {
     use grpc_auth::policy::{AccessRule, MethodPolicy, ServicePolicy};
     const RIGHT: ServicePolicy =

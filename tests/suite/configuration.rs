@@ -38,6 +38,18 @@ async fn what_cannot_work_is_said_with_the_setting_and_what_to_write() {
             &["has a query, a fragment or a user", "write it without"],
         ),
         (
+            ResourceServer::oidc("https://i.example/#a").audience("api"),
+            &["has a query, a fragment"],
+        ),
+        (
+            ResourceServer::oidc("https://a@i.example/").audience("api"),
+            &["has a query, a fragment"],
+        ),
+        (
+            ResourceServer::oidc("https://:a@i.example/").audience("api"),
+            &["has a query, a fragment"],
+        ),
+        (
             ResourceServer::builder()
                 .issuer(Issuer::oidc("https://i.example/").jwks_uri("http://i.example/keys"))
                 .audience("api"),
@@ -120,6 +132,16 @@ fn auth0_is_configured_from_the_environment_for_both_sides() {
     let error = Auth0Config::from_env().unwrap_err();
     assert!(matches!(error, ConfigError::VariableMissing { name: "AUTH0_DOMAIN", .. }));
     assert!(error.to_string().contains("`tenant.eu.auth0.com`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_key_set_with_a_secret_in_it_does_not_show_it() {
+    for jwks in [r#"{"keys":[{"kty":"oct","k":"canary"}]}"#, "\"canary\"", "canary"] {
+        let builder = ResourceServer::static_keys("https://i.example/", jwks).audience("api");
+        assert!(!format!("{builder:?}").contains("canary"));
+        let error = builder.build().await.unwrap_err();
+        assert!(!format!("{error:?} {}", with_sources(&error)).contains("canary"), "{error:?}");
+    }
 }
 
 fn with_sources(error: &dyn std::error::Error) -> String {

@@ -133,6 +133,51 @@ async fn a_permit_of_a_laxer_table_for_the_same_service_is_none() {
 }
 
 #[tokio::test]
+async fn a_table_of_guards_is_none_for_a_service_without_guards() {
+    let kit = Kit::start().await;
+    let policy = <Misnamed as ProtectedService<NamesServer<_>>>::POLICY;
+    let service = kit.auth.protect_with(NamesServer::new(Unguarded), policy).unwrap();
+    let mut client = NamesClient::new(service);
+    let answer = client.get_url(kit.request(Word::default(), &["read:url"])).await;
+    assert_denied(answer, Code::PermissionDenied, "PERMISSION_DENIED_BY_POLICY");
+}
+
+struct Unguarded;
+
+#[tonic::async_trait]
+impl Names for Unguarded {
+    async fn get_http_info(&self, _: Request<Word>) -> Result<Response<Word>, Status> {
+        panic!("reached")
+    }
+    async fn get_url(&self, _: Request<Word>) -> Result<Response<Word>, Status> {
+        panic!("reached")
+    }
+    async fn get_v2_item(&self, _: Request<Word>) -> Result<Response<Word>, Status> {
+        panic!("reached")
+    }
+    async fn do_thing(&self, _: Request<Word>) -> Result<Response<Word>, Status> {
+        panic!("reached")
+    }
+    async fn r#move(&self, _: Request<Word>) -> Result<Response<Word>, Status> {
+        panic!("reached")
+    }
+}
+
+#[tokio::test]
+async fn as_many_headers_as_a_map_holds_are_no_way_to_a_panic() {
+    let kit = Kit::start().await;
+    let mut request = http::Request::new(tonic::body::Body::default());
+    for n in 0..24_576 {
+        let name = http::HeaderName::try_from(format!("x-{n}")).unwrap();
+        request.headers_mut().insert(name, http::HeaderValue::from_static(""));
+    }
+    let mut service = kit.auth.protect(Strict);
+    *request.uri_mut() = "/kit.v1.Left/Get".parse().unwrap();
+    let response = tonic::codegen::Service::call(&mut service, request).await.unwrap();
+    assert_eq!(response.headers().get("grpc-status").unwrap(), "16");
+}
+
+#[tokio::test]
 async fn an_outer_layer_lends_nothing_to_an_inner_one() {
     let outside = Kit::start().await;
     let inside = Kit::start().await;
@@ -149,6 +194,8 @@ struct ByHand;
 #[tonic::async_trait]
 impl Left for ByHand {
     async fn get(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        let token = request.metadata().get("authorization").unwrap();
+        assert!(token.is_sensitive() && !format!("{request:?}").contains("eyJ"), "{request:?}");
         let subject = request.principal().and_then(|principal| principal.subject());
         Ok(Response::new(Word { text: subject.unwrap_or("nobody").into() }))
     }

@@ -23,10 +23,13 @@ use tonic_health::server::health_reporter;
 use tonic_reflection::server::Builder as Reflection;
 
 /// Who may ask what the server offers and how it is: here, anyone.
-const REFLECTION: ServicePolicy = ServicePolicy::new(
-    "grpc.reflection.v1.ServerReflection",
-    &[MethodPolicy::new("ServerReflectionInfo", AccessRule::AllowUnauthenticated)],
-);
+const REFLECTION: ServicePolicy =
+    ServicePolicy::new("grpc.reflection.v1.ServerReflection", REFLECTION_METHODS);
+/// What older clients ask, `grpcurl` among them.
+const REFLECTION_ALPHA: ServicePolicy =
+    ServicePolicy::new("grpc.reflection.v1alpha.ServerReflection", REFLECTION_METHODS);
+const REFLECTION_METHODS: &[MethodPolicy] =
+    &[MethodPolicy::new("ServerReflectionInfo", AccessRule::AllowUnauthenticated)];
 const HEALTH: ServicePolicy = ServicePolicy::new(
     "grpc.health.v1.Health",
     &[
@@ -34,6 +37,8 @@ const HEALTH: ServicePolicy = ServicePolicy::new(
         MethodPolicy::new("Watch", AccessRule::AllowUnauthenticated),
     ],
 );
+
+type BoxError = Box<dyn Error + Send + Sync>;
 
 const ALL_SCOPES: [&str; 3] = ["read:echo", "write:echo", "team:blue"];
 
@@ -46,7 +51,7 @@ usage: quickstart [--serve]
 RUST_LOG=grpc_auth=debug shows every decision with its cause.";
 
 #[tokio::main]
-async fn main() -> Result<ExitCode, Box<dyn Error>> {
+async fn main() -> Result<ExitCode, BoxError> {
     let serve = match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {
         [] => false,
         [flag] if flag == "--serve" => true,
@@ -79,9 +84,9 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         return Ok(ExitCode::SUCCESS);
     }
 
-    println!("{}", <EchoService as ProtectedService<EchoServer<_>>>::POLICY);
-    let channel = Endpoint::try_from(format!("http://{address}"))?.connect().await?;
     let policy = <EchoService as ProtectedService<EchoServer<_>>>::POLICY;
+    println!("{policy}");
+    let channel = Endpoint::try_from(format!("http://{address}"))?.connect().await?;
     let surprises = report::run(&channel, policy, &callers(&issuer)?, expected).await?;
     server.abort();
     if surprises > 0 {
@@ -92,25 +97,25 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn run(auth: ResourceServer, listener: TcpListener) -> Result<(), String> {
-    let text = |error: &dyn Error| error.to_string();
+async fn run(auth: ResourceServer, listener: TcpListener) -> Result<(), BoxError> {
     let (health, health_service) = health_reporter();
     health.set_serving::<EchoServer<EchoService>>().await;
-    let reflection = Reflection::configure()
-        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .map_err(|error| text(&error))?;
+    let reflection = || {
+        Reflection::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
     Server::builder()
         .add_service(auth.protect(EchoService))
-        .add_service(auth.protect_with(reflection, REFLECTION).map_err(|error| text(&error))?)
-        .add_service(auth.protect_with(health_service, HEALTH).map_err(|error| text(&error))?)
+        .add_service(auth.protect_with(reflection().build_v1()?, REFLECTION)?)
+        .add_service(auth.protect_with(reflection().build_v1alpha()?, REFLECTION_ALPHA)?)
+        .add_service(auth.protect_with(health_service, HEALTH)?)
         .serve_with_incoming(TcpListenerStream::new(listener))
-        .await
-        .map_err(|error| text(&error))
+        .await?;
+    Ok(())
 }
 
-fn callers(issuer: &AuthorizationServer) -> Result<Vec<Caller>, Box<dyn Error>> {
+fn callers(issuer: &AuthorizationServer) -> Result<Vec<Caller>, BoxError> {
     let good = || issuer.token().subject("alice").scopes(ALL_SCOPES);
     Ok(vec![
         Caller::anonymous("no token"),

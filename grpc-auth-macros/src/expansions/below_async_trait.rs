@@ -15,9 +15,7 @@ impl Echo for EchoService {
         Self: 'async_trait,
     {
         let admitted = match ::grpc_auth::__private::enter(
-            const {
-                ::grpc_auth::__private::row::<EchoServer<Self>, Self>(0, "UnaryEcho")
-            },
+            const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(0) },
             &__arg1,
         ) {
             ::core::result::Result::Ok(admitted) => admitted,
@@ -35,10 +33,11 @@ impl Echo for EchoService {
     }
 }
 impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
-    const POLICY: ::grpc_auth::policy::ServicePolicy = ::grpc_auth::policy::ServicePolicy::guarded(
+    const POLICY: ::grpc_auth::policy::ServicePolicy = ::grpc_auth::policy::ServicePolicy::annotated(
         <EchoServer<Self> as ::grpc_auth::__private::NamedService>::NAME,
         &[
-            ::grpc_auth::policy::MethodPolicy::new(
+            ::grpc_auth::policy::MethodPolicy::annotated(
+                0,
                 "UnaryEcho",
                 ::grpc_auth::policy::AccessRule::RequireScopes(
                     ::grpc_auth::policy::ScopeRule::Scope(

@@ -5,9 +5,7 @@ impl Echo for EchoService {
         request: Request<EchoRequest>,
     ) -> Result<Response<EchoReply>, Status> {
         let admitted = match ::grpc_auth::__private::enter(
-            const {
-                ::grpc_auth::__private::row::<EchoServer<Self>, Self>(0, "UnaryEcho")
-            },
+            const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(0) },
             &request,
         ) {
             ::core::result::Result::Ok(admitted) => admitted,
@@ -25,7 +23,7 @@ impl Echo for EchoService {
         request: Request<EchoRequest>,
     ) -> Result<Response<Self::ExpandStream>, Status> {
         if let ::core::result::Result::Err(refusal) = ::grpc_auth::__private::enter(
-            const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(1, "Expand") },
+            const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(1) },
             &request,
         ) {
             return refusal;
@@ -38,7 +36,7 @@ impl Echo for EchoService {
         mut request: Request<Streaming<EchoRequest>>,
     ) -> Result<Response<Self::ExpandStream>, Status> {
         if let ::core::result::Result::Err(refusal) = ::grpc_auth::__private::enter(
-            const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(2, "Chat") },
+            const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(2) },
             &request,
         ) {
             return refusal;
@@ -47,7 +45,7 @@ impl Echo for EchoService {
     }
     async fn ping(&self, request: Request<()>) -> Result<Response<()>, Status> {
         let admitted = match ::grpc_auth::__private::enter(
-            const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(3, "Ping") },
+            const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(3) },
             &request,
         ) {
             ::core::result::Result::Ok(admitted) => admitted,
@@ -64,10 +62,11 @@ impl Echo for EchoService {
     }
 }
 impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
-    const POLICY: ::grpc_auth::policy::ServicePolicy = ::grpc_auth::policy::ServicePolicy::guarded(
+    const POLICY: ::grpc_auth::policy::ServicePolicy = ::grpc_auth::policy::ServicePolicy::annotated(
         <EchoServer<Self> as ::grpc_auth::__private::NamedService>::NAME,
         &[
-            ::grpc_auth::policy::MethodPolicy::new(
+            ::grpc_auth::policy::MethodPolicy::annotated(
+                0,
                 "UnaryEcho",
                 ::grpc_auth::policy::AccessRule::RequireScopes(
                     ::grpc_auth::policy::ScopeRule::Scope(
@@ -75,7 +74,8 @@ impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
                     ),
                 ),
             ),
-            ::grpc_auth::policy::MethodPolicy::new(
+            ::grpc_auth::policy::MethodPolicy::annotated(
+                1,
                 "Expand",
                 ::grpc_auth::policy::AccessRule::RequireScopes(
                     ::grpc_auth::policy::ScopeRule::All(
@@ -102,11 +102,13 @@ impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
                     ),
                 ),
             ),
-            ::grpc_auth::policy::MethodPolicy::new(
+            ::grpc_auth::policy::MethodPolicy::annotated(
+                2,
                 "Chat",
                 ::grpc_auth::policy::AccessRule::Authenticated,
             ),
-            ::grpc_auth::policy::MethodPolicy::new(
+            ::grpc_auth::policy::MethodPolicy::annotated(
+                3,
                 "Ping",
                 ::grpc_auth::policy::AccessRule::AllowUnauthenticated,
             ),

@@ -9,7 +9,7 @@ where
         request: Request<()>,
     ) -> Result<Response<()>, Status> {
         if let ::core::result::Result::Err(refusal) = renamed::__private::enter(
-            const { renamed::__private::row::<pb::EchoServer<Self>, Self>(0, "GetUrl") },
+            const { renamed::__private::row::<pb::EchoServer<Self>, Self>(0) },
             &request,
         ) {
             return refusal;
@@ -23,7 +23,7 @@ where
         request: Request<()>,
     ) -> Result<Response<()>, Status> {
         if let ::core::result::Result::Err(refusal) = renamed::__private::enter(
-            const { renamed::__private::row::<pb::EchoServer<Self>, Self>(1, "Move") },
+            const { renamed::__private::row::<pb::EchoServer<Self>, Self>(1) },
             &request,
         ) {
             return refusal;
@@ -36,15 +36,17 @@ impl<S: Store> renamed::ProtectedService<pb::EchoServer<Self>> for Service<S>
 where
     S: Send + Sync + 'static,
 {
-    const POLICY: renamed::policy::ServicePolicy = renamed::policy::ServicePolicy::guarded(
+    const POLICY: renamed::policy::ServicePolicy = renamed::policy::ServicePolicy::annotated(
         <pb::EchoServer<Self> as renamed::__private::NamedService>::NAME,
         &[
-            renamed::policy::MethodPolicy::new(
+            renamed::policy::MethodPolicy::annotated(
+                0,
                 "GetUrl",
                 renamed::policy::AccessRule::Authenticated,
             ),
             #[cfg(feature = "admin")]
-            renamed::policy::MethodPolicy::new(
+            renamed::policy::MethodPolicy::annotated(
+                1,
                 "Move",
                 renamed::policy::AccessRule::RequireScopes(
                     renamed::policy::ScopeRule::Scope(

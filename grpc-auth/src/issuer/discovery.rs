@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use url::Url;
 
+use crate::error::ConfigError;
 use crate::http_client::{HttpClient, secure_url};
 use crate::jwks::FetchError;
 
@@ -23,7 +24,8 @@ pub(crate) async fn jwks_uri(
         Err(FetchError::Status(404)) => http.get(&authorization_server(issuer)).await,
         answer => answer,
     }?;
-    let metadata: Metadata = serde_json::from_slice(&document).map_err(FetchError::NotMetadata)?;
+    let metadata: Metadata =
+        serde_json::from_slice(&document).map_err(|_| FetchError::NotMetadata)?;
     // RFC 8414 §3.3: identical, or the document must not be used.
     if metadata.issuer != identifier {
         return Err(FetchError::IssuerMismatch {
@@ -31,7 +33,16 @@ pub(crate) async fn jwks_uri(
             found: metadata.issuer,
         });
     }
-    secure_url("jwks_uri", &metadata.jwks_uri).map_err(|error| FetchError::KeysUrl(error.into()))
+    check_keys_url(issuer, &metadata.jwks_uri).map_err(|error| FetchError::KeysUrl(error.into()))
+}
+
+/// A document that came over TLS cannot send us to plain http, not even on this host.
+fn check_keys_url(issuer: &Url, jwks_uri: &str) -> Result<Url, ConfigError> {
+    let url = secure_url("jwks_uri", jwks_uri)?;
+    if issuer.scheme() == "https" && url.scheme() != "https" {
+        return Err(ConfigError::UrlInsecure { setting: "jwks_uri", value: jwks_uri.into() });
+    }
+    Ok(url)
 }
 
 /// OpenID Connect appends its suffix to the issuer's path.
@@ -73,6 +84,22 @@ mod tests {
             let issuer = Url::parse(issuer).unwrap();
             assert_eq!(openid_configuration(&issuer).as_str(), openid);
             assert_eq!(authorization_server(&issuer).as_str(), oauth);
+        }
+    }
+
+    #[test]
+    fn keys_are_never_fetched_less_safely_than_the_metadata() {
+        for (issuer, jwks_uri, accepted) in [
+            ("https://a.example/", "https://keys.example/", true),
+            ("https://a.example/", "http://keys.example/", false),
+            ("https://a.example/", "http://127.0.0.1/", false),
+            ("http://127.0.0.1/", "http://127.0.0.1:1/", true),
+            ("http://127.0.0.1/", "http://keys.example/", false),
+            ("http://127.0.0.1/", "/keys", false),
+        ] {
+            let issuer = Url::parse(issuer).unwrap();
+            let found = check_keys_url(&issuer, jwks_uri);
+            assert_eq!(found.is_ok(), accepted, "{issuer} {jwks_uri}: {found:?}");
         }
     }
 }

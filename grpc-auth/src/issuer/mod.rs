@@ -4,6 +4,8 @@ mod auth0;
 pub(crate) mod discovery;
 mod grants;
 
+use std::fmt;
+
 pub use auth0::Auth0Config;
 pub use grants::GrantSource;
 
@@ -39,11 +41,22 @@ pub struct Issuer {
 }
 
 /// Where the keys come from, as configured.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Keys {
     Discovered,
     At(String),
     Given(String),
+}
+
+/// A key set that was given may hold, by mistake, what is no public key.
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Discovered => f.write_str("Discovered"),
+            Self::At(url) => f.debug_tuple("At").field(url).finish(),
+            Self::Given(_) => f.write_str("Given([redacted])"),
+        }
+    }
 }
 
 /// The type of a JWT access token (RFC 9068 §2.1).

@@ -96,3 +96,91 @@ impl fmt::Display for Algorithm {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::rsa::KeySize;
+    use aws_lc_rs::signature::{
+        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING,
+        ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
+        RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512,
+        RsaKeyPair,
+    };
+
+    use super::*;
+
+    const MESSAGE: &[u8] = b"header.claims";
+
+    /// Every algorithm with a key that fits and a signature made by it.
+    fn signatures() -> Vec<(Algorithm, Material, Vec<u8>)> {
+        let random = SystemRandom::new();
+        let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let ed = Ed25519KeyPair::generate().unwrap();
+        let mut all = vec![(
+            Algorithm::EdDsa,
+            Material::Ed25519(ed.public_key().as_ref().to_vec()),
+            ed.sign(MESSAGE).as_ref().to_vec(),
+        )];
+        for (algorithm, encoding) in [
+            (Algorithm::Rs256, &RSA_PKCS1_SHA256 as &dyn signature::RsaEncoding),
+            (Algorithm::Rs384, &RSA_PKCS1_SHA384),
+            (Algorithm::Rs512, &RSA_PKCS1_SHA512),
+            (Algorithm::Ps256, &RSA_PSS_SHA256),
+            (Algorithm::Ps384, &RSA_PSS_SHA384),
+            (Algorithm::Ps512, &RSA_PSS_SHA512),
+        ] {
+            let mut signature = vec![0; rsa.public_modulus_len()];
+            rsa.sign(encoding, &random, MESSAGE, &mut signature).unwrap();
+            let key = rsa.public_key();
+            let n = key.modulus().big_endian_without_leading_zero().to_vec();
+            let e = key.exponent().big_endian_without_leading_zero().to_vec();
+            all.push((algorithm, Material::Rsa { n, e }, signature));
+        }
+        for (algorithm, signing, material) in [
+            (
+                Algorithm::Es256,
+                &ECDSA_P256_SHA256_FIXED_SIGNING,
+                Material::P256 as fn(Vec<u8>) -> Material,
+            ),
+            (Algorithm::Es384, &ECDSA_P384_SHA384_FIXED_SIGNING, Material::P384),
+            (Algorithm::Es512, &ECDSA_P521_SHA512_FIXED_SIGNING, Material::P521),
+        ] {
+            let pair = EcdsaKeyPair::generate(signing).unwrap();
+            let signature = pair.sign(&random, MESSAGE).unwrap().as_ref().to_vec();
+            all.push((algorithm, material(pair.public_key().as_ref().to_vec()), signature));
+        }
+        all
+    }
+
+    #[test]
+    fn a_signature_is_good_for_its_own_algorithm_key_and_message_alone() {
+        let signatures = signatures();
+        assert_eq!(signatures.len(), Algorithm::ALL.len());
+        for (algorithm, material, _) in &signatures {
+            let key = algorithm.prepare(material).unwrap();
+            for (other, _, signature) in &signatures {
+                let good = key.verify_sig(MESSAGE, signature).is_ok();
+                assert_eq!(good, other == algorithm, "{other} signature checked by {algorithm}");
+            }
+            let (.., signature) = signatures.iter().find(|(own, ..)| own == algorithm).unwrap();
+            assert!(key.verify_sig(b"header.claimz", signature).is_err());
+            assert!(key.verify_sig(MESSAGE, &signature[1..]).is_err());
+            for other in Algorithm::ALL {
+                let is_rsa = |a: &Algorithm| matches!(a.as_str().as_bytes(), [b'R' | b'P', ..]);
+                let fits = other == *algorithm || (is_rsa(algorithm) && is_rsa(&other));
+                assert_eq!(other.prepare(material).is_some(), fits, "{other} with {algorithm}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_exact_and_none_is_none() {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(Algorithm::from_name(algorithm.as_str()), Some(algorithm));
+        }
+        for name in ["none", "None", "", "HS256", "HS512", "rs256", "RS256 ", "EDDSA", "ES256K"] {
+            assert_eq!(Algorithm::from_name(name), None, "{name}");
+        }
+    }
+}

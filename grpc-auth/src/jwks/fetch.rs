@@ -21,7 +21,7 @@ pub enum FetchError {
     TooLarge,
     /// The discovery document is not the JSON of RFC 8414.
     #[error("the discovery document is not JSON with `issuer` and `jwks_uri`")]
-    NotMetadata(#[source] serde_json::Error),
+    NotMetadata,
     /// The discovery document is another issuer's: nothing it says can be trusted.
     #[error(
         "the discovery document is of the issuer {found:?}, configured is {configured:?}: write \

@@ -252,6 +252,43 @@ mod tests {
     }
 
     #[test]
+    fn a_key_with_any_private_member_is_skipped() {
+        for member in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
+            let skipped = Key::admit(&with(ec(), member, json!("AAAA"))).unwrap_err();
+            assert_eq!(skipped, Skipped::Private, "{member}");
+        }
+    }
+
+    #[test]
+    fn every_point_of_small_order_is_known_in_every_encoding() {
+        let bytes = |low: u8, middle: u8, high: u8| {
+            let mut y = [middle; 32];
+            (y[0], y[31]) = (low, high);
+            y
+        };
+        let hex = |hex: &str| -> [u8; 32] {
+            std::array::from_fn(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).unwrap())
+        };
+        for mut y in [
+            bytes(0, 0, 0),
+            bytes(1, 0, 0),
+            bytes(0xec, 0xff, 0x7f),
+            bytes(0xed, 0xff, 0x7f),
+            bytes(0xee, 0xff, 0x7f),
+            hex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"),
+            hex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"),
+        ] {
+            assert!(has_small_order(&y), "{y:02x?}");
+            y[31] |= 0x80;
+            assert!(has_small_order(&y), "{y:02x?}");
+            y[15] ^= 1;
+            assert!(!has_small_order(&y), "{y:02x?}");
+        }
+        assert!(!has_small_order(&bytes(2, 0, 0)));
+        assert!(!has_small_order(&bytes(0xeb, 0xff, 0x7f)));
+    }
+
+    #[test]
     fn a_key_that_may_not_check_signatures_is_skipped_for_its_reason() {
         let small = |y: &[u8; 32]| with(ed(), "x", json!(URL_SAFE_NO_PAD.encode(y)));
         let mut one = [0; 32];
@@ -259,7 +296,6 @@ mod tests {
         for (jwk, reason) in [
             (json!("key"), Skipped::NotAnObject),
             (json!({"kty": "oct", "k": "AAAA"}), Skipped::Symmetric),
-            (with(ec(), "d", json!("AAAA")), Skipped::Private),
             (with(ec(), "use", json!("enc")), Skipped::OtherUse),
             (with(ec(), "use", json!(1)), Skipped::OtherUse),
             (with(ec(), "key_ops", json!(["sign"])), Skipped::OtherUse),

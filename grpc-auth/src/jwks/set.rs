@@ -1,6 +1,7 @@
 //! A key set (RFC 7517 §5): one immutable snapshot.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -17,8 +18,9 @@ const MAX_TRIED: usize = 4;
 /// The admitted keys of one issuer.
 #[derive(Debug)]
 pub(crate) struct KeySet {
-    by_kid: HashMap<Box<str>, Vec<Key>>,
-    without_kid: Vec<Key>,
+    /// In the order of the document.
+    keys: Vec<Arc<Key>>,
+    by_kid: HashMap<Box<str>, Vec<Arc<Key>>>,
 }
 
 /// Why a document is no key set to work with.
@@ -26,8 +28,16 @@ pub(crate) struct KeySet {
 #[non_exhaustive]
 pub enum KeySetError {
     /// The document is not a JSON object with an array `keys`.
-    #[error("it is not a JSON Web Key Set, an object with an array `keys`")]
-    NotAKeySet(#[source] serde_json::Error),
+    #[error(
+        "it is not a JSON Web Key Set, an object with an array `keys`: reading stops at line {line}, \
+         column {column}"
+    )]
+    NotAKeySet {
+        /// Where reading stopped. serde's own words would quote the document.
+        line: usize,
+        /// Where reading stopped.
+        column: usize,
+    },
     /// The set holds more than 100 keys.
     #[error("it holds more than 100 keys")]
     TooManyKeys,
@@ -46,54 +56,55 @@ impl KeySet {
         struct Document {
             keys: Vec<Value>,
         }
-        let document: Document = serde_json::from_slice(json).map_err(KeySetError::NotAKeySet)?;
+        let document: Document = serde_json::from_slice(json).map_err(|error| {
+            KeySetError::NotAKeySet { line: error.line(), column: error.column() }
+        })?;
         if document.keys.len() > MAX_KEYS {
             return Err(KeySetError::TooManyKeys);
         }
-        let mut set = Self { by_kid: HashMap::new(), without_kid: Vec::new() };
+        let mut set = Self { keys: Vec::new(), by_kid: HashMap::new() };
         let mut skipped = 0;
         for (position, jwk) in document.keys.iter().enumerate() {
             match Key::admit(jwk) {
-                Ok(key) => set.insert(key),
+                Ok(key) => set.insert(Arc::new(key)),
                 Err(reason) => {
                     skipped += 1;
                     warn!(position, %reason, "a key of the key set is skipped");
                 }
             }
         }
-        if set.by_kid.is_empty() && set.without_kid.is_empty() {
+        if set.keys.is_empty() {
             return Err(KeySetError::NoUsableKey { skipped });
         }
         Ok(set)
     }
 
-    fn insert(&mut self, key: Key) {
-        match &key.kid {
-            Some(kid) => self.by_kid.entry(kid.clone()).or_default().push(key),
-            None => self.without_kid.push(key),
+    fn insert(&mut self, key: Arc<Key>) {
+        if let Some(kid) = &key.kid {
+            self.by_kid.entry(kid.clone()).or_default().push(Arc::clone(&key));
         }
+        self.keys.push(key);
     }
 
     /// The keys with this kid, byte for byte, that fit the algorithm.
     pub(crate) fn with_kid(&self, kid: &str, algorithm: Algorithm) -> Vec<&Key> {
-        let keys = self.by_kid.get(kid).map_or(&[][..], Vec::as_slice);
-        fitting(keys, algorithm)
+        fitting(self.by_kid.get(kid).map_or(&[][..], Vec::as_slice), algorithm)
     }
 
-    /// The keys to try for a token that names none.
+    /// The keys to try for a token that names none: the first four that fit.
     pub(crate) fn without_kid(&self, algorithm: Algorithm) -> Vec<&Key> {
-        fitting(self.without_kid.iter().chain(self.by_kid.values().flatten()), algorithm)
+        fitting(&self.keys, algorithm)
     }
 
     /// The number of keys.
     pub(crate) fn len(&self) -> usize {
-        self.without_kid.len() + self.by_kid.values().map(Vec::len).sum::<usize>()
+        self.keys.len()
     }
 }
 
-fn fitting<'a>(keys: impl IntoIterator<Item = &'a Key>, algorithm: Algorithm) -> Vec<&'a Key> {
-    let keys = keys.into_iter();
-    keys.filter(|key| key.algorithms().any(|own| own == algorithm)).take(MAX_TRIED).collect()
+fn fitting(keys: &[Arc<Key>], algorithm: Algorithm) -> Vec<&Key> {
+    let fits = |key: &&Arc<Key>| key.algorithms().any(|own| own == algorithm);
+    keys.iter().filter(fits).take(MAX_TRIED).map(Arc::as_ref).collect()
 }
 
 #[cfg(test)]
@@ -114,6 +125,14 @@ mod tests {
         assert_eq!(set.with_kid("ed", Algorithm::Rs256).len(), 0);
         assert_eq!(set.with_kid("ED", Algorithm::EdDsa).len(), 0);
         assert_eq!(set.without_kid(Algorithm::EdDsa).len(), 1);
+    }
+
+    #[test]
+    fn no_more_than_four_keys_are_tried_for_one_token() {
+        let set = parse(&vec![ED; 9].join(",")).unwrap();
+        assert_eq!(set.len(), 9);
+        assert_eq!(set.with_kid("ed", Algorithm::EdDsa).len(), 4);
+        assert_eq!(set.without_kid(Algorithm::EdDsa).len(), 4);
     }
 
     #[test]

@@ -12,8 +12,6 @@ use super::rule::AccessRule;
 pub struct ServicePolicy {
     service: &'static str,
     methods: &'static [MethodPolicy],
-    #[serde(skip)]
-    guarded: bool,
 }
 
 /// The rule of one method.
@@ -21,6 +19,9 @@ pub struct ServicePolicy {
 pub struct MethodPolicy {
     rpc: &'static str,
     rule: AccessRule,
+    /// Which method of an annotated impl: a guard asks for its own row, not for one of its name.
+    #[serde(skip)]
+    position: usize,
 }
 
 /// One row of a table together with its service: what [`authorize`](super::authorize) decides on.
@@ -47,15 +48,14 @@ impl ServicePolicy {
             assert!(find(tail, method.rpc).is_none(), "a method has two rows: keep one of them");
             rest = tail;
         }
-        Self { service, methods, guarded: false }
+        Self { service, methods }
     }
 
-    /// The table that [`#[protect]`](crate::protect) writes for a service whose methods all start
-    /// with a guard. A method without a row needs a valid token and then meets its guard, so that
-    /// a misnamed RPC is never open. Writing tables by hand, use [`new`](Self::new).
+    /// The table that [`#[protect]`](crate::protect) writes; it has checked the names. Writing a
+    /// table by hand, use [`new`](Self::new).
     #[must_use]
-    pub const fn guarded(service: &'static str, methods: &'static [MethodPolicy]) -> Self {
-        Self { service, methods, guarded: true }
+    pub const fn annotated(service: &'static str, methods: &'static [MethodPolicy]) -> Self {
+        Self { service, methods }
     }
 
     /// The full name of the service.
@@ -79,24 +79,20 @@ impl ServicePolicy {
         }
     }
 
-    /// The row of the named RPC, which stands at `position` unless `cfg` removed rows before it.
-    /// The guess keeps the constants of a thousand guards linear.
-    pub(crate) const fn row_near(&self, position: usize, rpc: &str) -> Option<Row> {
+    /// The row of the method at this position of the annotated impl. `cfg` may have removed rows
+    /// before it, so it stands at its position or nearer to the beginning.
+    pub(crate) const fn row_of_method(&self, position: usize) -> Option<Row> {
         let mut methods = self.methods;
         if position < methods.len() {
             methods = methods.split_at(position + 1).0;
         }
         while let [head @ .., method] = methods {
-            if same(method.rpc, rpc) {
+            if method.position == position {
                 return Some(Row { service: self.service, method });
             }
             methods = head;
         }
         None
-    }
-
-    pub(crate) const fn is_guarded(&self) -> bool {
-        self.guarded
     }
 }
 
@@ -104,7 +100,14 @@ impl MethodPolicy {
     /// Says who may call the RPC of this name, as the `.proto` file spells it.
     #[must_use]
     pub const fn new(rpc: &'static str, rule: AccessRule) -> Self {
-        Self { rpc, rule }
+        Self { rpc, rule, position: 0 }
+    }
+
+    /// The rule of the method at this position of an annotated impl, as
+    /// [`#[protect]`](crate::protect) writes it.
+    #[must_use]
+    pub const fn annotated(position: usize, rpc: &'static str, rule: AccessRule) -> Self {
+        Self { rpc, rule, position }
     }
 }
 
@@ -179,13 +182,17 @@ mod tests {
     );
 
     #[test]
-    fn a_row_is_found_at_its_position_and_before_it() {
-        for position in [1, 2, 7] {
-            assert_eq!(POLICY.row_near(position, "Two"), POLICY.row("Two"));
-            assert_eq!(POLICY.row_near(position, "One"), POLICY.row("One"));
-        }
-        assert_eq!(POLICY.row_near(0, "Two"), None);
-        assert_eq!(POLICY.row("two"), None);
+    fn a_guard_finds_its_own_row_whatever_rows_are_missing_and_whatever_their_names() {
+        const OPEN: AccessRule = AccessRule::AllowUnauthenticated;
+        const REST: &[MethodPolicy] = &[
+            MethodPolicy::annotated(1, "Get", AccessRule::Authenticated),
+            MethodPolicy::annotated(4, "Get", OPEN),
+        ];
+        let policy = ServicePolicy::annotated("a.B", REST);
+        let rule = |position| policy.row_of_method(position).map(|row| *row.rule());
+        assert_eq!(rule(1), Some(AccessRule::Authenticated));
+        assert_eq!(rule(4), Some(OPEN));
+        assert_eq!([0, 2, 3, 5].map(rule), [None; 4]);
     }
 
     #[test]
@@ -204,8 +211,12 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "without slashes")]
-    fn a_service_is_not_a_path() {
-        let _ = ServicePolicy::new("/a.B", &[]);
+    fn names_are_not_paths() {
+        for name in ["a.B", "B", "a_b.C1"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", "/a.B", "a.B/", "a B", "a.B\n", "\0"] {
+            assert!(!is_name(name), "{name:?}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
-use super::call::{TypedClaims, insert_claims};
+use super::call::TypedClaims;
 use super::{Inner, ResourceServer};
 use crate::clock::Clock;
 use crate::error::{Challenge, ConfigError};
@@ -115,7 +115,7 @@ impl ResourceServerBuilder {
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        self.typed_claims.push(insert_claims::<T>);
+        self.typed_claims.push(TypedClaims::new::<T>());
         self
     }
 
@@ -151,7 +151,7 @@ impl ResourceServerBuilder {
                     clock: self.clock,
                 },
                 challenge: Arc::new(Challenge::new(realm, self.disclose_scopes)),
-                typed_claims: self.typed_claims,
+                typed_claims: self.typed_claims.into(),
                 _refreshers: refreshers,
             }),
         })
@@ -191,7 +191,8 @@ impl ResourceServerBuilder {
             check_domain(domain)?;
         }
         let url = secure_url("issuer", &issuer.identifier)?;
-        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        if url.query().is_some() || url.fragment().is_some() || has_user {
             return Err(ConfigError::IssuerNotPlain { value: issuer.identifier.clone() });
         }
         let (keys, refresher) = match &issuer.keys {

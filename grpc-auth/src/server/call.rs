@@ -7,7 +7,7 @@ use http::Extensions;
 use serde::de::DeserializeOwned;
 
 use crate::bearer::BearerToken;
-use crate::claims::ClaimsMismatch;
+use crate::claims::{Claims, ClaimsMismatch};
 use crate::error::Challenge;
 use crate::policy::Permit;
 use crate::principal::Principal;
@@ -20,6 +20,8 @@ pub(crate) struct Call {
     /// The layer's decision; none when it could not name the method.
     pub(crate) permit: Option<Permit>,
     pub(crate) challenge: Arc<Challenge>,
+    /// What else stands in the extensions because of this call.
+    pub(crate) typed_claims: Arc<[TypedClaims]>,
 }
 
 #[derive(Clone, Debug)]
@@ -38,10 +40,26 @@ impl Call {
     }
 }
 
-/// Puts the claims of a call into its extensions as one type.
-pub(super) type TypedClaims = fn(&Principal, &mut Extensions) -> Result<(), ClaimsMismatch>;
+/// The claims of a call in its extensions as one type.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TypedClaims {
+    pub(super) insert: fn(&Principal, &mut Extensions) -> Result<(), ClaimsMismatch>,
+    pub(super) remove: fn(&mut Extensions),
+}
 
-pub(super) fn insert_claims<T>(
+impl TypedClaims {
+    pub(super) fn new<T>() -> Self
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        let remove = |extensions: &mut Extensions| {
+            extensions.remove::<Claims<T>>();
+        };
+        Self { insert: insert_claims::<T>, remove }
+    }
+}
+
+fn insert_claims<T>(
     principal: &Principal,
     extensions: &mut Extensions,
 ) -> Result<(), ClaimsMismatch>

@@ -10,7 +10,7 @@ use crate::claims::ClaimsMismatch;
 use crate::error::Denied;
 use crate::policy::Row;
 use crate::principal::Principal;
-use crate::verify::Refusal;
+use crate::verify::{Refusal, escape};
 
 /// A refusal with its cause, which callers are not told.
 #[derive(Debug)]
@@ -26,10 +26,22 @@ impl Denial {
         Self { denied, cause: cause.into(), kid: None, issuer: None }
     }
 
+    /// Names the issuer of a caller who is known and denied all the same.
+    pub(crate) fn of(self, principal: &Principal) -> Self {
+        Self { issuer: Some(principal.issuer().to_owned()), ..self }
+    }
+
+    pub(crate) fn of_caller(denied: Denied, principal: Option<&Principal>) -> Self {
+        match principal {
+            Some(principal) => Self::from(denied).of(principal),
+            None => denied.into(),
+        }
+    }
+
     pub(crate) fn log(&self, method: &str, row: Option<Row>) {
         info!(
             target: "grpc_auth",
-            method,
+            method = escape(method),
             rule = row.map(|row| row.rule().to_string()),
             verdict = "deny",
             reason = self.denied.reason(),
@@ -45,9 +57,12 @@ impl Denial {
 pub(crate) fn log_allowed(method: &str, row: Option<Row>, principal: Option<&Principal>) {
     debug!(
         target: "grpc_auth",
-        method,
+        method = escape(method),
         rule = row.map(|row| row.rule().to_string()),
         verdict = "allow",
+        reason = None::<&str>,
+        cause = None::<&str>,
+        kid = None::<&str>,
         issuer = principal.map(Principal::issuer),
         "call allowed"
     );

@@ -64,7 +64,7 @@ fn permit_for<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
             Ok(permit)
         }
         Err(denied) => {
-            Denial::from(denied).log(&method, Some(row));
+            Denial::of_caller(denied, call.principal()).log(&method, Some(row));
             Err(R::refuse(denied.to_status(&call.challenge)))
         }
     }
@@ -89,7 +89,10 @@ impl Admitted {
     /// # Errors
     /// The refusal, as what the method returns.
     pub fn inject<T: Inject, R: Refuse>(&self) -> Result<T, R> {
-        T::inject(self.caller.as_ref()).map_err(|denial| self.refuse(&denial))
+        T::inject(self.caller.as_ref()).map_err(|denial| match &self.caller {
+            Some(caller) => self.refuse(&denial.of(&caller.principal)),
+            None => self.refuse(&denial),
+        })
     }
 
     /// Makes what a method that lets anyone in asks for.

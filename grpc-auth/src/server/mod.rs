@@ -68,7 +68,7 @@ pub struct ResourceServer {
 struct Inner {
     verifier: JwtVerifier,
     challenge: Arc<Challenge>,
-    typed_claims: Vec<call::TypedClaims>,
+    typed_claims: Arc<[call::TypedClaims]>,
     /// They end with the last clone of the server and of its services.
     _refreshers: Vec<Refresher>,
 }
@@ -126,7 +126,8 @@ impl ResourceServer {
         S: NamedService,
         T: ProtectedService<S>,
     {
-        let index = PolicyIndex::single(T::POLICY);
+        // Its type says that it has a guard in every method.
+        let index = PolicyIndex::guarded(T::POLICY);
         Protect::new(T::into_server(service), self.clone(), index.into())
     }
 

@@ -87,17 +87,23 @@ impl Shared {
     /// Decides, and leaves what it learnt in the extensions of a call that is let in.
     fn admit(&self, call: &mut Parts) -> Result<(), Denied> {
         // What an outer layer learnt is not this layer's.
-        call.extensions.remove::<Call>();
-        if let Entry::Occupied(mut credentials) = call.headers.entry(AUTHORIZATION) {
-            // Whoever prints the metadata further in does not print the token.
+        if let Some(outer) = call.extensions.remove::<Call>() {
+            outer.typed_claims.iter().for_each(|claims| (claims.remove)(&mut call.extensions));
+        }
+        // Whoever prints the metadata further in does not print the token. (`entry` alone would
+        // reserve a place, and a map can be full.)
+        if call.headers.contains_key(AUTHORIZATION)
+            && let Entry::Occupied(mut credentials) = call.headers.entry(AUTHORIZATION)
+        {
             credentials.iter_mut().for_each(|value| value.set_sensitive(true));
         }
         let path = call.uri.path();
         let matched = self.policies.find(path);
         let decision = self.decide(matched, &call.headers).and_then(|(caller, permit)| {
             if let Some(caller) = &caller {
-                for insert in &self.auth.inner.typed_claims {
-                    insert(&caller.principal, &mut call.extensions)?;
+                for claims in self.auth.inner.typed_claims.iter() {
+                    (claims.insert)(&caller.principal, &mut call.extensions)
+                        .map_err(|mismatch| Denial::from(mismatch).of(&caller.principal))?;
                 }
             }
             Ok((caller, permit))
@@ -112,7 +118,8 @@ impl Shared {
                 if permit.is_some() {
                     decision::log_allowed(path, row, caller.as_ref().map(|c| &c.principal));
                 }
-                call.extensions.insert(Call { caller, permit, challenge });
+                let typed_claims = Arc::clone(&self.auth.inner.typed_claims);
+                call.extensions.insert(Call { caller, permit, challenge, typed_claims });
                 Ok(())
             }
             Err(denial) => {
@@ -135,8 +142,7 @@ impl Shared {
             // The guard of the method decides; nobody gets as far without a valid token.
             Match::Guarded => return Ok((Some(caller?), None)),
             Match::Unknown => {
-                caller?;
-                return Err(Denied::MethodUnknown.into());
+                return Err(Denial::from(Denied::MethodUnknown).of(&caller?.principal));
             }
         };
         let caller = match row.rule() {
@@ -144,7 +150,9 @@ impl Shared {
             AccessRule::AllowUnauthenticated => caller.ok(),
             AccessRule::Authenticated | AccessRule::RequireScopes(_) => Some(caller?),
         };
-        let permit = authorize(row, caller.as_ref().map(|caller| &caller.principal))?;
+        let principal = caller.as_ref().map(|caller| &caller.principal);
+        let permit =
+            authorize(row, principal).map_err(|denied| Denial::of_caller(denied, principal))?;
         Ok((caller, Some(permit)))
     }
 

@@ -89,6 +89,11 @@ pub fn with_principal<M>(
     let caller =
         BearerToken::parse("unit-test").map(|token| Caller { principal: principal.clone(), token });
     let challenge = Arc::new(Challenge::new("unit-test", true));
-    request.extensions_mut().insert(Call { caller, permit: None, challenge });
+    request.extensions_mut().insert(Call {
+        caller,
+        permit: None,
+        challenge,
+        typed_claims: Arc::new([]),
+    });
     request
 }

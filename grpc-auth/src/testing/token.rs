@@ -25,6 +25,7 @@ pub struct TokenBuilder {
     now: SystemTime,
     header: Map<String, Value>,
     claims: Map<String, Value>,
+    names_key: bool,
 }
 
 impl TokenBuilder {
@@ -35,7 +36,14 @@ impl TokenBuilder {
         issuer: &str,
         audience: &str,
     ) -> Self {
-        let builder = Self { key, other_keys: keys, now, header: Map::new(), claims: Map::new() };
+        let builder = Self {
+            key,
+            other_keys: keys,
+            now,
+            header: Map::new(),
+            claims: Map::new(),
+            names_key: true,
+        };
         builder
             .header("typ", "at+jwt")
             .claim("iss", issuer)
@@ -77,6 +85,12 @@ impl TokenBuilder {
     /// Any header parameter; it replaces one of the same name.
     pub fn header(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
         self.header.insert(name.into(), serde_json::to_value(value).unwrap_or_default());
+        self
+    }
+
+    /// Leaves `kid` out.
+    pub fn without_key_id(mut self) -> Self {
+        self.names_key = false;
         self
     }
 
@@ -127,7 +141,9 @@ impl TokenBuilder {
     #[expect(clippy::expect_used, reason = "only a broken machine cannot sign")]
     fn sign_with(mut self, key: &SigningKey) -> String {
         self.header.entry("alg").or_insert_with(|| key.algorithm().as_str().into());
-        self.header.entry("kid").or_insert_with(|| key.kid.as_str().into());
+        if self.names_key {
+            self.header.entry("kid").or_insert_with(|| key.kid.as_str().into());
+        }
         let encode =
             |part: Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(part).to_string());
         let signed = format!("{}.{}", encode(self.header), encode(self.claims));

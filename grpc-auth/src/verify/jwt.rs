@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::claims::RegisteredClaims;
 use super::compact::Compact;
 use super::header::Header;
-use super::rejection::{Refusal, Rejection};
+use super::rejection::{Refusal, Rejection, escape};
 use crate::clock::Clock;
 use crate::issuer::{GrantSource, unite};
 use crate::jwks::KeyStore;
@@ -127,9 +127,4 @@ impl From<Rejection> for Refusal {
 
 fn about(rejection: Rejection, header: &Header<'_>, iss: Option<&str>) -> Refusal {
     Refusal { rejection, kid: header.kid.as_deref().map(escape), issuer: iss.map(escape) }
-}
-
-/// What a stranger wrote, fit for a log line.
-fn escape(text: &str) -> String {
-    text.chars().take(256).flat_map(char::escape_default).collect()
 }

@@ -9,4 +9,4 @@ mod jwt;
 mod rejection;
 
 pub(crate) use jwt::{JwtVerifier, TrustedIssuer};
-pub(crate) use rejection::Refusal;
+pub(crate) use rejection::{Refusal, escape};

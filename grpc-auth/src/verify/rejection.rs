@@ -92,3 +92,19 @@ impl Rejection {
         }
     }
 }
+
+/// What a stranger wrote, fit for a log line: no control characters, no line breaks, not endless.
+pub(crate) fn escape(text: &str) -> String {
+    text.chars().take(256).flat_map(char::escape_default).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stranger_wrote_cannot_break_a_log_line_or_fill_it() {
+        assert_eq!(escape("a\nb\u{1b}[31m\u{202e}"), "a\\nb\\u{1b}[31m\\u{202e}");
+        assert_eq!(escape(&"k".repeat(100_000)).len(), 256);
+    }
+}

@@ -29,6 +29,11 @@ impl Left for Service {
 
 fn main() {
     block_on(async {
+        let policy = <Service as grpc_auth::ProtectedService<LeftServer<_>>>::POLICY;
+        assert_eq!(
+            policy.to_string(),
+            "kit.v1.Left\n  Get  require_scopes(\"read:word\")\n  Put  authenticated\n"
+        );
         let kit = Kit::start().await;
         let mut client = LeftClient::new(kit.auth.protect(Service));
         assert_anonymous_denied(client.get(Word::default()).await);
