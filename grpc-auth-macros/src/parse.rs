@@ -20,7 +20,7 @@ pub(crate) struct Impl {
 }
 
 pub(crate) enum Item {
-    Method(Method),
+    Method(Box<Method>),
     /// A type, a constant, a macro call: emitted as it came.
     Other {
         attrs: Vec<Attribute>,
@@ -99,14 +99,14 @@ impl Parse for Item {
         let signature = input.parse()?;
         let content;
         let braces = syn::braced!(content in input);
-        Ok(Self::Method(Method {
+        Ok(Self::Method(Box::new(Method {
             attrs,
             visibility,
             signature,
             inner_attrs: content.call(Attribute::parse_inner)?,
             body: content.parse()?,
             braces,
-        }))
+        })))
     }
 }
 

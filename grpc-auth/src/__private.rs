@@ -11,6 +11,7 @@ pub use crate::server::guard::{Admitted, FromCaller, Inject, InjectOptional, Ref
 
 /// The row of a method of the service `T`, found while compiling.
 #[must_use]
+#[expect(clippy::panic, reason = "it runs while compiling: a panic is a compile error")]
 pub const fn row<S, T: ProtectedService<S>>(position: usize) -> Row {
     match T::POLICY.row_of_method(position) {
         Some(row) => row,

@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 
 use grpc_auth::policy::{AccessRule, MethodPolicy, ScopeRule, ServicePolicy};
 use grpc_auth::{ConfigError, ProtectedService, RequestExt, ResourceServer, Scope};
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, Method};
+use http::Method;
 use tests::kinds::{Counting, METHODS, call};
 use tests::logs::Logs;
 use tests::pb::kit::Word;
@@ -16,10 +15,12 @@ use tests::pb::kit::left_server::{Left, LeftServer};
 use tests::pb::kit::names_client::NamesClient;
 use tests::pb::kit::names_server::{Names, NamesServer};
 use tests::{Kit, assert_anonymous_denied, assert_denied, assert_scope_denied, connect};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tonic::transport::Server;
 use tonic::{Code, Request, Response, Status};
 use tower_layer::Layer;
+
+use crate::raw::Raw;
 
 #[tokio::test]
 async fn a_service_mounted_without_its_layer_refuses_everything_and_says_what_to_do() {
@@ -333,97 +334,6 @@ where
     let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
     tokio::spawn(router.serve_with_incoming(incoming));
     address
-}
-
-/// A call without the manners of a gRPC client.
-struct Raw {
-    method: Method,
-    path: String,
-    content_type: &'static str,
-    authorization: Vec<String>,
-    trailer: Option<String>,
-}
-
-#[derive(Debug)]
-struct Answer {
-    http: u16,
-    status: Option<String>,
-    details: String,
-}
-
-impl Raw {
-    fn to(path: &str) -> Self {
-        Self {
-            method: Method::POST,
-            path: path.into(),
-            content_type: "application/grpc",
-            authorization: Vec::new(),
-            trailer: None,
-        }
-    }
-
-    fn header(mut self, value: &str) -> Self {
-        self.authorization.push(value.into());
-        self
-    }
-
-    fn trailer(mut self, value: &str) -> Self {
-        self.trailer = Some(value.into());
-        self
-    }
-
-    fn method(mut self, method: Method) -> Self {
-        self.method = method;
-        self
-    }
-
-    fn content_type(mut self, content_type: &'static str) -> Self {
-        self.content_type = content_type;
-        self
-    }
-
-    async fn send(self, address: SocketAddr) -> Answer {
-        let stream = TcpStream::connect(address).await.unwrap();
-        let (client, connection) = h2::client::handshake(stream).await.unwrap();
-        tokio::spawn(connection);
-        let mut request = http::Request::builder()
-            .method(self.method)
-            .uri(format!("http://{address}{}", self.path))
-            .header(CONTENT_TYPE, self.content_type)
-            .header("te", "trailers");
-        for value in &self.authorization {
-            request = request.header(AUTHORIZATION, value);
-        }
-        let mut client = client.ready().await.unwrap();
-        let (response, mut body) = client.send_request(request.body(()).unwrap(), false).unwrap();
-        // The server may have answered already, and want no more.
-        let _ = body.send_data(bytes::Bytes::from_static(&[0; 5]), self.trailer.is_none());
-        if let Some(value) = self.trailer {
-            let trailers = HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())]);
-            let _ = body.send_trailers(trailers);
-        }
-        let (parts, mut body) = response.await.unwrap().into_parts();
-        while let Some(data) = body.data().await {
-            data.unwrap();
-        }
-        let trailers = body.trailers().await.unwrap().unwrap_or_default();
-        let field = |name: &str| {
-            let value = parts.headers.get(name).or_else(|| trailers.get(name));
-            value.map(|value| value.to_str().unwrap().to_owned())
-        };
-        Answer {
-            http: parts.status.as_u16(),
-            status: field("grpc-status"),
-            details: decode(&field("grpc-status-details-bin").unwrap_or_default()),
-        }
-    }
-}
-
-fn decode(details: &str) -> String {
-    use base64::Engine;
-    let bytes =
-        base64::engine::general_purpose::STANDARD_NO_PAD.decode(details.trim_end_matches('='));
-    String::from_utf8_lossy(&bytes.unwrap()).into_owned()
 }
 
 /// The whole surface by name, so that a new way to mount a service is seen here.

@@ -1,5 +1,7 @@
 //! Tests across the crates, one module a topic, in one binary: linking costs more than running.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
 mod claims;
 mod configuration;
 mod doors;
@@ -9,4 +11,5 @@ mod logging;
 mod matrix;
 mod own_crate;
 mod policy;
+mod raw;
 mod weight;

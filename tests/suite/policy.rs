@@ -88,7 +88,10 @@ fn decide(rule: ScopeRule, scopes: &[&str]) -> Result<(), Denied> {
     let rows = vec![MethodPolicy::new("M", AccessRule::RequireScopes(rule))].leak();
     let row = ServicePolicy::new("a.B", rows).row("M").unwrap();
     match authorize(row, Some(&principal(scopes.iter().copied()))) {
-        Ok(permit) => Ok(assert_eq!(permit.row(), row)),
+        Ok(permit) => {
+            assert_eq!(permit.row(), row);
+            Ok(())
+        }
         Err(denied) => {
             assert_eq!(denied, Denied::ScopeInsufficient(row));
             Err(denied)

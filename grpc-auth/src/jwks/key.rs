@@ -181,9 +181,9 @@ impl Material {
 /// checked loosely.
 fn is_weak_rsa(n: &[u8], e: &[u8]) -> bool {
     let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
-    let exponent = e.iter().try_fold(0_u64, |value, byte| {
-        Some(value.checked_mul(256)?.checked_add(u64::from(*byte))?)
-    });
+    let exponent = e
+        .iter()
+        .try_fold(0_u64, |value, byte| value.checked_mul(256)?.checked_add(u64::from(*byte)));
     !(2048..=8192).contains(&bits) || exponent.is_none_or(|e| e < 65537 || e % 2 == 0)
 }
 

@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn no_more_than_four_keys_are_tried_for_one_token() {
-        let set = parse(&vec![ED; 9].join(",")).unwrap();
+        let set = parse(&[ED; 9].join(",")).unwrap();
         assert_eq!(set.len(), 9);
         assert_eq!(set.with_kid("ed", Algorithm::EdDsa).len(), 4);
         assert_eq!(set.without_kid(Algorithm::EdDsa).len(), 4);
@@ -148,7 +148,7 @@ mod tests {
             let error = KeySet::parse(json.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(expected), "{json}: {error}");
         }
-        let many = vec![ED; 101].join(",");
+        let many = [ED; 101].join(",");
         assert!(matches!(parse(&many), Err(KeySetError::TooManyKeys)));
     }
 }

@@ -75,32 +75,27 @@ struct Inner {
 
 impl ResourceServer {
     /// Starts a configuration without an issuer.
-    #[must_use]
     pub fn builder() -> ResourceServerBuilder {
         ResourceServerBuilder::new()
     }
 
     /// Accepts tokens of an Auth0 tenant, made for the API with this identifier.
-    #[must_use]
     pub fn auth0(domain: impl Into<String>, audience: impl Into<String>) -> ResourceServerBuilder {
         Self::builder().issuer(Issuer::auth0(domain)).audience(audience)
     }
 
     /// Accepts tokens as [`Auth0Config`] says.
-    #[must_use]
     pub fn from_config(config: &Auth0Config) -> ResourceServerBuilder {
         Self::auth0(&config.domain, &config.audience)
     }
 
     /// Accepts tokens of any authorization server with metadata; the audience is still to be set.
-    #[must_use]
     pub fn oidc(issuer: impl Into<String>) -> ResourceServerBuilder {
         Self::builder().issuer(Issuer::oidc(issuer))
     }
 
     /// Accepts tokens signed with keys that are given as the JSON of a key set; the audience is
     /// still to be set.
-    #[must_use]
     pub fn static_keys(
         issuer: impl Into<String>,
         jwks: impl Into<String>,
