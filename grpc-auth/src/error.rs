@@ -128,10 +128,8 @@ impl Denied {
     }
 
     fn info(self) -> HashMap<String, String> {
-        match self {
-            Self::ScopeInsufficient(row) => HashMap::from([("method".into(), row.to_string())]),
-            _ => HashMap::new(),
-        }
+        let Self::ScopeInsufficient(row) = self else { return HashMap::new() };
+        HashMap::from([("method".into(), row.to_string())])
     }
 }
 
@@ -206,7 +204,7 @@ mod tests {
         )],
     );
 
-    /// SPEC table \[A\], line by line: status, reason, challenge.
+    /// The table at [`Denied`], line by line: status, reason, challenge.
     #[test]
     fn every_refusal_says_what_the_table_says() {
         let row = POLICY.row("Collect").unwrap();

@@ -73,7 +73,15 @@ impl From<Denied> for Denial {
         let cause = match denied {
             Denied::MethodUnknown => "no policy of this layer has a row for the method: add one",
             Denied::ScopeInsufficient(_) => "the token does not grant what the rule requires",
-            _ => "",
+            Denied::CredentialsMissing => "the caller is anonymous and the rule asks for a token",
+            // These come with a cause of their own, below.
+            Denied::CredentialsMalformed
+            | Denied::SchemeUnsupported
+            | Denied::TokenExpired
+            | Denied::TokenInvalid
+            | Denied::ClaimsMismatch
+            | Denied::BackendUnavailable
+            | Denied::LayerMissing => "",
         };
         Self::new(denied, cause)
     }

@@ -147,7 +147,39 @@ impl ResourceServer {
 
     /// The layer for these policies, for a whole `Server` or any tower stack. It refuses every
     /// path that none of them names, so it needs a policy for each service under it, health and
-    /// reflection included.
+    /// reflection included, and `rpc = ".."` where a method's name does not tell the RPC's.
+    ///
+    /// ```
+    /// use grpc_auth::policy::{AccessRule, MethodPolicy, ServicePolicy};
+    /// use grpc_auth::testing::AuthorizationServer;
+    /// use tower_layer::Layer;
+    ///
+    /// const ECHO: ServicePolicy = ServicePolicy::new("echo.Echo", &[
+    ///     MethodPolicy::new("Ping", AccessRule::AllowUnauthenticated),
+    ///     MethodPolicy::new("UnaryEcho", AccessRule::Authenticated),
+    /// ]);
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # #[derive(Clone)] struct Inner;
+    /// # impl tower_service::Service<http::Request<()>> for Inner {
+    /// #     type Response = http::Response<String>;
+    /// #     type Error = std::convert::Infallible;
+    /// #     type Future = std::future::Ready<Result<http::Response<String>, Self::Error>>;
+    /// #     fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> { std::task::Poll::Ready(Ok(())) }
+    /// #     fn call(&mut self, _: http::Request<()>) -> Self::Future { std::future::ready(Ok(http::Response::new("reached".into()))) }
+    /// # }
+    /// # let inner = Inner;
+    /// let auth = AuthorizationServer::start().await?.resource_server().build().await?;
+    /// let mut service = auth.layer([ECHO])?.layer(inner);
+    /// # use tower_service::Service;
+    ///
+    /// let allowed = service.call(http::Request::get("/echo.Echo/Ping").body(())?).await?;
+    /// assert_eq!(allowed.body(), "reached");
+    /// let denied = service.call(http::Request::get("/echo.Echo/UnaryEcho").body(())?).await?;
+    /// assert_eq!(denied.headers()["grpc-status"], "16");
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`ConfigError::PolicyDuplicate`] when two of them are for one service.

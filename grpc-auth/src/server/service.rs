@@ -42,8 +42,8 @@ impl<S> Protect<S> {
     /// Adjusts tonic's server inside, its message limits or compression:
     /// `auth.protect(service).map(|server| server.max_decoding_message_size(1 << 20))`.
     #[must_use]
-    pub fn map<T>(self, adjust: impl FnOnce(S) -> T) -> Protect<T> {
-        Protect { inner: adjust(self.inner), shared: self.shared }
+    pub fn map(self, adjust: impl FnOnce(S) -> S) -> Self {
+        Self { inner: adjust(self.inner), shared: self.shared }
     }
 }
 
@@ -129,7 +129,7 @@ impl Shared {
         }
     }
 
-    /// SPEC \[A\]: the row of the table, whether anyone may call, credentials, verification,
+    /// In this order: the row of the table, whether anyone may call, credentials, verification,
     /// the rule.
     fn decide(
         &self,
