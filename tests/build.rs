@@ -34,10 +34,7 @@ fn readme() -> Result<(), Box<dyn std::error::Error>> {
         return Err("the README has no test".into());
     }
     let runnable = readme
-        .replace(
-            "use echo::{EchoRequest, ",
-            "# use tests::readme::{EchoService, echo};\nuse echo::{EchoRequest, ",
-        )
+        .replace("use super::{", "use tests::readme::{")
         .replace("#[tokio::test]", "#[tokio::main(flavor = \"current_thread\")]")
         .replace(test, "async fn main()");
     std::fs::write(out.join("readme.md"), runnable)?;

@@ -106,15 +106,15 @@ pub use error::{ConfigError, Denied, ERROR_DOMAIN};
 ///
 /// ```text
 /// async fn check(&self, request: Request<HealthCheckRequest>) -> Result<.., Status> {
-///     if let Err(refusal) = enter(const { row::<HealthServer<Self>, Self>(0, "Check") }, &request) {
+///     if let Err(refusal) = enter(const { row::<HealthServer<Self>, Self>(0) }, &request) {
 ///         return refusal;
 ///     }
 ///     ..
 /// }
 ///
 /// impl ProtectedService<HealthServer<Self>> for Service {
-///     const POLICY: ServicePolicy = ServicePolicy::guarded(HealthServer::<Self>::NAME, &[
-///         MethodPolicy::new("Check", AccessRule::RequireScopes(..)),
+///     const POLICY: ServicePolicy = ServicePolicy::annotated(HealthServer::<Self>::NAME, &[
+///         MethodPolicy::annotated(0, "Check", AccessRule::RequireScopes(..)),
 ///         ..
 ///     ]);
 ///     ..
@@ -133,8 +133,8 @@ pub use error::{ConfigError, Denied, ERROR_DOMAIN};
 ///   with a valid token only.
 pub use grpc_auth_macros::protect;
 
-/// Lets in callers whose token grants what is listed. Under [`macro@protect`], where it is written
-/// bare; anywhere else it has no effect and does not compile.
+/// Lets in callers whose token grants what is listed. Under [`macro@protect`], with or without
+/// its path; anywhere else it has no effect and does not compile.
 ///
 /// ```text
 /// #[require_scopes("read:echo")]                                 // one scope
@@ -151,8 +151,8 @@ pub use grpc_auth_macros::protect;
 /// ```
 pub use grpc_auth_macros::require_scopes;
 
-/// Lets in callers with a valid token, whatever it grants. Under [`macro@protect`], where it is
-/// written bare; anywhere else it has no effect and does not compile.
+/// Lets in callers with a valid token, whatever it grants. Under [`macro@protect`], with or
+/// without its path; anywhere else it has no effect and does not compile.
 ///
 /// ```compile_fail
 /// #[grpc_auth::authenticated]
@@ -161,7 +161,7 @@ pub use grpc_auth_macros::require_scopes;
 pub use grpc_auth_macros::authenticated;
 
 /// Lets anyone in. A valid token still identifies its caller, an invalid one means anonymous. Under
-/// [`macro@protect`], where it is written bare; anywhere else it has no effect and does not compile.
+/// [`macro@protect`], with or without its path; anywhere else it has no effect and does not compile.
 ///
 /// ```compile_fail
 /// #[grpc_auth::allow_unauthenticated]
@@ -172,4 +172,5 @@ pub use issuer::{Auth0Config, GrantSource, Issuer};
 pub use jwks::{Algorithm, FetchError, KeySetError};
 pub use principal::Principal;
 pub use scope::Scope;
-pub use server::{ProtectedService, RequestExt, ResourceServer, Start};
+#[doc(inline)]
+pub use server::{ProtectedService, RequestExt, ResourceServer, ResourceServerBuilder, Start};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use grpc_auth::server::ResourceServerBuilder;
 use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
-use grpc_auth::{Auth0Config, ConfigError, Issuer, ResourceServer, Start};
+use grpc_auth::{Auth0Config, ConfigError, GrantSource, Issuer, ResourceServer, Start};
 
 const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
@@ -17,6 +17,15 @@ async fn what_cannot_work_is_said_with_the_setting_and_what_to_write() {
     assert!(offline().build().await.is_ok());
     let keys = |jwks| ResourceServer::static_keys("https://issuer.example/", jwks).audience("api");
     for (builder, texts) in [
+        (
+            ResourceServer::builder()
+                .issuer(
+                    Issuer::static_keys("https://i.example/", KEYS)
+                        .grants_from([GrantSource::words("scope")]),
+                )
+                .audience("api"),
+            &["the claim \"scope\" is not a JSON pointer", "like `/scope`"][..],
+        ),
         (
             ResourceServer::static_keys("https://issuer.example/", KEYS),
             &["no audience is set", "`.audience(\"https://api.example.com\")`"][..],
@@ -79,12 +88,17 @@ async fn what_cannot_work_is_said_with_the_setting_and_what_to_write() {
         ),
         (
             keys("{\"keys\":[]}"),
-            &["the key set of the issuer `https://issuer.example/`", "no key that may check"],
+            &[
+                "the key set given for the issuer `https://issuer.example/`",
+                "no key that may check",
+            ],
         ),
         (keys("nonsense"), &["cannot be used", "not a JSON Web Key Set"]),
     ] {
         let error = builder.build().await.unwrap_err();
         let whole = with_sources(&error);
+        // What a `main` prints that returns the error.
+        assert!(format!("{error:?}").starts_with(&error.to_string()), "{error:?}");
         for text in texts {
             assert!(whole.contains(text), "{text:?} in {whole:?}");
         }

@@ -1,11 +1,13 @@
 //! Configuration that cannot work: said when the server is built, with what to write instead.
 
 use std::error::Error;
+use std::fmt;
 
 /// Why a resource server cannot be built.
 ///
-/// Each text names the setting and says what to write.
-#[derive(Debug, thiserror::Error)]
+/// Each text names the setting and says what to write. `Debug` says the same, with all causes: it
+/// is what a `main` prints that returns the error.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// No audience is set: tokens made for other services would be accepted.
@@ -87,7 +89,10 @@ pub enum ConfigError {
         help: &'static str,
     },
     /// A key set cannot be used.
-    #[error("the key set of the issuer `{issuer}` cannot be used")]
+    #[error(
+        "the key set given for the issuer `{issuer}` cannot be used: write the JSON that the \
+         issuer's `jwks_uri` answers with"
+    )]
     KeySet {
         /// Whose keys.
         issuer: String,
@@ -97,8 +102,8 @@ pub enum ConfigError {
     },
     /// The keys could not be fetched, and `Start::Required` asks for them.
     #[error(
-        "the keys of the issuer `{issuer}` are not available: make the server reachable, or \
-         start without them by `.start(Start::Warm)`"
+        "the keys of the issuer `{issuer}` are not available, for the cause below; to start \
+         without them, write `.start(Start::Warm)`"
     )]
     KeysUnavailable {
         /// Whose keys.
@@ -106,6 +111,15 @@ pub enum ConfigError {
         /// What went wrong.
         #[source]
         source: crate::jwks::FetchError,
+    },
+    /// A grant source does not point at a claim: it would grant nothing, in silence.
+    #[error(
+        "the claim {value:?} is not a JSON pointer: begin it with a slash, like `/scope` or \
+         `/realm_access/roles`"
+    )]
+    GrantPointerInvalid {
+        /// What was configured.
+        value: String,
     },
     /// The leeway is longer than clocks differ.
     #[error("the leeway of {seconds} s is more than 300 s: synchronize the clocks instead")]
@@ -136,4 +150,16 @@ pub enum ConfigError {
     /// The HTTP client cannot be set up.
     #[error("the HTTP client cannot be set up")]
     HttpClient(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, "\n  caused by: {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }

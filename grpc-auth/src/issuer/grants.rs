@@ -32,13 +32,14 @@ pub(crate) enum GrantsError {
 
 impl GrantSource {
     /// A string of words divided by single spaces, like `scope` of RFC 9068 §2.2.3, at this JSON
-    /// pointer (RFC 6901).
+    /// pointer (RFC 6901), which begins with a slash.
     #[must_use]
     pub fn words(pointer: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), form: Form::Words, prefix: String::new() }
     }
 
-    /// An array of strings, like Auth0's `permissions`, at this JSON pointer (RFC 6901).
+    /// An array of strings, like Auth0's `permissions`, at this JSON pointer (RFC 6901),
+    /// which begins with a slash: `/permissions`.
     #[must_use]
     pub fn array(pointer: impl Into<String>) -> Self {
         Self { form: Form::Array, ..Self::words(pointer) }
@@ -49,6 +50,11 @@ impl GrantSource {
     pub fn prefixed(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
+    }
+
+    /// The pointer, if it points at a claim (RFC 6901 §3: it begins with a slash).
+    pub(crate) fn invalid_pointer(&self) -> Option<&str> {
+        (!self.pointer.starts_with('/')).then_some(&*self.pointer)
     }
 
     fn read<'a>(&self, claims: &'a Value) -> Result<Vec<&'a str>, GrantsError> {

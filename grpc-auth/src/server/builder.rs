@@ -12,7 +12,7 @@ use super::{Inner, ResourceServer};
 use crate::clock::Clock;
 use crate::error::{Challenge, ConfigError};
 use crate::http_client::{HttpClient, secure_url};
-use crate::issuer::{Issuer, Keys, check_domain};
+use crate::issuer::{GrantSource, Issuer, Keys, check_domain};
 use crate::jwks::{KeyFetcher, KeySet, KeyStore, Location, Refresher, refresh};
 use crate::verify::{JwtVerifier, TrustedIssuer};
 
@@ -187,6 +187,9 @@ impl ResourceServerBuilder {
         &self,
         issuer: &Issuer,
     ) -> Result<(TrustedIssuer, Option<Refresher>), ConfigError> {
+        if let Some(value) = issuer.grants.iter().find_map(GrantSource::invalid_pointer) {
+            return Err(ConfigError::GrantPointerInvalid { value: value.into() });
+        }
         if let Some(domain) = &issuer.auth0_domain {
             check_domain(domain)?;
         }

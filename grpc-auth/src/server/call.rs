@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::bearer::BearerToken;
 use crate::claims::{Claims, ClaimsMismatch};
 use crate::error::Challenge;
-use crate::policy::Permit;
+use crate::policy::{Permit, Row};
 use crate::principal::Principal;
 
 /// One call behind a layer.
@@ -17,11 +17,33 @@ use crate::principal::Principal;
 pub(crate) struct Call {
     /// The caller and its token; none when anonymous.
     pub(crate) caller: Option<Caller>,
-    /// The layer's decision; none when it could not name the method.
-    pub(crate) permit: Option<Permit>,
+    pub(crate) decision: Decision,
     pub(crate) challenge: Arc<Challenge>,
     /// What else stands in the extensions because of this call.
     pub(crate) typed_claims: Arc<[TypedClaims]>,
+}
+
+/// What the layer says of the method.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Decision {
+    /// It may be called.
+    Permitted(Permit),
+    /// No row has its name; its guard decides.
+    Unnamed,
+    /// There is no layer: a test calls the handler itself.
+    #[cfg(feature = "testing")]
+    InTest,
+}
+
+impl Decision {
+    pub(crate) fn row(&self) -> Option<Row> {
+        match self {
+            Self::Permitted(permit) => Some(permit.row()),
+            Self::Unnamed => None,
+            #[cfg(feature = "testing")]
+            Self::InTest => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -1,5 +1,8 @@
 //! The log line of every decision, written where it is made: allow at debug, deny at info, with
 //! the same fields. No token, no secret and no claim's value stands in them.
+//!
+//! Allow means that the rule let the caller in; claims that do not fit the method's type are denied
+//! after that, on a line of their own.
 
 use std::borrow::Cow;
 
@@ -91,9 +94,10 @@ impl From<NoToken> for Denial {
     fn from(none: NoToken) -> Self {
         match none {
             NoToken::Missing => Self::new(Denied::CredentialsMissing, "no `authorization`"),
-            NoToken::OtherScheme => {
-                Self::new(Denied::SchemeUnsupported, "`authorization` has another scheme")
-            }
+            NoToken::OtherScheme => Self::new(
+                Denied::SchemeUnsupported,
+                "`authorization` does not begin with `Bearer `: another scheme, or the token alone",
+            ),
             NoToken::Malformed(how) => Self::new(Denied::CredentialsMalformed, how),
         }
     }

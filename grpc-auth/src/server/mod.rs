@@ -27,7 +27,7 @@ pub use request_ext::RequestExt;
 pub use service::Protect;
 
 #[cfg(feature = "testing")]
-pub(crate) use call::{Call, Caller};
+pub(crate) use call::{Call, Caller, Decision};
 
 /// A tonic service whose methods carry access rules.
 ///

@@ -57,7 +57,7 @@ pub trait RequestExt: sealed::HasExtensions {
             None => Err(Denied::CredentialsMissing.into()),
         };
         claims.map_err(|denial| {
-            let row = call.permit.map(|permit| permit.row());
+            let row = call.decision.row();
             denial.log(&row.map(|row| format!("/{row}")).unwrap_or_default(), row);
             denial.denied.to_status(&call.challenge)
         })

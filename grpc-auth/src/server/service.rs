@@ -11,7 +11,7 @@ use tonic::server::NamedService;
 use tower_service::Service;
 
 use super::ResourceServer;
-use super::call::{Call, Caller};
+use super::call::{Call, Caller, Decision};
 use super::decision::{self, Denial};
 use super::future::ResponseFuture;
 use crate::bearer::BearerToken;
@@ -119,7 +119,8 @@ impl Shared {
                     decision::log_allowed(path, row, caller.as_ref().map(|c| &c.principal));
                 }
                 let typed_claims = Arc::clone(&self.auth.inner.typed_claims);
-                call.extensions.insert(Call { caller, permit, challenge, typed_claims });
+                let decision = permit.map_or(Decision::Unnamed, Decision::Permitted);
+                call.extensions.insert(Call { caller, decision, challenge, typed_claims });
                 Ok(())
             }
             Err(denial) => {

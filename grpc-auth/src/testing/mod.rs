@@ -37,7 +37,7 @@ use serde_json::{Value, json};
 use crate::bearer::BearerToken;
 use crate::error::Challenge;
 use crate::principal::{Facts, Principal};
-use crate::server::{Call, Caller};
+use crate::server::{Call, Caller, Decision};
 
 pub use clock::ManualClock;
 pub use fault::{Endpoint, Fault};
@@ -70,29 +70,69 @@ pub fn principal_with_claims(claims: Value) -> Principal {
     })
 }
 
-/// Makes a request come from this caller, as if a layer had verified its token. The method's
-/// guard decides all the same.
+/// Makes a request come from this caller, as if a layer had verified its token, for tests that call
+/// a handler itself. The method's guard decides all the same. Injected parameters are not passed:
+/// they come from the request.
 ///
 /// ```
-/// use grpc_auth::RequestExt;
-/// use grpc_auth::testing::{principal, with_principal};
+/// use grpc_auth::Principal;
+/// use grpc_auth::testing::{anonymous, principal, with_principal};
+/// use tonic::{Code, Request, Response, Status};
+/// use tonic_health::pb::health_server::{Health, HealthServer};
+/// use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 ///
-/// let request = with_principal(tonic::Request::new(()), &principal(["read:echo"]));
-/// assert!(request.principal().unwrap().has_scope("read:echo"));
-/// assert!(!request.principal().unwrap().has_scope("write:echo"));
+/// struct Service;
+///
+/// #[grpc_auth::protect]
+/// #[tonic::async_trait]
+/// impl Health for Service {
+///     #[require_scopes("read:health")]
+///     async fn check(
+///         &self,
+///         _: Request<HealthCheckRequest>,
+///         caller: Principal,
+///     ) -> Result<Response<HealthCheckResponse>, Status> {
+///         assert!(caller.has_scope("read:health"));
+///         Ok(Response::new(HealthCheckResponse::default()))
+///     }
+/// #   type WatchStream = tokio_stream::Empty<Result<HealthCheckResponse, Status>>;
+/// #   #[authenticated]
+/// #   async fn watch(&self, _: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+/// #       Ok(Response::new(tokio_stream::empty()))
+/// #   }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let request = || Request::new(HealthCheckRequest::default());
+///
+/// let reader = with_principal(request(), &principal(["read:health"]));
+/// assert!(Service.check(reader).await.is_ok());
+/// let writer = with_principal(request(), &principal(["write:health"]));
+/// assert_eq!(Service.check(writer).await.unwrap_err().code(), Code::PermissionDenied);
+/// let nobody = anonymous(request());
+/// assert_eq!(Service.check(nobody).await.unwrap_err().code(), Code::Unauthenticated);
+/// # }
 /// ```
 #[must_use]
-pub fn with_principal<M>(
-    mut request: tonic::Request<M>,
-    principal: &Principal,
-) -> tonic::Request<M> {
+pub fn with_principal<M>(request: tonic::Request<M>, principal: &Principal) -> tonic::Request<M> {
     let caller =
         BearerToken::parse("unit-test").map(|token| Caller { principal: principal.clone(), token });
-    let challenge = Arc::new(Challenge::new("unit-test", true));
+    call_by(request, caller)
+}
+
+/// Makes a request come from nobody, as if a layer had found no credentials; see
+/// [`with_principal`].
+#[must_use]
+pub fn anonymous<M>(request: tonic::Request<M>) -> tonic::Request<M> {
+    call_by(request, None)
+}
+
+fn call_by<M>(mut request: tonic::Request<M>, caller: Option<Caller>) -> tonic::Request<M> {
     request.extensions_mut().insert(Call {
         caller,
-        permit: None,
-        challenge,
+        decision: Decision::InTest,
+        challenge: Arc::new(Challenge::new("unit-test", true)),
         typed_claims: Arc::new([]),
     });
     request

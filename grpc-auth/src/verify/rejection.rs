@@ -16,11 +16,11 @@ pub(crate) struct Refusal {
 /// The first check that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Rejection {
-    #[error("it has {0} parts, a signed JWT has three")]
+    #[error("it is no signed JWT, which has three parts: it has {0}")]
     Parts(usize),
     #[error(
-        "it has {0} parts, a signed JWT has three; Auth0 issues such tokens when the request for \
-         the token names no `audience`"
+        "it is no signed JWT, which has three parts: it has {0}; Auth0 issues such tokens when the \
+         request for the token names no `audience`"
     )]
     PartsAuth0(usize),
     #[error("its {0} is not base64url without padding")]
