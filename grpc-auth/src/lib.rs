@@ -121,7 +121,10 @@ pub use error::{ConfigError, Denied, ERROR_DOMAIN};
 /// }
 /// ```
 ///
-/// COST
+/// An impl of 1,000 annotated methods, checked against its descriptor, costs the compiler 0.6 ms a
+/// method: `cargo check` of it took 1.35 s instead of 0.79 s, `cargo build` 1.43 s instead of 0.84 s
+/// (rustc 1.95, two cores; `cargo bench -p tests --bench expansion`). At run time the guard
+/// compares its row with the layer's permit.
 ///
 /// # Limitations
 /// * tonic's Rust names do not tell the RPC's name where the `.proto` file is not in UpperCamelCase
