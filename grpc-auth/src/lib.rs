@@ -132,6 +132,9 @@ pub use error::{ConfigError, Denied, ERROR_DOMAIN};
 ///   closed to anonymous callers, its guard enforces its rule, and the log says what to write; with
 ///   `descriptor` it does not compile.
 /// * Rules behind `cfg_attr` and methods made by macro calls are refused: they cannot be seen.
+/// * An attribute macro below `#[protect]` works on what `#[protect]` wrote. Methods that it adds
+///   have neither row nor guard, and any valid token reaches them; with `descriptor` their RPCs do
+///   not compile. Put such macros above.
 /// * Methods left to default stubs have no row and no guard; they answer UNIMPLEMENTED, to callers
 ///   with a valid token only.
 pub use grpc_auth_macros::protect;

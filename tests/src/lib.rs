@@ -6,7 +6,6 @@
 
 pub mod kinds;
 pub mod logs;
-#[allow(clippy::default_trait_access, reason = "generated")]
 pub mod readme;
 
 /// The README, whose code blocks are doctests.
