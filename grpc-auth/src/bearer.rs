@@ -52,11 +52,30 @@ impl BearerToken {
     /// The value of an `authorization` header, marked sensitive.
     #[must_use]
     pub fn header_value(&self) -> HeaderValue {
-        self.0.clone()
+        if self.0.as_bytes().starts_with(SCHEME.as_bytes()) {
+            return self.0.clone();
+        }
+        // The caller spelled the scheme in another case.
+        Self::parse(self.expose_secret()).map_or_else(|| self.0.clone(), |token| token.0)
     }
 
     /// Reads `authorization`, and only it: not `authorization-bin`, no cookie, no query parameter.
+    #[cfg(test)]
     pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Self, NoToken> {
+        Presented::of(headers)?.parse()
+    }
+}
+
+/// What stands where a token should. Only its frame was looked at: that is enough to find a token
+/// that was verified before, and a token costs more to look through than to find.
+#[derive(Clone, Copy)]
+pub(crate) struct Presented<'h> {
+    value: &'h HeaderValue,
+    token: &'h [u8],
+}
+
+impl<'h> Presented<'h> {
+    pub(crate) fn of(headers: &'h HeaderMap) -> Result<Self, NoToken> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let value = values.next().ok_or(NoToken::Missing)?;
         if values.next().is_some() {
@@ -65,15 +84,45 @@ impl BearerToken {
         if value.len() > MAX_TOKEN_BYTES + SCHEME.len() {
             return Err(NoToken::Malformed("longer than 8 KiB"));
         }
-        let value = value.to_str().map_err(|_| NoToken::Malformed("not ASCII"))?;
-        let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-        if scheme.is_empty() {
-            return Err(NoToken::Malformed("no scheme"));
+        match value.as_bytes().split_at_checked(SCHEME.len()) {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case(SCHEME.as_bytes()) => {
+                Ok(Self { value, token })
+            }
+            _ => Err(no_bearer(value)),
         }
-        if !scheme.eq_ignore_ascii_case(SCHEME.trim_end()) {
-            return Err(NoToken::OtherScheme);
+    }
+
+    pub(crate) fn token(&self) -> &'h [u8] {
+        self.token
+    }
+
+    /// Looks through the token.
+    pub(crate) fn parse(&self) -> Result<BearerToken, NoToken> {
+        if !self.token.is_ascii() {
+            return Err(NoToken::Malformed("not ASCII"));
         }
-        Self::parse(token).ok_or(NoToken::Malformed("not one token68 after `Bearer `"))
+        if !is_token68(self.token) {
+            return Err(NoToken::Malformed(NOT_ONE));
+        }
+        Ok(self.verified())
+    }
+
+    /// For a token of exactly these bytes that was looked through before.
+    pub(crate) fn verified(&self) -> BearerToken {
+        let mut value = self.value.clone();
+        value.set_sensitive(true);
+        BearerToken(value)
+    }
+}
+
+const NOT_ONE: &str = "not one token68 after `Bearer `";
+
+fn no_bearer(value: &HeaderValue) -> NoToken {
+    let Ok(value) = value.to_str() else { return NoToken::Malformed("not ASCII") };
+    match value.split_once(' ').map_or(value, |(scheme, _)| scheme) {
+        "" => NoToken::Malformed("no scheme"),
+        scheme if scheme.eq_ignore_ascii_case(SCHEME.trim_end()) => NoToken::Malformed(NOT_ONE),
+        _ => NoToken::OtherScheme,
     }
 }
 
@@ -104,6 +153,7 @@ mod tests {
         for value in ["Bearer a.b-_~+/c==", "bearer a.b-_~+/c==", "BEARER a.b-_~+/c=="] {
             let token = BearerToken::from_headers(&headers([value.as_bytes()])).unwrap();
             assert_eq!(token.expose_secret(), "a.b-_~+/c==");
+            assert_eq!(token.header_value(), "Bearer a.b-_~+/c==");
             assert!(token.header_value().is_sensitive());
         }
     }

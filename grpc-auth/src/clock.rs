@@ -1,5 +1,8 @@
 //! Time as a dependency: everything that asks for it or waits for it does so here.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[cfg(feature = "testing")]
@@ -51,10 +54,25 @@ impl Clock {
         }
     }
 
+    /// Gives up on something after `duration`, counted from this call.
+    pub(crate) async fn timeout<T>(
+        &self,
+        duration: Duration,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut limit = pin!(self.sleep(duration));
+        let mut work = pin!(work);
+        poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => limit.as_mut().poll(cx).map(|()| None),
+        })
+        .await
+    }
+
     /// Seconds since 1970: the NumericDate of RFC 7519 §2.
-    pub(crate) fn unix_seconds(&self) -> f64 {
+    pub(crate) fn unix_seconds(now: SystemTime) -> f64 {
         // Before 1970 every token is from the future, and refused.
-        self.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+        now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
     }
 }
 

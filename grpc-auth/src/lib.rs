@@ -6,6 +6,7 @@ mod clock;
 mod error;
 mod http_client;
 mod issuer;
+mod json;
 mod jwks;
 pub mod policy;
 mod principal;
@@ -175,8 +176,12 @@ pub use grpc_auth_macros::authenticated;
 /// ```
 pub use grpc_auth_macros::allow_unauthenticated;
 pub use issuer::{Auth0Config, GrantSource, Issuer};
-pub use jwks::{Algorithm, FetchError, KeySetError};
+pub use jwks::{
+    Algorithm, FetchError, KeySetError, KeySetEvent, KeySetHealth, KeySetSettings, RefreshMode,
+    SkippedKey, UnknownKey,
+};
 pub use principal::Principal;
 pub use scope::Scope;
 #[doc(inline)]
 pub use server::{ProtectedService, RequestExt, ResourceServer, ResourceServerBuilder, Start};
+pub use verify::{Refused, TokenCache};

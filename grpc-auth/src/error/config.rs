@@ -71,14 +71,71 @@ pub enum ConfigError {
         /// What was configured.
         value: String,
     },
-    /// Auth0's domain is not a host name.
+    /// A provider's domain is not a host name.
     #[error(
-        "the Auth0 domain {value:?} is not a host name: write it like `tenant.eu.auth0.com`, \
-         without `https://` and without a slash"
+        "the {provider} domain {value:?} is not a host name: write it like `{example}`, without \
+         `https://` and without a slash"
     )]
     DomainInvalid {
+        /// Whose.
+        provider: &'static str,
         /// What was configured.
         value: String,
+        /// What it looks like.
+        example: &'static str,
+    },
+    /// A tenant of Microsoft Entra ID is not named by its id, which stands in `iss`.
+    #[error(
+        "the Entra tenant {value:?} is not a GUID: write the directory (tenant) id, like \
+         `6babcaad-604b-40ac-a9d7-9fd97c0b779f`; for any tenant, `Issuer::entra_any_tenant()`"
+    )]
+    TenantInvalid {
+        /// What was configured.
+        value: String,
+    },
+    /// A provider's setting would make another address than the one that is meant.
+    #[error("the {provider} setting `{setting}` cannot be used: {help}")]
+    ProviderSetting {
+        /// Whose.
+        provider: &'static str,
+        /// Which.
+        setting: &'static str,
+        /// What belongs there.
+        help: &'static str,
+    },
+    /// Tokens for this audience are tokens for anything.
+    #[error(
+        "the audience {value:?} stands in nearly every token of a Keycloak realm: write one that \
+         is this service's own, and add an audience mapper for it"
+    )]
+    AudienceOfEveryone {
+        /// What was configured.
+        value: String,
+    },
+    /// An issuer whose tokens have no audience is to accept tokens of no client.
+    #[error(
+        "no client of the issuer `{issuer}` is listed: its tokens have no audience, so write the \
+         ids of the clients whose tokens are for this service"
+    )]
+    ClientsMissing {
+        /// The issuer.
+        issuer: String,
+    },
+    /// The settings for key sets contradict each other.
+    #[error("the key-set setting `{setting}` cannot work: {help}")]
+    KeySetSetting {
+        /// Which.
+        setting: &'static str,
+        /// What to write instead.
+        help: &'static str,
+    },
+    /// The cache of verified tokens cannot hold anything.
+    #[error("the token-cache setting `{setting}` cannot work: {help}")]
+    TokenCacheSetting {
+        /// Which.
+        setting: &'static str,
+        /// What to write instead.
+        help: &'static str,
     },
     /// An environment variable is not set, or empty.
     #[error("the environment variable `{name}` is not set: {help}")]
@@ -127,12 +184,6 @@ pub enum ConfigError {
         /// What was configured.
         seconds: u64,
     },
-    /// The refresh interval is of no use.
-    #[error("keys cannot be refreshed every {seconds} s: choose from a minute to a day")]
-    RefreshInterval {
-        /// What was configured.
-        seconds: u64,
-    },
     /// A service has two policies.
     #[error("the service `{service}` has two policies in one layer: keep one of them")]
     PolicyDuplicate {
@@ -147,6 +198,9 @@ pub enum ConfigError {
         /// The service that was to be protected.
         service: &'static str,
     },
+    /// The runtime went away while the keys were fetched.
+    #[error("the server is built while its tokio runtime shuts down")]
+    Runtime(#[source] Box<dyn Error + Send + Sync>),
     /// The HTTP client cannot be set up.
     #[error("the HTTP client cannot be set up")]
     HttpClient(#[source] Box<dyn Error + Send + Sync>),

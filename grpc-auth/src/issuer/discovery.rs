@@ -1,5 +1,7 @@
 //! The issuer's metadata: OpenID Connect Discovery 1.0 §4 and RFC 8414 §3.
 
+use std::time::SystemTime;
+
 use serde::Deserialize;
 use url::Url;
 
@@ -18,14 +20,18 @@ pub(crate) async fn jwks_uri(
     http: &HttpClient,
     issuer: &Url,
     identifier: &str,
+    now: SystemTime,
 ) -> Result<Url, FetchError> {
-    let document = match http.get(&openid_configuration(issuer)).await {
-        // An authorization server that is no OpenID provider has the other form alone.
-        Err(FetchError::Status(404)) => http.get(&authorization_server(issuer)).await,
-        answer => answer,
-    }?;
+    let mut answer = http.get(&openid_configuration(issuer), None).await?;
+    // An authorization server that is no OpenID provider has the other form alone.
+    if answer.status == 404 {
+        answer = http.get(&authorization_server(issuer), None).await?;
+    }
+    if answer.status != 200 {
+        return Err(FetchError::refused(&answer, now));
+    }
     let metadata: Metadata =
-        serde_json::from_slice(&document).map_err(|_| FetchError::NotMetadata)?;
+        serde_json::from_slice(&answer.body).map_err(|_| FetchError::NotMetadata)?;
     // RFC 8414 §3.3: identical, or the document must not be used.
     if metadata.issuer != identifier {
         return Err(FetchError::IssuerMismatch {

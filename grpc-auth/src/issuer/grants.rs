@@ -1,8 +1,6 @@
 //! Which claims grant what: declared, never guessed.
 
-use std::collections::BTreeSet;
-
-use serde_json::Value;
+use crate::json::Node;
 
 /// More grants than a token of 8 KiB reasonably carries.
 const MAX_GRANTS: usize = 512;
@@ -52,49 +50,73 @@ impl GrantSource {
         self
     }
 
-    /// The pointer, if it points at a claim (RFC 6901 §3: it begins with a slash).
+    /// The pointer, if it points at no claim (RFC 6901 §3: it begins with a slash).
     pub(crate) fn invalid_pointer(&self) -> Option<&str> {
-        (!self.pointer.starts_with('/')).then_some(&*self.pointer)
+        let claim = self.names().into_iter().next();
+        let unescaped = self.pointer.replace("~0", "").replace("~1", "");
+        (claim.is_none() || unescaped.contains('~')).then_some(&*self.pointer)
     }
 
-    fn read<'a>(&self, claims: &'a Value) -> Result<Vec<&'a str>, GrantsError> {
-        let Some(value) = claims.pointer(&self.pointer) else { return Ok(Vec::new()) };
+    /// The claim, and the names below it, unescaped (RFC 6901 §4).
+    pub(crate) fn names(&self) -> Vec<String> {
+        let Some(path) = self.pointer.strip_prefix('/') else { return Vec::new() };
+        path.split('/').map(|name| name.replace("~1", "/").replace("~0", "~")).collect()
+    }
+
+    /// What is granted by the value that stands there.
+    fn read<'a>(&self, value: &'a Node<'_>) -> Result<Vec<&'a str>, GrantsError> {
         let names = match (self.form, value) {
-            (Form::Words, Value::String(words)) => {
+            (Form::Words, Node::Text(words)) => {
                 Some(words.split(' ').filter(|word| !word.is_empty()).collect())
             }
-            (Form::Array, Value::Array(names)) => names.iter().map(Value::as_str).collect(),
+            (Form::Array, Node::List(names)) => names.iter().map(Node::as_text).collect(),
             _ => None,
         };
         names.ok_or_else(|| GrantsError::Form(self.pointer.clone()))
     }
 }
 
-/// Unites what the sources grant, sorted and without duplicates.
-pub(crate) fn unite(
+/// Unites what the sources grant, sorted and without duplicates. `find` looks up the value that a
+/// source points at, by its place in the list.
+pub(crate) fn unite<'a, 't: 'a>(
     sources: &[GrantSource],
-    claims: &Value,
+    find: impl Fn(usize) -> Option<&'a Node<'t>>,
 ) -> Result<Box<[Box<str>]>, GrantsError> {
-    let mut grants = BTreeSet::new();
-    for source in sources {
-        for name in source.read(claims)? {
-            grants.insert(format!("{}{name}", source.prefix).into_boxed_str());
-            if grants.len() > MAX_GRANTS {
-                return Err(GrantsError::TooMany);
+    let mut grants: Vec<Box<str>> = Vec::new();
+    for (position, source) in sources.iter().enumerate() {
+        let Some(value) = find(position) else { continue };
+        for name in source.read(value)? {
+            if source.prefix.is_empty() {
+                grants.push(name.into());
+            } else {
+                grants.push([&*source.prefix, name].concat().into());
             }
         }
+        if grants.len() > MAX_GRANTS {
+            grants.sort_unstable();
+            grants.dedup();
+        }
+        if grants.len() > MAX_GRANTS {
+            return Err(GrantsError::TooMany);
+        }
     }
-    Ok(grants.into_iter().collect())
+    grants.sort_unstable();
+    grants.dedup();
+    Ok(grants.into())
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde::de::DeserializeSeed;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::json::Keep;
 
     fn grants(sources: &[GrantSource], claims: Value) -> Result<Vec<String>, GrantsError> {
-        unite(sources, &claims).map(|grants| grants.iter().map(ToString::to_string).collect())
+        let claims = Keep.deserialize(&claims).unwrap();
+        let find = |position: usize| claims.at(&sources[position].names());
+        unite(sources, find).map(|grants| grants.iter().map(ToString::to_string).collect())
     }
 
     #[test]
@@ -109,6 +131,9 @@ mod tests {
             "roles": ["undeclared"],
         });
         assert_eq!(grants(&sources, claims).unwrap(), ["a", "b", "c", "role:a"]);
+        let escaped = [GrantSource::array("/https:~1~1a.example~1roles")];
+        let claims = json!({"https://a.example/roles": ["x"]});
+        assert_eq!(grants(&escaped, claims).unwrap(), ["x"]);
         assert_eq!(grants(&sources, json!({})).unwrap(), [""; 0]);
     }
 

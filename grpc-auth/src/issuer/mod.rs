@@ -1,24 +1,40 @@
 //! Authorization servers: what each of them is called, where its keys are, what its tokens mean.
 
 mod auth0;
+mod cognito;
 pub(crate) mod discovery;
+mod entra;
 mod grants;
+mod keycloak;
+mod okta;
+mod provider;
 
 use std::fmt;
 
 pub use auth0::Auth0Config;
 pub use grants::GrantSource;
 
-pub(crate) use auth0::check_domain;
+pub(crate) use entra::TENANT_PLACE;
 pub(crate) use grants::{GrantsError, unite};
+pub(crate) use provider::{Provider, Seen, is_guid};
+
+use crate::jwks::Algorithm;
 
 /// An authorization server whose tokens are accepted.
 ///
-/// | constructor | issuer | keys | token types | grants from |
-/// |---|---|---|---|---|
-/// | [`oidc`](Self::oidc) | as given | discovery | `at+jwt` (RFC 9068) | `scope` |
-/// | [`auth0`](Self::auth0) | `https://DOMAIN/` | `/.well-known/jwks.json` | `JWT`, `at+jwt` | `scope`, `permissions` |
-/// | [`static_keys`](Self::static_keys) | as given | given | `at+jwt` | `scope` |
+/// | constructor | issuer | keys | token types (`typ`) | for us if | grants from |
+/// |---|---|---|---|---|---|
+/// | [`oidc`](Self::oidc) | as given | discovery | `at+jwt` (RFC 9068) | `aud` has our audience | `scope` |
+/// | [`auth0`](Self::auth0) | `https://DOMAIN/` | `/.well-known/jwks.json` | `JWT`, `at+jwt` | `aud` | `scope`, `permissions` |
+/// | [`okta`](Self::okta) | `https://DOMAIN/oauth2/ID` | discovery | none, `JWT`, `at+jwt` | `aud` | `scp` |
+/// | [`entra`](Self::entra) | v2.0 of a tenant | discovery | `JWT`, `at+jwt` | `aud` | `scp`, `roles` as `role:..` |
+/// | [`entra_v1`](Self::entra_v1) | `https://sts.windows.net/TENANT/` | the tenant's | `JWT`, `at+jwt` | `aud` | `scp`, `roles` as `role:..` |
+/// | [`entra_any_tenant`](Self::entra_any_tenant) | v2.0 of the tenant in `tid` | those common to all | `JWT`, `at+jwt` | `aud` | `scp`, `roles` as `role:..` |
+/// | [`keycloak`](Self::keycloak) | `BASE/realms/REALM` | discovery | `JWT`, `at+jwt` | `aud`, and the claim `typ` is `Bearer` | `scope`, roles of the realm and of our client as `role:..` |
+/// | [`cognito`](Self::cognito) | the user pool | discovery | none, `JWT` | `client_id` is listed, and `token_use` is `access` | `scope`, `cognito:groups` as `group:..` |
+/// | [`static_keys`](Self::static_keys) | as given | given | `at+jwt` | `aud` | `scope` |
+///
+/// What a preset says of grants is replaced by [`grants_from`](Self::grants_from).
 ///
 /// ```
 /// use grpc_auth::{GrantSource, Issuer};
@@ -33,11 +49,31 @@ pub(crate) use grants::{GrantsError, unite};
 #[derive(Clone, Debug)]
 pub struct Issuer {
     pub(crate) identifier: String,
-    pub(crate) auth0_domain: Option<String>,
+    pub(crate) provider: Provider,
     pub(crate) keys: Keys,
     pub(crate) token_types: Vec<String>,
+    /// Empty: those of its keys.
+    pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) intended_for: IntendedFor,
+    pub(crate) required_claims: Vec<RequiredClaim>,
     pub(crate) grants: Vec<GrantSource>,
     pub(crate) allow_missing_key_id: bool,
+}
+
+/// How a token says that it is for this service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum IntendedFor {
+    /// `aud` contains one of the configured audiences.
+    Audience,
+    /// There is no `aud`; it was issued to one of these clients.
+    Clients(Vec<String>),
+}
+
+/// A claim that has to be there, with this text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RequiredClaim {
+    pub(crate) name: &'static str,
+    pub(crate) value: &'static str,
 }
 
 /// Where the keys come from, as configured.
@@ -71,9 +107,12 @@ impl Issuer {
     pub fn oidc(issuer: impl Into<String>) -> Self {
         Self {
             identifier: issuer.into(),
-            auth0_domain: None,
+            provider: Provider::Generic,
             keys: Keys::Discovered,
             token_types: vec![ACCESS_TOKEN_TYPE.into()],
+            algorithms: Vec::new(),
+            intended_for: IntendedFor::Audience,
+            required_claims: Vec::new(),
             grants: vec![GrantSource::words("/scope")],
             allow_missing_key_id: false,
         }
@@ -88,10 +127,84 @@ impl Issuer {
         auth0::issuer(domain.into())
     }
 
+    /// A custom authorization server of an Okta organization: `dev-1.okta.com` and its id, often
+    /// `default`.
+    ///
+    /// Access tokens of the organization's own server (`https://DOMAIN` without a path) are for
+    /// Okta alone; nobody else can verify them.
+    #[must_use]
+    pub fn okta(domain: impl Into<String>, authorization_server: impl Into<String>) -> Self {
+        okta::issuer(domain.into(), &authorization_server.into())
+    }
+
+    /// One tenant of Microsoft Entra ID, by its id (a GUID), for tokens of version 2.0: the
+    /// application's manifest says `requestedAccessTokenVersion: 2`. The audience is the
+    /// application's id.
+    ///
+    /// Application roles become grants with the prefix `role:`. Groups can be added with
+    /// [`grants_from`](Self::grants_from); Entra leaves them out of tokens of people who have many,
+    /// and the log says so then.
+    #[must_use]
+    pub fn entra(tenant: impl Into<String>) -> Self {
+        entra::v2(tenant.into())
+    }
+
+    /// One tenant of Microsoft Entra ID, for tokens of version 1.0. The audience is the
+    /// application's id URI, or its id.
+    #[must_use]
+    pub fn entra_v1(tenant: impl Into<String>) -> Self {
+        entra::v1(tenant.into())
+    }
+
+    /// Any tenant of Microsoft Entra ID, for tokens of version 2.0: whoever has a Microsoft
+    /// directory can have one. `iss` must be that of the tenant in `tid`, and the key must be for
+    /// it; which tenants may do what is for the rules and the handlers to say. To accept some
+    /// tenants, add each with [`entra`](Self::entra) instead.
+    #[must_use]
+    pub fn entra_any_tenant() -> Self {
+        entra::any_tenant()
+    }
+
+    /// A realm of Keycloak at its base address, `https://sso.example.com`, and the id of the client
+    /// that this service is there.
+    ///
+    /// Roles of the realm and of this client become grants with the prefix `role:`; roles of other
+    /// clients do not count. `aud` must contain the configured audience, which takes an audience
+    /// mapper at the caller's client. Lightweight access tokens leave most claims out and are
+    /// refused.
+    #[must_use]
+    pub fn keycloak(
+        base: impl Into<String>,
+        realm: impl Into<String>,
+        client: impl Into<String>,
+    ) -> Self {
+        keycloak::issuer(&base.into(), &realm.into(), client.into())
+    }
+
+    /// A user pool of Amazon Cognito: `eu-central-1`, `eu-central-1_AbCdEf`, and the ids of the
+    /// clients whose users may call.
+    ///
+    /// Its access tokens have no `aud`: the list of clients is what keeps tokens for other services
+    /// out. ID tokens are refused. Groups become grants with the prefix `group:`.
+    #[must_use]
+    pub fn cognito<S: Into<String>>(
+        region: impl Into<String>,
+        user_pool: impl Into<String>,
+        clients: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let clients = clients.into_iter().map(Into::into).collect();
+        cognito::issuer(&region.into(), &user_pool.into(), clients)
+    }
+
     /// An issuer whose keys are given as the JSON of a key set: for tests and air-gapped systems.
     #[must_use]
     pub fn static_keys(issuer: impl Into<String>, jwks: impl Into<String>) -> Self {
         Self { keys: Keys::Given(jwks.into()), ..Self::oidc(issuer) }
+    }
+
+    fn of_provider(mut self, provider: Provider) -> Self {
+        self.provider = provider;
+        self
     }
 
     /// Fetches the keys from this address instead of asking the issuer's metadata for it.
@@ -102,7 +215,8 @@ impl Issuer {
     }
 
     /// Accepts tokens of this `typ` too. Servers that do not follow RFC 9068 often send `JWT`;
-    /// with it, the audience alone tells an access token from any other JWT of the issuer.
+    /// with it, the audience alone tells an access token from any other JWT of the issuer. An empty
+    /// text accepts tokens that have no `typ`.
     #[must_use]
     pub fn accept_token_type(mut self, typ: impl Into<String>) -> Self {
         self.token_types.push(typ.into());
@@ -113,6 +227,13 @@ impl Issuer {
     #[must_use]
     pub fn grants_from(mut self, sources: impl IntoIterator<Item = GrantSource>) -> Self {
         self.grants = sources.into_iter().collect();
+        self
+    }
+
+    /// Accepts signatures with these algorithms alone. Default: those of the issuer's own keys.
+    #[must_use]
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.algorithms = algorithms.into_iter().collect();
         self
     }
 

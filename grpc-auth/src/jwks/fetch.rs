@@ -1,21 +1,37 @@
 //! Where an issuer's keys are, and one attempt at getting them.
 
+use std::time::{Duration, SystemTime};
+
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use url::Url;
 
+use super::freshness::{Freshness, retry_after};
+use super::key::Skipped;
+use super::lifecycle::Request;
 use super::set::{KeySet, KeySetError};
-use crate::http_client::HttpClient;
+use crate::clock::Clock;
+use crate::http_client::{Answer, HttpClient};
 use crate::issuer::discovery;
 
 /// Why keys could not be fetched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// The server was not reached, hung up, or took more than 5 s.
+    /// The server was not reached, or hung up.
     #[error("the server does not answer")]
     Transport(#[source] reqwest::Error),
+    /// The server took longer than [`KeySetSettings::timeout`](crate::KeySetSettings::timeout).
+    #[error("the server does not answer within {} s", .0.as_secs_f64())]
+    Timeout(Duration),
     /// The server answered with another HTTP status than 200.
-    #[error("the server answers with HTTP status {0}")]
-    Status(u16),
+    #[error("the server answers with HTTP status {status}")]
+    Status {
+        /// The status.
+        status: u16,
+        /// How long it asks to be left alone; at most an hour.
+        retry_after: Option<Duration>,
+    },
     /// The answer is longer than 256 KiB.
     #[error("the answer is longer than 256 KiB")]
     TooLarge,
@@ -39,11 +55,60 @@ pub enum FetchError {
     /// The answer is no usable key set.
     #[error("the key set cannot be used")]
     KeySet(#[from] KeySetError),
+    /// A cache on the way answered with other keys than the present ones, and older.
+    #[error("the answer is older than the key set that is held, and differs from it")]
+    Older,
 }
 
 impl From<reqwest::Error> for FetchError {
     fn from(error: reqwest::Error) -> Self {
         Self::Transport(error.without_url())
+    }
+}
+
+impl FetchError {
+    /// The name in metrics.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Transport(_) => "transport",
+            Self::Timeout(_) => "timeout",
+            Self::Status { .. } => "status",
+            Self::TooLarge => "too_large",
+            Self::NotMetadata => "not_metadata",
+            Self::IssuerMismatch { .. } => "issuer_mismatch",
+            Self::KeysUrl(_) => "keys_url",
+            Self::KeySet(_) => "key_set",
+            Self::Older => "older",
+        }
+    }
+
+    /// An answer that is none.
+    pub(crate) fn refused(answer: &Answer, now: SystemTime) -> Self {
+        let retry_after = retry_after(&answer.headers, now);
+        Self::Status { status: answer.status, retry_after }
+    }
+
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// Worth a second try on the spot: the next replica, or the next connection, may be well. Not
+    /// if the server asks to be left alone.
+    fn is_retried_at_once(&self) -> bool {
+        match self {
+            Self::Transport(error) => error.is_connect(),
+            Self::Status { status, retry_after: None } => (500..600).contains(status),
+            _ => false,
+        }
+    }
+
+    /// The keys are no longer where discovery said.
+    fn is_gone(&self) -> bool {
+        matches!(self, Self::Status { status: 404 | 410, .. })
     }
 }
 
@@ -64,24 +129,154 @@ impl Location {
     }
 }
 
-/// Fetches the keys of one issuer.
+/// Fetches the keys of one issuer, and remembers the last answer to ask whether it changed.
 #[derive(Debug)]
 pub(crate) struct KeyFetcher {
     pub(crate) http: HttpClient,
     /// As configured: a `Url` is normalized, identifiers are compared byte for byte.
     pub(crate) issuer: Box<str>,
     pub(crate) location: Location,
+    pub(crate) clock: Clock,
+    /// For how long the address of the keys is believed.
+    pub(crate) rediscover: Duration,
+    discovered: Option<(Url, SystemTime)>,
+    last: Option<Last>,
+}
+
+/// The answer that is held.
+#[derive(Debug)]
+struct Last {
+    etag: Option<HeaderValue>,
+    identities: Vec<[u8; 32]>,
+    left_issuer_at: SystemTime,
+    last_modified: Option<SystemTime>,
+}
+
+/// What a fetch brought.
+#[derive(Debug)]
+pub(super) enum Fetched {
+    NotModified { max_age: Option<Duration> },
+    Keys { set: KeySet, skipped: Vec<(usize, Skipped)>, max_age: Option<Duration> },
 }
 
 impl KeyFetcher {
-    pub(crate) async fn fetch(&self) -> Result<KeySet, FetchError> {
-        let json = match &self.location {
-            Location::At(url) => self.http.get(url).await?,
-            Location::Discovered(issuer) => {
-                let url = discovery::jwks_uri(&self.http, issuer, &self.issuer).await?;
-                self.http.get(&url).await?
+    pub(crate) fn new(
+        http: HttpClient,
+        issuer: &str,
+        location: Location,
+        clock: Clock,
+        rediscover: Duration,
+    ) -> Self {
+        let (discovered, last) = (None, None);
+        Self { http, issuer: issuer.into(), location, clock, rediscover, discovered, last }
+    }
+
+    pub(super) async fn fetch(&mut self, request: Request) -> Result<Fetched, FetchError> {
+        match self.attempt(request).await {
+            Err(error) if error.is_retried_at_once() => self.attempt(request).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn attempt(&mut self, request: Request) -> Result<Fetched, FetchError> {
+        let url = self.keys_url().await?;
+        let outcome = self.fetch_from(&url, request).await;
+        if let Err(error) = &outcome
+            && error.is_gone()
+        {
+            let before = self.discovered.take();
+            let moved_to = self.keys_url().await?;
+            if before.is_some_and(|(url, _)| url != moved_to) {
+                return self.fetch_from(&moved_to, request).await;
             }
+        }
+        outcome
+    }
+
+    /// Asks for the address once, and again after a while.
+    async fn keys_url(&mut self) -> Result<Url, FetchError> {
+        let issuer = match &self.location {
+            Location::At(url) => return Ok(url.clone()),
+            Location::Discovered(issuer) => issuer,
         };
-        Ok(KeySet::parse(&json)?)
+        let now = self.clock.now();
+        let is_recent =
+            |since| now.duration_since(since).is_ok_and(|passed| passed < self.rediscover);
+        if let Some((url, since)) = &self.discovered
+            && is_recent(*since)
+        {
+            return Ok(url.clone());
+        }
+        match discovery::jwks_uri(&self.http, issuer, &self.issuer, now).await {
+            Ok(url) => {
+                self.discovered = Some((url.clone(), now));
+                Ok(url)
+            }
+            // The old address is better than none.
+            Err(error) => match &self.discovered {
+                Some((url, _)) => {
+                    tracing::warn!(
+                        target: "grpc_auth",
+                        issuer = &*self.issuer, %error,
+                        "the issuer's metadata could not be fetched again; its keys are where they \
+                         were"
+                    );
+                    Ok(url.clone())
+                }
+                None => Err(error),
+            },
+        }
+    }
+
+    async fn fetch_from(&mut self, url: &Url, request: Request) -> Result<Fetched, FetchError> {
+        let etag = self.last.as_ref().and_then(|last| last.etag.clone());
+        let header = match (request, etag) {
+            (Request::Forced, _) => Some((CACHE_CONTROL, HeaderValue::from_static("no-cache"))),
+            (Request::Scheduled, Some(etag)) => Some((IF_NONE_MATCH, etag)),
+            (Request::Scheduled, None) => None,
+        };
+        let is_conditional = header.as_ref().is_some_and(|(name, _)| name == IF_NONE_MATCH);
+        let answer = self.http.get(url, header).await?;
+        let now = self.clock.now();
+        let freshness = Freshness::of(&answer.headers);
+        let max_age = freshness.max_age;
+        match answer.status {
+            200 => {}
+            304 if is_conditional => return Ok(Fetched::NotModified { max_age }),
+            _ => return Err(FetchError::refused(&answer, now)),
+        }
+        let (set, skipped) = KeySet::parse(&answer.body)?;
+        let new = Last::of(&answer, &set, freshness, now);
+        if self.last.as_ref().is_some_and(|last| new.is_older_than(last)) {
+            return Err(FetchError::Older);
+        }
+        self.last = Some(new);
+        Ok(Fetched::Keys { set, skipped, max_age })
+    }
+
+    /// After keys have served too long, any answer is better than what is known.
+    pub(super) fn forget(&mut self) {
+        self.last = None;
+    }
+}
+
+impl Last {
+    fn of(answer: &Answer, set: &KeySet, freshness: Freshness, now: SystemTime) -> Self {
+        Self {
+            etag: answer.headers.get(ETAG).cloned(),
+            identities: set.identities(),
+            left_issuer_at: now.checked_sub(freshness.age).unwrap_or(now),
+            last_modified: freshness.last_modified,
+        }
+    }
+
+    /// The same keys are never too old: then only a copy is.
+    fn is_older_than(&self, held: &Self) -> bool {
+        let dated_before = matches!(
+            (self.last_modified, held.last_modified),
+            (Some(this), Some(other)) if this < other
+        );
+        let left_before = self.left_issuer_at < held.left_issuer_at;
+        self.identities != held.identities && (dated_before || left_before)
     }
 }

@@ -2,16 +2,22 @@
 
 use std::fmt;
 
+use aws_lc_rs::digest;
 use aws_lc_rs::signature::ParsedPublicKey;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
+use crate::json;
 
 /// An admitted key, parsed once for each algorithm it may be used with.
 pub(crate) struct Key {
     pub(super) kid: Option<Box<str>>,
+    /// Whose key it is, where one key set serves several issuers (Microsoft Entra).
+    pub(crate) issuer: Option<Box<str>>,
+    /// A digest of everything that matters.
+    pub(super) identity: [u8; 32],
     verifiers: Vec<(Algorithm, ParsedPublicKey)>,
     signature_bytes: usize,
 }
@@ -27,9 +33,11 @@ pub(super) enum Material {
 
 /// Why a key of a set is skipped. The others of the set are used all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Skipped {
+pub(crate) enum Skipped {
     #[error("it is not a JSON object")]
     NotAnObject,
+    #[error("a name stands in it twice")]
+    Ambiguous,
     #[error("it is not for signatures (`use`, `key_ops`)")]
     OtherUse,
     #[error("it is symmetric: whoever checks tokens with it could make them")]
@@ -51,8 +59,17 @@ pub(super) enum Skipped {
 pub(crate) const MAX_KID_BYTES: usize = 256;
 
 impl Key {
-    pub(super) fn admit(jwk: &Value) -> Result<Self, Skipped> {
-        let jwk = jwk.as_object().ok_or(Skipped::NotAnObject)?;
+    /// Two readers of one key must not see two keys: no name may stand in it twice.
+    pub(super) fn parse(jwk: &str) -> Result<Self, Skipped> {
+        let value: Value = serde_json::from_str(jwk).map_err(|_| Skipped::Malformed)?;
+        let object = value.as_object().ok_or(Skipped::NotAnObject)?;
+        if json::is_ambiguous(jwk.as_bytes()) {
+            return Err(Skipped::Ambiguous);
+        }
+        Self::admit(object)
+    }
+
+    fn admit(jwk: &Map<String, Value>) -> Result<Self, Skipped> {
         let is = |name: &str, value: &str| jwk.get(name).and_then(Value::as_str) == Some(value);
         if is("kty", "oct") {
             return Err(Skipped::Symmetric);
@@ -89,9 +106,13 @@ impl Key {
         match (verifiers.is_empty(), jwk.contains_key("alg") && !material.fits(&algorithms)) {
             (_, true) => Err(Skipped::UnsupportedAlgorithm),
             (true, false) => Err(Skipped::Malformed),
-            (false, false) => {
-                Ok(Self { kid, verifiers, signature_bytes: material.signature_bytes() })
-            }
+            (false, false) => Ok(Self {
+                identity: identity(kid.as_deref(), &verifiers, jwk),
+                kid,
+                issuer: jwk.get("issuer").and_then(Value::as_str).map(Into::into),
+                verifiers,
+                signature_bytes: material.signature_bytes(),
+            }),
         }
     }
 
@@ -177,6 +198,30 @@ impl Material {
     }
 }
 
+/// Two keys are one if they are used under the same name, with the same algorithms, for the same
+/// issuer, and are the same numbers.
+fn identity(
+    kid: Option<&str>,
+    verifiers: &[(Algorithm, ParsedPublicKey)],
+    jwk: &Map<String, Value>,
+) -> [u8; 32] {
+    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+    let mut digest = digest::Context::new(&digest::SHA256);
+    let numbers = ["n", "e", "crv", "x", "y", "issuer"].map(text);
+    for part in [kid].iter().chain(&numbers) {
+        // Lengths keep parts apart; none is no empty text.
+        let length = part.map_or(u64::MAX, |part| part.len() as u64);
+        digest.update(&length.to_be_bytes());
+        digest.update(part.unwrap_or_default().as_bytes());
+    }
+    for (algorithm, _) in verifiers {
+        digest.update(algorithm.as_str().as_bytes());
+    }
+    let mut identity = [0; 32];
+    identity.copy_from_slice(digest.finish().as_ref());
+    identity
+}
+
 /// Fewer than 2048 bits can be factored; a small exponent invites forgeries where padding is
 /// checked loosely.
 fn is_weak_rsa(n: &[u8], e: &[u8]) -> bool {
@@ -243,7 +288,8 @@ mod tests {
 
     #[test]
     fn a_key_is_used_with_the_algorithms_that_fit_it() {
-        let algorithms = |jwk: &Value| Key::admit(jwk).unwrap().algorithms().collect::<Vec<_>>();
+        let algorithms =
+            |jwk: &Value| Key::parse(&jwk.to_string()).unwrap().algorithms().collect::<Vec<_>>();
         assert_eq!(algorithms(&ec()), [Algorithm::Es256]);
         assert_eq!(algorithms(&ed()), [Algorithm::EdDsa]);
         assert_eq!(algorithms(&rsa(255, "AQAB")).len(), 6);
@@ -254,7 +300,7 @@ mod tests {
     #[test]
     fn a_key_with_any_private_member_is_skipped() {
         for member in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
-            let skipped = Key::admit(&with(ec(), member, json!("AAAA"))).unwrap_err();
+            let skipped = Key::parse(&with(ec(), member, json!("AAAA")).to_string()).unwrap_err();
             assert_eq!(skipped, Skipped::Private, "{member}");
         }
     }
@@ -321,7 +367,7 @@ mod tests {
             (small(&one), Skipped::Malformed),
             (small(&[0xff; 32]), Skipped::Malformed),
         ] {
-            assert_eq!(Key::admit(&jwk).unwrap_err(), reason, "{jwk}");
+            assert_eq!(Key::parse(&jwk.to_string()).unwrap_err(), reason, "{jwk}");
         }
     }
 }

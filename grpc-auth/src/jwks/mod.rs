@@ -1,40 +1,26 @@
 //! Key sets: parsed, admitted key by key, kept as one immutable snapshot, refreshed in the
-//! background.
+//! background by a lifecycle that decides and a task that acts.
 
 mod algorithm;
+mod event;
 mod fetch;
+mod freshness;
 mod key;
-mod refresh;
+mod lifecycle;
 mod set;
-
-use std::sync::Arc;
-
-use arc_swap::{ArcSwapOption, Guard};
+mod settings;
+mod source;
+mod unknown;
 
 pub use algorithm::Algorithm;
+pub use event::{KeySetEvent, KeySetHealth, SkippedKey, UnknownKey};
 pub use fetch::FetchError;
 pub use set::KeySetError;
+pub use settings::{KeySetSettings, RefreshMode};
 
+pub(crate) use event::Listener;
 pub(crate) use fetch::{KeyFetcher, Location};
-pub(crate) use key::MAX_KID_BYTES;
-pub(crate) use refresh::{Refresher, refresh};
+pub(crate) use key::{Key, MAX_KID_BYTES};
+pub(crate) use lifecycle::Arrival;
 pub(crate) use set::KeySet;
-
-/// The keys of one issuer as they are known now. Reading takes no lock.
-#[derive(Debug, Default)]
-pub(crate) struct KeyStore(ArcSwapOption<KeySet>);
-
-impl KeyStore {
-    pub(crate) fn holding(set: KeySet) -> Self {
-        Self(ArcSwapOption::from_pointee(set))
-    }
-
-    /// The present snapshot; none before the first successful fetch.
-    pub(crate) fn load(&self) -> Guard<Option<Arc<KeySet>>> {
-        self.0.load()
-    }
-
-    fn replace(&self, set: KeySet) {
-        self.0.store(Some(set.into()));
-    }
-}
+pub(crate) use source::{KeySource, Missing, Waiting};

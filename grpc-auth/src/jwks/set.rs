@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::Value;
-use tracing::warn;
+use serde_json::value::RawValue;
 
 use super::algorithm::Algorithm;
-use super::key::Key;
+use super::key::{Key, Skipped};
 
 /// More keys than any issuer publishes; each costs time to admit.
 const MAX_KEYS: usize = 100;
@@ -50,33 +49,31 @@ pub enum KeySetError {
 }
 
 impl KeySet {
-    /// Admits key by key: a bad one never spoils the set.
-    pub(crate) fn parse(json: &[u8]) -> Result<Self, KeySetError> {
+    /// Admits key by key: a bad one never spoils the set. Tells which were skipped, by position.
+    pub(crate) fn parse(json: &[u8]) -> Result<(Self, Vec<(usize, Skipped)>), KeySetError> {
         #[derive(Deserialize)]
-        struct Document {
-            keys: Vec<Value>,
+        struct Document<'a> {
+            #[serde(borrow)]
+            keys: Vec<&'a RawValue>,
         }
-        let document: Document = serde_json::from_slice(json).map_err(|error| {
+        let document: Document<'_> = serde_json::from_slice(json).map_err(|error| {
             KeySetError::NotAKeySet { line: error.line(), column: error.column() }
         })?;
         if document.keys.len() > MAX_KEYS {
             return Err(KeySetError::TooManyKeys);
         }
         let mut set = Self { keys: Vec::new(), by_kid: HashMap::new() };
-        let mut skipped = 0;
+        let mut skipped = Vec::new();
         for (position, jwk) in document.keys.iter().enumerate() {
-            match Key::admit(jwk) {
+            match Key::parse(jwk.get()) {
                 Ok(key) => set.insert(Arc::new(key)),
-                Err(reason) => {
-                    skipped += 1;
-                    warn!(position, %reason, "a key of the key set is skipped");
-                }
+                Err(reason) => skipped.push((position, reason)),
             }
         }
         if set.keys.is_empty() {
-            return Err(KeySetError::NoUsableKey { skipped });
+            return Err(KeySetError::NoUsableKey { skipped: skipped.len() });
         }
-        Ok(set)
+        Ok((set, skipped))
     }
 
     fn insert(&mut self, key: Arc<Key>) {
@@ -87,24 +84,31 @@ impl KeySet {
     }
 
     /// The keys with this kid, byte for byte, that fit the algorithm.
-    pub(crate) fn with_kid(&self, kid: &str, algorithm: Algorithm) -> Vec<&Key> {
+    pub(crate) fn with_kid(
+        &self,
+        kid: &str,
+        algorithm: Algorithm,
+    ) -> impl Iterator<Item = &Key> + Clone {
         fitting(self.by_kid.get(kid).map_or(&[][..], Vec::as_slice), algorithm)
     }
 
     /// The keys to try for a token that names none: the first four that fit.
-    pub(crate) fn without_kid(&self, algorithm: Algorithm) -> Vec<&Key> {
+    pub(crate) fn without_kid(&self, algorithm: Algorithm) -> impl Iterator<Item = &Key> + Clone {
         fitting(&self.keys, algorithm)
     }
 
-    /// The number of keys.
-    pub(crate) fn len(&self) -> usize {
-        self.keys.len()
+    /// What the keys are, sorted: two sets with the same identities are the same keys.
+    pub(crate) fn identities(&self) -> Vec<[u8; 32]> {
+        let mut identities: Vec<_> = self.keys.iter().map(|key| key.identity).collect();
+        identities.sort_unstable();
+        identities.dedup();
+        identities
     }
 }
 
-fn fitting(keys: &[Arc<Key>], algorithm: Algorithm) -> Vec<&Key> {
-    let fits = |key: &&Arc<Key>| key.algorithms().any(|own| own == algorithm);
-    keys.iter().filter(fits).take(MAX_TRIED).map(Arc::as_ref).collect()
+fn fitting(keys: &[Arc<Key>], algorithm: Algorithm) -> impl Iterator<Item = &Key> + Clone {
+    let fits = move |key: &&Arc<Key>| key.algorithms().any(|own| own == algorithm);
+    keys.iter().filter(fits).take(MAX_TRIED).map(Arc::as_ref)
 }
 
 #[cfg(test)]
@@ -114,25 +118,25 @@ mod tests {
     const ED: &str = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"ed"}"#;
 
     fn parse(keys: &str) -> Result<KeySet, KeySetError> {
-        KeySet::parse(format!("{{\"keys\":[{keys}]}}").as_bytes())
+        KeySet::parse(format!("{{\"keys\":[{keys}]}}").as_bytes()).map(|(set, _)| set)
     }
 
     #[test]
     fn a_bad_key_never_spoils_the_set() {
         let set = parse(&format!(r#"{{"kty":"RSA","kid":7}},null,{ED},{{"kty":"oct"}}"#)).unwrap();
-        assert_eq!(set.len(), 1);
-        assert_eq!(set.with_kid("ed", Algorithm::EdDsa).len(), 1);
-        assert_eq!(set.with_kid("ed", Algorithm::Rs256).len(), 0);
-        assert_eq!(set.with_kid("ED", Algorithm::EdDsa).len(), 0);
-        assert_eq!(set.without_kid(Algorithm::EdDsa).len(), 1);
+        assert_eq!(set.keys.len(), 1);
+        assert_eq!(set.with_kid("ed", Algorithm::EdDsa).count(), 1);
+        assert_eq!(set.with_kid("ed", Algorithm::Rs256).count(), 0);
+        assert_eq!(set.with_kid("ED", Algorithm::EdDsa).count(), 0);
+        assert_eq!(set.without_kid(Algorithm::EdDsa).count(), 1);
     }
 
     #[test]
     fn no_more_than_four_keys_are_tried_for_one_token() {
         let set = parse(&[ED; 9].join(",")).unwrap();
-        assert_eq!(set.len(), 9);
-        assert_eq!(set.with_kid("ed", Algorithm::EdDsa).len(), 4);
-        assert_eq!(set.without_kid(Algorithm::EdDsa).len(), 4);
+        assert_eq!(set.keys.len(), 9);
+        assert_eq!(set.with_kid("ed", Algorithm::EdDsa).count(), 4);
+        assert_eq!(set.without_kid(Algorithm::EdDsa).count(), 4);
     }
 
     #[test]

@@ -12,13 +12,14 @@ use super::{Inner, ResourceServer};
 use crate::clock::Clock;
 use crate::error::{Challenge, ConfigError};
 use crate::http_client::{HttpClient, secure_url};
-use crate::issuer::{GrantSource, Issuer, Keys, check_domain};
-use crate::jwks::{KeyFetcher, KeySet, KeyStore, Location, Refresher, refresh};
-use crate::verify::{JwtVerifier, TrustedIssuer};
+use crate::issuer::{GrantSource, IntendedFor, Issuer, Keys};
+use crate::jwks::{
+    FetchError, KeyFetcher, KeySet, KeySetEvent, KeySetSettings, KeySource, Listener, Location,
+    RefreshMode,
+};
+use crate::verify::{JwtVerifier, TokenCache, TrustedIssuer, VerifiedTokens};
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
-const MIN_REFRESH: Duration = Duration::from_secs(60);
-const MAX_REFRESH: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The configuration of a [`ResourceServer`].
 #[derive(Debug)]
@@ -28,7 +29,9 @@ pub struct ResourceServerBuilder {
     audiences: Vec<String>,
     realm: Option<String>,
     leeway: Duration,
-    refresh_every: Duration,
+    key_sets: KeySetSettings,
+    token_cache: TokenCache,
+    listener: Listener,
     start: Start,
     disclose_scopes: bool,
     typed_claims: Vec<TypedClaims>,
@@ -39,6 +42,8 @@ pub struct ResourceServerBuilder {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Start {
+    /// Fetches the keys when the first call needs them; that call waits.
+    Lazy,
     /// Tries to fetch the keys, logs a failure and goes on: calls are answered UNAVAILABLE until
     /// the keys are there.
     #[default]
@@ -54,7 +59,9 @@ impl ResourceServerBuilder {
             audiences: Vec::new(),
             realm: None,
             leeway: Duration::from_secs(30),
-            refresh_every: Duration::from_secs(60 * 60),
+            key_sets: KeySetSettings::default(),
+            token_cache: TokenCache::default(),
+            listener: Listener::default(),
             start: Start::default(),
             disclose_scopes: true,
             typed_claims: Vec::new(),
@@ -88,11 +95,34 @@ impl ResourceServerBuilder {
         self
     }
 
-    /// How often keys are fetched again in the background. Default one hour, from a minute to a
-    /// day. A fetch that fails is repeated after 1 s, 2 s, up to a minute; meanwhile the keys are
-    /// kept.
-    pub fn refresh_every(mut self, interval: Duration) -> Self {
-        self.refresh_every = interval;
+    /// Changes how key sets are kept. Default: fetched again when calls use them late in their
+    /// freshness, which is what the issuer says or 15 minutes; kept through an outage of at least
+    /// an hour. See [`KeySetSettings`].
+    pub fn key_sets(mut self, change: impl FnOnce(&mut KeySetSettings)) -> Self {
+        change(&mut self.key_sets);
+        self
+    }
+
+    /// Fetches keys this often, with calls or without, whatever the issuer says of their
+    /// freshness: a plain loop, from a minute to a day.
+    pub fn refresh_every(self, interval: Duration) -> Self {
+        self.key_sets(|settings| settings.refresh = RefreshMode::Every(interval))
+    }
+
+    /// Tells of everything that happens to key sets: the issuer, and what it is. It is called where
+    /// it happens, so it must not block.
+    pub fn on_key_set_event(
+        mut self,
+        callback: impl Fn(&str, &KeySetEvent<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.listener = Listener(Some(Arc::new(callback)));
+        self
+    }
+
+    /// Changes how many verified tokens are remembered, and for how long. Default: 8,192 for 5
+    /// minutes at most. [`TokenCache::off()`] verifies every token of every call.
+    pub fn token_cache(mut self, token_cache: TokenCache) -> Self {
+        self.token_cache = token_cache;
         self
     }
 
@@ -134,25 +164,50 @@ impl ResourceServerBuilder {
     /// Outside a tokio runtime: keys are fetched in the background.
     pub async fn build(self) -> Result<ResourceServer, ConfigError> {
         self.check()?;
-        let mut issuers = Vec::new();
-        let mut refreshers = Vec::new();
+        let mut fetches = Vec::new();
         for issuer in &self.issuers {
-            let (trusted, refresher) = self.trust(issuer).await?;
-            issuers.push(trusted);
-            refreshers.extend(refresher);
+            fetches.push(self.keys_of(issuer)?);
         }
-        let realm = self.realm.or_else(|| self.audiences.first().cloned()).unwrap_or_default();
+        // All at once: a slow issuer does not slow another.
+        let fetches: Vec<_> = fetches
+            .into_iter()
+            .map(|keys| match keys {
+                KeysOf::Given(source) => KeysOf::Given(source),
+                KeysOf::Fetched(fetch) => KeysOf::Fetched(tokio::spawn(fetch)),
+            })
+            .collect();
+        let (mut wanted, mut trusted) = (Vec::new(), Vec::new());
+        for (issuer, keys) in self.issuers.into_iter().zip(fetches) {
+            let source = match keys {
+                KeysOf::Given(source) => source,
+                KeysOf::Fetched(fetch) => {
+                    let (source, outcome) =
+                        fetch.await.map_err(|error| ConfigError::Runtime(error.into()))?;
+                    started(self.start, &issuer.identifier, outcome)?;
+                    source
+                }
+            };
+            trusted.push(TrustedIssuer::new(issuer, source, &mut wanted));
+        }
+        let first_issuer = trusted.first().map(|issuer| issuer.keys.issuer().to_owned());
+        let realm = self.realm.or_else(|| self.audiences.first().cloned()).or(first_issuer);
+        let leeway = self.leeway.as_secs_f64();
+        let verified = VerifiedTokens::new(self.token_cache);
         Ok(ResourceServer {
             inner: Arc::new(Inner {
-                verifier: JwtVerifier {
-                    issuers,
-                    audiences: self.audiences,
-                    leeway: self.leeway.as_secs_f64(),
-                    clock: self.clock,
-                },
-                challenge: Arc::new(Challenge::new(realm, self.disclose_scopes)),
+                verifier: JwtVerifier::new(
+                    trusted,
+                    self.audiences,
+                    wanted,
+                    leeway,
+                    self.clock,
+                    verified,
+                ),
+                challenge: Arc::new(Challenge::new(
+                    realm.unwrap_or_default(),
+                    self.disclose_scopes,
+                )),
                 typed_claims: self.typed_claims.into(),
-                _refreshers: refreshers,
             }),
         })
     }
@@ -165,7 +220,8 @@ impl ResourceServerBuilder {
         if let Some(twice) = self.issuers.iter().find(|issuer| !seen.insert(&issuer.identifier)) {
             return Err(ConfigError::IssuerDuplicate { issuer: twice.identifier.clone() });
         }
-        if self.audiences.is_empty() {
+        let has_audience = |issuer: &Issuer| issuer.intended_for == IntendedFor::Audience;
+        if self.audiences.is_empty() && self.issuers.iter().any(has_audience) {
             return Err(ConfigError::AudienceMissing);
         }
         if let Some(value) = self.audiences.iter().find(|audience| !is_quotable(audience)) {
@@ -177,79 +233,76 @@ impl ResourceServerBuilder {
         if self.leeway > MAX_LEEWAY {
             return Err(ConfigError::LeewayTooLong { seconds: self.leeway.as_secs() });
         }
-        if !(MIN_REFRESH..=MAX_REFRESH).contains(&self.refresh_every) {
-            return Err(ConfigError::RefreshInterval { seconds: self.refresh_every.as_secs() });
-        }
-        Ok(())
+        self.key_sets.check()?;
+        self.token_cache.check()
     }
 
-    async fn trust(
+    /// Checks an issuer's settings and prepares getting its keys.
+    fn keys_of(
         &self,
         issuer: &Issuer,
-    ) -> Result<(TrustedIssuer, Option<Refresher>), ConfigError> {
+    ) -> Result<KeysOf<impl Future<Output = FirstFetch> + use<>>, ConfigError> {
         if let Some(value) = issuer.grants.iter().find_map(GrantSource::invalid_pointer) {
             return Err(ConfigError::GrantPointerInvalid { value: value.into() });
         }
-        if let Some(domain) = &issuer.auth0_domain {
-            check_domain(domain)?;
+        issuer.provider.check(&self.audiences)?;
+        if matches!(&issuer.intended_for, IntendedFor::Clients(clients) if clients.is_empty()) {
+            return Err(ConfigError::ClientsMissing { issuer: issuer.identifier.clone() });
         }
         let url = secure_url("issuer", &issuer.identifier)?;
         let has_user = !url.username().is_empty() || url.password().is_some();
         if url.query().is_some() || url.fragment().is_some() || has_user {
             return Err(ConfigError::IssuerNotPlain { value: issuer.identifier.clone() });
         }
-        let (keys, refresher) = match &issuer.keys {
+        let location = match &issuer.keys {
             Keys::Given(jwks) => {
-                let set = KeySet::parse(jwks.as_bytes()).map_err(|source| ConfigError::KeySet {
-                    issuer: issuer.identifier.clone(),
-                    source,
-                })?;
-                (Arc::new(KeyStore::holding(set)), None)
+                let identifier = &issuer.identifier;
+                let (set, skipped) = KeySet::parse(jwks.as_bytes())
+                    .map_err(|source| ConfigError::KeySet { issuer: identifier.clone(), source })?;
+                for (position, reason) in skipped {
+                    self.listener.tell_skipped(identifier, position, reason);
+                }
+                return Ok(KeysOf::Given(KeySource::given(identifier, set)));
             }
-            Keys::Discovered => self.fetch_keys(issuer, Location::Discovered(url)).await?,
-            Keys::At(address) => {
-                self.fetch_keys(issuer, Location::At(secure_url("jwks_uri", address)?)).await?
-            }
+            Keys::Discovered => Location::Discovered(url),
+            Keys::At(address) => Location::At(secure_url("jwks_uri", address)?),
         };
-        let trusted = TrustedIssuer {
-            identifier: issuer.identifier.as_str().into(),
-            keys,
-            token_types: issuer.token_types.clone(),
-            grants: issuer.grants.clone(),
-            allow_missing_key_id: issuer.allow_missing_key_id,
-            is_auth0: issuer.auth0_domain.is_some(),
-        };
-        Ok((trusted, refresher))
+        let settings = Arc::new(self.key_sets.clone());
+        let http = HttpClient::for_url(location.url(), settings.connect_timeout)?;
+        let fetcher = KeyFetcher::new(
+            http,
+            &issuer.identifier,
+            location,
+            self.clock.clone(),
+            settings.rediscover,
+        );
+        let at_once = self.start != Start::Lazy;
+        Ok(KeysOf::Fetched(KeySource::fetched(fetcher, settings, self.listener.clone(), at_once)))
     }
+}
 
-    async fn fetch_keys(
-        &self,
-        issuer: &Issuer,
-        location: Location,
-    ) -> Result<(Arc<KeyStore>, Option<Refresher>), ConfigError> {
-        let http = HttpClient::for_url(location.url())?;
-        let fetcher = KeyFetcher { http, issuer: issuer.identifier.as_str().into(), location };
-        let store = Arc::new(KeyStore::default());
-        let mut failures = 0;
-        if let Err(source) = refresh(&store, &fetcher).await {
-            if self.start == Start::Required {
-                let issuer = issuer.identifier.clone();
-                return Err(ConfigError::KeysUnavailable { issuer, source });
-            }
+type FirstFetch = (KeySource, Result<(), FetchError>);
+
+enum KeysOf<F> {
+    Given(KeySource),
+    Fetched(F),
+}
+
+/// Whether to start with what the first fetch brought.
+fn started(start: Start, issuer: &str, outcome: Result<(), FetchError>) -> Result<(), ConfigError> {
+    match (start, outcome) {
+        (_, Ok(())) => Ok(()),
+        (Start::Required, Err(source)) => {
+            Err(ConfigError::KeysUnavailable { issuer: issuer.into(), source })
+        }
+        (Start::Lazy | Start::Warm, Err(_)) => {
             warn!(
-                issuer = issuer.identifier,
+                target: "grpc_auth",
+                issuer,
                 "starting without keys: calls that need a token are answered UNAVAILABLE"
             );
-            failures = 1;
+            Ok(())
         }
-        let refresher = Refresher::spawn(
-            Arc::clone(&store),
-            fetcher,
-            self.clock.clone(),
-            self.refresh_every,
-            failures,
-        );
-        Ok((store, Some(refresher)))
     }
 }
 

@@ -107,7 +107,7 @@ impl From<Refusal> for Denial {
     fn from(refusal: Refusal) -> Self {
         Self {
             denied: refusal.rejection.denied(),
-            cause: refusal.rejection.to_string().into(),
+            cause: refusal.cause().into(),
             kid: refusal.kid,
             issuer: refusal.issuer,
         }

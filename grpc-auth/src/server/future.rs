@@ -1,51 +1,116 @@
-//! What a protected call resolves to: the service's answer, or a refusal that is there already.
+//! What a protected call resolves to: the service's answer, a refusal that is there already, or
+//! either of them once the keys for its token have come.
 
+use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use http::{Request, Response};
 use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::service::{Shared, Waiting};
 
 pin_project! {
     /// The response of [`Protect`](super::Protect).
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F, B> {
+    pub struct ResponseFuture<S, B, R>
+    where
+        S: Service<Request<B>>,
+    {
         #[pin]
-        state: State<F, B>,
+        state: State<S, B, R, S::Future>,
     }
 }
 
 pin_project! {
     #[project = StateProjection]
-    enum State<F, B> {
-        Permitted { #[pin] response: F },
-        Refused { response: Option<http::Response<B>> },
+    enum State<S, B, R, F> {
+        Called { #[pin] response: F },
+        Refused { response: Option<Response<R>> },
+        Waiting { held: Option<Held<S, B>>, waiting: Waiting },
     }
 }
 
-impl<F, B> ResponseFuture<F, B> {
-    pub(super) fn permitted(response: F) -> Self {
-        Self { state: State::Permitted { response } }
+/// A call that waits for its token's verdict, with the service that was ready for it.
+struct Held<S, B> {
+    shared: Arc<Shared>,
+    service: S,
+    request: Request<B>,
+}
+
+impl<S, B, R> ResponseFuture<S, B, R>
+where
+    S: Service<Request<B>>,
+{
+    pub(super) fn called(response: S::Future) -> Self {
+        Self { state: State::Called { response } }
     }
 
-    pub(super) fn refused(response: http::Response<B>) -> Self {
+    pub(super) fn refused(response: Response<R>) -> Self {
         Self { state: State::Refused { response: Some(response) } }
     }
+
+    pub(super) fn waiting(
+        shared: Arc<Shared>,
+        service: S,
+        request: Request<B>,
+        waiting: Waiting,
+    ) -> Self {
+        let held = Some(Held { shared, service, request });
+        Self { state: State::Waiting { held, waiting } }
+    }
 }
 
-impl<F, B, E> Future for ResponseFuture<F, B>
+impl<S, B, R> Future for ResponseFuture<S, B, R>
 where
-    F: Future<Output = Result<http::Response<B>, E>>,
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Default,
 {
-    type Output = Result<http::Response<B>, E>;
+    type Output = Result<Response<R>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().state.project() {
-            StateProjection::Permitted { response } => Poll::Ready(ready!(response.poll(cx))),
-            StateProjection::Refused { response } => match response.take() {
-                Some(response) => Poll::Ready(Ok(response)),
+        let mut state = self.project().state;
+        loop {
+            match state.as_mut().project() {
+                StateProjection::Called { response } => return response.poll(cx),
                 // Polled again after it was ready: a future may do anything but panic here.
-                None => Poll::Pending,
-            },
+                StateProjection::Refused { response } => {
+                    return response
+                        .take()
+                        .map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
+                }
+                StateProjection::Waiting { held, waiting } => {
+                    let Poll::Ready(caller) = waiting.poll(cx) else { return Poll::Pending };
+                    let Some(mut held) = held.take() else { return Poll::Pending };
+                    let (mut parts, body) = held.request.into_parts();
+                    let next = match held.shared.settle(&mut parts, caller) {
+                        Ok(()) => {
+                            let request = Request::from_parts(parts, body);
+                            State::Called { response: held.service.call(request) }
+                        }
+                        Err(denied) => {
+                            State::Refused { response: Some(held.shared.answer(denied)) }
+                        }
+                    };
+                    state.set(next);
+                }
+            }
         }
+    }
+}
+
+impl<S, B, R> fmt::Debug for ResponseFuture<S, B, R>
+where
+    S: Service<Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Called { .. } => "called",
+            State::Refused { .. } => "refused",
+            State::Waiting { .. } => "waiting for keys",
+        };
+        f.debug_tuple("ResponseFuture").field(&state).finish()
     }
 }

@@ -14,11 +14,13 @@ use std::sync::Arc;
 
 use tonic::server::NamedService;
 
+use crate::bearer::BearerToken;
 use crate::error::{Challenge, ConfigError};
 use crate::issuer::{Auth0Config, Issuer};
-use crate::jwks::Refresher;
+use crate::jwks::KeySetHealth;
 use crate::policy::{PolicyIndex, ServicePolicy};
-use crate::verify::JwtVerifier;
+use crate::principal::Principal;
+use crate::verify::{JwtVerifier, Refused, Verifier};
 
 pub use builder::{ResourceServerBuilder, Start};
 pub use future::ResponseFuture;
@@ -69,8 +71,6 @@ struct Inner {
     verifier: JwtVerifier,
     challenge: Arc<Challenge>,
     typed_claims: Arc<[call::TypedClaims]>,
-    /// They end with the last clone of the server and of its services.
-    _refreshers: Vec<Refresher>,
 }
 
 impl ResourceServer {
@@ -101,6 +101,50 @@ impl ResourceServer {
         jwks: impl Into<String>,
     ) -> ResourceServerBuilder {
         Self::builder().issuer(Issuer::static_keys(issuer, jwks))
+    }
+
+    /// Judges a token outside of a call: for a WebSocket, a REST handler, a program that inspects
+    /// tokens. It says who the caller is, not what the caller may do: for that there is
+    /// [`policy::authorize`](crate::policy::authorize).
+    ///
+    /// It waits for keys where a call would.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use grpc_auth::{BearerToken, Denied, testing::AuthorizationServer};
+    ///
+    /// let issuer = AuthorizationServer::start().await?;
+    /// let auth = issuer.resource_server().build().await?;
+    ///
+    /// let token = issuer.token().subject("alice").sign();
+    /// let caller = auth.verify(&BearerToken::parse(&token).unwrap()).await?;
+    /// assert_eq!(caller.subject(), Some("alice"));
+    ///
+    /// let forged = issuer.token().subject("alice").forge();
+    /// let refused = auth.verify(&BearerToken::parse(&forged).unwrap()).await.unwrap_err();
+    /// assert_eq!(refused.denied(), Denied::TokenInvalid);
+    /// assert_eq!(refused.to_string(), "the signature is not the issuer's");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Refused`] says which check failed.
+    pub async fn verify(&self, token: &BearerToken) -> Result<Principal, Refused> {
+        let verifier = &self.inner.verifier;
+        if let Some(principal) = verifier.recall(token.expose_secret().as_bytes()) {
+            return Ok(principal);
+        }
+        verifier.verify(token).wait().await.map_err(Refused)
+    }
+
+    /// Whether the keys of each issuer can be relied on, in the order of the configuration.
+    pub fn key_sets(&self) -> impl Iterator<Item = (&str, KeySetHealth)> {
+        self.inner
+            .verifier
+            .issuers()
+            .iter()
+            .map(|issuer| (issuer.keys.issuer(), issuer.keys.health()))
     }
 
     /// Mounts an annotated service: what `add_service` takes.

@@ -4,12 +4,14 @@ use std::borrow::Cow;
 
 use serde::de::MapAccess;
 
-use super::json::{Members, Text, Texts, read_object};
 use super::rejection::Rejection;
+use crate::issuer::IntendedFor;
+use crate::json::{Keep, Members, Node, Text, Texts, read_object};
 
-/// The claims that decide; others are the user's business.
-#[derive(Debug, Default)]
-pub(super) struct RegisteredClaims<'t> {
+/// The claims that decide, and those that somebody's configuration asks for; others are the user's
+/// business.
+#[derive(Debug)]
+pub(super) struct TokenClaims<'t, 'n> {
     pub(super) iss: Option<Cow<'t, str>>,
     pub(super) sub: Option<Cow<'t, str>>,
     pub(super) aud: Vec<Cow<'t, str>>,
@@ -20,48 +22,115 @@ pub(super) struct RegisteredClaims<'t> {
     bound: bool,
     pub(super) client_id: Option<Cow<'t, str>>,
     pub(super) azp: Option<Cow<'t, str>>,
+    /// Okta's name for the client.
+    pub(super) cid: Option<Cow<'t, str>>,
+    /// The names of the claims to keep.
+    wanted: &'n [String],
+    kept: Vec<(usize, Node<'t>)>,
 }
 
-impl<'t> Members<'t> for RegisteredClaims<'t> {
+impl<'t> Members<'t> for TokenClaims<'t, '_> {
     fn take<A: MapAccess<'t>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
-        match name {
-            "iss" => self.iss = Some(map.next_value_seed(Text)?),
-            "sub" => self.sub = Some(map.next_value_seed(Text)?),
-            "aud" => self.aud = map.next_value_seed(Texts)?,
-            // NumericDate: a JSON number, fractions allowed. A string is none.
-            "exp" => self.exp = Some(map.next_value()?),
-            "nbf" => self.nbf = Some(map.next_value()?),
-            "iat" => self.iat = Some(map.next_value()?),
-            "client_id" => self.client_id = Some(map.next_value_seed(Text)?),
-            "azp" => self.azp = Some(map.next_value_seed(Text)?),
-            "cnf" => {
-                self.bound = true;
-                return Ok(false);
+        let place = self.wanted.iter().position(|wanted| wanted == name);
+        let mut text = |slot: &mut Option<Cow<'t, str>>| {
+            let text = map.next_value_seed(Text)?;
+            let node = place.map(|place| (place, Node::Text(text.clone())));
+            *slot = Some(text);
+            Ok(node)
+        };
+        let kept = match name {
+            "iss" => text(&mut self.iss)?,
+            "sub" => text(&mut self.sub)?,
+            "client_id" => text(&mut self.client_id)?,
+            "azp" => text(&mut self.azp)?,
+            "cid" => text(&mut self.cid)?,
+            "aud" => {
+                self.aud = map.next_value_seed(Texts)?;
+                let node = |text: &Cow<'t, str>| Node::Text(text.clone());
+                place.map(|place| (place, Node::List(self.aud.iter().map(node).collect())))
             }
-            _ => return Ok(false),
-        }
+            // NumericDate: a JSON number, fractions allowed. A string is none.
+            "exp" => {
+                self.exp = Some(map.next_value()?);
+                None
+            }
+            "nbf" => {
+                self.nbf = Some(map.next_value()?);
+                None
+            }
+            "iat" => {
+                self.iat = Some(map.next_value()?);
+                None
+            }
+            _ => {
+                self.bound |= name == "cnf";
+                match place {
+                    Some(place) => Some((place, map.next_value_seed(Keep)?)),
+                    None => return Ok(false),
+                }
+            }
+        };
+        self.kept.extend(kept);
         Ok(true)
     }
 }
 
-impl<'t> RegisteredClaims<'t> {
-    pub(super) fn parse(json: &'t [u8]) -> Result<Self, Rejection> {
-        let mut claims = Self::default();
+impl<'t, 'n> TokenClaims<'t, 'n> {
+    /// Reads claims and keeps those with the wanted names.
+    pub(super) fn parse(json: &'t [u8], wanted: &'n [String]) -> Result<Self, Rejection> {
+        let mut claims = Self {
+            iss: None,
+            sub: None,
+            aud: Vec::new(),
+            exp: None,
+            nbf: None,
+            iat: None,
+            bound: false,
+            client_id: None,
+            azp: None,
+            cid: None,
+            wanted,
+            kept: Vec::new(),
+        };
         read_object(json, &mut claims)
             .map_err(|problem| Rejection::Json { part: "payload", problem })?;
         Ok(claims)
+    }
+
+    /// A claim that was wanted, by its place among the names.
+    pub(super) fn kept(&self, place: usize) -> Option<&Node<'t>> {
+        self.kept.iter().find(|(found, _)| *found == place).map(|(_, node)| node)
+    }
+
+    pub(super) fn named(&self, name: &str) -> Option<&Node<'t>> {
+        self.kept(self.wanted.iter().position(|wanted| wanted == name)?)
+    }
+
+    /// What the token says of the client it was issued to.
+    pub(super) fn client(&self) -> Option<&str> {
+        self.client_id.as_deref().or(self.azp.as_deref()).or(self.cid.as_deref())
     }
 
     /// Everything but the issuer. `Expired` comes last, so that it is the answer for a token
     /// that is good otherwise.
     pub(super) fn check(
         &self,
+        intended_for: &IntendedFor,
         audiences: &[String],
         now: f64,
         leeway: f64,
     ) -> Result<(), Rejection> {
-        if !self.aud.iter().any(|aud| audiences.iter().any(|ours| ours == aud)) {
-            return Err(Rejection::Audience);
+        let is_ours = |texts: &[Cow<'_, str>], ours: &[String]| {
+            texts.iter().any(|text| ours.iter().any(|ours| ours == text))
+        };
+        match intended_for {
+            IntendedFor::Audience if !is_ours(&self.aud, audiences) => {
+                return Err(Rejection::Audience);
+            }
+            IntendedFor::Clients(clients) if !is_ours(self.client_id.as_slice(), clients) => {
+                return Err(Rejection::Client);
+            }
+            IntendedFor::Audience | IntendedFor::Clients(_) => {}
         }
         if self.bound {
             return Err(Rejection::SenderConstrained);
@@ -85,7 +154,8 @@ mod tests {
     use super::*;
 
     fn check(json: &str) -> Result<(), Rejection> {
-        RegisteredClaims::parse(json.as_bytes())?.check(&["api".into()], 1000.0, 30.0)
+        let claims = TokenClaims::parse(json.as_bytes(), &[])?;
+        claims.check(&IntendedFor::Audience, &["api".into()], 1000.0, 30.0)
     }
 
     #[test]
@@ -126,5 +196,36 @@ mod tests {
         ] {
             assert_eq!(check(json), Err(expected), "{json}");
         }
+    }
+
+    #[test]
+    fn without_an_audience_the_client_decides() {
+        let check = |json: &str| {
+            let clients = IntendedFor::Clients(vec!["app".into()]);
+            TokenClaims::parse(json.as_bytes(), &[])?.check(&clients, &["api".into()], 1000.0, 30.0)
+        };
+        assert_eq!(check(r#"{"client_id":"app","exp":1001}"#), Ok(()));
+        for json in [
+            r#"{"client_id":"other","exp":1001}"#,
+            r#"{"azp":"app","exp":1001}"#,
+            r#"{"aud":"api","exp":1001}"#,
+            r#"{"aud":"app","exp":1001}"#,
+        ] {
+            assert_eq!(check(json), Err(Rejection::Client), "{json}");
+        }
+    }
+
+    #[test]
+    fn wanted_claims_are_kept_even_if_they_decide_as_well() {
+        let wanted = ["azp", "aud", "scope", "exp"].map(String::from);
+        let json = br#"{"azp":"a","aud":"b","scope":"c","exp":1,"other":"d"}"#;
+        let claims = TokenClaims::parse(json, &wanted).unwrap();
+        let text = |text: &'static str| Node::Text(text.into());
+        assert_eq!(claims.named("azp"), Some(&text("a")));
+        assert_eq!(claims.named("aud"), Some(&Node::List(vec![text("b")])));
+        assert_eq!(claims.named("scope"), Some(&text("c")));
+        assert_eq!(claims.named("exp"), None);
+        assert_eq!(claims.named("other"), None);
+        assert_eq!((claims.client(), claims.exp), (Some("a"), Some(1.0)));
     }
 }

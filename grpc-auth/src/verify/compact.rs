@@ -1,21 +1,20 @@
 //! The compact serialization of RFC 7515 §7.1: three parts, strictly base64url.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64_simd::URL_SAFE_NO_PAD;
 
 use super::rejection::Rejection;
 
 /// A token taken apart. Nothing of it is believed yet.
-pub(super) struct Compact<'t> {
-    pub(super) header: Vec<u8>,
-    pub(super) claims: Vec<u8>,
-    pub(super) signature: Vec<u8>,
+pub(crate) struct Compact<'t> {
+    pub(crate) header: Vec<u8>,
+    pub(crate) claims: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
     /// What was signed: the first two parts as they came.
-    pub(super) signed: &'t [u8],
+    pub(crate) signed: &'t [u8],
 }
 
 impl<'t> Compact<'t> {
-    pub(super) fn parse(token: &'t str) -> Result<Self, Rejection> {
+    pub(crate) fn parse(token: &'t str) -> Result<Self, Rejection> {
         // Five parts are an encrypted token, which nobody here can read.
         let wrong_count = || Rejection::Parts(token.split('.').count());
         let (signed, signature) = token.rsplit_once('.').ok_or_else(wrong_count)?;
@@ -23,8 +22,10 @@ impl<'t> Compact<'t> {
         if claims.contains('.') {
             return Err(wrong_count());
         }
-        // This engine refuses padding, white space, other alphabets and non-zero trailing bits.
-        let decode = |part, name| URL_SAFE_NO_PAD.decode(part).map_err(|_| Rejection::Base64(name));
+        // This decoder refuses padding, white space, other alphabets and non-zero trailing bits.
+        let decode = |part: &str, name| {
+            URL_SAFE_NO_PAD.decode_to_vec(part).map_err(|_| Rejection::Base64(name))
+        };
         Ok(Self {
             header: decode(header, "header")?,
             claims: decode(claims, "payload")?,
@@ -60,6 +61,37 @@ mod tests {
             ("YQ.YQ.Y", Rejection::Base64("signature")),
         ] {
             assert_eq!(Compact::parse(token).err(), Some(expected), "{token}");
+        }
+    }
+
+    /// Two decoders agree on what is strict: every pair of bytes at the end of a part, where
+    /// trailing bits stand, and every byte anywhere.
+    #[test]
+    fn the_decoder_is_as_strict_as_another_one() {
+        use base64::Engine;
+        use base64::engine::general_purpose;
+
+        let compare = |part: &[u8]| {
+            let theirs = general_purpose::URL_SAFE_NO_PAD.decode(part).ok();
+            assert_eq!(URL_SAFE_NO_PAD.decode_to_vec(part).ok(), theirs, "{part:?}");
+        };
+        let long = [b'Q'; 70];
+        for length in 0..70_usize {
+            for byte in 0..=u8::MAX {
+                for place in [0, length / 2, length.saturating_sub(1)] {
+                    let mut part = long[..length].to_vec();
+                    if let Some(slot) = part.get_mut(place) {
+                        *slot = byte;
+                    }
+                    compare(&part);
+                }
+            }
+        }
+        for first in 0..=u8::MAX {
+            for second in 0..=u8::MAX {
+                compare(&[first, second]);
+                compare(&[b'Q', first, second]);
+            }
         }
     }
 }

@@ -4,17 +4,19 @@ use std::borrow::Cow;
 
 use serde::de::MapAccess;
 
-use super::json::{Members, Text, read_object};
 use super::rejection::Rejection;
+use crate::json::{Members, Text, read_object};
 use crate::jwks::{Algorithm, MAX_KID_BYTES};
 
 /// What the header may decide. `jwk`, `jku`, `x5u`, `x5c` and `x5t` are never read: a token does
 /// not choose its own key. Unknown parameters are ignored, whatever their type (RFC 7515 §4).
 #[derive(Debug)]
-pub(super) struct Header<'t> {
-    pub(super) algorithm: Algorithm,
-    pub(super) kid: Option<Cow<'t, str>>,
-    pub(super) typ: Option<Cow<'t, str>>,
+pub(crate) struct Header<'t> {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) kid: Option<Cow<'t, str>>,
+    pub(crate) typ: Option<Cow<'t, str>>,
+    /// Microsoft's own tokens have one.
+    pub(crate) has_nonce: bool,
 }
 
 #[derive(Default)]
@@ -22,6 +24,7 @@ struct Parameters<'t> {
     alg: Option<Cow<'t, str>>,
     kid: Option<Cow<'t, str>>,
     typ: Option<Cow<'t, str>>,
+    has_nonce: bool,
     /// A parameter that changes what the other bytes mean (RFC 7515 §4.1.11, RFC 7797, RFC 7516).
     changing: Option<&'static str>,
 }
@@ -35,6 +38,7 @@ impl<'t> Members<'t> for Parameters<'t> {
             "crit" => self.changing = Some("crit"),
             "b64" => self.changing = Some("b64"),
             "zip" => self.changing = Some("zip"),
+            "nonce" => self.has_nonce = true,
             _ => {}
         }
         Ok(matches!(name, "alg" | "kid" | "typ"))
@@ -42,7 +46,7 @@ impl<'t> Members<'t> for Parameters<'t> {
 }
 
 impl<'t> Header<'t> {
-    pub(super) fn parse(json: &'t [u8]) -> Result<Self, Rejection> {
+    pub(crate) fn parse(json: &'t [u8]) -> Result<Self, Rejection> {
         let mut parameters = Parameters::default();
         read_object(json, &mut parameters)
             .map_err(|problem| Rejection::Json { part: "header", problem })?;
@@ -57,11 +61,12 @@ impl<'t> Header<'t> {
             algorithm: algorithm.ok_or(Rejection::Algorithm)?,
             kid: parameters.kid,
             typ: parameters.typ,
+            has_nonce: parameters.has_nonce,
         })
     }
 
     /// Whether `typ` is this media type; RFC 7515 §4.1.9 lets `application/` be left out.
-    pub(super) fn is_of_type(&self, accepted: &str) -> bool {
+    pub(crate) fn is_of_type(&self, accepted: &str) -> bool {
         let typ = self.typ.as_deref().unwrap_or_default();
         let prefix = "application/";
         let short = match typ.get(..prefix.len()) {

@@ -2,129 +2,214 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
-use super::claims::RegisteredClaims;
+use super::cache::VerifiedTokens;
+use super::claims::TokenClaims;
 use super::compact::Compact;
 use super::header::Header;
 use super::rejection::{Refusal, Rejection, escape};
+use super::trusted::{TrustedIssuer, deadline};
+use super::{Verdict, Verifier};
+use crate::bearer::BearerToken;
 use crate::clock::Clock;
-use crate::issuer::{GrantSource, unite};
-use crate::jwks::KeyStore;
-use crate::principal::{Facts, Principal};
+use crate::issuer::Seen;
+use crate::jwks::{Arrival, Missing, Waiting};
+use crate::principal::Principal;
 
-/// Believes tokens of the configured issuers made for the configured audiences.
+/// Believes tokens of the configured issuers made for this service.
 #[derive(Debug)]
-pub(crate) struct JwtVerifier {
-    pub(crate) issuers: Vec<TrustedIssuer>,
-    pub(crate) audiences: Vec<String>,
+pub(crate) struct JwtVerifier(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    issuers: Vec<TrustedIssuer>,
+    audiences: Vec<String>,
+    /// The names of the claims that some issuer needs.
+    wanted: Vec<String>,
     /// Seconds by which clocks may differ.
-    pub(crate) leeway: f64,
-    pub(crate) clock: Clock,
+    leeway: f64,
+    clock: Clock,
+    verified: VerifiedTokens,
 }
 
-/// An issuer with the keys it has now.
-#[derive(Debug)]
-pub(crate) struct TrustedIssuer {
-    pub(crate) identifier: Arc<str>,
-    pub(crate) keys: Arc<KeyStore>,
-    pub(crate) token_types: Vec<String>,
-    pub(crate) grants: Vec<GrantSource>,
-    pub(crate) allow_missing_key_id: bool,
-    /// Auth0 has an explanation of its own for tokens that are no JWT.
-    pub(crate) is_auth0: bool,
+/// Why there is no verdict that is good yet.
+enum Obstacle {
+    Refused(Box<Refusal>),
+    Keys(Box<MissingKeys>),
+}
+
+/// Keys that would decide.
+struct MissingKeys {
+    /// The place of the issuer.
+    issuer: usize,
+    /// None if no key at all may be used.
+    kid: Option<Box<str>>,
+    /// If they cannot be had.
+    refusal: Refusal,
 }
 
 impl JwtVerifier {
-    /// Verifies a token. Known keys are read from a snapshot: no lock, no waiting.
-    pub(crate) fn verify(&self, token: &str) -> Result<Principal, Refusal> {
-        let compact = Compact::parse(token).map_err(|rejection| self.explain(rejection))?;
-        let header = Header::parse(&compact.header)?;
-        let claims = RegisteredClaims::parse(&compact.claims)
-            .map_err(|rejection| about(rejection, &header, None))?;
-        self.verify_parsed(&compact, &header, &claims)
-            .map_err(|rejection| about(rejection, &header, claims.iss.as_deref()))
+    pub(crate) fn new(
+        issuers: Vec<TrustedIssuer>,
+        audiences: Vec<String>,
+        wanted: Vec<String>,
+        leeway: f64,
+        clock: Clock,
+        verified: VerifiedTokens,
+    ) -> Self {
+        Self(Arc::new(Shared { issuers, audiences, wanted, leeway, clock, verified }))
     }
 
-    fn verify_parsed(
-        &self,
-        compact: &Compact<'_>,
-        header: &Header<'_>,
-        claims: &RegisteredClaims<'_>,
-    ) -> Result<Principal, Rejection> {
-        let issuer = claims
-            .iss
-            .as_deref()
-            .and_then(|iss| self.issuers.iter().find(|issuer| *issuer.identifier == *iss))
-            .ok_or(Rejection::Issuer)?;
-        if !issuer.token_types.iter().any(|accepted| header.is_of_type(accepted)) {
-            return Err(Rejection::TokenType);
+    pub(crate) fn issuers(&self) -> &[TrustedIssuer] {
+        &self.0.issuers
+    }
+}
+
+impl Verifier for JwtVerifier {
+    fn recall(&self, token: &[u8]) -> Option<Principal> {
+        self.0.verified.find(token, self.0.clock.now(), &self.0.issuers)
+    }
+
+    fn verify(&self, token: &BearerToken) -> Verdict {
+        match self.0.attempt(token.expose_secret()) {
+            Ok(principal) => Verdict::Known(Ok(principal)),
+            Err(Obstacle::Refused(refusal)) => Verdict::Known(Err(*refusal)),
+            Err(Obstacle::Keys(keys)) => {
+                let refusal = keys.refusal.clone();
+                match self.0.missing(&keys, None) {
+                    Missing::Wait(waiting) => {
+                        let (shared, token) = (Arc::clone(&self.0), token.clone());
+                        let (clock, longest) = (shared.clock.clone(), waiting.longest);
+                        Verdict::Pending(Box::pin(async move {
+                            let work = shared.wait_for_keys(token, waiting);
+                            let in_time = clock.timeout(longest, work).await;
+                            in_time
+                                .unwrap_or_else(|| Err(refusal.without_keys(&Missing::Unavailable)))
+                        }))
+                    }
+                    missing => Verdict::Known(Err(refusal.without_keys(&missing))),
+                }
+            }
         }
+    }
+}
+
+impl Shared {
+    /// Verifies with what is known now. Known keys are read from a snapshot: no lock, no waiting.
+    fn attempt(&self, token: &str) -> Result<Principal, Obstacle> {
+        let compact = Compact::parse(token).map_err(|rejection| {
+            let seen = Seen { is_no_jwt: true, ..Seen::default() };
+            let hint = self.issuers.iter().find_map(|issuer| issuer.settings.provider.hint(seen));
+            let is_no_jwt = matches!(rejection, Rejection::Parts(_));
+            Refusal { hint: hint.filter(|_| is_no_jwt), ..rejection.into() }
+        })?;
+        let header = Header::parse(&compact.header).map_err(Refusal::from)?;
+        let claims = TokenClaims::parse(&compact.claims, &self.wanted)
+            .map_err(|rejection| about(rejection, &header, None))?;
+        let iss = claims.iss.as_deref().unwrap_or_default();
+        let issuer = self.issuers.iter().position(|issuer| issuer.issued(iss, &claims));
+        let Some((place, issuer)) =
+            issuer.and_then(|place| Some((place, self.issuers.get(place)?)))
+        else {
+            let seen = Seen { unknown_issuer: Some(iss), ..Seen::default() };
+            let hint = self.issuers.iter().find_map(|issuer| issuer.settings.provider.hint(seen));
+            let refusal = about(Rejection::Issuer, &header, claims.iss.as_deref());
+            return Err(Refusal { hint, ..refusal }.into());
+        };
+
+        let now = self.clock.now();
+        let seconds = Clock::unix_seconds(now);
+        let refuse = |rejection: Rejection| {
+            let seen = Seen {
+                has_nonce: header.has_nonce,
+                lacks_audience: rejection == Rejection::Audience && claims.aud.is_empty(),
+                reached_signature: rejection == Rejection::Signature,
+                ..Seen::default()
+            };
+            let hint = issuer.settings.provider.hint(seen);
+            Refusal { hint, ..about(rejection, &header, Some(iss)) }
+        };
         // Cheap checks before expensive ones; but that a token has expired is told only to
         // someone who holds one of the issuer's.
-        let verdict = claims.check(&self.audiences, self.clock.unix_seconds(), self.leeway);
-        match &verdict {
-            Ok(()) | Err(Rejection::Expired) => issuer.check_signature(compact, header)?,
-            Err(_) => {}
-        }
-        verdict?;
-        issuer.principal(&compact.claims, claims)
-    }
-
-    fn explain(&self, rejection: Rejection) -> Rejection {
-        match rejection {
-            Rejection::Parts(count) if self.issuers.iter().any(|issuer| issuer.is_auth0) => {
-                Rejection::PartsAuth0(count)
-            }
-            other => other,
-        }
-    }
-}
-
-impl TrustedIssuer {
-    fn check_signature(&self, compact: &Compact<'_>, header: &Header<'_>) -> Result<(), Rejection> {
-        let snapshot = self.keys.load();
-        let set = snapshot.as_deref().ok_or(Rejection::KeysUnavailable)?;
-        let keys = match header.kid.as_deref() {
-            Some(kid) => set.with_kid(kid, header.algorithm),
-            None if self.allow_missing_key_id => set.without_kid(header.algorithm),
-            None => return Err(Rejection::KeyIdMissing),
+        let verdict = issuer.check(&header, &claims, &self.audiences, seconds, self.leeway);
+        let genuine = match &verdict {
+            Ok(()) | Err(Rejection::Expired) => issuer.check_signature(&compact, &header, iss, now),
+            Err(rejection) => return Err(refuse(rejection.clone()).into()),
         };
-        if keys.is_empty() {
-            return Err(Rejection::KeyUnknown);
+        let genuine = match genuine {
+            Ok(genuine) => genuine,
+            // Only a token that is plausible otherwise is worth a fetch.
+            Err(rejection @ (Rejection::KeyUnknown | Rejection::KeysUnavailable))
+                if verdict.is_ok() =>
+            {
+                let kid = (rejection == Rejection::KeyUnknown)
+                    .then(|| header.kid.as_deref().unwrap_or(NO_KID).into());
+                let refusal = refuse(rejection);
+                return Err(Obstacle::Keys(Box::new(MissingKeys { issuer: place, kid, refusal })));
+            }
+            Err(rejection) => return Err(refuse(rejection).into()),
+        };
+        verdict.map_err(refuse)?;
+        let facts = issuer.facts(&claims).map_err(refuse)?;
+        let exp = claims.exp.unwrap_or_default();
+        drop(claims);
+        let principal = issuer.principal(compact.claims, facts);
+        if let Some(longest) = self.verified.max_age() {
+            let deadline = deadline(exp, now, longest, &genuine);
+            if deadline > seconds {
+                self.verified.insert(token, &principal, place, genuine.generation, deadline);
+            }
         }
-        let genuine = keys
-            .iter()
-            .any(|key| key.verifies(header.algorithm, compact.signed, &compact.signature));
-        if genuine { Ok(()) } else { Err(Rejection::Signature) }
+        Ok(principal)
     }
 
-    fn principal(
-        &self,
-        json: &[u8],
-        claims: &RegisteredClaims<'_>,
-    ) -> Result<Principal, Rejection> {
-        let problem = "it does not parse";
-        let value: Value = serde_json::from_slice(json)
-            .map_err(|_| Rejection::Json { part: "payload", problem })?;
-        let client_id = claims.client_id.as_deref().or(claims.azp.as_deref());
-        Ok(Principal::new(Facts {
-            issuer: Arc::clone(&self.identifier),
-            subject: claims.sub.as_deref().map(Into::into),
-            client_id: client_id.map(Into::into),
-            grants: unite(&self.grants, &value).map_err(Rejection::Grants)?,
-            expires_at: claims.exp.unwrap_or_default(),
-            claims: json.into(),
-        }))
+    /// Asks the issuer for keys, as its lifecycle allows. `arrival` is that of a call that waited.
+    fn missing(&self, keys: &MissingKeys, arrival: Option<Arrival>) -> Missing {
+        let now = self.clock.now();
+        let Some(issuer) = self.issuers.get(keys.issuer) else { return Missing::Unknown };
+        match keys.kid.as_deref() {
+            None => issuer.keys.need_keys(now),
+            Some(kid) => issuer.keys.need_key(now, kid, arrival),
+        }
+    }
+
+    /// Tries again whenever a fetch has ended, until it is clear that none will help.
+    async fn wait_for_keys(self: Arc<Self>, token: BearerToken, mut waiting: Waiting) -> Attempt {
+        loop {
+            waiting.finished.changed().await.ok();
+            match self.attempt(token.expose_secret()) {
+                Err(Obstacle::Keys(keys)) => match self.missing(&keys, Some(waiting.arrival)) {
+                    Missing::Wait(next) => waiting = next,
+                    missing => return Err(keys.refusal.without_keys(&missing)),
+                },
+                Err(Obstacle::Refused(refusal)) => return Err(*refusal),
+                Ok(principal) => return Ok(principal),
+            }
+        }
     }
 }
 
-impl From<Rejection> for Refusal {
-    fn from(rejection: Rejection) -> Self {
-        Self { rejection, kid: None, issuer: None }
+type Attempt = Result<Principal, Refusal>;
+
+impl Refusal {
+    fn without_keys(self, missing: &Missing) -> Self {
+        match missing {
+            Missing::Unknown => self,
+            Missing::Unavailable | Missing::Wait(_) => {
+                Self { rejection: Rejection::KeysUnavailable, hint: None, ..self }
+            }
+        }
     }
 }
+
+impl From<Refusal> for Obstacle {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+/// Tokens without a key id share one in the count of what is unknown; no real one is that long.
+const NO_KID: &str = "";
 
 fn about(rejection: Rejection, header: &Header<'_>, iss: Option<&str>) -> Refusal {
-    Refusal { rejection, kid: header.kid.as_deref().map(escape), issuer: iss.map(escape) }
+    Refusal { kid: header.kid.as_deref().map(escape), issuer: iss.map(escape), ..rejection.into() }
 }

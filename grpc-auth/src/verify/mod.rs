@@ -1,12 +1,55 @@
-//! Believing a token: from the text in the metadata to a [`Principal`](crate::Principal), or to
-//! the reason why not.
+//! Believing a token: from the text in the metadata to a [`Principal`], or to the reason why not.
 
+mod cache;
 mod claims;
 mod compact;
 mod header;
-mod json;
 mod jwt;
 mod rejection;
+mod trusted;
 
-pub(crate) use jwt::{JwtVerifier, TrustedIssuer};
+use std::fmt;
+use std::pin::Pin;
+
+pub use cache::TokenCache;
+pub use rejection::Refused;
+
+pub(crate) use cache::VerifiedTokens;
+pub(crate) use jwt::JwtVerifier;
 pub(crate) use rejection::{Refusal, escape};
+pub(crate) use trusted::TrustedIssuer;
+
+#[cfg(feature = "testing")]
+pub(crate) use trusted::verify_signature;
+
+use crate::bearer::BearerToken;
+use crate::principal::Principal;
+
+/// Judges tokens of some kind.
+pub(crate) trait Verifier: fmt::Debug + Send + Sync {
+    /// Whom exactly these bytes stood for, if they were verified before and that still holds. It
+    /// takes no lock and waits for nothing; that it knows nothing says nothing.
+    fn recall(&self, token: &[u8]) -> Option<Principal>;
+
+    /// Judges a token; at once if everything that takes is at hand.
+    fn verify(&self, token: &BearerToken) -> Verdict;
+}
+
+/// What a verifier says of a token.
+pub(crate) enum Verdict {
+    Known(Result<Principal, Refusal>),
+    /// Something has to be fetched first.
+    Pending(Pending),
+}
+
+pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<Principal, Refusal>> + Send>>;
+
+impl Verdict {
+    /// Waits for it, if it has to.
+    pub(crate) async fn wait(self) -> Result<Principal, Refusal> {
+        match self {
+            Self::Known(result) => result,
+            Self::Pending(pending) => pending.await,
+        }
+    }
+}

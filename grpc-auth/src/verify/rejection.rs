@@ -1,16 +1,58 @@
 //! Why a token is not believed: for the log. Callers learn far less (see `Denied`).
 
+use std::fmt;
+
 use crate::error::Denied;
-use crate::issuer::GrantsError;
+use crate::issuer::{GrantsError, RequiredClaim};
+
+/// Why [`ResourceServer::verify`](crate::ResourceServer::verify) does not believe a token.
+///
+/// Its text is for the operator's eyes: which check failed, and which setting has a say in it. It
+/// holds no part of the token. Strangers are told what [`denied`](Self::denied) says.
+#[derive(Debug)]
+pub struct Refused(pub(crate) Refusal);
+
+impl Refused {
+    /// What the caller is told.
+    #[must_use]
+    pub fn denied(&self) -> Denied {
+        self.0.rejection.denied()
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.cause())
+    }
+}
+
+impl std::error::Error for Refused {}
 
 /// A token that is not believed, with what helps an operator to find out why.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Refusal {
     pub(crate) rejection: Rejection,
+    /// What users of the provider run into.
+    pub(crate) hint: Option<&'static str>,
     /// Escaped: the sender chose it.
     pub(crate) kid: Option<String>,
     /// Escaped: the sender chose it.
     pub(crate) issuer: Option<String>,
+}
+
+impl Refusal {
+    pub(crate) fn cause(&self) -> String {
+        match self.hint {
+            Some(hint) => format!("{}; {hint}", self.rejection),
+            None => self.rejection.to_string(),
+        }
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self { rejection, hint: None, kid: None, issuer: None }
+    }
 }
 
 /// The first check that failed.
@@ -18,15 +60,12 @@ pub(crate) struct Refusal {
 pub(crate) enum Rejection {
     #[error("it is no signed JWT, which has three parts: it has {0}")]
     Parts(usize),
-    #[error(
-        "it is no signed JWT, which has three parts: it has {0}; Auth0 issues such tokens when the \
-         request for the token names no `audience`"
-    )]
-    PartsAuth0(usize),
     #[error("its {0} is not base64url without padding")]
     Base64(&'static str),
     #[error("its {part} is not strict JSON of the expected types: {problem}")]
     Json { part: &'static str, problem: &'static str },
+    #[error("`alg` is not among those configured for this issuer")]
+    AlgorithmNotAllowed,
     #[error("`alg` is not an asymmetric signature algorithm of the registry")]
     Algorithm,
     #[error("its header has `{0}`, which changes what the token means")]
@@ -40,6 +79,10 @@ pub(crate) enum Rejection {
     TokenType,
     #[error("`aud` does not contain a configured audience")]
     Audience,
+    #[error("`client_id` is not a listed client of this issuer, which names no audience")]
+    Client,
+    #[error("`{}` is not `{}`: it is no access token of this issuer", .0.name, .0.value)]
+    RequiredClaim(RequiredClaim),
     #[error("`exp` is missing")]
     ExpiryMissing,
     #[error("`exp` has passed")]
@@ -60,7 +103,7 @@ pub(crate) enum Rejection {
     KeyUnknown,
     #[error("the signature is not the issuer's")]
     Signature,
-    #[error("the issuer's keys have not been fetched yet")]
+    #[error("the issuer does not answer, and no key that is known fits")]
     KeysUnavailable,
 }
 
@@ -72,14 +115,16 @@ impl Rejection {
             Self::Expired => Denied::TokenExpired,
             Self::KeysUnavailable => Denied::BackendUnavailable,
             Self::Parts(_)
-            | Self::PartsAuth0(_)
             | Self::Base64(_)
             | Self::Json { .. }
             | Self::Algorithm
+            | Self::AlgorithmNotAllowed
             | Self::HeaderParameter(_)
             | Self::Issuer
             | Self::TokenType
             | Self::Audience
+            | Self::Client
+            | Self::RequiredClaim(_)
             | Self::ExpiryMissing
             | Self::NotYetValid
             | Self::IssuedInFuture

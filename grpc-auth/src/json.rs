@@ -11,14 +11,19 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 const DUPLICATE: &str = "duplicate name";
 
 /// What is read from an object, member by member.
-pub(super) trait Members<'de> {
+pub(crate) trait Members<'de> {
     /// Takes the value of a member that is of interest, and tells whether it did.
     fn take<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error>;
 }
 
+/// Whether a name stands twice in an object that parses otherwise.
+pub(crate) fn is_ambiguous(json: &[u8]) -> bool {
+    read_object(json, &mut Nothing).is_err()
+}
+
 /// Reads one object from the whole of `json`; what `members` does not take is checked all the
 /// same. serde_json adds: UTF-8, no trailing data, at most 128 levels, numbers in range.
-pub(super) fn read_object<'de>(
+pub(crate) fn read_object<'de>(
     json: &'de [u8],
     members: &mut impl Members<'de>,
 ) -> Result<(), &'static str> {
@@ -49,7 +54,7 @@ impl<'de, M: Members<'de>> Visitor<'de> for Object<'_, 'de, M> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut names = Names::default();
+        let mut names = Names { few: Vec::with_capacity(Names::FEW), many: HashSet::new() };
         while let Some(name) = map.next_key_seed(Text)? {
             if !self.0.take(&name, &mut map)? {
                 map.next_value_seed(Strict)?;
@@ -61,7 +66,6 @@ impl<'de, M: Members<'de>> Visitor<'de> for Object<'_, 'de, M> {
 }
 
 /// The names seen so far; small objects, which is nearly all of them, need no hashing.
-#[derive(Default)]
 struct Names<'de> {
     few: Vec<Cow<'de, str>>,
     many: HashSet<Cow<'de, str>>,
@@ -83,7 +87,7 @@ impl<'de> Names<'de> {
 }
 
 /// A string, borrowed unless it holds escapes.
-pub(super) struct Text;
+pub(crate) struct Text;
 
 impl<'de> DeserializeSeed<'de> for Text {
     type Value = Cow<'de, str>;
@@ -110,7 +114,7 @@ impl<'de> Visitor<'de> for Text {
 }
 
 /// A string or an array of strings: `aud` of RFC 7519 §4.1.3.
-pub(super) struct Texts;
+pub(crate) struct Texts;
 
 impl<'de> DeserializeSeed<'de> for Texts {
     type Value = Vec<Cow<'de, str>>;
@@ -144,8 +148,105 @@ impl<'de> Visitor<'de> for Texts {
     }
 }
 
+/// A value that is kept, as far as anyone asks: texts, and what holds texts.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Node<'de> {
+    Text(Cow<'de, str>),
+    List(Vec<Node<'de>>),
+    Object(Vec<(Cow<'de, str>, Node<'de>)>),
+    /// A number, a truth value, or null.
+    Other,
+}
+
+impl<'de> Node<'de> {
+    /// The value below these names (a JSON pointer, RFC 6901, taken apart).
+    pub(crate) fn at(&self, names: &[String]) -> Option<&Self> {
+        names.iter().try_fold(self, |node, name| match node {
+            Self::Object(members) => {
+                members.iter().find(|(found, _)| found == name).map(|(_, node)| node)
+            }
+            Self::List(items) => items.get(name.parse::<usize>().ok()?),
+            Self::Text(_) | Self::Other => None,
+        })
+    }
+
+    pub(crate) fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::List(_) | Self::Object(_) | Self::Other => None,
+        }
+    }
+}
+
+/// Keeps a value, with the strictness of [`Strict`].
+pub(crate) struct Keep;
+
+impl<'de> DeserializeSeed<'de> for Keep {
+    type Value = Node<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Keep {
+    type Value = Node<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Node<'de>, E> {
+        Ok(Node::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Node<'de>, E> {
+        Ok(Node::Other)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Node<'de>, E> {
+        Ok(Node::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Node<'de>, E> {
+        Ok(Node::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Node<'de>, E> {
+        Ok(Node::Other)
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Node<'de>, E> {
+        Ok(Node::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Node<'de>, E> {
+        Ok(Node::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node<'de>, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element_seed(Self)? {
+            items.push(item);
+        }
+        Ok(Node::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node<'de>, A::Error> {
+        let mut members: Vec<(Cow<'de, str>, Node<'de>)> = Vec::new();
+        let mut names = HashSet::new();
+        while let Some(name) = map.next_key_seed(Text)? {
+            if !names.insert(name.clone()) {
+                return Err(de::Error::custom(DUPLICATE));
+            }
+            members.push((name, map.next_value_seed(Self)?));
+        }
+        Ok(Node::Object(members))
+    }
+}
+
 /// Any value, looked through for duplicate names and otherwise ignored.
-pub(super) struct Strict;
+pub(crate) struct Strict;
 
 impl<'de> DeserializeSeed<'de> for Strict {
     type Value = ();

@@ -1,0 +1,30 @@
+//! Microsoft Entra ID: one tenant or any, version 2.0 or 1.0.
+
+use super::{GrantSource, Issuer, Keys, Provider};
+
+const LOGIN: &str = "https://login.microsoftonline.com";
+
+/// What stands in place of the tenant in the issuer of tokens and keys for any of them.
+pub(crate) const TENANT_PLACE: &str = "{tenantid}";
+
+pub(super) fn v2(tenant: String) -> Issuer {
+    of(format!("{LOGIN}/{tenant}/v2.0"), Provider::Entra { tenant })
+}
+
+pub(super) fn v1(tenant: String) -> Issuer {
+    // Its metadata is not where its issuer says.
+    let keys = Keys::At(format!("{LOGIN}/{tenant}/discovery/keys"));
+    let issuer = of(format!("https://sts.windows.net/{tenant}/"), Provider::EntraV1 { tenant });
+    Issuer { keys, ..issuer }
+}
+
+pub(super) fn any_tenant() -> Issuer {
+    let keys = Keys::At(format!("{LOGIN}/common/discovery/v2.0/keys"));
+    let issuer = of(format!("{LOGIN}/{TENANT_PLACE}/v2.0"), Provider::EntraAnyTenant);
+    Issuer { keys, ..issuer }
+}
+
+fn of(identifier: String, provider: Provider) -> Issuer {
+    let grants = vec![GrantSource::words("/scp"), GrantSource::array("/roles").prefixed("role:")];
+    Issuer { grants, ..Issuer::oidc(identifier) }.of_provider(provider).accept_token_type("JWT")
+}

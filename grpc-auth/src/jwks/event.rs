@@ -1,0 +1,232 @@
+//! What happens to a key set: one enum for the log, for metrics and for a callback.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::fetch::FetchError;
+use super::key::Skipped;
+
+/// Something that happened to the key set of one issuer.
+///
+/// Each is logged (`tracing`, target `grpc_auth`) and handed to
+/// [`ResourceServerBuilder::on_key_set_event`](crate::ResourceServerBuilder::on_key_set_event).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum KeySetEvent<'a> {
+    /// A fetch begins.
+    RefreshStarted {
+        /// Caches on the way are told to stand aside: a token named a key that is not known.
+        forced: bool,
+    },
+    /// The issuer answered with a usable key set.
+    RefreshSucceeded {
+        /// Counts the changes of the set.
+        generation: u64,
+        /// Keys that were not there before.
+        added: usize,
+        /// Keys that are dead from now on, cached tokens included.
+        removed: usize,
+        /// The issuer said that nothing changed (HTTP 304).
+        not_modified: bool,
+    },
+    /// It did not; what was known before is kept.
+    RefreshFailed {
+        /// Why.
+        error: &'a FetchError,
+        /// How many fetches in a row have failed.
+        consecutive: u32,
+    },
+    /// A token of this issuer, plausible otherwise, names a key that is not known.
+    UnknownKey {
+        /// What was decided.
+        decision: UnknownKey,
+    },
+    /// The set is no longer fresh, the issuer does not answer, and known keys still serve.
+    ServingStale {
+        /// How long ago the set was fetched.
+        age: Duration,
+    },
+    /// A key of the set is not used; the others are.
+    KeySkipped {
+        /// Its place in the set, from 0.
+        position: usize,
+        /// Why.
+        reason: SkippedKey,
+    },
+}
+
+/// What is done about a key id that is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnknownKey {
+    /// The key set is fetched.
+    Fetch,
+    /// A fetch is under way already; the call waits for it.
+    Join,
+    /// A fetch that began after the call came did not bring it: the token is refused.
+    NotThere,
+    /// It was looked for in vain a moment ago: the token is refused.
+    Remembered,
+    /// Unknown key ids have caused enough fetches for now: the token is refused.
+    Limited,
+    /// The issuer does not answer: nobody knows.
+    Unavailable,
+}
+
+/// Why a key of a set is skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SkippedKey(pub(super) Skipped);
+
+/// Whether the keys of an issuer can be relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeySetHealth {
+    /// Fetched within its freshness, or given.
+    Fresh,
+    /// Older, and still used.
+    Stale {
+        /// How long ago it was fetched.
+        age: Duration,
+    },
+    /// There are no usable keys: calls that need a token of this issuer are answered UNAVAILABLE.
+    Unavailable,
+}
+
+/// Who is told.
+#[derive(Clone, Default)]
+pub(crate) struct Listener(pub(crate) Option<Arc<Callback>>);
+
+type Callback = dyn Fn(&str, &KeySetEvent<'_>) + Send + Sync;
+
+impl UnknownKey {
+    /// The name in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fetch => "fetch",
+            Self::Join => "join",
+            Self::NotThere => "not_there",
+            Self::Remembered => "remembered",
+            Self::Limited => "limited",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl fmt::Display for SkippedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Listener" } else { "none" })
+    }
+}
+
+impl Listener {
+    pub(crate) fn tell_skipped(&self, issuer: &str, position: usize, reason: Skipped) {
+        self.tell(issuer, &KeySetEvent::KeySkipped { position, reason: SkippedKey(reason) });
+    }
+
+    pub(super) fn tell(&self, issuer: &str, event: &KeySetEvent<'_>) {
+        log(issuer, event);
+        #[cfg(feature = "metrics")]
+        measure(issuer, event);
+        // A callback that panics must not end the refreshing.
+        if let Some(callback) = &self.0
+            && catch_unwind(AssertUnwindSafe(|| callback(issuer, event))).is_err()
+        {
+            tracing::error!(target: "grpc_auth", issuer, "the callback for key-set events panicked");
+        }
+    }
+}
+
+fn log(issuer: &str, event: &KeySetEvent<'_>) {
+    use std::error::Error as _;
+
+    use tracing::{debug, info, warn};
+
+    match event {
+        KeySetEvent::RefreshStarted { forced } => {
+            debug!(target: "grpc_auth", issuer, forced, "the key set is fetched");
+        }
+        KeySetEvent::RefreshSucceeded { generation, added: 0, removed: 0, not_modified } => {
+            debug!(target: "grpc_auth", issuer, generation, not_modified, "the key set is as before");
+        }
+        KeySetEvent::RefreshSucceeded { generation, added, removed, .. } => {
+            info!(target: "grpc_auth", issuer, generation, added, removed, "the key set was fetched");
+        }
+        KeySetEvent::RefreshFailed { error, consecutive } => {
+            let cause = error.source().map(ToString::to_string);
+            warn!(
+                target: "grpc_auth",
+                issuer, consecutive, %error, cause,
+                "the key set could not be fetched"
+            );
+        }
+        KeySetEvent::UnknownKey { decision } => {
+            debug!(target: "grpc_auth", issuer, decision = decision.as_str(), "unknown key id");
+        }
+        KeySetEvent::ServingStale { age } => {
+            warn!(
+                target: "grpc_auth",
+                issuer, age_seconds = age.as_secs(),
+                "the issuer does not answer; its last known keys still serve"
+            );
+        }
+        KeySetEvent::KeySkipped { position, reason } => {
+            warn!(
+                target: "grpc_auth",
+                issuer, position, %reason,
+                "a key of the key set is skipped"
+            );
+        }
+    }
+}
+
+/// Labels are bounded: configured issuers and the names of variants.
+#[cfg(feature = "metrics")]
+fn measure(issuer: &str, event: &KeySetEvent<'_>) {
+    use metrics::{counter, gauge};
+
+    let issuer = issuer.to_owned();
+    match event {
+        KeySetEvent::RefreshStarted { .. } => {}
+        KeySetEvent::RefreshSucceeded { generation, added, removed, not_modified } => {
+            let result = match (not_modified, added + removed) {
+                (true, _) => "not_modified",
+                (false, 0) => "unchanged",
+                (false, _) => "changed",
+            };
+            counter!("grpc_auth_key_set_fetches_total", "issuer" => issuer.clone(), "result" => result)
+                .increment(1);
+            #[expect(clippy::cast_precision_loss, reason = "nobody counts 2^52 rotations")]
+            gauge!("grpc_auth_key_set_generation", "issuer" => issuer).set(*generation as f64);
+        }
+        KeySetEvent::RefreshFailed { error, .. } => {
+            counter!(
+                "grpc_auth_key_set_fetches_total",
+                "issuer" => issuer, "result" => error.kind()
+            )
+            .increment(1);
+        }
+        KeySetEvent::UnknownKey { decision } => {
+            counter!(
+                "grpc_auth_unknown_keys_total",
+                "issuer" => issuer, "decision" => decision.as_str()
+            )
+            .increment(1);
+        }
+        KeySetEvent::ServingStale { age } => {
+            gauge!("grpc_auth_key_set_stale_age_seconds", "issuer" => issuer)
+                .set(age.as_secs_f64());
+        }
+        KeySetEvent::KeySkipped { .. } => {
+            counter!("grpc_auth_keys_skipped_total", "issuer" => issuer).increment(1);
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! When to fetch keys, whom to let wait, whom to refuse: decisions only. No network, no task, no
+//! sleep; time and chance are handed in.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::event::UnknownKey;
+use super::settings::KeySetSettings;
+use super::unknown::{Bucket, Memory};
+
+/// The life of one key set.
+#[derive(Debug)]
+pub(super) struct Lifecycle {
+    settings: Arc<KeySetSettings>,
+    held: Option<Held>,
+    /// Fetches that were begun so far.
+    begun: u64,
+    /// The number of the last one that succeeded, and of the last one that failed.
+    succeeded: u64,
+    failed: u64,
+    running: bool,
+    requested: Option<Request>,
+    /// Failures in a row.
+    failures: u32,
+    /// After a failure: when to try again, and when that was decided.
+    pause: Option<(SystemTime, SystemTime)>,
+    bucket: Bucket,
+    memory: Memory,
+}
+
+/// The times of the key set that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) fetched_at: SystemTime,
+    pub(super) fresh_until: SystemTime,
+    pub(super) refresh_at: SystemTime,
+    pub(super) stale_until: SystemTime,
+}
+
+/// Why a fetch is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Request {
+    /// The set grows old, or was never there.
+    Scheduled,
+    /// A token names a key that is not in it: caches on the way stand aside.
+    Forced,
+}
+
+/// What the task does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Fetch(Request),
+    /// Looks again at this time, or when it is told to.
+    At(SystemTime),
+    /// Waits until it is told to look.
+    Idle,
+}
+
+/// What happens to a call that needs keys which are not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// A fetch is under way or about to begin.
+    Wait,
+    /// The issuer does not answer.
+    Unavailable,
+    /// There is no such key.
+    Refuse,
+}
+
+/// When a token came, counted in fetches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Arrival(u64);
+
+impl Lifecycle {
+    pub(super) fn new(settings: Arc<KeySetSettings>, now: SystemTime) -> Self {
+        Self {
+            held: None,
+            begun: 0,
+            succeeded: 0,
+            failed: 0,
+            running: false,
+            requested: None,
+            failures: 0,
+            pause: None,
+            bucket: Bucket::new(&settings, now),
+            memory: Memory::new(&settings),
+            settings,
+        }
+    }
+
+    pub(super) fn arrival(&self) -> Arrival {
+        Arrival(self.begun)
+    }
+
+    pub(super) fn held(&self) -> Option<Held> {
+        self.held
+    }
+
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// The span of time in which calls need not report themselves.
+    pub(super) fn quiet(&self, now: SystemTime) -> (SystemTime, SystemTime) {
+        let far = now + Duration::from_secs(24 * 60 * 60);
+        let end = match self.held {
+            // Its end will report itself.
+            _ if self.running || self.requested.is_some() => far,
+            Some(held) => {
+                self.pause_end(now).map_or(held.refresh_at, |end| end.max(held.refresh_at))
+            }
+            None => far,
+        };
+        (self.held.map_or(now, |held| held.fetched_at), end)
+    }
+
+    /// A call used a key outside of the quiet time. Tells whether a fetch is wanted now.
+    pub(super) fn used(&mut self, now: SystemTime) -> bool {
+        if self.is_due(now) && self.pause_end(now).is_none() {
+            return self.request(Request::Scheduled);
+        }
+        false
+    }
+
+    /// What the task does next.
+    pub(super) fn next(&self, now: SystemTime) -> Next {
+        if let Some(request) = self.requested {
+            return Next::Fetch(request);
+        }
+        let retries_alone = self.is_cold(now) && self.failures > 0;
+        let refreshes_alone = self.settings.is_eager() && self.held.is_some();
+        if !(retries_alone || refreshes_alone) {
+            return Next::Idle;
+        }
+        let due = self.held.filter(|_| !self.is_due(now)).map(|held| held.refresh_at);
+        match (due, self.pause_end(now)) {
+            (None, None) => Next::Fetch(Request::Scheduled),
+            (due, pause) => Next::At(due.max(pause).unwrap_or(now)),
+        }
+    }
+
+    /// Asks for the first fetch, or for one more.
+    pub(super) fn request(&mut self, request: Request) -> bool {
+        if self.running {
+            return false;
+        }
+        self.requested = self.requested.max(Some(request));
+        true
+    }
+
+    /// A fetch begins.
+    pub(super) fn begin(&mut self) -> Request {
+        self.begun += 1;
+        self.running = true;
+        self.requested.take().unwrap_or(Request::Scheduled)
+    }
+
+    /// It brought a usable key set.
+    pub(super) fn succeed(
+        &mut self,
+        now: SystemTime,
+        max_age: Option<Duration>,
+        roll: f64,
+    ) -> Held {
+        let freshness = self.settings.freshness(max_age);
+        let held = Held {
+            fetched_at: now,
+            fresh_until: now + freshness,
+            refresh_at: now + self.settings.refresh_after(freshness, roll),
+            stale_until: now + self.settings.lifetime(freshness),
+        };
+        self.held = Some(held);
+        self.running = false;
+        self.succeeded = self.begun;
+        self.failures = 0;
+        self.pause = None;
+        held
+    }
+
+    /// It did not. What is held stays.
+    pub(super) fn fail(&mut self, now: SystemTime, retry_after: Option<Duration>, roll: f64) {
+        self.running = false;
+        self.failed = self.begun;
+        let doublings = self.failures;
+        self.failures = self.failures.saturating_add(1);
+        let longest =
+            if self.is_cold(now) { self.settings.first_retry } else { self.settings.last_retry };
+        let backoff = self
+            .settings
+            .first_retry
+            .saturating_mul(2_u32.saturating_pow(doublings))
+            .min(longest)
+            .mul_f64(roll.clamp(0.0, 1.0));
+        self.pause = Some((now, now + backoff.max(retry_after.unwrap_or_default())));
+    }
+
+    /// A call needs any keys, and there are none that may be used.
+    pub(super) fn need_keys(&mut self, now: SystemTime) -> Answer {
+        if self.failures > 0 && !self.is_forgotten(now) {
+            // Keys that served through an outage until now were asked for rarely. From here on it
+            // is as at a cold start.
+            if let Some((since, end)) = self.pause
+                && self.held.is_some_and(|held| since < held.stale_until)
+            {
+                self.pause = Some((now, end.min(now + self.settings.first_retry)));
+            }
+            return Answer::Unavailable;
+        }
+        self.request(Request::Scheduled);
+        Answer::Wait
+    }
+
+    /// A call needs a key that the set does not have.
+    pub(super) fn need_key(
+        &mut self,
+        now: SystemTime,
+        kid: &str,
+        arrival: Arrival,
+    ) -> (Answer, UnknownKey) {
+        if self.memory.holds(kid, now) {
+            return (Answer::Refuse, UnknownKey::Remembered);
+        }
+        if self.succeeded > arrival.0 {
+            self.memory.insert(kid, now);
+            return (Answer::Refuse, UnknownKey::NotThere);
+        }
+        if self.running || self.requested.is_some() {
+            return (Answer::Wait, UnknownKey::Join);
+        }
+        if self.failed > arrival.0 || self.pause_end(now).is_some() {
+            return (Answer::Unavailable, UnknownKey::Unavailable);
+        }
+        if !self.bucket.take(now) {
+            return (Answer::Refuse, UnknownKey::Limited);
+        }
+        self.request(Request::Forced);
+        (Answer::Wait, UnknownKey::Fetch)
+    }
+
+    /// Nobody asked for so long that the last failure says nothing any more.
+    fn is_forgotten(&self, now: SystemTime) -> bool {
+        let long_ago = |end: SystemTime| {
+            now.duration_since(end).is_ok_and(|passed| passed >= self.settings.last_retry)
+        };
+        !self.running && self.pause.is_none_or(|(since, end)| now < since || long_ago(end))
+    }
+
+    /// Without keys that may be used.
+    fn is_cold(&self, now: SystemTime) -> bool {
+        self.held.is_none_or(|held| now >= held.stale_until)
+    }
+
+    /// Time to fetch again; also when the clock was set back before the last time.
+    fn is_due(&self, now: SystemTime) -> bool {
+        self.held.is_none_or(|held| now >= held.refresh_at || now < held.fetched_at)
+    }
+
+    /// Until when nothing is fetched after a failure. A clock that was set back ends it.
+    fn pause_end(&self, now: SystemTime) -> Option<SystemTime> {
+        let (since, end) = self.pause?;
+        (since <= now && now < end).then_some(end)
+    }
+}
+
+#[cfg(test)]
+#[path = "lifecycle_tests.rs"]
+mod tests;

@@ -1,0 +1,247 @@
+//! How key sets are kept: every number by its name, with its default.
+
+use std::time::Duration;
+
+use crate::error::ConfigError;
+
+/// The shortest time that an issuer can ask for its keys to be kept.
+const MIN_MAX_AGE: Duration = Duration::from_secs(60);
+/// The longest.
+const MAX_MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+/// No fetch takes longer, whatever is configured.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// When the keys of the issuers are fetched again, and what an outage is allowed to last; set by
+/// [`ResourceServerBuilder::key_sets`](crate::ResourceServerBuilder::key_sets).
+///
+/// ```
+/// use std::time::Duration;
+/// use grpc_auth::{RefreshMode, ResourceServer};
+///
+/// let builder = ResourceServer::oidc("https://issuer.example.com").audience("api").key_sets(
+///     |key_sets| {
+///         key_sets.refresh = RefreshMode::Every(Duration::from_secs(60 * 60));
+///         key_sets.outage = Duration::from_secs(4 * 60 * 60);
+///     },
+/// );
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct KeySetSettings {
+    /// How long a key set is fresh. Default 15 min. A `Cache-Control: max-age` of the issuer's wins
+    /// (RFC 9111 §5.2.2.1), from a minute to a day.
+    pub ttl: Duration,
+    /// What makes a refresh due. Default: use.
+    pub refresh: RefreshMode,
+    /// At which part of its freshness a key set is fetched again, so that it never goes stale while
+    /// the issuer answers. Default 0.8, drawn anew from 10 % around it each time.
+    pub refresh_ahead: f64,
+    /// How long the last key set serves at least when the issuer does not answer, counted from
+    /// when it was fetched; ten times its freshness if that is longer. Default 1 h. After that,
+    /// calls that need a token are answered UNAVAILABLE.
+    pub outage: Duration,
+    /// How long to wait for a connection. Default 2 s.
+    pub connect_timeout: Duration,
+    /// How long a fetch may take, with discovery and a retry. Default 5 s, at most 30 s.
+    pub timeout: Duration,
+    /// How long a call waits for keys before it is answered UNAVAILABLE. Default 5 s.
+    pub wait: Duration,
+    /// How many fetches unknown key ids can cause at once. Default 3.
+    pub unknown_key_burst: u32,
+    /// After how long unknown key ids can cause one more. Default 30 s.
+    pub unknown_key_interval: Duration,
+    /// How many unknown key ids are remembered. Default 1,024.
+    pub unknown_key_memory: usize,
+    /// For how long each is remembered and refused without a fetch. Default 30 s.
+    pub unknown_key_forget: Duration,
+    /// How long to wait after a first failure; doubled with each further one, and drawn from zero
+    /// up to that. Default 1 s.
+    pub first_retry: Duration,
+    /// The longest such pause. Default 60 s; without any usable key it is never longer than
+    /// `first_retry`, so that the service is back as soon as its issuer is.
+    pub last_retry: Duration,
+    /// After how long the issuer is asked again where its keys are. Default 24 h; also when they
+    /// are not there (404, 410).
+    pub rediscover: Duration,
+}
+
+/// What makes a refresh of a key set due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RefreshMode {
+    /// A call that comes late in the set's freshness: an idle server asks nobody for anything.
+    WhileInUse,
+    /// The same moment, with calls or without.
+    Eager,
+    /// This much time since the last fetch, with calls or without, whatever `max-age` says. From a
+    /// minute to a day.
+    Every(Duration),
+}
+
+impl Default for KeySetSettings {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            ttl: seconds(15 * 60),
+            refresh: RefreshMode::WhileInUse,
+            refresh_ahead: 0.8,
+            outage: seconds(60 * 60),
+            connect_timeout: seconds(2),
+            timeout: seconds(5),
+            wait: seconds(5),
+            unknown_key_burst: 3,
+            unknown_key_interval: seconds(30),
+            unknown_key_memory: 1024,
+            unknown_key_forget: seconds(30),
+            first_retry: seconds(1),
+            last_retry: seconds(60),
+            rediscover: seconds(24 * 60 * 60),
+        }
+    }
+}
+
+impl KeySetSettings {
+    /// Settings that contradict each other would show in an outage, years later.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |setting, help| Err(ConfigError::KeySetSetting { setting, help });
+        let day = MIN_MAX_AGE..=MAX_MAX_AGE;
+        if !day.contains(&self.ttl) {
+            return wrong("ttl", "write a time from a minute to a day");
+        }
+        if let RefreshMode::Every(interval) = self.refresh
+            && !day.contains(&interval)
+        {
+            return wrong(
+                "refresh",
+                "write `RefreshMode::Every` with a time from a minute to a day",
+            );
+        }
+        if !(0.1..=0.9).contains(&self.refresh_ahead) {
+            return wrong("refresh_ahead", "write a part from 0.1 to 0.9");
+        }
+        if self.timeout.is_zero() || self.timeout > LONGEST_TIMEOUT {
+            return wrong("timeout", "write a time up to 30 s");
+        }
+        if self.connect_timeout.is_zero() || self.connect_timeout > self.timeout {
+            return wrong("connect_timeout", "write a time up to `timeout`");
+        }
+        if self.latest_refresh(self.ttl) + self.timeout > self.ttl {
+            return wrong(
+                "refresh_ahead",
+                "a refresh that begins so late ends after `ttl`: write a smaller part, a longer \
+                 `ttl`, or a shorter `timeout`",
+            );
+        }
+        if self.outage < self.ttl {
+            return wrong("outage", "write at least `ttl`: until then the keys are fresh");
+        }
+        if self.unknown_key_burst == 0 {
+            return wrong(
+                "unknown_key_burst",
+                "write at least 1, or no sudden rotation is noticed",
+            );
+        }
+        if self.unknown_key_interval >= self.ttl {
+            return wrong("unknown_key_interval", "write less than `ttl`: that refreshes as well");
+        }
+        if self.first_retry.is_zero() || self.first_retry > self.last_retry {
+            return wrong("first_retry", "write more than zero, and at most `last_retry`");
+        }
+        Ok(())
+    }
+
+    /// How long an answer is fresh.
+    pub(super) fn freshness(&self, max_age: Option<Duration>) -> Duration {
+        match (self.refresh, max_age) {
+            (RefreshMode::Every(interval), _) => interval,
+            (_, Some(max_age)) => max_age.clamp(MIN_MAX_AGE, MAX_MAX_AGE),
+            (_, None) => self.ttl,
+        }
+    }
+
+    /// When it is to be fetched again; `roll` is drawn from 0 to 1.
+    pub(super) fn refresh_after(&self, freshness: Duration, roll: f64) -> Duration {
+        match self.refresh {
+            RefreshMode::Every(interval) => interval,
+            RefreshMode::WhileInUse | RefreshMode::Eager => {
+                freshness.mul_f64(self.refresh_ahead * (0.9 + 0.2 * roll.clamp(0.0, 1.0)))
+            }
+        }
+    }
+
+    fn latest_refresh(&self, freshness: Duration) -> Duration {
+        match self.refresh {
+            // Here a set is as old as that and no older.
+            RefreshMode::Every(_) => Duration::ZERO,
+            RefreshMode::WhileInUse | RefreshMode::Eager => self.refresh_after(freshness, 1.0),
+        }
+    }
+
+    /// Until when it serves if the issuer does not answer.
+    pub(super) fn lifetime(&self, freshness: Duration) -> Duration {
+        (freshness * 10).max(self.outage)
+    }
+
+    /// Whether refreshes come without calls.
+    pub(super) fn is_eager(&self) -> bool {
+        self.refresh != RefreshMode::WhileInUse
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contradictions_are_named() {
+        assert!(KeySetSettings::default().check().is_ok());
+        let seconds = Duration::from_secs;
+        let cases: [(&str, fn(&mut KeySetSettings)); 13] = [
+            ("ttl", |s| s.ttl = Duration::from_secs(59)),
+            ("ttl", |s| s.ttl = Duration::from_secs(86_401)),
+            ("refresh", |s| s.refresh = RefreshMode::Every(Duration::from_secs(59))),
+            ("refresh_ahead", |s| s.refresh_ahead = 0.91),
+            ("refresh_ahead", |s| s.refresh_ahead = f64::NAN),
+            ("refresh_ahead", |s| {
+                (s.ttl, s.refresh_ahead, s.timeout) =
+                    (Duration::from_secs(60), 0.85, Duration::from_secs(10));
+            }),
+            ("timeout", |s| s.timeout = Duration::from_secs(31)),
+            ("connect_timeout", |s| s.connect_timeout = Duration::from_secs(6)),
+            ("outage", |s| s.outage = Duration::from_secs(14 * 60)),
+            ("unknown_key_burst", |s| s.unknown_key_burst = 0),
+            ("unknown_key_interval", |s| s.unknown_key_interval = Duration::from_secs(900)),
+            ("first_retry", |s| s.first_retry = Duration::ZERO),
+            ("first_retry", |s| s.first_retry = Duration::from_secs(61)),
+        ];
+        for (name, change) in cases {
+            let mut settings = KeySetSettings::default();
+            change(&mut settings);
+            match settings.check() {
+                Err(ConfigError::KeySetSetting { setting, .. }) => assert_eq!(setting, name),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        let every = RefreshMode::Every(seconds(3600));
+        assert!(KeySetSettings { refresh: every, ..Default::default() }.check().is_ok());
+    }
+
+    #[test]
+    fn max_age_wins_within_bounds_and_not_over_a_fixed_interval() {
+        let seconds = Duration::from_secs;
+        let settings = KeySetSettings::default();
+        for (max_age, fresh) in
+            [(None, 900), (Some(0), 60), (Some(300), 300), (Some(u64::MAX), 86_400)]
+        {
+            assert_eq!(settings.freshness(max_age.map(seconds)), seconds(fresh), "{max_age:?}");
+        }
+        let every = RefreshMode::Every(seconds(3600));
+        let hourly = KeySetSettings { refresh: every, ..Default::default() };
+        assert_eq!(hourly.freshness(Some(seconds(60))), seconds(3600));
+        assert_eq!(hourly.refresh_after(seconds(3600), 0.3), seconds(3600));
+        assert_eq!(settings.refresh_after(seconds(1000), 0.0), seconds(720));
+        assert_eq!(settings.refresh_after(seconds(1000), 1.0), seconds(880));
+        assert_eq!(settings.lifetime(seconds(900)), seconds(9000));
+        assert_eq!(settings.lifetime(seconds(60)), seconds(3600));
+    }
+}

@@ -1,0 +1,368 @@
+//! The keys of one issuer: a snapshot that calls read without a lock, and the task that keeps it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use arc_swap::{ArcSwapOption, Guard};
+use aws_lc_rs::rand;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use super::event::{KeySetEvent, KeySetHealth, Listener};
+use super::fetch::{FetchError, Fetched, KeyFetcher};
+use super::lifecycle::{Answer, Arrival, Lifecycle, Next, Request};
+use super::set::KeySet;
+use super::settings::KeySetSettings;
+use crate::clock::Clock;
+
+/// The keys of one issuer as they are known now.
+#[derive(Debug)]
+pub(crate) struct KeySource {
+    shared: Arc<Shared>,
+    /// None for keys that were given.
+    task: Option<JoinHandle<()>>,
+}
+
+/// Keys that may be used until their time is over.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) keys: Arc<KeySet>,
+    pub(crate) generation: u64,
+    /// None for keys that were given.
+    pub(crate) stale_until: Option<SystemTime>,
+}
+
+/// What a call does when a key is missing.
+#[derive(Debug)]
+pub(crate) enum Missing {
+    /// Looks again when this is over.
+    Wait(Waiting),
+    Unavailable,
+    /// The issuer has no such key.
+    Unknown,
+}
+
+/// A fetch that a call waits for.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    /// Counts fetches that ended.
+    pub(crate) finished: watch::Receiver<u64>,
+    /// How long a call may wait.
+    pub(crate) longest: Duration,
+    pub(crate) arrival: Arrival,
+}
+
+#[derive(Debug)]
+struct Shared {
+    issuer: Box<str>,
+    snapshot: ArcSwapOption<Snapshot>,
+    /// That of the snapshot: what a cached verdict is compared with.
+    generation: AtomicU64,
+    /// Calls between these times, in milliseconds since 1970, need not report themselves.
+    quiet_from: AtomicU64,
+    quiet_until: AtomicU64,
+    clock: Clock,
+    refresh: Option<Refresh>,
+}
+
+#[derive(Debug)]
+struct Refresh {
+    lifecycle: Mutex<Lifecycle>,
+    settings: Arc<KeySetSettings>,
+    wake: Notify,
+    /// Counts fetches that ended.
+    finished: watch::Sender<u64>,
+    listener: Listener,
+}
+
+impl KeySource {
+    /// Keys that never change.
+    pub(crate) fn given(issuer: &str, keys: KeySet) -> Self {
+        let snapshot = Snapshot { keys: Arc::new(keys), generation: 1, stale_until: None };
+        let shared = Shared {
+            issuer: issuer.into(),
+            snapshot: ArcSwapOption::from_pointee(snapshot),
+            generation: AtomicU64::new(1),
+            quiet_from: AtomicU64::new(0),
+            quiet_until: AtomicU64::new(u64::MAX),
+            clock: Clock::system(),
+            refresh: None,
+        };
+        Self { shared: Arc::new(shared), task: None }
+    }
+
+    /// Keys that are fetched; the first time before this returns, if `first` says so. A failure is
+    /// handed out and does not matter here: the task goes on.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub(crate) async fn fetched(
+        mut fetcher: KeyFetcher,
+        settings: Arc<KeySetSettings>,
+        listener: Listener,
+        first: bool,
+    ) -> (Self, Result<(), FetchError>) {
+        let clock = fetcher.clock.clone();
+        let now = clock.now();
+        let shared = Arc::new(Shared {
+            issuer: fetcher.issuer.clone(),
+            snapshot: ArcSwapOption::empty(),
+            generation: AtomicU64::new(0),
+            quiet_from: AtomicU64::new(0),
+            quiet_until: AtomicU64::new(u64::MAX),
+            clock,
+            refresh: Some(Refresh {
+                lifecycle: Mutex::new(Lifecycle::new(Arc::clone(&settings), now)),
+                settings,
+                wake: Notify::new(),
+                finished: watch::Sender::new(0),
+                listener,
+            }),
+        });
+        let mut outcome = Ok(());
+        if first && let Some(refresh) = &shared.refresh {
+            outcome = shared.fetch(refresh, &mut fetcher).await;
+        }
+        let task = tokio::spawn(Arc::clone(&shared).keep(fetcher));
+        (Self { shared, task: Some(task) }, outcome)
+    }
+
+    /// The present snapshot; none before the first successful fetch and when it is too old.
+    pub(crate) fn load(&self, now: SystemTime) -> Guard<Option<Arc<Snapshot>>> {
+        self.report_use(now);
+        let snapshot = self.shared.snapshot.load();
+        let too_old = |snapshot: &Arc<Snapshot>| snapshot.stale_until.is_some_and(|end| now >= end);
+        if snapshot.as_ref().is_some_and(too_old) { Guard::from_inner(None) } else { snapshot }
+    }
+
+    /// Whether a verdict that rests on this generation of the keys still does.
+    pub(crate) fn is_current(&self, generation: u64, now: SystemTime) -> bool {
+        self.report_use(now);
+        self.shared.generation.load(Ordering::Acquire) == generation
+    }
+
+    fn report_use(&self, now: SystemTime) {
+        let (from, until) = (&self.shared.quiet_from, &self.shared.quiet_until);
+        let quiet = from.load(Ordering::Relaxed)..until.load(Ordering::Relaxed);
+        if !quiet.contains(&milliseconds(now)) {
+            self.shared.report_use(now);
+        }
+    }
+
+    /// There are no keys that may be used: is it worth to wait for some?
+    pub(crate) fn need_keys(&self, now: SystemTime) -> Missing {
+        let Some(refresh) = &self.shared.refresh else { return Missing::Unavailable };
+        let mut lifecycle = refresh.lock();
+        let answer = lifecycle.need_keys(now);
+        self.shared.missing(refresh, &lifecycle, answer, lifecycle.arrival())
+    }
+
+    /// The set of this generation has no such key: is it worth to fetch it again? `arrival` is that
+    /// of a call that waited before.
+    pub(crate) fn need_key(&self, now: SystemTime, kid: &str, arrival: Option<Arrival>) -> Missing {
+        let Some(refresh) = &self.shared.refresh else { return Missing::Unknown };
+        let (missing, decision) = {
+            let mut lifecycle = refresh.lock();
+            let arrival = arrival.unwrap_or(lifecycle.arrival());
+            let (answer, decision) = lifecycle.need_key(now, kid, arrival);
+            (self.shared.missing(refresh, &lifecycle, answer, arrival), decision)
+        };
+        self.shared.tell(refresh, &KeySetEvent::UnknownKey { decision });
+        missing
+    }
+
+    pub(crate) fn health(&self) -> KeySetHealth {
+        let Some(refresh) = &self.shared.refresh else { return KeySetHealth::Fresh };
+        let now = self.shared.clock.now();
+        match refresh.lock().held() {
+            Some(held) if now < held.fresh_until => KeySetHealth::Fresh,
+            Some(held) if now < held.stale_until => {
+                KeySetHealth::Stale { age: now.duration_since(held.fetched_at).unwrap_or_default() }
+            }
+            _ => KeySetHealth::Unavailable,
+        }
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        &self.shared.issuer
+    }
+}
+
+impl Drop for KeySource {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl Refresh {
+    /// Decisions leave the lifecycle whole, whatever panics around them.
+    fn lock(&self) -> MutexGuard<'_, Lifecycle> {
+        self.lifecycle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn missing(
+        &self,
+        refresh: &Refresh,
+        lifecycle: &Lifecycle,
+        answer: Answer,
+        arrival: Arrival,
+    ) -> Missing {
+        self.publish(lifecycle);
+        refresh.wake.notify_one();
+        match answer {
+            // Subscribed under the lock: no fetch can end unnoticed.
+            Answer::Wait => Missing::Wait(Waiting {
+                finished: refresh.finished.subscribe(),
+                longest: refresh.settings.wait,
+                arrival,
+            }),
+            Answer::Unavailable => Missing::Unavailable,
+            Answer::Refuse => Missing::Unknown,
+        }
+    }
+
+    #[cold]
+    fn report_use(&self, now: SystemTime) {
+        let Some(refresh) = &self.refresh else { return };
+        let mut lifecycle = refresh.lock();
+        let is_wanted = lifecycle.used(now);
+        self.publish(&lifecycle);
+        drop(lifecycle);
+        if is_wanted {
+            refresh.wake.notify_one();
+        }
+    }
+
+    fn publish(&self, lifecycle: &Lifecycle) {
+        let (from, until) = lifecycle.quiet(self.clock.now());
+        self.quiet_from.store(milliseconds(from), Ordering::Relaxed);
+        self.quiet_until.store(milliseconds(until), Ordering::Relaxed);
+    }
+
+    /// Fetches whenever the lifecycle says so, until it is aborted.
+    async fn keep(self: Arc<Self>, mut fetcher: KeyFetcher) {
+        let Some(refresh) = &self.refresh else { return };
+        loop {
+            let now = self.clock.now();
+            let next = refresh.lock().next(now);
+            match next {
+                Next::Fetch(_) => {
+                    // What went wrong has been told, and decides on the next step.
+                    let _ = self.fetch(refresh, &mut fetcher).await;
+                }
+                Next::At(time) => {
+                    let pause = time.duration_since(now).unwrap_or_default();
+                    let _ = self.clock.timeout(pause, refresh.wake.notified()).await;
+                }
+                Next::Idle => refresh.wake.notified().await,
+            }
+        }
+    }
+
+    async fn fetch(&self, refresh: &Refresh, fetcher: &mut KeyFetcher) -> Result<(), FetchError> {
+        let request = refresh.lock().begin();
+        self.tell(refresh, &KeySetEvent::RefreshStarted { forced: request == Request::Forced });
+        if self
+            .snapshot
+            .load()
+            .as_ref()
+            .is_some_and(|snapshot| snapshot.stale_until.is_some_and(|end| self.clock.now() >= end))
+        {
+            fetcher.forget();
+        }
+        let timeout = refresh.settings.timeout;
+        let outcome = self
+            .clock
+            .timeout(timeout, fetcher.fetch(request))
+            .await
+            .unwrap_or(Err(FetchError::Timeout(timeout)));
+        let result = match outcome {
+            Ok(fetched) => {
+                self.succeed(refresh, fetched);
+                Ok(())
+            }
+            Err(error) => {
+                self.fail(refresh, &error);
+                Err(error)
+            }
+        };
+        refresh.finished.send_modify(|finished| *finished += 1);
+        result
+    }
+
+    fn succeed(&self, refresh: &Refresh, fetched: Fetched) {
+        let now = self.clock.now();
+        let before = self.snapshot.load_full();
+        let not_modified = matches!(fetched, Fetched::NotModified { .. });
+        let (keys, max_age) = match (fetched, &before) {
+            (Fetched::Keys { set, skipped, max_age }, _) => {
+                for (position, reason) in skipped {
+                    refresh.listener.tell_skipped(&self.issuer, position, reason);
+                }
+                (Arc::new(set), max_age)
+            }
+            (Fetched::NotModified { max_age }, Some(before)) => (Arc::clone(&before.keys), max_age),
+            // Not asked for without a set: there is nothing to confirm.
+            (Fetched::NotModified { .. }, None) => return,
+        };
+        let old = before.as_ref().map(|before| before.keys.identities()).unwrap_or_default();
+        let new = keys.identities();
+        let added = new.iter().filter(|key| !old.contains(key)).count();
+        let removed = old.iter().filter(|key| !new.contains(key)).count();
+        let generation = before.map_or(0, |before| before.generation)
+            + u64::from(added + removed > 0 || old.is_empty());
+
+        let mut lifecycle = refresh.lock();
+        let held = lifecycle.succeed(now, max_age, roll());
+        let stale_until = Some(held.stale_until);
+        // In this order: whoever sees the new generation finds the new keys.
+        self.snapshot.store(Some(Arc::new(Snapshot { keys, generation, stale_until })));
+        self.generation.store(generation, Ordering::Release);
+        self.publish(&lifecycle);
+        drop(lifecycle);
+        self.tell(
+            refresh,
+            &KeySetEvent::RefreshSucceeded { generation, added, removed, not_modified },
+        );
+    }
+
+    fn fail(&self, refresh: &Refresh, error: &FetchError) {
+        let now = self.clock.now();
+        let (consecutive, held) = {
+            let mut lifecycle = refresh.lock();
+            lifecycle.fail(now, error.retry_after(), roll());
+            self.publish(&lifecycle);
+            (lifecycle.failures(), lifecycle.held())
+        };
+        self.tell(refresh, &KeySetEvent::RefreshFailed { error, consecutive });
+        if let Some(held) = held
+            && (held.fresh_until..held.stale_until).contains(&now)
+        {
+            let age = now.duration_since(held.fetched_at).unwrap_or_default();
+            self.tell(refresh, &KeySetEvent::ServingStale { age });
+        }
+    }
+
+    fn tell(&self, refresh: &Refresh, event: &KeySetEvent<'_>) {
+        refresh.listener.tell(&self.issuer, event);
+    }
+}
+
+fn milliseconds(time: SystemTime) -> u64 {
+    let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// From 0 to 1, by chance: replicas that start together do not refresh together.
+fn roll() -> f64 {
+    let mut bytes = [0; 4];
+    match rand::fill(&mut bytes) {
+        Ok(()) => f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX),
+        Err(_) => 0.5,
+    }
+}

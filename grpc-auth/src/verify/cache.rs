@@ -1,0 +1,272 @@
+//! Tokens that were verified before: a table of fixed size, read without a lock.
+//!
+//! It is built like a processor's cache. A token's hash chooses a set of eight places, in one of
+//! which it stands or nowhere; a tag beside each place says whether it is worth to look. What is
+//! inserted displaces what was not used lately, in its set alone. There is nothing to clean up, and
+//! no order to keep.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwapOption;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+
+use super::trusted::TrustedIssuer;
+use crate::clock::Clock;
+use crate::error::ConfigError;
+use crate::principal::Principal;
+
+/// How many verified tokens are remembered, and for how long; set by
+/// [`ResourceServerBuilder::token_cache`](crate::ResourceServerBuilder::token_cache).
+///
+/// What is remembered is that a token is genuine, never what its caller may do. It is forgotten
+/// when it expires, when a key of its issuer changes, and after `max_age`. Tokens that are refused
+/// are never remembered: they take no room and displace nothing.
+///
+/// ```
+/// use grpc_auth::{ResourceServer, TokenCache};
+///
+/// let builder = ResourceServer::oidc("https://issuer.example.com").token_cache(TokenCache::off());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenCache {
+    /// How many tokens at most. Default 8,192; rounded up to a power of two. 0 switches it off.
+    pub entries: usize,
+    /// How many bytes of tokens and claims at most. Default 32 MiB.
+    pub bytes: usize,
+    /// For how long a token is believed without looking at it again. Default 5 min.
+    pub max_age: Duration,
+}
+
+impl TokenCache {
+    /// Verifies every token of every call.
+    #[must_use]
+    pub fn off() -> Self {
+        Self { entries: 0, ..Self::default() }
+    }
+
+    /// Remembers so many tokens.
+    #[must_use]
+    pub fn entries(mut self, entries: usize) -> Self {
+        self.entries = entries;
+        self
+    }
+
+    /// Remembers tokens up to so many bytes.
+    #[must_use]
+    pub fn bytes(mut self, bytes: usize) -> Self {
+        self.bytes = bytes;
+        self
+    }
+
+    /// Remembers a token for so long.
+    #[must_use]
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = max_age;
+        self
+    }
+
+    pub(crate) fn check(self) -> Result<(), ConfigError> {
+        let wrong = |setting, help| Err(ConfigError::TokenCacheSetting { setting, help });
+        if self.entries > 1 << 24 {
+            return wrong("entries", "write at most 16,777,216");
+        }
+        if self.entries > 0 && self.bytes < 64 * 1024 {
+            return wrong("bytes", "write at least 65,536, or switch it off: `TokenCache::off()`");
+        }
+        if self.entries > 0 && self.max_age.is_zero() {
+            return wrong("max_age", "write more than zero, or switch it off: `TokenCache::off()`");
+        }
+        Ok(())
+    }
+}
+
+impl Default for TokenCache {
+    fn default() -> Self {
+        Self { entries: 8192, bytes: 32 * 1024 * 1024, max_age: Duration::from_secs(5 * 60) }
+    }
+}
+
+/// Places in a set.
+const WAYS: usize = 8;
+/// Of the token that is hashed: the end of a signature is as good as random.
+const HASHED: usize = 32;
+/// What an entry takes beside its token and its claims.
+const OVERHEAD: usize = 512;
+
+/// The table.
+#[derive(Debug)]
+pub(crate) struct VerifiedTokens {
+    /// Keyed by chance: nobody can choose tokens that meet in one set.
+    hasher: RandomState,
+    sets: Box<[Set]>,
+    settings: TokenCache,
+    bytes: AtomicUsize,
+    /// Where room is made next when bytes run out.
+    hand: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Set {
+    /// Parts of the hashes; 0 stands for an empty place.
+    tags: [AtomicU32; WAYS],
+    used: [AtomicBool; WAYS],
+    entries: [ArcSwapOption<Entry>; WAYS],
+}
+
+struct Entry {
+    token: Box<[u8]>,
+    principal: Principal,
+    /// Which configuration it was verified by, and with which generation of its keys.
+    issuer: usize,
+    generation: u64,
+    /// Seconds since 1970.
+    deadline: f64,
+}
+
+/// Tokens show themselves nowhere.
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry").field("principal", &self.principal).finish_non_exhaustive()
+    }
+}
+
+impl Entry {
+    fn weight(&self) -> usize {
+        // The claims take three quarters of what they take in the token.
+        self.token.len() * 2 + OVERHEAD
+    }
+}
+
+impl VerifiedTokens {
+    pub(crate) fn new(settings: TokenCache) -> Self {
+        let sets = match settings.entries {
+            0 => 0,
+            entries => entries.div_ceil(WAYS).next_power_of_two(),
+        };
+        Self {
+            hasher: RandomState::new(),
+            sets: (0..sets).map(|_| Set::default()).collect(),
+            settings,
+            bytes: AtomicUsize::new(0),
+            hand: AtomicUsize::new(0),
+        }
+    }
+
+    /// For how long a token is believed; none if nothing is remembered.
+    pub(super) fn max_age(&self) -> Option<Duration> {
+        (!self.sets.is_empty()).then_some(self.settings.max_age)
+    }
+
+    /// The caller of a token that was verified, if that still holds.
+    pub(super) fn find(
+        &self,
+        token: &[u8],
+        now: SystemTime,
+        issuers: &[TrustedIssuer],
+    ) -> Option<Principal> {
+        let (set, tag) = self.place(token)?;
+        for ((own, used), entry) in set.tags.iter().zip(&set.used).zip(&set.entries) {
+            if own.load(Relaxed) != tag {
+                continue;
+            }
+            let entry = entry.load();
+            let Some(entry) = entry.as_ref() else { continue };
+            // In constant time: how far a guess agrees with a token shows in nothing.
+            if verify_slices_are_equal(&entry.token, token).is_err() {
+                continue;
+            }
+            let is_current = Clock::unix_seconds(now) < entry.deadline
+                && issuers
+                    .get(entry.issuer)
+                    .is_some_and(|issuer| issuer.keys.is_current(entry.generation, now));
+            if !is_current {
+                return None;
+            }
+            if !used.load(Relaxed) {
+                used.store(true, Relaxed);
+            }
+            return Some(entry.principal.clone());
+        }
+        None
+    }
+
+    /// Remembers a token that was verified. It displaces what stands for the same token, else an
+    /// empty place, else what was not used since it was last looked at.
+    pub(super) fn insert(
+        &self,
+        token: &str,
+        principal: &Principal,
+        issuer: usize,
+        generation: u64,
+        deadline: f64,
+    ) {
+        let Some((set, tag)) = self.place(token.as_bytes()) else { return };
+        let entry = Entry {
+            token: token.as_bytes().into(),
+            principal: principal.clone(),
+            issuer,
+            generation,
+            deadline,
+        };
+        let tags = || set.tags.iter().map(|tag| tag.load(Relaxed));
+        let way = tags()
+            .position(|own| own == tag)
+            .or_else(|| tags().position(|own| own == 0))
+            .unwrap_or_else(|| {
+                let unused = |used: &AtomicBool| !used.swap(false, Relaxed);
+                // All were used: now none is, and chance decides.
+                set.used.iter().position(unused).unwrap_or(tag as usize % WAYS)
+            });
+        self.bytes.fetch_add(entry.weight(), Relaxed);
+        self.replace(set, way, tag, Some(Arc::new(entry)));
+        self.make_room(set);
+    }
+
+    /// Empties sets in turn until the bytes are within bounds; the one just written comes last.
+    fn make_room(&self, except: &Set) {
+        let sets = self.sets.len();
+        for _ in 0..sets {
+            if self.bytes.load(Relaxed) <= self.settings.bytes {
+                return;
+            }
+            let Some(set) = self.sets.get(self.hand.fetch_add(1, Relaxed) % sets) else { return };
+            if std::ptr::eq(set, except) {
+                continue;
+            }
+            (0..WAYS).for_each(|way| self.replace(set, way, 0, None));
+        }
+        if self.bytes.load(Relaxed) > self.settings.bytes {
+            (0..WAYS).for_each(|way| self.replace(except, way, 0, None));
+        }
+    }
+
+    fn replace(&self, set: &Set, way: usize, tag: u32, entry: Option<Arc<Entry>>) {
+        let (Some(own), Some(used), Some(slot)) =
+            (set.tags.get(way), set.used.get(way), set.entries.get(way))
+        else {
+            return;
+        };
+        used.store(false, Relaxed);
+        let before = slot.swap(entry);
+        own.store(tag, Relaxed);
+        if let Some(before) = before {
+            self.bytes.fetch_sub(before.weight(), Relaxed);
+        }
+    }
+
+    fn place(&self, token: &[u8]) -> Option<(&Set, u32)> {
+        let tail = token.get(token.len().saturating_sub(HASHED)..)?;
+        let hash = self.hasher.hash_one(tail);
+        #[expect(clippy::cast_possible_truncation, reason = "a part of the hash is meant")]
+        let (index, tag) = (hash as usize & self.sets.len().wrapping_sub(1), (hash >> 32) as u32);
+        Some((self.sets.get(index)?, tag.max(1)))
+    }
+}
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;

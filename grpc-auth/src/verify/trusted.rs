@@ -1,0 +1,224 @@
+//! An issuer that is believed: its keys, and what its tokens mean.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::claims::TokenClaims;
+use super::compact::Compact;
+use super::header::Header;
+use super::rejection::Rejection;
+use crate::clock::Clock;
+use crate::issuer::{Issuer, Provider, TENANT_PLACE, is_guid, unite};
+use crate::json::Node;
+#[cfg(feature = "testing")]
+use crate::jwks::KeySet;
+use crate::jwks::{Key, KeySource};
+use crate::principal::{Facts, Principal};
+
+/// An issuer with the keys it has now.
+#[derive(Debug)]
+pub(crate) struct TrustedIssuer {
+    identifier: Arc<str>,
+    pub(crate) keys: KeySource,
+    pub(crate) settings: Issuer,
+    /// For each grant source: the place of its claim among the wanted ones, and the names below.
+    grants_at: Vec<(usize, Vec<String>)>,
+}
+
+/// What is known after the signature, beside the claims.
+pub(super) struct Genuine {
+    /// Of the key set that the key is from.
+    pub(super) generation: u64,
+    /// When that set must no longer be used.
+    pub(super) stale_until: Option<SystemTime>,
+}
+
+impl TrustedIssuer {
+    /// Adds the names of the claims it needs to those that are wanted.
+    pub(crate) fn new(settings: Issuer, keys: KeySource, wanted: &mut Vec<String>) -> Self {
+        let mut place_of = |name: &str| {
+            wanted.iter().position(|wanted| wanted == name).unwrap_or_else(|| {
+                wanted.push(name.to_owned());
+                wanted.len() - 1
+            })
+        };
+        let grants_at = settings
+            .grants
+            .iter()
+            .map(|source| {
+                let mut names = source.names();
+                let below = names.split_off(names.len().min(1));
+                (place_of(names.first().map_or("", String::as_str)), below)
+            })
+            .collect();
+        for required in &settings.required_claims {
+            place_of(required.name);
+        }
+        match settings.provider {
+            Provider::EntraAnyTenant => {
+                place_of("tid");
+                place_of(GROUPS_ELSEWHERE);
+            }
+            Provider::Entra { .. } | Provider::EntraV1 { .. } => {
+                place_of(GROUPS_ELSEWHERE);
+            }
+            _ => {}
+        }
+        Self { identifier: settings.identifier.as_str().into(), keys, settings, grants_at }
+    }
+
+    /// Whether this issuer says of itself what the token says of its issuer, byte for byte.
+    pub(super) fn issued(&self, iss: &str, claims: &TokenClaims<'_, '_>) -> bool {
+        if self.settings.provider != Provider::EntraAnyTenant {
+            return *self.identifier == *iss;
+        }
+        let tenant = claims.named("tid").and_then(Node::as_text).filter(|tid| is_guid(tid));
+        tenant.is_some_and(|tenant| self.identifier.replace(TENANT_PLACE, tenant) == iss)
+    }
+
+    /// What costs no cryptography, and needs no key.
+    pub(super) fn check(
+        &self,
+        header: &Header<'_>,
+        claims: &TokenClaims<'_, '_>,
+        audiences: &[String],
+        now: f64,
+        leeway: f64,
+    ) -> Result<(), Rejection> {
+        let settings = &self.settings;
+        if !settings.token_types.iter().any(|accepted| header.is_of_type(accepted)) {
+            return Err(Rejection::TokenType);
+        }
+        self.check_key_choice(header)?;
+        for required in &settings.required_claims {
+            let found = claims.named(required.name).and_then(Node::as_text);
+            if found != Some(required.value) {
+                return Err(Rejection::RequiredClaim(*required));
+            }
+        }
+        claims.check(&settings.intended_for, audiences, now, leeway)
+    }
+
+    /// Whether the issuer's tokens choose their keys so.
+    fn check_key_choice(&self, header: &Header<'_>) -> Result<(), Rejection> {
+        let (allowed, settings) = (&self.settings.algorithms, &self.settings);
+        if !allowed.is_empty() && !allowed.contains(&header.algorithm) {
+            return Err(Rejection::AlgorithmNotAllowed);
+        }
+        if header.kid.is_none() && !settings.allow_missing_key_id {
+            return Err(Rejection::KeyIdMissing);
+        }
+        Ok(())
+    }
+
+    /// Checks the signature with the keys that are known now. `KeysUnavailable` and `KeyUnknown`
+    /// may change when keys are fetched.
+    pub(super) fn check_signature(
+        &self,
+        compact: &Compact<'_>,
+        header: &Header<'_>,
+        iss: &str,
+        now: SystemTime,
+    ) -> Result<Genuine, Rejection> {
+        let snapshot = self.keys.load(now);
+        let snapshot = snapshot.as_ref().ok_or(Rejection::KeysUnavailable)?;
+        let (generation, stale_until) = (snapshot.generation, snapshot.stale_until);
+        let (algorithm, keys) = (header.algorithm, &snapshot.keys);
+        let mut is_known = false;
+        let mut verifies = |key: &Key| {
+            is_known = true;
+            self.is_for(key, iss) && key.verifies(algorithm, compact.signed, &compact.signature)
+        };
+        let is_genuine = match header.kid.as_deref() {
+            Some(kid) => keys.with_kid(kid, algorithm).any(&mut verifies),
+            None => keys.without_kid(algorithm).any(&mut verifies),
+        };
+        match (is_genuine, is_known) {
+            (true, _) => Ok(Genuine { generation, stale_until }),
+            (false, true) => Err(Rejection::Signature),
+            (false, false) => Err(Rejection::KeyUnknown),
+        }
+    }
+
+    /// Keys that serve many tenants say for which of them they are.
+    fn is_for(&self, key: &Key, iss: &str) -> bool {
+        match (&self.settings.provider, &key.issuer) {
+            (Provider::EntraAnyTenant, Some(own)) => **own == *self.identifier || **own == *iss,
+            _ => true,
+        }
+    }
+
+    /// Makes the caller of a genuine token.
+    pub(super) fn principal(&self, json: Vec<u8>, facts: ClaimedFacts) -> Principal {
+        let issuer = facts.issuer.unwrap_or_else(|| Arc::clone(&self.identifier));
+        Principal::new(Facts {
+            issuer,
+            subject: facts.subject,
+            client_id: facts.client_id,
+            grants: facts.grants,
+            expires_at: facts.expires_at,
+            claims: json.into(),
+        })
+    }
+
+    /// Copies what the caller is known by out of the claims.
+    pub(super) fn facts(&self, claims: &TokenClaims<'_, '_>) -> Result<ClaimedFacts, Rejection> {
+        let find = |source: usize| {
+            let (place, below) = self.grants_at.get(source)?;
+            claims.kept(*place)?.at(below)
+        };
+        if claims.named(GROUPS_ELSEWHERE).is_some_and(|node| node.at(&["groups".into()]).is_some())
+        {
+            tracing::warn!(
+                target: "grpc_auth",
+                issuer = &*self.identifier,
+                "a token leaves out its caller's groups, for they are too many: assign groups to \
+                 the application, or use its roles"
+            );
+        }
+        let iss = claims.iss.as_deref().filter(|iss| **iss != *self.identifier);
+        Ok(ClaimedFacts {
+            issuer: iss.map(Into::into),
+            subject: claims.sub.as_deref().map(Into::into),
+            client_id: claims.client().map(Into::into),
+            grants: unite(&self.settings.grants, find).map_err(Rejection::Grants)?,
+            expires_at: claims.exp.unwrap_or_default(),
+        })
+    }
+}
+
+/// Checks header and signature as for any token, and nothing else.
+#[cfg(feature = "testing")]
+pub(crate) fn verify_signature(issuer: Issuer, keys: KeySet, token: &str) -> Result<(), Rejection> {
+    let source = KeySource::given(&issuer.identifier, keys);
+    let issuer = TrustedIssuer::new(issuer, source, &mut Vec::new());
+    let compact = Compact::parse(token)?;
+    let header = Header::parse(&compact.header)?;
+    issuer.check_key_choice(&header)?;
+    issuer.check_signature(&compact, &header, "", SystemTime::UNIX_EPOCH).map(|_| ())
+}
+
+/// Entra's word for claims that did not fit into the token.
+const GROUPS_ELSEWHERE: &str = "_claim_names";
+
+/// What the claims say, apart from their bytes.
+pub(super) struct ClaimedFacts {
+    /// If it is another than the issuer's identifier.
+    issuer: Option<Arc<str>>,
+    subject: Option<Box<str>>,
+    client_id: Option<Box<str>>,
+    grants: Box<[Box<str>]>,
+    expires_at: f64,
+}
+
+/// When a token ends that is valid until `exp`, at the latest after `longest` from now and with its
+/// keys.
+pub(super) fn deadline(
+    exp: f64,
+    now: SystemTime,
+    longest: std::time::Duration,
+    genuine: &Genuine,
+) -> f64 {
+    let stale = genuine.stale_until.map_or(f64::INFINITY, Clock::unix_seconds);
+    exp.min(Clock::unix_seconds(now + longest)).min(stale)
+}
