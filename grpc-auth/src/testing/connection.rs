@@ -45,7 +45,7 @@ fn router(state: Arc<State>, hang_up: Arc<Notify>) -> Router {
     endpoints::router(Arc::clone(&state)).layer(from_fn_with_state((state, hang_up), misbehave))
 }
 
-/// Counts the request and plays the fault that is switched on.
+/// Records the request and plays the fault that is switched on.
 async fn misbehave(
     Shared((state, hang_up)): Shared<(Arc<State>, Arc<Notify>)>,
     request: Request,
@@ -54,7 +54,7 @@ async fn misbehave(
     let Some(endpoint) = Endpoint::of_path(request.uri().path()) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    match state.switches.request(endpoint) {
+    match state.switches.request(endpoint, request.headers()) {
         None => next.run(request).await,
         Some(Fault::Refuse) => {
             hang_up.notify_one();
