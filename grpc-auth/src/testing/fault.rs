@@ -17,6 +17,8 @@ pub enum Endpoint {
     Token,
     /// `POST /introspect`.
     Introspection,
+    /// Where [`Fault::Redirect`] points to: another path for each of the above.
+    Elsewhere,
 }
 
 /// How an endpoint misbehaves.
@@ -35,10 +37,30 @@ pub enum Fault {
     Empty,
     /// Answers 200 and hangs up in the middle.
     Truncated,
+    /// Answers 200 and resets the TCP connection in the middle.
+    Reset,
+    /// Answers 200 and sends one byte a second, by the server's clock.
+    Drip,
+    /// Answers 200 with a gigabyte of spaces, of a length it does not announce.
+    Huge,
+    /// Answers 302, to the true answer at [`Endpoint::Elsewhere`].
+    Redirect,
+    /// Answers 200 with the true headers and length, and every bit of the body flipped.
+    Corrupt,
+    /// Answers with this HTTP status and `Retry-After`.
+    RetryAfter {
+        /// The HTTP status.
+        status: u16,
+        /// How long to stay away.
+        seconds: u64,
+    },
 }
 
 impl Endpoint {
-    const COUNT: usize = Self::Introspection as usize + 1;
+    const COUNT: usize = Self::Elsewhere as usize + 1;
+
+    /// What a path of [`Elsewhere`](Self::Elsewhere) starts with.
+    pub(super) const ELSEWHERE: &str = "/elsewhere";
 
     pub(super) fn of_path(path: &str) -> Option<Self> {
         match path {
@@ -48,7 +70,9 @@ impl Endpoint {
             "/.well-known/jwks.json" => Some(Self::Jwks),
             "/oauth/token" => Some(Self::Token),
             "/introspect" => Some(Self::Introspection),
-            _ => None,
+            _ => {
+                path.strip_prefix(Self::ELSEWHERE).and_then(Self::of_path).map(|_| Self::Elsewhere)
+            }
         }
     }
 }

@@ -47,6 +47,8 @@ pub(super) struct State {
     pub(super) other_jwks: Mutex<Option<String>>,
     pub(super) key_set_headers: Mutex<HeaderMap>,
     pub(super) not_modified: AtomicU64,
+    /// Held once by each open connection, and here.
+    pub(super) connections: Arc<()>,
 }
 
 impl State {
@@ -100,6 +102,7 @@ impl AuthorizationServer {
             other_jwks: Mutex::default(),
             key_set_headers: Mutex::default(),
             not_modified: AtomicU64::default(),
+            connections: Arc::default(),
         });
         let task = tokio::spawn(connection::accept(listener, Arc::clone(&state)));
         Ok(Self { state, task })
@@ -241,6 +244,12 @@ impl AuthorizationServer {
     #[must_use]
     pub fn not_modified(&self) -> u64 {
         self.state.not_modified.load(Ordering::Relaxed)
+    }
+
+    /// How many connections are open, those of clients that will ask again included.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        Arc::strong_count(&self.state.connections) - 1
     }
 }
 
