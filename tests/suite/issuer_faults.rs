@@ -12,6 +12,7 @@ use http::header::{
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
+use tests::tls::Untrusted;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -250,4 +251,19 @@ async fn any_document_can_stand_for_the_key_set() {
     assert_eq!(issuer.jwks(), other);
     issuer.set_jwks(None);
     assert_eq!(get(&issuer).await.unwrap().text().await.unwrap(), truth);
+}
+
+#[tokio::test]
+async fn the_untrusted_server_is_refused_for_its_certificate_alone() {
+    let server = Untrusted::start(r#"{"keys": []}"#).await;
+    let error = reqwest::get(server.url()).await.unwrap_err();
+    assert!(error.is_connect(), "{error:?}");
+    assert!(root(&error).to_string().contains("UnknownIssuer"), "{error:?}");
+    assert_eq!((server.connections(), server.handshakes(), server.requests()), (1, 0, 0));
+
+    let careless = Client::builder().tls_danger_accept_invalid_certs(true).build().unwrap();
+    let answer = careless.get(server.url()).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.json::<Value>().await.unwrap(), json!({"keys": []}));
+    assert_eq!((server.connections(), server.handshakes(), server.requests()), (2, 1, 1));
 }
