@@ -7,6 +7,7 @@
 pub mod kinds;
 pub mod logs;
 pub mod readme;
+pub mod tls;
 
 /// The README, whose code blocks are doctests.
 #[cfg(doctest)]

@@ -1,6 +1,6 @@
 //! The embedded authorization server, as a stranger's client sees it.
 
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::testing::{AuthorizationServer, Endpoint};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use reqwest::{Client, Response, StatusCode};
@@ -178,34 +178,4 @@ async fn introspection_knows_its_own_living_tokens_alone() {
     let anonymous =
         Client::new().post(format!("{}introspect", issuer.url())).form(&[("token", "x")]);
     assert_eq!(answer(anonymous.send().await.unwrap()).await.0, StatusCode::UNAUTHORIZED);
-}
-
-#[tokio::test]
-async fn each_fault_is_what_its_name_says_and_heals() {
-    let issuer = server().await;
-    let url = format!("{}.well-known/jwks.json", issuer.url());
-    let get = || reqwest::get(url.clone());
-    issuer.fail(Endpoint::Jwks, Fault::Status(503));
-    assert_eq!(get().await.unwrap().status(), 503);
-    issuer.fail(Endpoint::Jwks, Fault::Html);
-    assert!(get().await.unwrap().text().await.unwrap().starts_with("<!doctype html>"));
-    issuer.fail(Endpoint::Jwks, Fault::Empty);
-    assert_eq!(get().await.unwrap().json::<Value>().await.unwrap(), json!({"keys": []}));
-    issuer.fail(Endpoint::Jwks, Fault::Truncated);
-    assert!(get().await.unwrap().bytes().await.is_err());
-    issuer.fail(Endpoint::Jwks, Fault::Refuse);
-    assert!(get().await.is_err());
-    issuer.fail(Endpoint::Jwks, Fault::Hang);
-    let hanging = tokio::spawn(get());
-    while issuer.requests(Endpoint::Jwks) < 6 {
-        tokio::task::yield_now().await;
-    }
-    assert!(!hanging.is_finished());
-    hanging.abort();
-    // Other endpoints were well all the time.
-    let discovery = format!("{}.well-known/openid-configuration", issuer.url());
-    assert_eq!(reqwest::get(discovery).await.unwrap().status(), 200);
-    issuer.heal();
-    assert_eq!(get().await.unwrap().status(), 200);
-    assert_eq!(issuer.requests(Endpoint::Jwks), 7);
 }

@@ -6,6 +6,7 @@ mod claims;
 mod configuration;
 mod doors;
 mod issuer;
+mod issuer_faults;
 mod keys;
 mod logging;
 mod matrix;

@@ -2,14 +2,18 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State as Shared;
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, WWW_AUTHENTICATE,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use base64::Engine;
@@ -58,8 +62,27 @@ async fn metadata(Shared(state): Shared<Arc<State>>) -> Response {
     )
 }
 
-async fn jwks(Shared(state): Shared<Arc<State>>) -> Response {
-    json(StatusCode::OK, &locked(&state.keys).jwks())
+async fn jwks(Shared(state): Shared<Arc<State>>, request: HeaderMap) -> Response {
+    let document = state.published_jwks();
+    let mut headers = HeaderMap::new();
+    let digest = URL_SAFE_NO_PAD.encode(digest(&SHA256, document.as_bytes()));
+    if let Ok(etag) = HeaderValue::try_from(format!("\"{digest}\"")) {
+        headers.insert(ETAG, etag);
+    }
+    headers.extend(locked(&state.key_set_headers).clone());
+    if is_known(&request, headers.get(ETAG)) {
+        state.not_modified.fetch_add(1, Ordering::Relaxed);
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    ([(CONTENT_TYPE, "application/json")], headers, document).into_response()
+}
+
+/// Whether the client has what this tag stands for (RFC 9110 §13.1.2).
+fn is_known(request: &HeaderMap, etag: Option<&HeaderValue>) -> bool {
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let Some(current) = etag.and_then(|etag| etag.to_str().ok()).map(opaque) else { return false };
+    let mut known = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    known.any(|tags| tags.split(',').any(|tag| tag.trim() == "*" || opaque(tag) == current))
 }
 
 /// RFC 6749 §4.4.2, with Auth0's `audience`: without one the token is opaque.
@@ -266,7 +289,7 @@ impl IntoResponse for OAuthError {
         let mut response = json(self.status, &body);
         response.headers_mut().insert(CACHE_CONTROL, no_store());
         if self.status == StatusCode::UNAUTHORIZED {
-            let challenge = axum::http::HeaderValue::from_static("Basic realm=\"clients\"");
+            let challenge = HeaderValue::from_static("Basic realm=\"clients\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
         response
@@ -274,6 +297,6 @@ impl IntoResponse for OAuthError {
 }
 
 /// Tokens are not for caches (RFC 6749 §5.1).
-fn no_store() -> axum::http::HeaderValue {
-    axum::http::HeaderValue::from_static("no-store")
+fn no_store() -> HeaderValue {
+    HeaderValue::from_static("no-store")
 }

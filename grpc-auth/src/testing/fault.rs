@@ -1,7 +1,10 @@
 //! Faults on demand, and counting who asked for what.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::http::HeaderMap;
+
+use super::server::locked;
 
 /// What an authorization server is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub enum Endpoint {
     Token,
     /// `POST /introspect`.
     Introspection,
+    /// Where [`Fault::Redirect`] points to: another path for each of the above.
+    Elsewhere,
 }
 
 /// How an endpoint misbehaves.
@@ -32,10 +37,30 @@ pub enum Fault {
     Empty,
     /// Answers 200 and hangs up in the middle.
     Truncated,
+    /// Answers 200 and resets the TCP connection in the middle.
+    Reset,
+    /// Answers 200 and sends one byte a second, by the server's clock.
+    Drip,
+    /// Answers 200 with a gigabyte of spaces, of a length it does not announce.
+    Huge,
+    /// Answers 302, to the true answer at [`Endpoint::Elsewhere`].
+    Redirect,
+    /// Answers 200 with the true headers and length, and every bit of the body flipped.
+    Corrupt,
+    /// Answers with this HTTP status and `Retry-After`.
+    RetryAfter {
+        /// The HTTP status.
+        status: u16,
+        /// How long to stay away.
+        seconds: u64,
+    },
 }
 
 impl Endpoint {
-    const ALL: [Self; 4] = [Self::Discovery, Self::Jwks, Self::Token, Self::Introspection];
+    const COUNT: usize = Self::Elsewhere as usize + 1;
+
+    /// What a path of [`Elsewhere`](Self::Elsewhere) starts with.
+    pub(super) const ELSEWHERE: &str = "/elsewhere";
 
     pub(super) fn of_path(path: &str) -> Option<Self> {
         match path {
@@ -45,42 +70,62 @@ impl Endpoint {
             "/.well-known/jwks.json" => Some(Self::Jwks),
             "/oauth/token" => Some(Self::Token),
             "/introspect" => Some(Self::Introspection),
-            _ => None,
+            _ => {
+                path.strip_prefix(Self::ELSEWHERE).and_then(Self::of_path).map(|_| Self::Elsewhere)
+            }
         }
-    }
-
-    fn position(self) -> usize {
-        Self::ALL.iter().take_while(|endpoint| **endpoint != self).count()
     }
 }
 
-/// One switch and one counter for each endpoint.
+/// One line for each endpoint.
 #[derive(Debug, Default)]
-pub(super) struct Switchboard {
-    faults: Mutex<[Option<Fault>; Endpoint::ALL.len()]>,
-    requests: [AtomicU64; Endpoint::ALL.len()],
+pub(super) struct Switchboard(Mutex<[Line; Endpoint::COUNT]>);
+
+#[derive(Default)]
+struct Line {
+    fault: Option<Fault>,
+    requests: u64,
+    last_request: Option<HeaderMap>,
 }
 
 impl Switchboard {
     pub(super) fn set(&self, endpoint: Endpoint, fault: Option<Fault>) {
-        if let Some(slot) = super::server::locked(&self.faults).get_mut(endpoint.position()) {
-            *slot = fault;
-        }
+        self.with(endpoint, |line| line.fault = fault);
     }
 
     pub(super) fn clear(&self) {
-        *super::server::locked(&self.faults) = Default::default();
+        locked(&self.0).iter_mut().for_each(|line| line.fault = None);
     }
 
-    /// Counts a request and tells how it is to fail.
-    pub(super) fn request(&self, endpoint: Endpoint) -> Option<Fault> {
-        if let Some(counter) = self.requests.get(endpoint.position()) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
-        *super::server::locked(&self.faults).get(endpoint.position())?
+    /// Records a request and tells how it is to fail.
+    pub(super) fn request(&self, endpoint: Endpoint, headers: &HeaderMap) -> Option<Fault> {
+        self.with(endpoint, |line| {
+            line.requests += 1;
+            line.last_request = Some(headers.clone());
+            line.fault
+        })
+        .flatten()
     }
 
     pub(super) fn requests(&self, endpoint: Endpoint) -> u64 {
-        self.requests.get(endpoint.position()).map_or(0, |count| count.load(Ordering::Relaxed))
+        self.with(endpoint, |line| line.requests).unwrap_or_default()
+    }
+
+    pub(super) fn last_request(&self, endpoint: Endpoint) -> Option<HeaderMap> {
+        self.with(endpoint, |line| line.last_request.clone()).flatten()
+    }
+
+    fn with<T>(&self, endpoint: Endpoint, act: impl FnOnce(&mut Line) -> T) -> Option<T> {
+        locked(&self.0).get_mut(endpoint as usize).map(act)
+    }
+}
+
+/// Without the headers: clients authenticate with them.
+impl std::fmt::Debug for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Line")
+            .field("fault", &self.fault)
+            .field("requests", &self.requests)
+            .finish_non_exhaustive()
     }
 }

@@ -27,6 +27,7 @@ mod connection;
 mod endpoints;
 mod fault;
 mod keys;
+mod misbehave;
 mod server;
 mod token;
 

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -41,6 +43,19 @@ pub(super) struct State {
     /// Claims by token, of tokens that are no JWT.
     pub(super) opaque_tokens: Mutex<HashMap<String, Value>>,
     pub(super) switches: Switchboard,
+    /// What is published instead of the true key set.
+    pub(super) other_jwks: Mutex<Option<String>>,
+    pub(super) key_set_headers: Mutex<HeaderMap>,
+    pub(super) not_modified: AtomicU64,
+    /// Held once by each open connection, and here.
+    pub(super) connections: Arc<()>,
+}
+
+impl State {
+    pub(super) fn published_jwks(&self) -> String {
+        let other = locked(&self.other_jwks).clone();
+        other.unwrap_or_else(|| locked(&self.keys).jwks().to_string())
+    }
 }
 
 /// A registered client and what it may be granted.
@@ -84,6 +99,10 @@ impl AuthorizationServer {
             clients: Mutex::default(),
             opaque_tokens: Mutex::default(),
             switches: Switchboard::default(),
+            other_jwks: Mutex::default(),
+            key_set_headers: Mutex::default(),
+            not_modified: AtomicU64::default(),
+            connections: Arc::default(),
         });
         let task = tokio::spawn(connection::accept(listener, Arc::clone(&state)));
         Ok(Self { state, task })
@@ -146,7 +165,32 @@ impl AuthorizationServer {
     /// The JSON of the key set as it is published now.
     #[must_use]
     pub fn jwks(&self) -> String {
-        locked(&self.state.keys).jwks().to_string()
+        self.state.published_jwks()
+    }
+
+    /// Publishes this document instead of the true key set; with none, the true one again.
+    pub fn set_jwks(&self, json: Option<String>) {
+        *locked(&self.state.other_jwks) = json;
+    }
+
+    /// Sends these headers with the key set from now on, and with a 304 in its place; none at
+    /// first. An `ETag` among them replaces the server's own.
+    ///
+    /// ```
+    /// # use grpc_auth::testing::AuthorizationServer;
+    /// use http::HeaderValue;
+    /// use http::header::{AGE, CACHE_CONTROL};
+    ///
+    /// # fn aged(issuer: &AuthorizationServer) {
+    /// let max_age = HeaderValue::from_static("max-age=300");
+    /// issuer.set_key_set_headers([(CACHE_CONTROL, max_age), (AGE, 120.into())]);
+    /// # }
+    /// ```
+    pub fn set_key_set_headers(
+        &self,
+        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+    ) {
+        *locked(&self.state.key_set_headers) = headers.into_iter().collect();
     }
 
     /// Publishes new keys in advance; tokens are still signed with the present ones.
@@ -188,6 +232,24 @@ impl AuthorizationServer {
     #[must_use]
     pub fn requests(&self, endpoint: Endpoint) -> u64 {
         self.state.switches.requests(endpoint)
+    }
+
+    /// The headers of the last request to an endpoint.
+    #[must_use]
+    pub fn last_request(&self, endpoint: Endpoint) -> Option<HeaderMap> {
+        self.state.switches.last_request(endpoint)
+    }
+
+    /// How many requests for the key set were answered with 304.
+    #[must_use]
+    pub fn not_modified(&self) -> u64 {
+        self.state.not_modified.load(Ordering::Relaxed)
+    }
+
+    /// How many connections are open, those of clients that will ask again included.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        Arc::strong_count(&self.state.connections) - 1
     }
 }
 

@@ -113,8 +113,21 @@ pub(crate) struct VerifiedTokens {
 struct Set {
     /// Parts of the hashes; 0 stands for an empty place.
     tags: [AtomicU32; WAYS],
+    /// Since the hand last passed.
     used: [AtomicBool; WAYS],
+    hand: AtomicUsize,
     entries: [ArcSwapOption<Entry>; WAYS],
+}
+
+impl Set {
+    /// The next place that was not used since the hand passed it (the algorithm CLOCK).
+    fn unused(&self) -> usize {
+        let next = || self.hand.fetch_add(1, Relaxed) % WAYS;
+        let is_unused =
+            |way: &usize| self.used.get(*way).is_none_or(|used| !used.swap(false, Relaxed));
+        // If all were used, none is any more after one round.
+        std::iter::repeat_with(next).take(WAYS).find(is_unused).unwrap_or_else(next)
+    }
 }
 
 struct Entry {
@@ -216,11 +229,7 @@ impl VerifiedTokens {
         let way = tags()
             .position(|own| own == tag)
             .or_else(|| tags().position(|own| own == 0))
-            .unwrap_or_else(|| {
-                let unused = |used: &AtomicBool| !used.swap(false, Relaxed);
-                // All were used: now none is, and chance decides.
-                set.used.iter().position(unused).unwrap_or(tag as usize % WAYS)
-            });
+            .unwrap_or_else(|| set.unused());
         self.bytes.fetch_add(entry.weight(), Relaxed);
         self.replace(set, way, tag, Some(Arc::new(entry)));
         self.make_room(set);
