@@ -80,7 +80,7 @@ async fn what_cannot_work_is_said_with_the_setting_and_what_to_write() {
         ),
         (
             offline().refresh_every(Duration::from_secs(59)),
-            &["every 59 s", "from a minute to a day"],
+            &["the key-set setting `refresh` cannot work", "from a minute to a day"],
         ),
         (
             offline().issuer(Issuer::oidc("https://issuer.example/")),

@@ -1,286 +1,415 @@
-//! Keys: fetched at the start, refreshed in the background, kept when that fails.
+//! The life of a key set, end to end: fetched, refreshed, rotated, and kept when that fails.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
-use grpc_auth::{Issuer, ResourceServer, Start};
-use tests::kinds::{Counting, call};
-use tests::pb::kit::kinds_client::KindsClient;
+use grpc_auth::{KeySetHealth, RefreshMode, ResourceServer, Start};
+use http::HeaderValue;
+use http::header::{AGE, CACHE_CONTROL, IF_NONE_MATCH, LAST_MODIFIED};
+use tests::callers::{attempt, settle, until, with};
 use tests::{Kit, assert_denied};
-use tonic::{Code, Status};
+use tonic::Code;
 use tonic_types::StatusExt;
 
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// Calls with a fresh token of the issuer.
-async fn attempt(issuer: &AuthorizationServer, auth: &ResourceServer) -> Result<(), Status> {
-    let token = issuer.token().scopes(["read:word"]).sign();
-    with(auth, &token).await
-}
-
-async fn with(auth: &ResourceServer, token: &str) -> Result<(), Status> {
-    let mut client = KindsClient::new(auth.protect(Counting::default()));
-    call(&mut client, "Unary", Some(token)).await.map(|_| ())
-}
-
-/// Lets the background work until the condition holds; the test's time limit is the bound.
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let wait = async {
-        while !holds().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    let in_time = tokio::time::timeout(Duration::from_secs(20), wait).await;
-    assert!(in_time.is_ok(), "waited in vain until {what}");
+fn fetches(issuer: &AuthorizationServer) -> u64 {
+    issuer.requests(Endpoint::Jwks)
 }
 
 #[tokio::test]
-async fn keys_are_fetched_once_and_again_every_hour() {
+async fn an_idle_server_fetches_nothing_and_a_used_one_ahead_of_time() {
     let kit = Kit::start().await;
-    let fetches = || kit.issuer.requests(Endpoint::Jwks);
-    for _ in 0..10 {
-        attempt(&kit.issuer, &kit.auth).await.unwrap();
-    }
-    assert_eq!(fetches(), 1);
-    kit.issuer.clock().advance(HOUR - Duration::from_secs(1));
+    kit.issuer.clock().advance(2 * HOUR);
+    settle().await;
+    assert_eq!(fetches(&kit.issuer), 1);
+    // The call does not wait for the refresh that it causes.
     attempt(&kit.issuer, &kit.auth).await.unwrap();
-    assert_eq!(fetches(), 1);
-    kit.issuer.clock().advance(Duration::from_secs(1));
-    until("the keys are fetched again", async || fetches() == 2).await;
+    until("the keys are fetched again", async || fetches(&kit.issuer) == 2).await;
+    until("they are fresh", async || health(&kit.auth) == KeySetHealth::Fresh).await;
+    kit.issuer.clock().advance(10 * MINUTE);
+    attempt(&kit.issuer, &kit.auth).await.unwrap();
+    settle().await;
+    assert_eq!(fetches(&kit.issuer), 2);
+    // 80 % of 15 minutes, and at most 10 % more: still fresh.
+    kit.issuer.clock().advance(4 * MINUTE);
+    attempt(&kit.issuer, &kit.auth).await.unwrap();
+    until("the keys are fetched ahead", async || fetches(&kit.issuer) == 3).await;
 }
 
 #[tokio::test]
-async fn a_planned_rotation_is_followed_by_the_refresh() {
+async fn an_eager_server_refreshes_without_calls() {
+    for (refresh, before, after) in [
+        (RefreshMode::Eager, 10 * MINUTE, 4 * MINUTE),
+        (RefreshMode::Every(HOUR), HOUR - SECOND, SECOND),
+    ] {
+        let issuer = AuthorizationServer::start().await.unwrap();
+        let builder = issuer.resource_server().key_sets(|key_sets| key_sets.refresh = refresh);
+        let _auth = builder.build().await.unwrap();
+        settle().await;
+        issuer.clock().advance(before);
+        settle().await;
+        assert_eq!(fetches(&issuer), 1);
+        issuer.clock().advance(after);
+        until("the keys are fetched again", async || fetches(&issuer) == 2).await;
+    }
+}
+
+#[tokio::test]
+async fn the_issuer_says_how_long_its_keys_are_fresh_and_is_asked_whether_they_changed() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    issuer.set_key_set_headers([
+        (CACHE_CONTROL, HeaderValue::from_static("max-age=300")),
+        (AGE, HeaderValue::from_static("100")),
+    ]);
+    let auth = issuer.resource_server().build().await.unwrap();
+    issuer.clock().advance(2 * MINUTE);
+    attempt(&issuer, &auth).await.unwrap();
+    settle().await;
+    assert_eq!(fetches(&issuer), 1);
+    issuer.clock().advance(MINUTE);
+    attempt(&issuer, &auth).await.unwrap();
+    until("the keys are asked for again", async || issuer.not_modified() == 1).await;
+    let request = issuer.last_request(Endpoint::Jwks).unwrap();
+    assert!(request.contains_key(IF_NONE_MATCH) && !request.contains_key(CACHE_CONTROL));
+    // Nothing changed: fresh for as long again, and the old tokens are good.
+    until("they are fresh", async || health(&auth) == KeySetHealth::Fresh).await;
+    issuer.clock().advance(2 * MINUTE);
+    attempt(&issuer, &auth).await.unwrap();
+    settle().await;
+    assert_eq!(fetches(&issuer), 2);
+}
+
+fn health(auth: &ResourceServer) -> KeySetHealth {
+    auth.key_sets().next().unwrap().1
+}
+
+#[tokio::test]
+async fn a_sudden_rotation_costs_one_fetch_and_no_call() {
+    let kit = Kit::start().await;
+    attempt(&kit.issuer, &kit.auth).await.unwrap();
+    kit.issuer.replace_keys().unwrap();
+    let calls: Vec<_> = (0..200)
+        .map(|n| {
+            let token = kit.issuer.token().subject(n.to_string()).scopes(["read:word"]).sign();
+            let auth = kit.auth.clone();
+            tokio::spawn(async move { with(&auth, &token).await })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(fetches(&kit.issuer), 2);
+    let request = kit.issuer.last_request(Endpoint::Jwks).unwrap();
+    assert_eq!(request[CACHE_CONTROL], "no-cache");
+    assert!(!request.contains_key(IF_NONE_MATCH));
+}
+
+#[tokio::test]
+async fn planned_rotations_every_ten_seconds_cost_no_call() {
+    let kit = Kit::start().await;
+    for rotation in 0..30 {
+        kit.issuer.add_keys().unwrap();
+        kit.issuer.clock().advance(10 * SECOND);
+        for _ in 0..3 {
+            attempt(&kit.issuer, &kit.auth).await.unwrap();
+        }
+        kit.issuer.retire_keys().unwrap();
+        let calls: Vec<_> = (0..20)
+            .map(|_| {
+                let token = kit.issuer.token().scopes(["read:word"]).sign();
+                let auth = kit.auth.clone();
+                tokio::spawn(async move { with(&auth, &token).await })
+            })
+            .collect();
+        for call in calls {
+            let answer = call.await.unwrap();
+            assert!(answer.is_ok(), "rotation {rotation}: {answer:?}");
+        }
+    }
+    // One for each rotation at the most, and refreshes ahead.
+    assert!((30 / 2..=32).contains(&fetches(&kit.issuer)), "{}", fetches(&kit.issuer));
+}
+
+#[tokio::test]
+async fn a_key_removed_from_the_set_is_refused_even_when_cached() {
     let kit = Kit::start().await;
     let old = kit.issuer.token().scopes(["read:word"]).expires_in(10 * HOUR).sign();
-    kit.issuer.add_keys().unwrap();
-    kit.issuer.clock().advance(HOUR);
-    until("the added keys are fetched", async || kit.issuer.requests(Endpoint::Jwks) == 2).await;
-    kit.issuer.retire_keys().unwrap();
-    until("tokens of the new keys are accepted", async || {
-        attempt(&kit.issuer, &kit.auth).await.is_ok()
-    })
-    .await;
-    with(&kit.auth, &old).await.unwrap();
-
-    // The old key is no longer published: dead at the next fetch.
-    kit.issuer.clock().advance(HOUR);
-    until("the retired key is forgotten", async || with(&kit.auth, &old).await.is_err()).await;
-    assert_denied(with(&kit.auth, &old).await, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
+    for _ in 0..3 {
+        with(&kit.auth, &old).await.unwrap();
+    }
+    kit.issuer.replace_keys().unwrap();
+    // The next fetch, whatever causes it, ends the old key.
     attempt(&kit.issuer, &kit.auth).await.unwrap();
-}
-
-#[tokio::test]
-async fn keys_are_kept_when_a_refresh_fails_and_it_is_tried_again_soon() {
-    for fault in [Fault::Refuse, Fault::Status(500), Fault::Html, Fault::Empty, Fault::Truncated] {
-        let kit = Kit::start().await;
-        let fetches = || kit.issuer.requests(Endpoint::Jwks);
-        kit.issuer.fail(Endpoint::Jwks, fault);
-        kit.issuer.clock().advance(HOUR);
-        until("the refresh fails", async || fetches() == 2).await;
-        attempt(&kit.issuer, &kit.auth).await.unwrap();
-        kit.issuer.heal();
-        kit.issuer.replace_keys().unwrap();
-        until("the refresh is repeated after seconds", async || {
-            kit.issuer.clock().advance(Duration::from_millis(100));
-            attempt(&kit.issuer, &kit.auth).await.is_ok()
-        })
-        .await;
-        assert!(fetches() <= 4, "{fault:?}: {} fetches", fetches());
+    assert_eq!(fetches(&kit.issuer), 2);
+    for _ in 0..3 {
+        let answer = with(&kit.auth, &old).await;
+        assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
     }
 }
 
 #[tokio::test]
-async fn without_keys_calls_are_unavailable_and_neither_let_in_nor_called_invalid() {
+async fn tokens_are_remembered_across_refreshes_that_change_nothing() {
+    // A removed key that the server does not know of: only the cache believes the token.
     let issuer = AuthorizationServer::start().await.unwrap();
-    issuer.fail(Endpoint::Discovery, Fault::Status(503));
-    let auth = issuer.resource_server().start(Start::Warm).build().await.unwrap();
+    let auth = issuer.resource_server().build().await.unwrap();
+    let token = issuer.token().scopes(["read:word"]).sign();
+    with(&auth, &token).await.unwrap();
+    issuer.clock().advance(14 * MINUTE);
+    with(&auth, &token).await.unwrap();
+    until("the keys are fetched again", async || fetches(&issuer) == 2).await;
+    until("they are fresh", async || health(&auth) == KeySetHealth::Fresh).await;
+    with(&auth, &token).await.unwrap();
+    // Past its end the cache says nothing, and the token is judged anew.
+    issuer.clock().advance(HOUR);
+    let answer = with(&auth, &token).await;
+    assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_EXPIRED");
+}
 
-    let answer = attempt(&issuer, &auth).await;
-    let retry = answer.as_ref().unwrap_err().get_details_retry_info().unwrap();
-    assert_eq!(retry.retry_delay, Some(Duration::from_secs(1)));
-    assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
+#[tokio::test]
+async fn known_keys_serve_through_an_outage_until_their_time_is_over_to_the_second() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    let auth = issuer.resource_server().build().await.unwrap();
+    let token = issuer.token().scopes(["read:word"]).expires_in(10 * HOUR).sign();
+    issuer.fail(Endpoint::Jwks, Fault::Status(503));
+    issuer.fail(Endpoint::Discovery, Fault::Status(503));
+    // 10 × 15 minutes after they were fetched.
+    for _ in 0..150 {
+        with(&auth, &token).await.unwrap();
+        attempt(&issuer, &auth).await.unwrap();
+        issuer.clock().advance(MINUTE - SECOND);
+        settle().await;
+        with(&auth, &token).await.unwrap();
+        issuer.clock().advance(SECOND);
+    }
+    for _ in 0..3 {
+        let answer = with(&auth, &token).await;
+        assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
+    }
+    assert_eq!(health(&auth), KeySetHealth::Unavailable);
+    // Two requests a minute, for each failure is retried once, and fewer than one fetch a minute.
+    assert!(fetches(&issuer) <= 2 * 150 + 2, "{}", fetches(&issuer));
+    issuer.heal();
+    issuer.clock().advance(SECOND);
+    until("the keys are there", async || health(&auth) == KeySetHealth::Fresh).await;
+    with(&auth, &token).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cold_start_without_the_issuer_costs_one_fetch_and_ends_within_a_second_of_its_return() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    issuer.fail(Endpoint::Discovery, Fault::Html);
+    let auth = issuer.resource_server().start(Start::Warm).build().await.unwrap();
+    for _ in 0..100 {
+        let answer = attempt(&issuer, &auth).await;
+        let retry = answer.as_ref().unwrap_err().get_details_retry_info().unwrap();
+        assert_eq!(retry.retry_delay, Some(SECOND));
+        assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
+    }
+    assert_eq!(issuer.requests(Endpoint::Discovery), 1);
     // What keys cannot help is said at once.
     assert_denied(with(&auth, "nonsense").await, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
     let foreign = issuer.token().claim("iss", "https://other.example/").sign();
     assert_denied(with(&auth, &foreign).await, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
 
+    for _ in 0..10 {
+        issuer.clock().advance(SECOND);
+        settle().await;
+    }
     issuer.heal();
-    until("the keys are there", async || {
-        issuer.clock().advance(Duration::from_millis(100));
-        attempt(&issuer, &auth).await.is_ok()
-    })
-    .await;
+    issuer.clock().advance(SECOND);
+    until("the keys are there", async || health(&auth) == KeySetHealth::Fresh).await;
+    attempt(&issuer, &auth).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_hanging_issuer_delays_the_start_no_longer_than_the_timeout() {
+async fn a_lazy_server_fetches_for_its_first_calls_which_wait() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    let auth = issuer.resource_server().start(Start::Lazy).build().await.unwrap();
+    settle().await;
+    assert_eq!((fetches(&issuer), issuer.requests(Endpoint::Discovery)), (0, 0));
+    assert_eq!(health(&auth), KeySetHealth::Unavailable);
+    let calls: Vec<_> = (0..100)
+        .map(|_| {
+            let token = issuer.token().scopes(["read:word"]).sign();
+            let auth = auth.clone();
+            tokio::spawn(async move { with(&auth, &token).await })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!((fetches(&issuer), issuer.requests(Endpoint::Discovery)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_cancelled_call_does_not_cancel_the_fetch_that_others_wait_for() {
     let issuer = AuthorizationServer::start().await.unwrap();
     issuer.fail(Endpoint::Jwks, Fault::Hang);
-    let auth = issuer.resource_server().start(Start::Warm).build().await.unwrap();
-    let answer = attempt(&issuer, &auth).await;
-    assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
-}
-
-#[tokio::test]
-async fn keys_of_one_issuer_are_worth_nothing_at_another() {
-    let one = AuthorizationServer::start().await.unwrap();
-    let other = AuthorizationServer::start().await.unwrap();
-    let auth = one.resource_server().issuer(Issuer::oidc(other.url())).build().await.unwrap();
-    attempt(&one, &auth).await.unwrap();
-    attempt(&other, &auth).await.unwrap();
-    // Both servers use the same key ids.
-    let posing = other.token().scopes(["read:word"]).claim("iss", one.url()).sign();
-    assert_denied(with(&auth, &posing).await, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
-}
-
-#[tokio::test]
-async fn static_keys_and_explicit_addresses_need_no_discovery() {
-    let issuer = AuthorizationServer::start().await.unwrap();
-    let by_hand = ResourceServer::static_keys(issuer.url(), issuer.jwks());
-    let by_address = ResourceServer::builder().issuer(
-        Issuer::oidc(issuer.url()).jwks_uri(format!("{}.well-known/jwks.json", issuer.url())),
-    );
-    for (builder, fetches) in [(by_hand, 0), (by_address, 1)] {
-        let builder = builder.audience(AuthorizationServer::AUDIENCE);
-        let auth = builder.clock(issuer.clock().clone()).build().await.unwrap();
-        attempt(&issuer, &auth).await.unwrap();
-        assert_eq!(issuer.requests(Endpoint::Jwks), fetches);
-        assert_eq!(issuer.requests(Endpoint::Discovery), 0);
-    }
-}
-
-#[tokio::test]
-async fn refreshing_ends_with_the_last_server_and_service() {
-    let kit = Kit::start().await;
-    let service = kit.auth.protect(Counting::default());
-    drop(kit.auth);
-    kit.issuer.clock().advance(HOUR);
-    until("the service's keys are fetched", async || kit.issuer.requests(Endpoint::Jwks) == 2)
-        .await;
-    drop(service);
-    tokio::task::yield_now().await;
-    kit.issuer.clock().advance(HOUR);
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(kit.issuer.requests(Endpoint::Jwks), 2);
-}
-
-/// Calls with a token of an issuer that is configured by hand.
-async fn configured(
-    kit: &Kit,
-    adjust: impl FnOnce(Issuer) -> Issuer,
-    token: &str,
-) -> Result<(), Status> {
-    let issuer = Issuer::static_keys(kit.issuer.url(), kit.issuer.jwks());
-    let auth = ResourceServer::builder()
-        .issuer(adjust(issuer))
-        .audience(AuthorizationServer::AUDIENCE)
-        .clock(kit.issuer.clock().clone())
-        .build()
-        .await
-        .unwrap();
-    with(&auth, token).await
-}
-
-#[tokio::test]
-async fn a_token_names_its_key_unless_the_issuer_is_said_not_to() {
-    let kit = Kit::start().await;
-    let token = || kit.issuer.token().scopes(["read:word"]).without_key_id();
-    let answer = configured(&kit, |issuer| issuer, &token().sign()).await;
-    assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
-    configured(&kit, Issuer::allow_missing_key_id, &token().sign()).await.unwrap();
-    let forged = configured(&kit, Issuer::allow_missing_key_id, &token().forge()).await;
-    assert_denied(forged, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
-}
-
-#[tokio::test]
-async fn another_token_type_is_accepted_where_that_is_configured() {
-    let kit = Kit::start().await;
-    let token = kit.issuer.token().scopes(["read:word"]).header("typ", "JWT").sign();
-    let answer = configured(&kit, |issuer| issuer, &token).await;
-    assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
-    configured(&kit, |issuer| issuer.accept_token_type("JWT"), &token).await.unwrap();
-}
-
-/// The shape of Auth0's documented access tokens: slash after the domain, `typ: JWT`, the audience
-/// in an array beside `/userinfo`, RBAC's `permissions`.
-#[tokio::test]
-async fn tokens_as_auth0_makes_them_are_accepted() {
-    let logs = tests::logs::Logs::capture();
-    let kit = Kit::start().await;
-    let domain = "tenant.eu.auth0.com";
-    let auth = ResourceServer::builder()
-        .issuer(
-            Issuer::auth0(domain).jwks_uri(format!("{}.well-known/jwks.json", kit.issuer.url())),
-        )
-        .audience(AuthorizationServer::AUDIENCE)
-        .clock(kit.issuer.clock().clone())
-        .start(Start::Required)
-        .build()
-        .await
-        .unwrap();
-    let token = || {
-        kit.issuer
-            .token()
-            .algorithm(grpc_auth::Algorithm::Rs256)
-            .header("typ", "JWT")
-            .claim("iss", format!("https://{domain}/"))
-            .claim("aud", [AuthorizationServer::AUDIENCE, "https://tenant.eu.auth0.com/userinfo"])
-            .claim("azp", "client")
-            .claim("org_id", "org_1")
+    let auth = issuer.resource_server().start(Start::Lazy).build().await.unwrap();
+    let call = || {
+        let token = issuer.token().scopes(["read:word"]).sign();
+        let auth = auth.clone();
+        tokio::spawn(async move { with(&auth, &token).await })
     };
-    with(&auth, &token().scopes(["openid", "read:word"]).sign()).await.unwrap();
-    with(&auth, &token().scopes(["openid"]).claim("permissions", ["read:word"]).sign())
-        .await
-        .unwrap();
-    with(&auth, &token().header("typ", "at+jwt").scopes(["read:word"]).sign()).await.unwrap();
-
-    let weak = token().scopes(["openid"]).claim("permissions", ["write:word"]).sign();
-    tests::assert_scope_denied(with(&auth, &weak).await);
-    let without_slash = token().claim("iss", format!("https://{domain}")).sign();
-    let answer = with(&auth, &without_slash).await;
-    assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
-    // Asked for without an audience, Auth0's token is no JWT anyone can verify.
-    let answer = with(&auth, "eyJhbGciOiJkaXIifQ..iv.ciphertext.tag").await;
-    assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
-    let _ = logs.line_with("when the request for the token names no `audience`");
+    let (first, second) = (call(), call());
+    until("the fetch has begun", async || fetches(&issuer) == 1).await;
+    first.abort();
+    settle().await;
+    // It goes on until its time is over.
+    issuer.clock().advance(5 * SECOND);
+    assert_denied(second.await.unwrap(), Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
+    assert_eq!(fetches(&issuer), 1);
 }
 
-/// What verification refuses, through the layer: the text and status are the same for all.
 #[tokio::test]
-async fn every_cause_of_an_invalid_token_looks_the_same_to_the_caller() {
+async fn an_answer_that_is_older_than_the_keys_is_refused() {
+    for older in [
+        (AGE, HeaderValue::from_static("120")),
+        (LAST_MODIFIED, HeaderValue::from_static("Thu, 01 Jan 2026 00:00:00 GMT")),
+    ] {
+        let kit = Kit::start().await;
+        let before = kit.issuer.jwks();
+        kit.issuer.replace_keys().unwrap();
+        let present = HeaderValue::from_static("Fri, 02 Jan 2026 00:00:00 GMT");
+        kit.issuer.set_key_set_headers([(LAST_MODIFIED, present)]);
+        attempt(&kit.issuer, &kit.auth).await.unwrap();
+        // A cache on the way still has the old keys.
+        let token = kit.issuer.token().scopes(["read:word"]).sign();
+        kit.issuer.set_jwks(Some(before));
+        kit.issuer.set_key_set_headers([older]);
+        kit.issuer.clock().advance(MINUTE);
+        let unknown = kit.issuer.token().header("kid", "unknown").sign();
+        let answer = with(&kit.auth, &unknown).await;
+        assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
+        assert_eq!(fetches(&kit.issuer), 3);
+        with(&kit.auth, &token).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_issuer_is_asked_again_where_its_keys_are_when_they_are_gone() {
+    for fault in [Fault::Status(404), Fault::Status(410)] {
+        let kit = Kit::start().await;
+        assert_eq!(kit.issuer.requests(Endpoint::Discovery), 1);
+        kit.issuer.fail(Endpoint::Jwks, fault);
+        kit.issuer.clock().advance(14 * MINUTE);
+        attempt(&kit.issuer, &kit.auth).await.unwrap();
+        until("discovery is repeated", async || kit.issuer.requests(Endpoint::Discovery) == 2)
+            .await;
+        kit.issuer.heal();
+        until("the keys are back", async || {
+            kit.issuer.clock().advance(SECOND);
+            attempt(&kit.issuer, &kit.auth).await.unwrap();
+            settle().await;
+            fetches(&kit.issuer) == 3
+        })
+        .await;
+        let before = kit.issuer.requests(Endpoint::Discovery);
+        // And once a day.
+        for _ in 0..24 * 5 {
+            kit.issuer.clock().advance(12 * MINUTE + SECOND);
+            attempt(&kit.issuer, &kit.auth).await.unwrap();
+            settle().await;
+        }
+        assert_eq!(kit.issuer.requests(Endpoint::Discovery), before + 1);
+    }
+}
+
+#[tokio::test]
+async fn strangers_key_ids_cause_four_fetches_in_half_a_minute_and_no_more() {
+    let kit = Kit::start().await;
+    let good = kit.issuer.token().scopes(["read:word"]).sign();
+    let forged = kit.issuer.token().scopes(["read:word"]).header("kid", "KID").sign();
+    let (_, rest) = forged.split_once('.').unwrap();
+    for n in 0..100_000_u32 {
+        // The signature is wrong as well, and never looked at.
+        let header = serde_json::json!({"alg": "ES256", "typ": "at+jwt", "kid": n.to_string()});
+        let token = format!("{}.{rest}", base64url(header.to_string()));
+        let token = grpc_auth::BearerToken::parse(&token).unwrap();
+        let refused = kit.auth.verify(&token).await.unwrap_err();
+        assert_eq!(refused.denied(), grpc_auth::Denied::TokenInvalid, "{n}: {refused}");
+        if n % 10_000 == 0 {
+            with(&kit.auth, &good).await.unwrap();
+            kit.issuer.clock().advance(3 * SECOND);
+        }
+    }
+    assert_eq!(fetches(&kit.issuer), 1 + 4);
+}
+
+fn base64url(text: String) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
+}
+
+#[tokio::test]
+async fn a_known_key_with_a_bad_signature_and_an_implausible_token_never_fetch() {
     let kit = Kit::start().await;
     let token = || kit.issuer.token().scopes(["read:word"]);
     for token in [
         token().forge(),
-        token().claim("iss", "https://other.example/").sign(),
-        token().audience("https://other.example").sign(),
-        token().without_claim("aud").sign(),
-        token().without_claim("exp").sign(),
-        token().without_claim("iss").sign(),
-        token().claim("iss", [kit.issuer.url()]).sign(),
-        token().claim("exp", "4102444800").sign(),
-        token().claim("nbf", 4_102_444_800_u64).sign(),
-        token().claim("iat", 4_102_444_800_u64).sign(),
-        token().claim("cnf", serde_json::json!({"jkt": "x"})).sign(),
-        token().claim("scope", ["read:word"]).sign(),
-        token().header("typ", "JWT").sign(),
-        token().header("typ", "logout+jwt").sign(),
-        token().header("kid", "unknown").sign(),
-        token().header("kid", "../../etc/passwd").sign(),
-        token().header("kid", "k".repeat(300)).sign(),
-        token().header("alg", "HS256").sign(),
-        token().header("alg", "RS256").sign(),
-        token().header("crit", ["exp"]).sign(),
-        token().header("b64", false).sign(),
-        format!("{}.extra.parts", token().sign()),
-        format!("{}=", token().sign()),
+        token().header("kid", "x").audience("https://other.example").sign(),
+        token().header("kid", "x").claim("iss", "https://other.example/").sign(),
+        token().header("kid", "x").expired().sign(),
+        token().header("kid", "x").header("typ", "JWT").sign(),
+        token().header("kid", "x").header("alg", "none").sign(),
+        token().header("kid", "../../evil").without_claim("exp").sign(),
     ] {
-        let status = with(&kit.auth, &token).await.unwrap_err();
-        assert_eq!(status.message(), "the access token is invalid");
-        assert_denied(Err::<(), _>(status), Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
+        let answer = with(&kit.auth, &token).await;
+        assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
     }
-    attempt(&kit.issuer, &kit.auth).await.unwrap();
+    settle().await;
+    assert_eq!(fetches(&kit.issuer), 1);
+}
+
+#[tokio::test]
+async fn what_happens_is_told() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let events = Arc::clone(&told);
+    let builder = issuer.resource_server().on_key_set_event(move |issuer, event| {
+        assert!(issuer.starts_with("http://127.0.0.1"));
+        let event = format!("{event:?}");
+        events.lock().unwrap().push(event.split(" error").next().unwrap_or_default().to_owned());
+    });
+    let auth = builder.build().await.unwrap();
+    issuer.replace_keys().unwrap();
+    attempt(&issuer, &auth).await.unwrap();
+    issuer.fail(Endpoint::Jwks, Fault::Empty);
+    issuer.clock().advance(16 * MINUTE);
+    attempt(&issuer, &auth).await.unwrap();
+    until("the refresh fails", async || told.lock().unwrap().len() >= 7).await;
+    assert_eq!(
+        told.lock().unwrap()[..],
+        [
+            "RefreshStarted { forced: false }",
+            "RefreshSucceeded { generation: 1, added: 3, removed: 0, not_modified: false }",
+            "UnknownKey { decision: Fetch }",
+            "RefreshStarted { forced: true }",
+            "RefreshSucceeded { generation: 2, added: 3, removed: 3, not_modified: false }",
+            "RefreshStarted { forced: false }",
+            "RefreshFailed {",
+            "ServingStale { age: 960s }",
+        ]
+    );
+    assert_eq!(health(&auth), KeySetHealth::Stale { age: 16 * MINUTE });
+}
+
+#[tokio::test]
+async fn refreshing_ends_with_the_last_server_and_service() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    let auth = issuer.resource_server().refresh_every(HOUR).build().await.unwrap();
+    let service = auth.protect(tests::kinds::Counting::default());
+    drop(auth);
+    settle().await;
+    issuer.clock().advance(HOUR);
+    until("the service's keys are fetched", async || fetches(&issuer) == 2).await;
+    drop(service);
+    settle().await;
+    issuer.clock().advance(HOUR);
+    settle().await;
+    assert_eq!(fetches(&issuer), 2);
 }

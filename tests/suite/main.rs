@@ -13,4 +13,5 @@ mod matrix;
 mod own_crate;
 mod policy;
 mod raw;
+mod verification;
 mod weight;

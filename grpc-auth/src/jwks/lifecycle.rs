@@ -18,7 +18,7 @@ pub(super) struct Lifecycle {
     /// The number of the last one that succeeded, and of the last one that failed.
     succeeded: u64,
     failed: u64,
-    running: bool,
+    running: Option<Request>,
     requested: Option<Request>,
     /// Failures in a row.
     failures: u32,
@@ -78,7 +78,7 @@ impl Lifecycle {
             begun: 0,
             succeeded: 0,
             failed: 0,
-            running: false,
+            running: None,
             requested: None,
             failures: 0,
             pause: None,
@@ -105,7 +105,7 @@ impl Lifecycle {
         let far = now + Duration::from_secs(24 * 60 * 60);
         let end = match self.held {
             // Its end will report itself.
-            _ if self.running || self.requested.is_some() => far,
+            _ if self.running.is_some() || self.requested.is_some() => far,
             Some(held) => {
                 self.pause_end(now).map_or(held.refresh_at, |end| end.max(held.refresh_at))
             }
@@ -141,7 +141,7 @@ impl Lifecycle {
 
     /// Asks for the first fetch, or for one more.
     pub(super) fn request(&mut self, request: Request) -> bool {
-        if self.running {
+        if self.running.is_some() {
             return false;
         }
         self.requested = self.requested.max(Some(request));
@@ -151,17 +151,22 @@ impl Lifecycle {
     /// A fetch begins.
     pub(super) fn begin(&mut self) -> Request {
         self.begun += 1;
-        self.running = true;
-        self.requested.take().unwrap_or(Request::Scheduled)
+        let request = self.requested.take().unwrap_or(Request::Scheduled);
+        self.running = Some(request);
+        request
     }
 
-    /// It brought a usable key set.
+    /// It brought a usable key set, perhaps with keys that were not known.
     pub(super) fn succeed(
         &mut self,
         now: SystemTime,
         max_age: Option<Duration>,
+        has_new_keys: bool,
         roll: f64,
     ) -> Held {
+        if self.running == Some(Request::Forced) && has_new_keys {
+            self.bucket.give_back();
+        }
         let freshness = self.settings.freshness(max_age);
         let held = Held {
             fetched_at: now,
@@ -170,7 +175,7 @@ impl Lifecycle {
             stale_until: now + self.settings.lifetime(freshness),
         };
         self.held = Some(held);
-        self.running = false;
+        self.running = None;
         self.succeeded = self.begun;
         self.failures = 0;
         self.pause = None;
@@ -179,7 +184,7 @@ impl Lifecycle {
 
     /// It did not. What is held stays.
     pub(super) fn fail(&mut self, now: SystemTime, retry_after: Option<Duration>, roll: f64) {
-        self.running = false;
+        self.running = None;
         self.failed = self.begun;
         let doublings = self.failures;
         self.failures = self.failures.saturating_add(1);
@@ -224,7 +229,7 @@ impl Lifecycle {
             self.memory.insert(kid, now);
             return (Answer::Refuse, UnknownKey::NotThere);
         }
-        if self.running || self.requested.is_some() {
+        if self.running.is_some() || self.requested.is_some() {
             return (Answer::Wait, UnknownKey::Join);
         }
         if self.failed > arrival.0 || self.pause_end(now).is_some() {
@@ -242,7 +247,7 @@ impl Lifecycle {
         let long_ago = |end: SystemTime| {
             now.duration_since(end).is_ok_and(|passed| passed >= self.settings.last_retry)
         };
-        !self.running && self.pause.is_none_or(|(since, end)| now < since || long_ago(end))
+        self.running.is_none() && self.pause.is_none_or(|(since, end)| now < since || long_ago(end))
     }
 
     /// Without keys that may be used.

@@ -20,7 +20,7 @@ fn held() -> Lifecycle {
     let mut life = new(KeySetSettings::default());
     life.request(Request::Scheduled);
     life.begin();
-    life.succeed(at(0), None, 0.5);
+    life.succeed(at(0), None, false, 0.5);
     life
 }
 
@@ -44,7 +44,7 @@ fn an_idle_set_is_left_alone_and_a_used_one_is_fetched_ahead() {
     life.begin();
     assert!(!life.used(at(720)));
     assert!(!life.request(Request::Forced));
-    life.succeed(at(721), None, 0.0);
+    life.succeed(at(721), None, false, 0.0);
     assert_eq!(life.next(at(721)), Next::Idle);
     assert_eq!(life.held().unwrap().refresh_at, at(721 + 648));
 }
@@ -58,7 +58,7 @@ fn an_eager_set_is_fetched_without_calls() {
         // Nothing was asked for yet: `Start::Lazy`.
         assert_eq!(life.next(at(0)), Next::Idle);
         life.begin();
-        life.succeed(at(0), None, 0.5);
+        life.succeed(at(0), None, false, 0.5);
         assert_eq!(life.next(at(0)), Next::At(at(due)));
         assert_eq!(life.next(at(due)), Next::Fetch(Request::Scheduled));
         life.begin();
@@ -121,7 +121,7 @@ fn success_forgets_failures() {
     }
     life.used(at(800));
     life.begin();
-    life.succeed(at(800), None, 0.5);
+    life.succeed(at(800), None, false, 0.5);
     assert_eq!(life.failures(), 0);
     assert_eq!(life.need_keys(at(800)), Answer::Wait);
 }
@@ -146,7 +146,7 @@ fn without_keys_the_first_calls_wait_and_later_ones_are_told_at_once() {
         life.fail(at(second + 1), None, 1.0);
     }
     life.begin();
-    life.succeed(at(101), None, 0.5);
+    life.succeed(at(101), None, false, 0.5);
     assert_eq!(life.next(at(101)), Next::Idle);
 }
 
@@ -190,7 +190,7 @@ fn an_unknown_key_is_fetched_once_for_all_who_ask() {
     assert_eq!(life.next(at(1)), Next::Fetch(Request::Forced));
     assert_eq!(life.begin(), Request::Forced);
     assert_eq!(life.need_key(at(1), "new", arrival), join);
-    life.succeed(at(1), None, 0.5);
+    life.succeed(at(1), None, false, 0.5);
     // It did not bring the key: refused, and remembered.
     assert_eq!(life.need_key(at(1), "new", arrival), (Answer::Refuse, UnknownKey::NotThere));
     let later = life.arrival();
@@ -205,11 +205,11 @@ fn a_fetch_that_began_before_the_token_came_proves_nothing() {
     life.begin();
     let arrival = life.arrival();
     assert_eq!(life.need_key(at(720), "new", arrival), (Answer::Wait, UnknownKey::Join));
-    life.succeed(at(721), None, 0.5);
+    life.succeed(at(721), None, false, 0.5);
     // The answer may have left before the rotation: once more.
     assert_eq!(life.need_key(at(721), "new", arrival), (Answer::Wait, UnknownKey::Fetch));
     life.begin();
-    life.succeed(at(722), None, 0.5);
+    life.succeed(at(722), None, false, 0.5);
     assert_eq!(life.need_key(at(722), "new", arrival), (Answer::Refuse, UnknownKey::NotThere));
 }
 
@@ -225,13 +225,25 @@ fn strangers_key_ids_cause_no_more_fetches_than_the_bucket_pays_for() {
             UnknownKey::Fetch => {
                 fetches += 1;
                 life.begin();
-                life.succeed(now, None, 0.5);
+                life.succeed(now, None, false, 0.5);
             }
             decision => assert_eq!((answer, decision), (Answer::Refuse, UnknownKey::Limited)),
         }
     }
     // 50 s: three at once, one after 30 s.
     assert_eq!(fetches, 4);
+}
+
+#[test]
+fn rotations_do_not_use_up_the_bucket() {
+    let mut life = held();
+    for rotation in 0..100 {
+        let (now, arrival) = (at(10 * rotation), life.arrival());
+        let (_, decision) = life.need_key(now, &rotation.to_string(), arrival);
+        assert_eq!(decision, UnknownKey::Fetch, "{rotation}");
+        life.begin();
+        life.succeed(now, None, true, 0.5);
+    }
 }
 
 #[test]
@@ -251,7 +263,7 @@ fn while_the_issuer_does_not_answer_nobody_knows_whether_a_key_is_unknown() {
 fn a_clock_that_is_set_back_or_forward_stops_nothing() {
     let mut life = new(KeySetSettings::default());
     life.begin();
-    life.succeed(at(7200), None, 0.5);
+    life.succeed(at(7200), None, false, 0.5);
     // Back by an hour: the set seems to be from the future, and is fetched again.
     assert!(life.used(at(3600)));
     life.begin();
@@ -259,7 +271,7 @@ fn a_clock_that_is_set_back_or_forward_stops_nothing() {
     assert!(!life.used(at(3600)));
     assert!(life.used(at(3601)));
     life.begin();
-    life.succeed(at(3601), None, 0.5);
+    life.succeed(at(3601), None, false, 0.5);
     assert!(!life.used(at(3602)));
     // Forward by an hour: due, and still usable.
     assert!(life.used(at(7202)));

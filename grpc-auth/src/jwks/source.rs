@@ -318,7 +318,7 @@ impl Shared {
             + u64::from(added + removed > 0 || old.is_empty());
 
         let mut lifecycle = refresh.lock();
-        let held = lifecycle.succeed(now, max_age, roll());
+        let held = lifecycle.succeed(now, max_age, added > 0, roll());
         let stale_until = Some(held.stale_until);
         // In this order: whoever sees the new generation finds the new keys.
         self.snapshot.store(Some(Arc::new(Snapshot { keys, generation, stale_until })));

@@ -34,6 +34,11 @@ impl Bucket {
         }
     }
 
+    /// Gives back what a fetch cost that was not in vain: rotations are no abuse.
+    pub(super) fn give_back(&mut self) {
+        self.left = (self.left + 1).min(self.capacity);
+    }
+
     fn refill(&mut self, now: SystemTime) {
         let Ok(passed) = now.duration_since(self.refilled_at) else {
             // The clock was set back: waiting for the old time could take for ever.

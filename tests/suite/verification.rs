@@ -1,0 +1,153 @@
+//! Which tokens are believed: issuers, key ids, types, and one answer for every cause.
+
+use grpc_auth::testing::{AuthorizationServer, Endpoint};
+use grpc_auth::{Issuer, ResourceServer, Start};
+use tests::callers::{attempt, with};
+use tests::{Kit, assert_denied};
+use tonic::{Code, Status};
+
+#[tokio::test]
+async fn keys_of_one_issuer_are_worth_nothing_at_another() {
+    let one = AuthorizationServer::start().await.unwrap();
+    let other = AuthorizationServer::start().await.unwrap();
+    let auth = one.resource_server().issuer(Issuer::oidc(other.url())).build().await.unwrap();
+    attempt(&one, &auth).await.unwrap();
+    attempt(&other, &auth).await.unwrap();
+    // Both servers use the same key ids.
+    let posing = other.token().scopes(["read:word"]).claim("iss", one.url()).sign();
+    assert_denied(with(&auth, &posing).await, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
+}
+
+#[tokio::test]
+async fn static_keys_and_explicit_addresses_need_no_discovery() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    let by_hand = ResourceServer::static_keys(issuer.url(), issuer.jwks());
+    let by_address = ResourceServer::builder().issuer(
+        Issuer::oidc(issuer.url()).jwks_uri(format!("{}.well-known/jwks.json", issuer.url())),
+    );
+    for (builder, fetches) in [(by_hand, 0), (by_address, 1)] {
+        let builder = builder.audience(AuthorizationServer::AUDIENCE);
+        let auth = builder.clock(issuer.clock().clone()).build().await.unwrap();
+        attempt(&issuer, &auth).await.unwrap();
+        assert_eq!(issuer.requests(Endpoint::Jwks), fetches);
+        assert_eq!(issuer.requests(Endpoint::Discovery), 0);
+    }
+}
+
+/// Calls with a token of an issuer that is configured by hand.
+async fn configured(
+    kit: &Kit,
+    adjust: impl FnOnce(Issuer) -> Issuer,
+    token: &str,
+) -> Result<(), Status> {
+    let issuer = Issuer::static_keys(kit.issuer.url(), kit.issuer.jwks());
+    let auth = ResourceServer::builder()
+        .issuer(adjust(issuer))
+        .audience(AuthorizationServer::AUDIENCE)
+        .clock(kit.issuer.clock().clone())
+        .build()
+        .await
+        .unwrap();
+    with(&auth, token).await
+}
+
+#[tokio::test]
+async fn a_token_names_its_key_unless_the_issuer_is_said_not_to() {
+    let kit = Kit::start().await;
+    let token = || kit.issuer.token().scopes(["read:word"]).without_key_id();
+    let answer = configured(&kit, |issuer| issuer, &token().sign()).await;
+    assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
+    configured(&kit, Issuer::allow_missing_key_id, &token().sign()).await.unwrap();
+    let forged = configured(&kit, Issuer::allow_missing_key_id, &token().forge()).await;
+    assert_denied(forged, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
+}
+
+#[tokio::test]
+async fn another_token_type_is_accepted_where_that_is_configured() {
+    let kit = Kit::start().await;
+    let token = kit.issuer.token().scopes(["read:word"]).header("typ", "JWT").sign();
+    let answer = configured(&kit, |issuer| issuer, &token).await;
+    assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
+    configured(&kit, |issuer| issuer.accept_token_type("JWT"), &token).await.unwrap();
+}
+
+/// The shape of Auth0's documented access tokens: slash after the domain, `typ: JWT`, the audience
+/// in an array beside `/userinfo`, RBAC's `permissions`.
+#[tokio::test]
+async fn tokens_as_auth0_makes_them_are_accepted() {
+    let logs = tests::logs::Logs::capture();
+    let kit = Kit::start().await;
+    let domain = "tenant.eu.auth0.com";
+    let auth = ResourceServer::builder()
+        .issuer(
+            Issuer::auth0(domain).jwks_uri(format!("{}.well-known/jwks.json", kit.issuer.url())),
+        )
+        .audience(AuthorizationServer::AUDIENCE)
+        .clock(kit.issuer.clock().clone())
+        .start(Start::Required)
+        .build()
+        .await
+        .unwrap();
+    let token = || {
+        kit.issuer
+            .token()
+            .algorithm(grpc_auth::Algorithm::Rs256)
+            .header("typ", "JWT")
+            .claim("iss", format!("https://{domain}/"))
+            .claim("aud", [AuthorizationServer::AUDIENCE, "https://tenant.eu.auth0.com/userinfo"])
+            .claim("azp", "client")
+            .claim("org_id", "org_1")
+    };
+    with(&auth, &token().scopes(["openid", "read:word"]).sign()).await.unwrap();
+    with(&auth, &token().scopes(["openid"]).claim("permissions", ["read:word"]).sign())
+        .await
+        .unwrap();
+    with(&auth, &token().header("typ", "at+jwt").scopes(["read:word"]).sign()).await.unwrap();
+
+    let weak = token().scopes(["openid"]).claim("permissions", ["write:word"]).sign();
+    tests::assert_scope_denied(with(&auth, &weak).await);
+    let without_slash = token().claim("iss", format!("https://{domain}")).sign();
+    let answer = with(&auth, &without_slash).await;
+    assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
+    // Asked for without an audience, Auth0's token is no JWT anyone can verify.
+    let answer = with(&auth, "eyJhbGciOiJkaXIifQ..iv.ciphertext.tag").await;
+    assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
+    let _ = logs.line_with("when the request for the token names no `audience`");
+}
+
+/// What verification refuses, through the layer: the text and status are the same for all.
+#[tokio::test]
+async fn every_cause_of_an_invalid_token_looks_the_same_to_the_caller() {
+    let kit = Kit::start().await;
+    let token = || kit.issuer.token().scopes(["read:word"]);
+    for token in [
+        token().forge(),
+        token().claim("iss", "https://other.example/").sign(),
+        token().audience("https://other.example").sign(),
+        token().without_claim("aud").sign(),
+        token().without_claim("exp").sign(),
+        token().without_claim("iss").sign(),
+        token().claim("iss", [kit.issuer.url()]).sign(),
+        token().claim("exp", "4102444800").sign(),
+        token().claim("nbf", 4_102_444_800_u64).sign(),
+        token().claim("iat", 4_102_444_800_u64).sign(),
+        token().claim("cnf", serde_json::json!({"jkt": "x"})).sign(),
+        token().claim("scope", ["read:word"]).sign(),
+        token().header("typ", "JWT").sign(),
+        token().header("typ", "logout+jwt").sign(),
+        token().header("kid", "unknown").sign(),
+        token().header("kid", "../../etc/passwd").sign(),
+        token().header("kid", "k".repeat(300)).sign(),
+        token().header("alg", "HS256").sign(),
+        token().header("alg", "RS256").sign(),
+        token().header("crit", ["exp"]).sign(),
+        token().header("b64", false).sign(),
+        format!("{}.extra.parts", token().sign()),
+        format!("{}=", token().sign()),
+    ] {
+        let status = with(&kit.auth, &token).await.unwrap_err();
+        assert_eq!(status.message(), "the access token is invalid");
+        assert_denied(Err::<(), _>(status), Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
+    }
+    attempt(&kit.issuer, &kit.auth).await.unwrap();
+}
