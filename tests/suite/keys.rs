@@ -311,7 +311,7 @@ async fn the_issuer_is_asked_again_where_its_keys_are_when_they_are_gone() {
         let before = kit.issuer.requests(Endpoint::Discovery);
         // And once a day.
         for _ in 0..24 * 5 {
-            kit.issuer.clock().advance(12 * MINUTE + SECOND);
+            kit.issuer.clock().advance(14 * MINUTE);
             attempt(&kit.issuer, &kit.auth).await.unwrap();
             settle().await;
         }
