@@ -5,6 +5,7 @@
 mod claims;
 mod configuration;
 mod doors;
+mod faults;
 mod issuer;
 mod issuer_faults;
 mod keys;

@@ -242,12 +242,17 @@ impl KeyFetcher {
         let max_age = freshness.max_age;
         match answer.status {
             200 => {}
-            304 if is_conditional => return Ok(Fetched::NotModified { max_age }),
+            304 if is_conditional => {
+                if let Some(last) = &mut self.last {
+                    last.left_issuer_at = freshness.left_at(now);
+                }
+                return Ok(Fetched::NotModified { max_age });
+            }
             _ => return Err(FetchError::refused(&answer, now)),
         }
         let (set, skipped) = KeySet::parse(&answer.body)?;
         let new = Last::of(&answer, &set, freshness, now);
-        if self.last.as_ref().is_some_and(|last| new.is_older_than(last)) {
+        if self.last.as_ref().is_some_and(|last| new.is_older_than(last, now)) {
             return Err(FetchError::Older);
         }
         self.last = Some(new);
@@ -265,18 +270,20 @@ impl Last {
         Self {
             etag: answer.headers.get(ETAG).cloned(),
             identities: set.identities(),
-            left_issuer_at: now.checked_sub(freshness.age).unwrap_or(now),
+            left_issuer_at: freshness.left_at(now),
             last_modified: freshness.last_modified,
         }
     }
 
-    /// The same keys are never too old: then only a copy is.
-    fn is_older_than(&self, held: &Self) -> bool {
+    /// The same keys are never too old: then only a copy is. An answer from the future was dated by
+    /// a clock that has been set back, and compares with nothing.
+    fn is_older_than(&self, held: &Self, now: SystemTime) -> bool {
         let dated_before = matches!(
             (self.last_modified, held.last_modified),
             (Some(this), Some(other)) if this < other
         );
-        let left_before = self.left_issuer_at < held.left_issuer_at;
+        let left_before = (self.left_issuer_at..=now).contains(&held.left_issuer_at)
+            && self.left_issuer_at < held.left_issuer_at;
         self.identities != held.identities && (dated_before || left_before)
     }
 }

@@ -37,6 +37,11 @@ impl Freshness {
                 .and_then(|date| httpdate::parse_http_date(date).ok()),
         }
     }
+
+    /// When the answer left the issuer.
+    pub(super) fn left_at(&self, now: SystemTime) -> SystemTime {
+        now.checked_sub(self.age).unwrap_or(now)
+    }
 }
 
 /// How long the issuer asks to be left alone: seconds, or a date.

@@ -23,7 +23,14 @@ pub struct ManualClock(Arc<Shared>);
 struct Shared {
     /// When the clock stopped; none if it runs along with the system's.
     stopped_at: Option<SystemTime>,
-    advanced_by: watch::Sender<Duration>,
+    moved: watch::Sender<Moved>,
+}
+
+/// How far it was moved, in each direction.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moved {
+    forward: Duration,
+    back: Duration,
 }
 
 impl ManualClock {
@@ -40,22 +47,28 @@ impl ManualClock {
     }
 
     fn starting(stopped_at: Option<SystemTime>) -> Self {
-        Self(Arc::new(Shared { stopped_at, advanced_by: watch::Sender::default() }))
+        Self(Arc::new(Shared { stopped_at, moved: watch::Sender::default() }))
     }
 
     /// The time it shows.
     #[must_use]
     pub fn now(&self) -> SystemTime {
-        self.0.stopped_at.unwrap_or_else(SystemTime::now) + *self.0.advanced_by.borrow()
+        let Moved { forward, back } = *self.0.moved.borrow();
+        self.0.stopped_at.unwrap_or_else(SystemTime::now) + forward - back
     }
 
     /// Moves on; whoever waited for that time wakes up.
     pub fn advance(&self, duration: Duration) {
-        self.0.advanced_by.send_modify(|advanced| *advanced += duration);
+        self.0.moved.send_modify(|moved| moved.forward += duration);
+    }
+
+    /// Is set back, as clocks are that went wrong. Whoever waits for a time waits for it longer.
+    pub fn rewind(&self, duration: Duration) {
+        self.0.moved.send_modify(|moved| moved.back += duration);
     }
 
     pub(crate) async fn sleep_until(&self, until: SystemTime) {
-        let mut changes = self.0.advanced_by.subscribe();
+        let mut changes = self.0.moved.subscribe();
         while let Ok(remaining) = until.duration_since(self.now())
             && !remaining.is_zero()
         {

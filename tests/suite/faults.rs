@@ -1,0 +1,242 @@
+//! What an issuer and the network do to its metadata and its keys, over real sockets: what callers
+//! see, what is fetched, and how much memory that takes.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use allocation_counter::measure;
+use grpc_auth::server::ResourceServerBuilder;
+use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::{Issuer, KeySetEvent, KeySetHealth, ResourceServer, Start};
+use tests::callers::{attempt, settle, until, with};
+use tests::tls::Untrusted;
+use tests::{assert_denied, block_on};
+use tonic::Code;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+/// For a document of 256 KiB, connections, and the server in the same process; not for 1 GB.
+const MEMORY: u64 = 4 * 1024 * 1024;
+
+/// A fault, the requests that one fetch makes at the endpoint that has it, and what the fetch says
+/// of it for the metadata and for the keys.
+const FAULTS: [(Fault, u64, &str, &str); 13] = [
+    (Fault::Refuse, 1, "transport", "transport"),
+    (Fault::Reset, 1, "transport", "transport"),
+    (Fault::Hang, 1, "timeout", "timeout"),
+    // Once more on the spot.
+    (Fault::Status(500), 2, "status", "status"),
+    (Fault::RetryAfter { status: 503, seconds: 7 }, 1, "status", "status"),
+    (Fault::Status(429), 1, "status", "status"),
+    (Fault::Html, 1, "not_metadata", "key_set"),
+    (Fault::Empty, 1, "not_metadata", "key_set"),
+    (Fault::Truncated, 1, "transport", "transport"),
+    (Fault::Drip, 1, "timeout", "timeout"),
+    (Fault::Huge, 1, "too_large", "too_large"),
+    (Fault::Redirect, 1, "status", "status"),
+    (Fault::Corrupt, 1, "not_metadata", "key_set"),
+];
+
+/// The kinds of failure so far.
+type Failures = Arc<Mutex<Vec<&'static str>>>;
+
+fn watched(builder: ResourceServerBuilder) -> (ResourceServerBuilder, Failures) {
+    let failures = Failures::default();
+    let told = Arc::clone(&failures);
+    let builder = builder.on_key_set_event(move |_, event| {
+        if let KeySetEvent::RefreshFailed { error, .. } = event {
+            told.lock().unwrap().push(error.kind());
+        }
+    });
+    (builder, failures)
+}
+
+fn health(auth: &ResourceServer) -> KeySetHealth {
+    auth.key_sets().next().unwrap().1
+}
+
+/// Waits for failures of which some need time to pass. The first five seconds are the fetch's.
+async fn fail(issuer: &AuthorizationServer, failures: &Failures, endpoint: Endpoint) {
+    until("the request is made", async || issuer.requests(endpoint) > 0).await;
+    for _ in 0..5 {
+        // Real sockets: give what is on its way the time to come.
+        for _ in 0..50 {
+            settle().await;
+            if !failures.lock().unwrap().is_empty() {
+                return;
+            }
+        }
+        issuer.clock().advance(SECOND);
+    }
+    until("the fetch fails", async || !failures.lock().unwrap().is_empty()).await;
+}
+
+fn peak(work: impl Future<Output = ()>) {
+    let mut work = Some(work);
+    let memory = measure(|| {
+        if let Some(work) = work.take() {
+            block_on(work);
+        }
+    });
+    assert!(memory.bytes_max < MEMORY, "{} bytes", memory.bytes_max);
+}
+
+async fn cold(endpoint: Endpoint, fault: Fault, requests: u64, kind: &'static str) {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    let (builder, failures) = watched(issuer.resource_server().start(Start::Warm));
+    issuer.fail(endpoint, fault);
+    let build = tokio::spawn(builder.build());
+    fail(&issuer, &failures, endpoint).await;
+    let auth = build.await.unwrap().unwrap();
+
+    for _ in 0..100 {
+        let answer = attempt(&issuer, &auth).await;
+        assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
+    }
+    assert_eq!(failures.lock().unwrap()[..], [kind], "{fault:?}");
+    assert_eq!(issuer.requests(endpoint), requests, "{fault:?}");
+    assert_eq!(issuer.requests(Endpoint::Elsewhere), 0);
+
+    issuer.heal();
+    let pause = if matches!(fault, Fault::RetryAfter { .. }) { 7 } else { 1 };
+    issuer.clock().advance((pause - 1) * SECOND);
+    if pause > 1 {
+        settle().await;
+        assert_eq!(issuer.requests(endpoint), requests, "it asked to be left alone");
+    }
+    issuer.clock().advance(SECOND);
+    until("the keys are there", async || health(&auth) == KeySetHealth::Fresh).await;
+    attempt(&issuer, &auth).await.unwrap();
+}
+
+#[test]
+fn at_a_cold_start_callers_are_told_and_the_server_is_back_within_a_second() {
+    for (fault, requests, discovery, jwks) in FAULTS {
+        peak(cold(Endpoint::Discovery, fault, requests, discovery));
+        peak(cold(Endpoint::Jwks, fault, requests, jwks));
+    }
+}
+
+async fn warm(fault: Fault, requests: u64, kind: &'static str) {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    let (builder, failures) = watched(issuer.resource_server());
+    let auth = builder.build().await.unwrap();
+    attempt(&issuer, &auth).await.unwrap();
+    issuer.fail(Endpoint::Jwks, fault);
+    issuer.clock().advance(16 * MINUTE);
+    attempt(&issuer, &auth).await.unwrap();
+    until("the refresh begins", async || issuer.requests(Endpoint::Jwks) > 1).await;
+    fail(&issuer, &failures, Endpoint::Jwks).await;
+    let age = issuer.requests(Endpoint::Jwks);
+    assert_eq!(age, 1 + requests, "{fault:?}");
+    assert_eq!(failures.lock().unwrap()[..], [kind], "{fault:?}");
+    assert!(matches!(health(&auth), KeySetHealth::Stale { .. }), "{fault:?}");
+    for _ in 0..100 {
+        attempt(&issuer, &auth).await.unwrap();
+    }
+    // And an unknown key is neither let in nor called invalid.
+    let unknown = issuer.token().header("kid", "unknown").sign();
+    let answer = with(&auth, &unknown).await;
+    if !matches!(fault, Fault::Hang | Fault::Drip) {
+        assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
+    }
+    issuer.heal();
+    until("the keys are fresh", async || {
+        issuer.clock().advance(SECOND);
+        attempt(&issuer, &auth).await.unwrap();
+        settle().await;
+        health(&auth) == KeySetHealth::Fresh
+    })
+    .await;
+}
+
+#[test]
+fn keys_that_are_known_serve_through_every_fault() {
+    for (fault, requests, _, jwks) in FAULTS {
+        peak(warm(fault, requests, jwks));
+    }
+}
+
+/// The keys are where they were.
+#[tokio::test]
+async fn metadata_that_cannot_be_fetched_again_harms_nobody() {
+    for (fault, _, _, _) in FAULTS {
+        let issuer = AuthorizationServer::start().await.unwrap();
+        let builder = issuer.resource_server().key_sets(|key_sets| key_sets.rediscover = SECOND);
+        let (builder, failures) = watched(builder);
+        let auth = builder.build().await.unwrap();
+        issuer.fail(Endpoint::Discovery, fault);
+        issuer.clock().advance(14 * MINUTE);
+        attempt(&issuer, &auth).await.unwrap();
+        until("discovery is asked", async || issuer.requests(Endpoint::Discovery) > 1).await;
+        if matches!(fault, Fault::Hang | Fault::Drip) {
+            // It uses up the time of the whole fetch.
+            fail(&issuer, &failures, Endpoint::Discovery).await;
+        } else {
+            until("the keys are asked for", async || issuer.requests(Endpoint::Jwks) == 2).await;
+            until("they are fresh", async || health(&auth) == KeySetHealth::Fresh).await;
+            assert!(failures.lock().unwrap().is_empty(), "{fault:?}");
+        }
+        attempt(&issuer, &auth).await.unwrap();
+    }
+}
+
+/// What a server says whose certificate nobody vouches for is not heard.
+#[tokio::test]
+async fn bad_tls_is_no_issuer() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    let jwks = Untrusted::start(issuer.jwks()).await;
+    let at_keys = Issuer::oidc(issuer.url()).jwks_uri(jwks.url());
+    let metadata = Untrusted::start("{}").await;
+    for (configured, untrusted, iss) in [
+        (at_keys, &jwks, issuer.url().to_owned()),
+        (Issuer::oidc(metadata.url()), &metadata, metadata.url()),
+    ] {
+        let builder = ResourceServer::builder()
+            .issuer(configured)
+            .audience(AuthorizationServer::AUDIENCE)
+            .clock(issuer.clock().clone());
+        let (builder, failures) = watched(builder);
+        let auth = builder.build().await.unwrap();
+        let token = issuer.token().claim("iss", iss).scopes(["read:word"]).sign();
+        for _ in 0..10 {
+            let answer = with(&auth, &token).await;
+            assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
+        }
+        assert_eq!(failures.lock().unwrap()[..], ["transport"]);
+        // A connection that fails is tried once more.
+        assert_eq!((untrusted.connections(), untrusted.requests()), (2, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_by_an_hour_either_way_costs_a_fetch_and_no_call() {
+    for forward in [true, false] {
+        let issuer = AuthorizationServer::start().await.unwrap();
+        let auth = issuer.resource_server().build().await.unwrap();
+        let long_ago = issuer.clock().now() - 2 * HOUR;
+        let iat = long_ago.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let token = issuer.token().claim("iat", iat).expires_in(4 * HOUR).scopes(["read:word"]);
+        let token = token.sign();
+        with(&auth, &token).await.unwrap();
+        if forward {
+            issuer.clock().advance(HOUR);
+        } else {
+            issuer.clock().rewind(HOUR);
+        }
+        for _ in 0..10 {
+            with(&auth, &token).await.unwrap();
+        }
+        until("the keys are fetched", async || issuer.requests(Endpoint::Jwks) == 2).await;
+        until("they are fresh", async || health(&auth) == KeySetHealth::Fresh).await;
+        settle().await;
+        // The lifecycle goes on from there.
+        issuer.replace_keys().unwrap();
+        let fresh = issuer.token().claim("iat", iat).scopes(["read:word"]).sign();
+        with(&auth, &fresh).await.unwrap();
+        assert_eq!(issuer.requests(Endpoint::Jwks), 3);
+        let answer = with(&auth, &token).await;
+        assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
+    }
+}
