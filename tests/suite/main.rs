@@ -13,6 +13,8 @@ mod logging;
 mod matrix;
 mod own_crate;
 mod policy;
+mod presets;
 mod raw;
+mod unknown_keys;
 mod verification;
 mod weight;

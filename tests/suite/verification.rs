@@ -1,7 +1,7 @@
 //! Which tokens are believed: issuers, key ids, types, and one answer for every cause.
 
 use grpc_auth::testing::{AuthorizationServer, Endpoint};
-use grpc_auth::{Issuer, ResourceServer, Start};
+use grpc_auth::{Issuer, ResourceServer};
 use tests::callers::{attempt, with};
 use tests::{Kit, assert_denied};
 use tonic::{Code, Status};
@@ -69,50 +69,6 @@ async fn another_token_type_is_accepted_where_that_is_configured() {
     let answer = configured(&kit, |issuer| issuer, &token).await;
     assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
     configured(&kit, |issuer| issuer.accept_token_type("JWT"), &token).await.unwrap();
-}
-
-/// The shape of Auth0's documented access tokens: slash after the domain, `typ: JWT`, the audience
-/// in an array beside `/userinfo`, RBAC's `permissions`.
-#[tokio::test]
-async fn tokens_as_auth0_makes_them_are_accepted() {
-    let logs = tests::logs::Logs::capture();
-    let kit = Kit::start().await;
-    let domain = "tenant.eu.auth0.com";
-    let auth = ResourceServer::builder()
-        .issuer(
-            Issuer::auth0(domain).jwks_uri(format!("{}.well-known/jwks.json", kit.issuer.url())),
-        )
-        .audience(AuthorizationServer::AUDIENCE)
-        .clock(kit.issuer.clock().clone())
-        .start(Start::Required)
-        .build()
-        .await
-        .unwrap();
-    let token = || {
-        kit.issuer
-            .token()
-            .algorithm(grpc_auth::Algorithm::Rs256)
-            .header("typ", "JWT")
-            .claim("iss", format!("https://{domain}/"))
-            .claim("aud", [AuthorizationServer::AUDIENCE, "https://tenant.eu.auth0.com/userinfo"])
-            .claim("azp", "client")
-            .claim("org_id", "org_1")
-    };
-    with(&auth, &token().scopes(["openid", "read:word"]).sign()).await.unwrap();
-    with(&auth, &token().scopes(["openid"]).claim("permissions", ["read:word"]).sign())
-        .await
-        .unwrap();
-    with(&auth, &token().header("typ", "at+jwt").scopes(["read:word"]).sign()).await.unwrap();
-
-    let weak = token().scopes(["openid"]).claim("permissions", ["write:word"]).sign();
-    tests::assert_scope_denied(with(&auth, &weak).await);
-    let without_slash = token().claim("iss", format!("https://{domain}")).sign();
-    let answer = with(&auth, &without_slash).await;
-    assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
-    // Asked for without an audience, Auth0's token is no JWT anyone can verify.
-    let answer = with(&auth, "eyJhbGciOiJkaXIifQ..iv.ciphertext.tag").await;
-    assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
-    let _ = logs.line_with("when the request for the token names no `audience`");
 }
 
 /// What verification refuses, through the layer: the text and status are the same for all.

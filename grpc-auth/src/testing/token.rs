@@ -88,6 +88,12 @@ impl TokenBuilder {
         self
     }
 
+    /// Leaves a header parameter out.
+    pub fn without_header(mut self, name: &str) -> Self {
+        self.header.remove(name);
+        self
+    }
+
     /// Leaves `kid` out.
     pub fn without_key_id(mut self) -> Self {
         self.names_key = false;

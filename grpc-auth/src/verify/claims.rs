@@ -22,8 +22,8 @@ pub(super) struct TokenClaims<'t, 'n> {
     bound: bool,
     pub(super) client_id: Option<Cow<'t, str>>,
     pub(super) azp: Option<Cow<'t, str>>,
-    /// Okta's name for the client.
-    pub(super) cid: Option<Cow<'t, str>>,
+    /// Okta's name for the client, or that of Entra's version 1.0.
+    cid_or_appid: Option<Cow<'t, str>>,
     /// The names of the claims to keep.
     wanted: &'n [String],
     kept: Vec<(usize, Node<'t>)>,
@@ -43,7 +43,7 @@ impl<'t> Members<'t> for TokenClaims<'t, '_> {
             "sub" => text(&mut self.sub)?,
             "client_id" => text(&mut self.client_id)?,
             "azp" => text(&mut self.azp)?,
-            "cid" => text(&mut self.cid)?,
+            "cid" | "appid" => text(&mut self.cid_or_appid)?,
             "aud" => {
                 self.aud = map.next_value_seed(Texts)?;
                 let node = |text: &Cow<'t, str>| Node::Text(text.clone());
@@ -88,7 +88,7 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
             bound: false,
             client_id: None,
             azp: None,
-            cid: None,
+            cid_or_appid: None,
             wanted,
             kept: Vec::new(),
         };
@@ -108,7 +108,8 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
 
     /// What the token says of the client it was issued to.
     pub(super) fn client(&self) -> Option<&str> {
-        self.client_id.as_deref().or(self.azp.as_deref()).or(self.cid.as_deref())
+        let known = self.client_id.as_deref().or(self.azp.as_deref());
+        known.or(self.cid_or_appid.as_deref())
     }
 
     /// Everything but the issuer. `Expired` comes last, so that it is the answer for a token
