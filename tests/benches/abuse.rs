@@ -1,0 +1,140 @@
+//! What strangers can cost: ten million tokens that are none, and a hundred thousand key ids that
+//! nobody knows, with good callers beside them. `cargo bench -p tests --bench abuse`.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::Instant;
+
+use allocation_counter::measure;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use grpc_auth::testing::{AuthorizationServer, Endpoint};
+use grpc_auth::{BearerToken, Denied, ResourceServer, TokenCache};
+use tests::block_on;
+
+const JUNK: u64 = 10_000_000;
+const UNKNOWN_KEYS: u64 = 100_000;
+/// Calls of a good caller in each phase.
+const GOOD_CALLS: usize = 20_000;
+const ROUNDS: usize = 7;
+const MEGABYTE: u64 = 1_000_000;
+
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all();
+    let runtime = { runtime }.build().unwrap();
+    let issuer = runtime.block_on(AuthorizationServer::start()).unwrap();
+    let auth = runtime.block_on(issuer.resource_server().build()).unwrap();
+
+    let good = junk(&issuer, &auth) & unknown_keys(&issuer, &auth);
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Prints a line, and hands on whether it is within its limit.
+fn line(what: &str, found: f64, limit: f64, unit: &str) -> bool {
+    let verdict = if found <= limit { "ok" } else { "OVER" };
+    println!("{what:<64} {found:>12.2} {unit:<8} limit {limit:>8.2}  {verdict}");
+    found <= limit
+}
+
+fn junk(issuer: &AuthorizationServer, auth: &ResourceServer) -> bool {
+    let cache = TokenCache::default();
+    let good: Vec<BearerToken> = (0..1000)
+        .map(|n| BearerToken::parse(&issuer.token().subject(n.to_string()).sign()).unwrap())
+        .collect();
+    let kept = |auth: &ResourceServer| {
+        let before = issuer.requests(Endpoint::Jwks);
+        // The keys are gone: what is still believed is remembered.
+        let hits = good.iter().filter(|token| block_on(auth.verify(token)).is_ok()).count();
+        assert_eq!(before, issuer.requests(Endpoint::Jwks));
+        hits
+    };
+    assert_eq!(kept(auth), 1000);
+    let (header, rest) = good.first().unwrap().expose_secret().split_once('.').unwrap();
+    let (payload, signature) = rest.split_once('.').unwrap();
+    let memory = measure(|| {
+        for n in 0..JUNK {
+            let number = URL_SAFE_NO_PAD.encode(n.to_be_bytes());
+            let token = match n % 5 {
+                0 => format!("{number}.{number}"),
+                1 => format!("{header}.{number}.{signature}"),
+                2 => format!("{number}.{payload}.{signature}"),
+                3 => format!("{header}.{payload}.{number}"),
+                _ => number,
+            };
+            let token = BearerToken::parse(&token).unwrap();
+            let refused = at_once(auth.verify(&token)).unwrap().unwrap_err();
+            assert_eq!(refused.denied(), Denied::TokenInvalid);
+        }
+    });
+    let bound = (cache.bytes as u64 + 5 * MEGABYTE) as f64 / MEGABYTE as f64;
+    let peak = memory.bytes_max as f64 / MEGABYTE as f64;
+    let grown = memory.bytes_current as f64 / MEGABYTE as f64;
+    line("10,000,000 junk tokens: memory at its peak", peak, bound, "MB")
+        & line("10,000,000 junk tokens: memory that stays", grown, 0.0, "MB")
+        & line("10,000,000 junk tokens: good entries lost", (1000 - kept(auth)) as f64, 0.0, "of 1000")
+}
+
+/// Polls once: these verdicts wait for nothing.
+fn at_once<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = std::pin::pin!(work);
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    match work.as_mut().poll(&mut cx) {
+        std::task::Poll::Ready(done) => Some(done),
+        std::task::Poll::Pending => None,
+    }
+}
+
+fn unknown_keys(issuer: &AuthorizationServer, auth: &ResourceServer) -> bool {
+    let good = BearerToken::parse(&issuer.token().sign()).unwrap();
+    let token = issuer.token().sign();
+    let rest = token.split_once('.').unwrap().1.to_owned();
+    let before = issuer.requests(Endpoint::Jwks);
+    let asked = Arc::new(AtomicU64::new(0));
+
+    let mut ratios = Vec::new();
+    for _ in 0..ROUNDS {
+        let quiet = p99(auth, &good);
+        let stop = Arc::new(AtomicBool::new(false));
+        let flood = {
+            let (auth, rest) = (auth.clone(), rest.clone());
+            let (stop, asked) = (Arc::clone(&stop), Arc::clone(&asked));
+            thread::spawn(move || {
+                while !stop.load(Relaxed) || asked.load(Relaxed) < UNKNOWN_KEYS {
+                    let kid = asked.fetch_add(1, Relaxed);
+                    let header = format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"{kid}"}}"#);
+                    let token = format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header));
+                    let refused = block_on(auth.verify(&BearerToken::parse(&token).unwrap()));
+                    assert_eq!(refused.unwrap_err().denied(), Denied::TokenInvalid);
+                }
+            })
+        };
+        let flooded = p99(auth, &good);
+        stop.store(true, Relaxed);
+        flood.join().unwrap();
+        ratios.push(flooded / quiet);
+    }
+    ratios.sort_by(f64::total_cmp);
+    let ratio = ratios.get(ROUNDS / 2).copied().unwrap_or(f64::INFINITY);
+    let fetches = issuer.requests(Endpoint::Jwks) - before;
+    let asked = asked.load(Relaxed);
+    println!("{asked} unknown key ids; ratios of p99 in {ROUNDS} rounds: {ratios:.2?}");
+    line("unknown key ids: fetches", fetches as f64, 4.0, "")
+        & line("unknown key ids: good calls' p99, flooded / quiet (median)", ratio, 1.5, "")
+}
+
+/// In seconds, of calls that find their token remembered.
+fn p99(auth: &ResourceServer, token: &BearerToken) -> f64 {
+    let mut times: Vec<f64> = (0..GOOD_CALLS)
+        .map(|_| {
+            let started = Instant::now();
+            assert!(at_once(auth.verify(token)).unwrap().is_ok());
+            started.elapsed().as_secs_f64()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times.get(GOOD_CALLS * 99 / 100).copied().unwrap_or_default()
+}
