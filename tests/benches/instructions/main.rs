@@ -1,0 +1,101 @@
+//! What authentication costs, in instructions and heap allocations as valgrind counts them, and
+//! what it may cost. `cargo bench -p tests --bench instructions`
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark")]
+
+mod cases;
+mod service;
+mod table;
+#[path = "../tokens/mod.rs"]
+mod tokens;
+mod valgrind;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use tests::pb::kit::Word;
+use tests::pb::kit::right_client::RightClient;
+use tests::{block_on, connect, with_token};
+
+use table::Table;
+use tokens::Algorithm;
+use valgrind::Count;
+
+/// Verified before the tokens that are counted: whatever is made at first use is made then.
+const WARM_UP: usize = 64;
+const TOKENS: usize = WARM_UP + 1024;
+
+/// The limits: cold verification as a ratio to the signature alone, ..
+const VERIFY: [(Algorithm, f64); 3] =
+    [(Algorithm::Rs256, 1.06), (Algorithm::Es256, 1.03), (Algorithm::EdDsa, 1.04)];
+/// .. what a remembered token adds to a call, in instructions, ..
+const WARM_CALL: f64 = 2_500.0;
+/// .. and to a whole call over a connection, as a ratio.
+const WHOLE_CALL: f64 = 1.02;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    if let ["--child", case, times] = *arguments {
+        block_on(cases::run(case, times.parse().expect("a number")));
+        return ExitCode::SUCCESS;
+    }
+
+    let mut table = Table::default();
+    for (algorithm, limit) in VERIFY {
+        tokens::write(&folder(algorithm), algorithm, TOKENS).unwrap();
+        let [signature, verify] = ["signature", "verify"]
+            .map(|what| Count::Instructions.each(&format!("{what} {algorithm}"), WARM_UP, TOKENS));
+        let what = format!("verify {algorithm} / its signature alone");
+        table.ratio(&what, signature, verify, limit);
+    }
+
+    let warm = |count: Count, few, many| {
+        ["call plain", "call protected"].map(|case| count.each(case, few, many))
+    };
+    let [plain, protected] = warm(Count::Instructions, 200, 2_200);
+    table.difference("warm call in process / without layer", plain, protected, WARM_CALL);
+
+    let [plain, protected] = warm(Count::Allocations, 100, 1_100);
+    let [one, two] =
+        ["extensions one", "extensions two"].map(|case| Count::Allocations.each(case, 100, 1_100));
+    table.difference("its allocations / without layer", plain, protected, two - one);
+    table.note("(the limit is what `Extensions::insert` allocates)");
+
+    let [plain, protected] = ["serve plain", "serve protected"].map(|case| {
+        let [few, many] = [100, 1_100].map(|times| whole_calls(case, times));
+        (many - few) / 1_000.0
+    });
+    table.ratio("whole call over a connection / without layer", plain, protected, WHOLE_CALL);
+
+    table.verdict()
+}
+
+/// The instructions of a server that is called so many times over one connection.
+fn whole_calls(case: &str, times: usize) -> f64 {
+    let mut server = Count::Instructions.start(case, times);
+    let mut port = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    let address = format!("127.0.0.1:{}", port.trim()).parse().expect("the server's port");
+    block_on(call(address, case == "serve protected", times));
+    drop(server.stdin.take());
+    Count::Instructions.of(server)
+}
+
+async fn call(address: std::net::SocketAddr, is_protected: bool, times: usize) {
+    let folder = folder(Algorithm::Rs256);
+    let good = tokens::good(&folder, 1).unwrap().concat();
+    let (_, forged) = tokens::bad(&folder).unwrap().into_iter().next().unwrap();
+    let mut client = RightClient::new(connect(address).await);
+    let word = || Word { text: "x".repeat(100) };
+    assert_eq!(client.get(with_token(word(), &forged)).await.is_err(), is_protected);
+    for _ in 0..times {
+        client.get(with_token(word(), &good)).await.unwrap();
+    }
+}
+
+/// Where the tokens of an algorithm lie: made anew for each run, and only read by children.
+fn folder(algorithm: Algorithm) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("instructions").join(algorithm.to_string())
+}

@@ -1,0 +1,107 @@
+//! One handler, plain and protected, called in process as tonic's transport calls it.
+
+use std::convert::Infallible;
+use std::path::Path;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use grpc_auth::server::Protect;
+use grpc_auth::{Issuer, ResourceServer, TokenCache};
+use http::{HeaderMap, HeaderValue, Method, Version};
+use http_body_util::{BodyExt, Full};
+use prost::Message;
+use tests::pb::kit::Word;
+use tests::pb::kit::right_server::{Right, RightServer};
+use tonic::body::Body;
+use tonic::codegen::Service;
+use tonic::{Request, Response, Status};
+
+use crate::tokens::{self, AUDIENCE, ISSUER};
+
+pub(crate) struct Plain;
+
+#[tonic::async_trait]
+impl Right for Plain {
+    async fn get(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+}
+
+pub(crate) struct Protected;
+
+#[grpc_auth::protect]
+#[tonic::async_trait]
+impl Right for Protected {
+    #[require_scopes("read:orders")]
+    async fn get(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+}
+
+pub(crate) fn plain() -> RightServer<Plain> {
+    RightServer::new(Plain)
+}
+
+pub(crate) async fn protected(folder: &Path) -> Protect<RightServer<Protected>> {
+    resource_server(folder, TokenCache::default()).await.protect(Protected)
+}
+
+pub(crate) async fn resource_server(folder: &Path, token_cache: TokenCache) -> ResourceServer {
+    let issuer = Issuer::static_keys(ISSUER, tokens::jwks(folder).unwrap());
+    let builder = ResourceServer::builder().issuer(issuer.accept_token_type("JWT"));
+    builder.audience(AUDIENCE).token_cache(token_cache).build().await.unwrap()
+}
+
+/// A call of `Right.Get` and its credentials.
+pub(crate) struct Call {
+    body: Bytes,
+    credentials: String,
+}
+
+impl Call {
+    pub(crate) fn with(token: &str) -> Self {
+        let word = Word { text: "x".repeat(100) };
+        let mut body = BytesMut::new();
+        body.put_u8(0);
+        body.put_u32(word.encoded_len().try_into().unwrap());
+        word.encode(&mut body).unwrap();
+        Self { body: body.freeze(), credentials: format!("Bearer {token}") }
+    }
+
+    /// Calls a clone, as tonic's router does, and tells whether the answer is OK.
+    pub(crate) async fn is_answered_by<S>(&self, service: &S) -> bool
+    where
+        S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+            + Clone,
+    {
+        let response = service.clone().call(self.request()).await.unwrap();
+        if response.headers().contains_key("grpc-status") {
+            return false;
+        }
+        let answer = response.into_body().collect().await.unwrap();
+        let status = |trailers: &HeaderMap| trailers.get("grpc-status").is_some_and(|s| s == "0");
+        answer.trailers().is_some_and(status)
+    }
+
+    /// As hyper and h2 make it: header values in memory of this request alone, something of the
+    /// connection in the extensions.
+    fn request(&self) -> http::Request<Body> {
+        let mut credentials = BytesMut::with_capacity(self.credentials.len());
+        credentials.put_slice(self.credentials.as_bytes());
+        let credentials = HeaderValue::from_maybe_shared(credentials.split().freeze()).unwrap();
+
+        let mut request = http::Request::new(Body::new(Full::new(self.body.clone())));
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = http::Uri::from_static("http://127.0.0.1/kit.v1.Right/Get");
+        let headers = request.headers_mut();
+        headers.insert("te", HeaderValue::from_static("trailers"));
+        headers.insert("content-type", HeaderValue::from_static("application/grpc"));
+        headers.insert("authorization", credentials);
+        headers.insert("user-agent", HeaderValue::from_static("tonic/0.14"));
+        request.extensions_mut().insert(OfTheConnection);
+        request
+    }
+}
+
+#[derive(Clone)]
+struct OfTheConnection;
