@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use http::header::{AUTHORIZATION, Entry, HeaderMap, HeaderValue};
 
 /// HTTP/2 header limits make longer tokens useless; checked before anything else is looked at.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -61,8 +61,8 @@ impl BearerToken {
 
     /// Reads `authorization`, and only it: not `authorization-bin`, no cookie, no query parameter.
     #[cfg(test)]
-    pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Self, NoToken> {
-        Presented::of(headers)?.parse()
+    pub(crate) fn from_headers(mut headers: HeaderMap) -> Result<Self, NoToken> {
+        Presented::of(&mut headers)?.parse()
     }
 }
 
@@ -75,12 +75,15 @@ pub(crate) struct Presented<'h> {
 }
 
 impl<'h> Presented<'h> {
-    pub(crate) fn of(headers: &'h HeaderMap) -> Result<Self, NoToken> {
-        let mut values = headers.get_all(AUTHORIZATION).iter();
-        let value = values.next().ok_or(NoToken::Missing)?;
-        if values.next().is_some() {
+    /// Finds the credentials, and hides them: whoever prints the metadata further in does not print
+    /// the token.
+    pub(crate) fn of(headers: &'h mut HeaderMap) -> Result<Self, NoToken> {
+        // Hardly any call has a header of several values; otherwise they are counted.
+        if headers.len() != headers.keys_len() && count_and_hide(headers) > 1 {
             return Err(NoToken::Malformed("several authorization values"));
         }
+        let value = headers.get_mut(AUTHORIZATION).ok_or(NoToken::Missing)?;
+        value.set_sensitive(true);
         if value.len() > MAX_TOKEN_BYTES + SCHEME.len() {
             return Err(NoToken::Malformed("longer than 8 KiB"));
         }
@@ -109,10 +112,19 @@ impl<'h> Presented<'h> {
 
     /// For a token of exactly these bytes that was looked through before.
     pub(crate) fn verified(&self) -> BearerToken {
-        let mut value = self.value.clone();
-        value.set_sensitive(true);
-        BearerToken(value)
+        BearerToken(self.value.clone())
     }
+}
+
+/// Methods that let anyone in see all of them. (`entry` alone would reserve a place, and a map can
+/// be full.)
+fn count_and_hide(headers: &mut HeaderMap) -> usize {
+    if headers.contains_key(AUTHORIZATION)
+        && let Entry::Occupied(mut credentials) = headers.entry(AUTHORIZATION)
+    {
+        return credentials.iter_mut().map(|value| value.set_sensitive(true)).count();
+    }
+    0
 }
 
 const NOT_ONE: &str = "not one token68 after `Bearer `";
@@ -151,7 +163,7 @@ mod tests {
     #[test]
     fn one_bearer_token_is_found_whatever_the_case_of_its_scheme() {
         for value in ["Bearer a.b-_~+/c==", "bearer a.b-_~+/c==", "BEARER a.b-_~+/c=="] {
-            let token = BearerToken::from_headers(&headers([value.as_bytes()])).unwrap();
+            let token = BearerToken::from_headers(headers([value.as_bytes()])).unwrap();
             assert_eq!(token.expose_secret(), "a.b-_~+/c==");
             assert_eq!(token.header_value(), "Bearer a.b-_~+/c==");
             assert!(token.header_value().is_sensitive());
@@ -183,11 +195,11 @@ mod tests {
             (vec![&*long], NoToken::Malformed("longer than 8 KiB")),
         ] {
             let headers = headers(values.iter().map(|value| value.as_bytes()));
-            assert_eq!(BearerToken::from_headers(&headers).unwrap_err(), reason, "{values:?}");
+            assert_eq!(BearerToken::from_headers(headers).unwrap_err(), reason, "{values:?}");
         }
         let not_ascii = headers([&b"Bearer \xff"[..]]);
         assert_eq!(
-            BearerToken::from_headers(&not_ascii).unwrap_err(),
+            BearerToken::from_headers(not_ascii).unwrap_err(),
             NoToken::Malformed("not ASCII")
         );
     }
@@ -197,6 +209,6 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("authorization-bin", HeaderValue::from_static("Bearer a"));
         headers.insert("cookie", HeaderValue::from_static("authorization=Bearer a"));
-        assert_eq!(BearerToken::from_headers(&headers).unwrap_err(), NoToken::Missing);
+        assert_eq!(BearerToken::from_headers(headers).unwrap_err(), NoToken::Missing);
     }
 }

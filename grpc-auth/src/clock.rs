@@ -69,10 +69,25 @@ impl Clock {
         .await
     }
 
-    /// Seconds since 1970: the NumericDate of RFC 7519 §2.
-    pub(crate) fn unix_seconds(now: SystemTime) -> f64 {
+    /// The time of day, in both forms.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment::of(self.now())
+    }
+}
+
+/// One reading of the clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) time: SystemTime,
+    /// Since 1970: the NumericDate of RFC 7519 §2.
+    pub(crate) seconds: f64,
+}
+
+impl Moment {
+    pub(crate) fn of(time: SystemTime) -> Self {
         // Before 1970 every token is from the future, and refused.
-        now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+        let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        Self { time, seconds }
     }
 }
 

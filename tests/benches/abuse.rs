@@ -75,7 +75,12 @@ fn junk(issuer: &AuthorizationServer, auth: &ResourceServer) -> bool {
     let grown = memory.bytes_current as f64 / MEGABYTE as f64;
     line("10,000,000 junk tokens: memory at its peak", peak, bound, "MB")
         & line("10,000,000 junk tokens: memory that stays", grown, 0.0, "MB")
-        & line("10,000,000 junk tokens: good entries lost", (1000 - kept(auth)) as f64, 0.0, "of 1000")
+        & line(
+            "10,000,000 junk tokens: good entries lost",
+            (1000 - kept(auth)) as f64,
+            0.0,
+            "of 1000",
+        )
 }
 
 /// Polls once: these verdicts wait for nothing.

@@ -196,7 +196,8 @@ mod tests {
     fn contradictions_are_named() {
         assert!(KeySetSettings::default().check().is_ok());
         let seconds = Duration::from_secs;
-        let cases: [(&str, fn(&mut KeySetSettings)); 13] = [
+        type Change = fn(&mut KeySetSettings);
+        let cases: [(&str, Change); 13] = [
             ("ttl", |s| s.ttl = Duration::from_secs(59)),
             ("ttl", |s| s.ttl = Duration::from_secs(86_401)),
             ("refresh", |s| s.refresh = RefreshMode::Every(Duration::from_secs(59))),

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwapOption, Guard};
 use aws_lc_rs::rand;
@@ -14,7 +14,7 @@ use super::fetch::{FetchError, Fetched, KeyFetcher};
 use super::lifecycle::{Answer, Arrival, Lifecycle, Next, Request};
 use super::set::KeySet;
 use super::settings::KeySetSettings;
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 
 /// The keys of one issuer as they are known now.
 #[derive(Debug)]
@@ -59,7 +59,8 @@ struct Shared {
     snapshot: ArcSwapOption<Snapshot>,
     /// That of the snapshot: what a cached verdict is compared with.
     generation: AtomicU64,
-    /// Calls between these times, in milliseconds since 1970, need not report themselves.
+    /// Calls between these times need not report themselves. Seconds since 1970, as the bits of
+    /// floating-point numbers, which have the order of the numbers.
     quiet_from: AtomicU64,
     quiet_until: AtomicU64,
     clock: Clock,
@@ -129,24 +130,25 @@ impl KeySource {
     }
 
     /// The present snapshot; none before the first successful fetch and when it is too old.
-    pub(crate) fn load(&self, now: SystemTime) -> Guard<Option<Arc<Snapshot>>> {
+    pub(crate) fn load(&self, now: Moment) -> Guard<Option<Arc<Snapshot>>> {
         self.report_use(now);
         let snapshot = self.shared.snapshot.load();
-        let too_old = |snapshot: &Arc<Snapshot>| snapshot.stale_until.is_some_and(|end| now >= end);
+        let too_old =
+            |snapshot: &Arc<Snapshot>| snapshot.stale_until.is_some_and(|end| now.time >= end);
         if snapshot.as_ref().is_some_and(too_old) { Guard::from_inner(None) } else { snapshot }
     }
 
     /// Whether a verdict that rests on this generation of the keys still does.
-    pub(crate) fn is_current(&self, generation: u64, now: SystemTime) -> bool {
+    pub(crate) fn is_current(&self, generation: u64, now: Moment) -> bool {
         self.report_use(now);
         self.shared.generation.load(Ordering::Acquire) == generation
     }
 
-    fn report_use(&self, now: SystemTime) {
+    fn report_use(&self, now: Moment) {
         let (from, until) = (&self.shared.quiet_from, &self.shared.quiet_until);
         let quiet = from.load(Ordering::Relaxed)..until.load(Ordering::Relaxed);
-        if !quiet.contains(&milliseconds(now)) {
-            self.shared.report_use(now);
+        if !quiet.contains(&now.seconds.to_bits()) {
+            self.shared.report_use(now.time);
         }
     }
 
@@ -240,8 +242,8 @@ impl Shared {
 
     fn publish(&self, lifecycle: &Lifecycle) {
         let (from, until) = lifecycle.quiet(self.clock.now());
-        self.quiet_from.store(milliseconds(from), Ordering::Relaxed);
-        self.quiet_until.store(milliseconds(until), Ordering::Relaxed);
+        self.quiet_from.store(bits(from), Ordering::Relaxed);
+        self.quiet_until.store(bits(until), Ordering::Relaxed);
     }
 
     /// Fetches whenever the lifecycle says so, until it is aborted.
@@ -353,9 +355,8 @@ impl Shared {
     }
 }
 
-fn milliseconds(time: SystemTime) -> u64 {
-    let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
+fn bits(time: SystemTime) -> u64 {
+    Moment::of(time).seconds.to_bits()
 }
 
 /// From 0 to 1, by chance: replicas that start together do not refresh together.

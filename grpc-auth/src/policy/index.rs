@@ -1,19 +1,14 @@
 //! From the path of a call to the row that decides it.
 
-use std::collections::HashMap;
-
 use super::table::{Row, ServicePolicy};
 
 /// The rows of one or more services by path.
 #[derive(Debug)]
 pub(crate) struct PolicyIndex {
-    services: HashMap<&'static str, Service>,
-}
-
-#[derive(Debug)]
-struct Service {
-    rows: HashMap<&'static str, Row>,
-    guarded: bool,
+    /// Sorted by path: a few comparisons find it sooner than a hash is computed.
+    rows: Box<[(Box<str>, Row)]>,
+    /// `/service/` of the services that are known to have a guard in every method.
+    guarded: Box<[Box<str>]>,
 }
 
 /// What the policies say of a path.
@@ -33,47 +28,48 @@ impl PolicyIndex {
     pub(crate) fn new(
         policies: impl IntoIterator<Item = ServicePolicy>,
     ) -> Result<Self, &'static str> {
-        let mut index = Self { services: HashMap::new() };
+        let mut services = Vec::new();
+        let mut rows = Vec::new();
         for policy in policies {
-            let service = Service::new(policy, false);
-            if index.services.insert(policy.service(), service).is_some() {
+            if services.contains(&policy.service()) {
                 return Err(policy.service());
             }
+            services.push(policy.service());
+            rows.extend(rows_of(policy));
         }
-        Ok(index)
+        Ok(Self::of(rows, Box::default()))
     }
 
     pub(crate) fn single(policy: ServicePolicy) -> Self {
-        Self { services: HashMap::from([(policy.service(), Service::new(policy, false))]) }
+        Self::of(rows_of(policy).collect(), Box::default())
     }
 
     /// For a service that is known to have a guard in every method.
     pub(crate) fn guarded(policy: ServicePolicy) -> Self {
-        Self { services: HashMap::from([(policy.service(), Service::new(policy, true))]) }
+        let prefix = format!("/{}/", policy.service()).into();
+        Self::of(rows_of(policy).collect(), Box::new([prefix]))
+    }
+
+    fn of(mut rows: Vec<(Box<str>, Row)>, guarded: Box<[Box<str>]>) -> Self {
+        rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Self { rows: rows.into(), guarded }
     }
 
     /// Matches the path of the URI and nothing else: method, query and content type get no
     /// exemption, since tonic serves them all.
     pub(crate) fn find(&self, path: &str) -> Match {
-        let Some((service, rpc)) = path.strip_prefix('/').and_then(|path| path.split_once('/'))
-        else {
-            return Match::Unknown;
-        };
-        match self.services.get(service) {
-            Some(service) => match service.rows.get(rpc) {
-                Some(row) => Match::Row(*row),
-                None if service.guarded => Match::Guarded,
-                None => Match::Unknown,
-            },
-            None => Match::Unknown,
+        match self.rows.binary_search_by(|(own, _)| (**own).cmp(path)) {
+            Ok(place) => self.rows.get(place).map_or(Match::Unknown, |(_, row)| Match::Row(*row)),
+            Err(_) if self.guarded.iter().any(|prefix| path.starts_with(&**prefix)) => {
+                Match::Guarded
+            }
+            Err(_) => Match::Unknown,
         }
     }
 }
 
-impl Service {
-    fn new(policy: ServicePolicy, guarded: bool) -> Self {
-        Self { rows: policy.rows().map(|row| (row.rpc(), row)).collect(), guarded }
-    }
+fn rows_of(policy: ServicePolicy) -> impl Iterator<Item = (Box<str>, Row)> {
+    policy.rows().map(|row| (format!("/{}/{}", row.service(), row.rpc()).into(), row))
 }
 
 #[cfg(test)]

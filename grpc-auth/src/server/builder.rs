@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
-use super::call::TypedClaims;
+use super::call::{CallSettings, TypedClaims};
 use super::{Inner, ResourceServer};
 use crate::clock::Clock;
 use crate::error::{Challenge, ConfigError};
@@ -203,11 +203,10 @@ impl ResourceServerBuilder {
                     self.clock,
                     verified,
                 ),
-                challenge: Arc::new(Challenge::new(
-                    realm.unwrap_or_default(),
-                    self.disclose_scopes,
-                )),
-                typed_claims: self.typed_claims.into(),
+                settings: Arc::new(CallSettings {
+                    challenge: Challenge::new(realm.unwrap_or_default(), self.disclose_scopes),
+                    typed_claims: self.typed_claims,
+                }),
             }),
         })
     }

@@ -18,9 +18,15 @@ pub(crate) struct Call {
     /// The caller and its token; none when anonymous.
     pub(crate) caller: Option<Caller>,
     pub(crate) decision: Decision,
-    pub(crate) challenge: Arc<Challenge>,
-    /// What else stands in the extensions because of this call.
-    pub(crate) typed_claims: Arc<[TypedClaims]>,
+    pub(crate) settings: Arc<CallSettings>,
+}
+
+/// How a resource server refuses, and what it adds to calls that it lets in.
+#[derive(Debug)]
+pub(crate) struct CallSettings {
+    pub(crate) challenge: Challenge,
+    /// What else stands in the extensions because of a call.
+    pub(crate) typed_claims: Vec<TypedClaims>,
 }
 
 /// What the layer says of the method.

@@ -28,8 +28,9 @@ pin_project! {
     #[project = StateProjection]
     enum State<S, B, R, F> {
         Called { #[pin] response: F },
-        Refused { response: Option<Response<R>> },
-        Waiting { held: Option<Held<S, B>>, waiting: Waiting },
+        // Boxed, for they are rare: every call moves this future, and most are called at once.
+        Refused { response: Option<Box<Response<R>>> },
+        Waiting { held: Option<Box<Held<S, B>>> },
     }
 }
 
@@ -38,6 +39,7 @@ struct Held<S, B> {
     shared: Arc<Shared>,
     service: S,
     request: Request<B>,
+    waiting: Waiting,
 }
 
 impl<S, B, R> ResponseFuture<S, B, R>
@@ -49,7 +51,7 @@ where
     }
 
     pub(super) fn refused(response: Response<R>) -> Self {
-        Self { state: State::Refused { response: Some(response) } }
+        Self { state: State::Refused { response: Some(Box::new(response)) } }
     }
 
     pub(super) fn waiting(
@@ -58,8 +60,8 @@ where
         request: Request<B>,
         waiting: Waiting,
     ) -> Self {
-        let held = Some(Held { shared, service, request });
-        Self { state: State::Waiting { held, waiting } }
+        let held = Some(Box::new(Held { shared, service, request, waiting }));
+        Self { state: State::Waiting { held } }
     }
 }
 
@@ -79,19 +81,17 @@ where
                 StateProjection::Refused { response } => {
                     return response
                         .take()
-                        .map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
+                        .map_or(Poll::Pending, |response| Poll::Ready(Ok(*response)));
                 }
-                StateProjection::Waiting { held, waiting } => {
-                    let Poll::Ready(caller) = waiting.poll(cx) else { return Poll::Pending };
-                    let Some(mut held) = held.take() else { return Poll::Pending };
-                    let (mut parts, body) = held.request.into_parts();
-                    let next = match held.shared.settle(&mut parts, caller) {
-                        Ok(()) => {
-                            let request = Request::from_parts(parts, body);
-                            State::Called { response: held.service.call(request) }
-                        }
+                StateProjection::Waiting { held } => {
+                    let Some(call) = held else { return Poll::Pending };
+                    let Poll::Ready(caller) = call.waiting.poll(cx) else { return Poll::Pending };
+                    let Some(mut call) = held.take() else { return Poll::Pending };
+                    let next = match call.shared.settle(&mut call.request, caller) {
+                        Ok(()) => State::Called { response: call.service.call(call.request) },
                         Err(denied) => {
-                            State::Refused { response: Some(held.shared.answer(denied)) }
+                            let response = Box::new(call.shared.answer(denied));
+                            State::Refused { response: Some(response) }
                         }
                     };
                     state.set(next);

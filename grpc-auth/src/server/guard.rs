@@ -1,7 +1,6 @@
 //! The guard at the top of every annotated method, and what it hands to the method.
 
 use std::pin::Pin;
-use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use tonic::{Request, Status};
@@ -17,10 +16,10 @@ use crate::principal::Principal;
 
 /// A call that passed the guard.
 #[derive(Debug)]
-pub struct Admitted {
+pub struct Admitted<'r> {
     row: Row,
-    caller: Option<Caller>,
-    challenge: Option<Arc<Challenge>>,
+    /// None without a layer.
+    call: Option<&'r Call>,
 }
 
 /// Asks for the permit of exactly this row. A permit of another row, or none, is no permit: then
@@ -29,16 +28,13 @@ pub struct Admitted {
 ///
 /// # Errors
 /// The refusal, as what the method returns.
-pub fn enter<M, R: Refuse>(row: Row, request: &Request<M>) -> Result<Admitted, R> {
-    let (permit, call) = match Call::of(request.extensions()) {
-        Some(call) => (permit_for(row, call)?, Some(call)),
-        None => (permit_without_layer(row)?, None),
+pub fn enter<M, R: Refuse>(row: Row, request: &Request<M>) -> Result<Admitted<'_>, R> {
+    let call = Call::of(request.extensions());
+    let permit = match call {
+        Some(call) => permit_for(row, call)?,
+        None => permit_without_layer(row)?,
     };
-    Ok(Admitted {
-        row: permit.row(),
-        caller: call.and_then(|call| call.caller.clone()),
-        challenge: call.map(|call| Arc::clone(&call.challenge)),
-    })
+    Ok(Admitted { row: permit.row(), call })
 }
 
 fn permit_for<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
@@ -67,7 +63,7 @@ fn permit_for<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
         }
         Err(denied) => {
             Denial::of_caller(denied, call.principal()).log(&method, Some(row));
-            Err(R::refuse(denied.to_status(&call.challenge)))
+            Err(R::refuse(denied.to_status(&call.settings.challenge)))
         }
     }
 }
@@ -85,13 +81,14 @@ fn permit_without_layer<R: Refuse>(row: Row) -> Result<Permit, R> {
     })
 }
 
-impl Admitted {
+impl Admitted<'_> {
     /// Makes what the method asks for.
     ///
     /// # Errors
     /// The refusal, as what the method returns.
     pub fn inject<T: Inject, R: Refuse>(&self) -> Result<T, R> {
-        T::inject(self.caller.as_ref()).map_err(|denial| match &self.caller {
+        let caller = self.call.and_then(|call| call.caller.as_ref());
+        T::inject(caller).map_err(|denial| match caller {
             Some(caller) => self.refuse(&denial.of(&caller.principal)),
             None => self.refuse(&denial),
         })
@@ -108,7 +105,8 @@ impl Admitted {
     fn refuse<R: Refuse>(&self, denial: &Denial) -> R {
         denial.log(&format!("/{}", self.row), Some(self.row));
         let none = Challenge::new("", false);
-        R::refuse(denial.denied.to_status(self.challenge.as_deref().unwrap_or(&none)))
+        let challenge = self.call.map_or(&none, |call| &call.settings.challenge);
+        R::refuse(denial.denied.to_status(challenge))
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tonic::server::NamedService;
 
 use crate::bearer::BearerToken;
-use crate::error::{Challenge, ConfigError};
+use crate::error::ConfigError;
 use crate::issuer::{Auth0Config, Issuer};
 use crate::jwks::KeySetHealth;
 use crate::policy::{PolicyIndex, ServicePolicy};
@@ -29,7 +29,7 @@ pub use request_ext::RequestExt;
 pub use service::Protect;
 
 #[cfg(feature = "testing")]
-pub(crate) use call::{Call, Caller, Decision};
+pub(crate) use call::{Call, CallSettings, Caller, Decision};
 
 /// A tonic service whose methods carry access rules.
 ///
@@ -69,8 +69,7 @@ pub struct ResourceServer {
 #[derive(Debug)]
 struct Inner {
     verifier: JwtVerifier,
-    challenge: Arc<Challenge>,
-    typed_claims: Arc<[call::TypedClaims]>,
+    settings: Arc<call::CallSettings>,
 }
 
 impl ResourceServer {

@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::{AUTHORIZATION, Entry, HeaderMap};
-use http::request::Parts;
+use http::header::HeaderMap;
 use http::{Request, Response};
 use tonic::server::NamedService;
 use tower_service::Service;
@@ -16,7 +15,7 @@ use super::decision::{self, Denial};
 use super::future::ResponseFuture;
 use crate::bearer::{BearerToken, Presented};
 use crate::error::Denied;
-use crate::policy::{AccessRule, Match, Permit, PolicyIndex, authorize};
+use crate::policy::{AccessRule, Match, Permit, PolicyIndex, Row, authorize};
 use crate::verify::{Pending, Verdict, Verifier};
 
 /// A service that only permitted calls reach; made by [`ResourceServer::protect`].
@@ -41,13 +40,14 @@ pub(super) struct Waiting {
     token: BearerToken,
 }
 
-type Identified = Result<Caller, Denial>;
+/// Boxed, so that what is moved is small: nearly all callers are believed.
+type Identified = Result<Caller, Box<Denial>>;
 
 impl Waiting {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Identified> {
         self.verdict.as_mut().poll(cx).map(|verdict| {
             let token = self.token.clone();
-            verdict.map(|principal| Caller { principal, token }).map_err(Denial::from)
+            verdict.map(|principal| Caller { principal, token }).map_err(denial)
         })
     }
 }
@@ -89,18 +89,14 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (mut parts, body) = request.into_parts();
-        match self.shared.admit(&mut parts) {
-            Admission::Granted => {
-                ResponseFuture::called(self.inner.call(Request::from_parts(parts, body)))
-            }
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match self.shared.admit(&mut request) {
+            Admission::Granted => ResponseFuture::called(self.inner.call(request)),
             Admission::Refused(denied) => ResponseFuture::refused(self.shared.answer(denied)),
             Admission::Waiting(waiting) => {
                 // The one that was polled ready goes with the call; a clone was not.
                 let clone = self.inner.clone();
                 let ready = std::mem::replace(&mut self.inner, clone);
-                let request = Request::from_parts(parts, body);
                 ResponseFuture::waiting(Arc::clone(&self.shared), ready, request, waiting)
             }
         }
@@ -116,58 +112,71 @@ enum Admission {
 
 impl Shared {
     /// Decides at once where that is possible.
-    fn admit(&self, call: &mut Parts) -> Admission {
-        // What an outer layer learnt is not this layer's.
-        if let Some(outer) = call.extensions.remove::<Call>() {
-            outer.typed_claims.iter().for_each(|claims| (claims.remove)(&mut call.extensions));
-        }
-        let identified = match self.identify(&call.headers) {
+    fn admit<B>(&self, request: &mut Request<B>) -> Admission {
+        let identified = match self.identify(request.headers_mut()) {
             Identity::Known(identified) => identified,
             Identity::Pending(waiting) => return Admission::Waiting(waiting),
         };
-        self.settle(call, identified).map_or_else(Admission::Refused, |()| Admission::Granted)
+        self.settle(request, identified).map_or_else(Admission::Refused, |()| Admission::Granted)
     }
 
     /// Decides on a call whose caller is clear, and leaves what was learnt in the extensions of a
     /// call that is let in.
-    pub(super) fn settle(&self, call: &mut Parts, identified: Identified) -> Result<(), Denied> {
-        hide_credentials(&mut call.headers);
-        let path = call.uri.path();
-        let matched = self.policies.find(path);
-        let decision = Self::decide(matched, identified).and_then(|(caller, permit)| {
-            if let Some(caller) = &caller {
-                for claims in self.auth.inner.typed_claims.iter() {
-                    (claims.insert)(&caller.principal, &mut call.extensions)
-                        .map_err(|mismatch| Denial::from(mismatch).of(&caller.principal))?;
-                }
-            }
-            Ok((caller, permit))
-        });
+    pub(super) fn settle<B>(
+        &self,
+        request: &mut Request<B>,
+        identified: Identified,
+    ) -> Result<(), Denied> {
+        let matched = self.policies.find(request.uri().path());
         let row = match matched {
             Match::Row(row) => Some(row),
             Match::Guarded | Match::Unknown => None,
         };
-        match decision {
+        match Self::decide(matched, identified) {
             Ok((caller, permit)) => {
+                self.leave(request, caller, permit)
+                    .map_err(|denial| refuse(request, row, denial))?;
                 if permit.is_some() {
-                    decision::log_allowed(path, row, caller.as_ref().map(|c| &c.principal));
+                    let principal = Call::of(request.extensions()).and_then(Call::principal);
+                    decision::log_allowed(request.uri().path(), row, principal);
                 }
-                let challenge = Arc::clone(&self.auth.inner.challenge);
-                let typed_claims = Arc::clone(&self.auth.inner.typed_claims);
-                let decision = permit.map_or(Decision::Unnamed, Decision::Permitted);
-                call.extensions.insert(Call { caller, decision, challenge, typed_claims });
                 Ok(())
             }
-            Err(denial) => {
-                denial.log(path, row);
-                Err(denial.denied)
+            Err(denial) => Err(refuse(request, row, denial)),
+        }
+    }
+
+    /// Leaves what was learnt in the extensions.
+    fn leave<B>(
+        &self,
+        request: &mut Request<B>,
+        caller: Option<Caller>,
+        permit: Option<Permit>,
+    ) -> Result<(), Box<Denial>> {
+        let settings = &self.auth.inner.settings;
+        let principal = caller
+            .as_ref()
+            .filter(|_| !settings.typed_claims.is_empty())
+            .map(|caller| caller.principal.clone());
+        let decision = permit.map_or(Decision::Unnamed, Decision::Permitted);
+        let call = Call { caller, decision, settings: Arc::clone(settings) };
+        let extensions = request.extensions_mut();
+        // What an outer layer learnt is not this layer's.
+        if let Some(outer) = extensions.insert(call) {
+            outer.settings.typed_claims.iter().for_each(|claims| (claims.remove)(extensions));
+        }
+        if let Some(principal) = principal {
+            for claims in &settings.typed_claims {
+                (claims.insert)(&principal, extensions)
+                    .map_err(|mismatch| Box::new(Denial::from(mismatch).of(&principal)))?;
             }
         }
+        Ok(())
     }
 
     /// The refusal as an answer.
     pub(super) fn answer<R: Default>(&self, denied: Denied) -> Response<R> {
-        denied.to_status(&self.auth.inner.challenge).into_http()
+        denied.to_status(&self.auth.inner.settings.challenge).into_http()
     }
 
     /// In this order: the row of the table, whether anyone may call, credentials, verification,
@@ -175,13 +184,13 @@ impl Shared {
     fn decide(
         matched: Match,
         caller: Identified,
-    ) -> Result<(Option<Caller>, Option<Permit>), Denial> {
+    ) -> Result<(Option<Caller>, Option<Permit>), Box<Denial>> {
         let row = match matched {
             Match::Row(row) => row,
             // The guard of the method decides; nobody gets as far without a valid token.
             Match::Guarded => return Ok((Some(caller?), None)),
             Match::Unknown => {
-                return Err(Denial::from(Denied::MethodUnknown).of(&caller?.principal));
+                return Err(Box::new(Denial::from(Denied::MethodUnknown).of(&caller?.principal)));
             }
         };
         let caller = match row.rule() {
@@ -190,49 +199,43 @@ impl Shared {
             AccessRule::Authenticated | AccessRule::RequireScopes(_) => Some(caller?),
         };
         let principal = caller.as_ref().map(|caller| &caller.principal);
-        let permit =
-            authorize(row, principal).map_err(|denied| Denial::of_caller(denied, principal))?;
+        let permit = authorize(row, principal)
+            .map_err(|denied| Box::new(Denial::of_caller(denied, principal)))?;
         Ok((caller, Some(permit)))
     }
 
-    fn identify(&self, headers: &HeaderMap) -> Identity {
+    fn identify(&self, headers: &mut HeaderMap) -> Identity {
         let verifier = &self.auth.inner.verifier;
         let presented = match Presented::of(headers) {
             Ok(presented) => presented,
-            Err(none) => return Identity::Known(Err(none.into())),
+            Err(none) => return Identity::Known(Err(denial(none))),
         };
         if let Some(principal) = verifier.recall(presented.token()) {
             return Identity::Known(Ok(Caller { principal, token: presented.verified() }));
         }
         let token = match presented.parse() {
             Ok(token) => token,
-            Err(none) => return Identity::Known(Err(none.into())),
+            Err(none) => return Identity::Known(Err(denial(none))),
         };
         match verifier.verify(&token) {
             Verdict::Known(verdict) => Identity::Known(
-                verdict.map(|principal| Caller { principal, token }).map_err(Denial::from),
+                verdict.map(|principal| Caller { principal, token }).map_err(denial),
             ),
             Verdict::Pending(verdict) => Identity::Pending(Waiting { verdict, token }),
         }
     }
 }
 
+fn denial(cause: impl Into<Denial>) -> Box<Denial> {
+    Box::new(cause.into())
+}
+
+fn refuse<B>(request: &Request<B>, row: Option<Row>, denial: Box<Denial>) -> Denied {
+    denial.log(request.uri().path(), row);
+    denial.denied
+}
+
 enum Identity {
     Known(Identified),
     Pending(Waiting),
-}
-
-/// Whoever prints the metadata further in does not print the token.
-fn hide_credentials(headers: &mut HeaderMap) {
-    match headers.get_mut(AUTHORIZATION) {
-        None => {}
-        Some(value) if value.is_sensitive() => {}
-        Some(value) => {
-            value.set_sensitive(true);
-            // `entry` alone would reserve a place, and a map can be full.
-            if let Entry::Occupied(mut credentials) = headers.entry(AUTHORIZATION) {
-                credentials.iter_mut().for_each(|value| value.set_sensitive(true));
-            }
-        }
-    }
 }

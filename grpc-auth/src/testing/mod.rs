@@ -40,7 +40,7 @@ use crate::error::Challenge;
 use crate::issuer::Issuer;
 use crate::jwks::{Algorithm, KeySet};
 use crate::principal::{Facts, Principal};
-use crate::server::{Call, Caller, Decision};
+use crate::server::{Call, CallSettings, Caller, Decision};
 
 pub use clock::ManualClock;
 pub use fault::{Endpoint, Fault};
@@ -147,8 +147,10 @@ fn call_by<M>(mut request: tonic::Request<M>, caller: Option<Caller>) -> tonic::
     request.extensions_mut().insert(Call {
         caller,
         decision: Decision::InTest,
-        challenge: Arc::new(Challenge::new("unit-test", true)),
-        typed_claims: Arc::new([]),
+        settings: Arc::new(CallSettings {
+            challenge: Challenge::new("unit-test", true),
+            typed_claims: Vec::new(),
+        }),
     });
     request
 }

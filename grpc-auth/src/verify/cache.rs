@@ -6,15 +6,15 @@
 //! no order to keep.
 
 use std::hash::{BuildHasher, RandomState};
+use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use super::trusted::TrustedIssuer;
-use crate::clock::Clock;
+use crate::clock::Moment;
 use crate::error::ConfigError;
 use crate::principal::Principal;
 
@@ -92,16 +92,13 @@ impl Default for TokenCache {
 
 /// Places in a set.
 const WAYS: usize = 8;
-/// Of the token that is hashed: the end of a signature is as good as random.
-const HASHED: usize = 32;
 /// What an entry takes beside its token and its claims.
 const OVERHEAD: usize = 512;
 
 /// The table.
 #[derive(Debug)]
 pub(crate) struct VerifiedTokens {
-    /// Keyed by chance: nobody can choose tokens that meet in one set.
-    hasher: RandomState,
+    hash: TailHash,
     sets: Box<[Set]>,
     settings: TokenCache,
     bytes: AtomicUsize,
@@ -161,7 +158,7 @@ impl VerifiedTokens {
             entries => entries.div_ceil(WAYS).next_power_of_two(),
         };
         Self {
-            hasher: RandomState::new(),
+            hash: TailHash::new(),
             sets: (0..sets).map(|_| Set::default()).collect(),
             settings,
             bytes: AtomicUsize::new(0),
@@ -178,7 +175,7 @@ impl VerifiedTokens {
     pub(super) fn find(
         &self,
         token: &[u8],
-        now: SystemTime,
+        now: Moment,
         issuers: &[TrustedIssuer],
     ) -> Option<Principal> {
         let (set, tag) = self.place(token)?;
@@ -188,11 +185,10 @@ impl VerifiedTokens {
             }
             let entry = entry.load();
             let Some(entry) = entry.as_ref() else { continue };
-            // In constant time: how far a guess agrees with a token shows in nothing.
-            if verify_slices_are_equal(&entry.token, token).is_err() {
+            if !is_same(&entry.token, token) {
                 continue;
             }
-            let is_current = Clock::unix_seconds(now) < entry.deadline
+            let is_current = now.seconds < entry.deadline
                 && issuers
                     .get(entry.issuer)
                     .is_some_and(|issuer| issuer.keys.is_current(entry.generation, now));
@@ -268,12 +264,58 @@ impl VerifiedTokens {
     }
 
     fn place(&self, token: &[u8]) -> Option<(&Set, u32)> {
-        let tail = token.get(token.len().saturating_sub(HASHED)..)?;
-        let hash = self.hasher.hash_one(tail);
+        let hash = self.hash.of(token)?;
         #[expect(clippy::cast_possible_truncation, reason = "a part of the hash is meant")]
-        let (index, tag) = (hash as usize & self.sets.len().wrapping_sub(1), (hash >> 32) as u32);
-        Some((self.sets.get(index)?, tag.max(1)))
+        let (index, tag) = ((hash >> 32) as usize, (hash >> 8) as u32);
+        Some((self.sets.get(index & self.sets.len().wrapping_sub(1))?, tag.max(1)))
     }
+}
+
+/// A hash of the end of a token, which is the end of its signature and as good as random: its last
+/// 16 characters, keyed by chance, so that nobody can choose tokens that meet in one set.
+///
+/// Pair-multiply-shift, a universal family (Thorup, "High Speed Hashing for Integers and Strings",
+/// §3.3): only tokens that were verified are ever inserted, so there is nothing to find out by
+/// trying, and a keyed hash of the whole token would cost half of what all else costs.
+#[derive(Debug)]
+struct TailHash {
+    keys: [u64; 2],
+    offset: u128,
+}
+
+impl TailHash {
+    fn new() -> Self {
+        let random = |()| RandomState::new().hash_one(());
+        let [high, low] = [(); 2].map(random);
+        Self { keys: [(); 2].map(random), offset: u128::from(high) << 64 | u128::from(low) }
+    }
+
+    fn of(&self, token: &[u8]) -> Option<u64> {
+        let tail = u128::from_le_bytes(*token.last_chunk()?);
+        #[expect(clippy::cast_possible_truncation, reason = "halves are meant")]
+        let (high, low) = ((tail >> 64) as u64, tail as u64);
+        let [of_high, of_low] = self.keys.map(u128::from);
+        let sum = |key: u128, half: u64| (key + u128::from(half)) & u128::from(u64::MAX);
+        let product = sum(of_high, high).wrapping_mul(sum(of_low, low));
+        #[expect(clippy::cast_possible_truncation, reason = "the high half is meant")]
+        Some((product.wrapping_add(self.offset) >> 64) as u64)
+    }
+}
+
+/// Compares without a branch before the end: how far a guess agrees with a token shows in no time.
+/// The crypto library's function for that takes one byte at a time where this takes sixteen.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let (ones, one_rest) = one.as_chunks::<32>();
+    let (others, other_rest) = other.as_chunks::<32>();
+    let mut difference = [0_u8; 32];
+    for (one, other) in ones.iter().zip(others) {
+        for ((difference, one), other) in difference.iter_mut().zip(one).zip(other) {
+            *difference |= one ^ other;
+        }
+    }
+    let rest = one_rest.iter().zip(other_rest).fold(0, |rest, (one, other)| rest | (one ^ other));
+    let differs = black_box(difference).iter().fold(rest, |differs, byte| differs | byte);
+    one.len() == other.len() && black_box(differs) == 0
 }
 
 #[cfg(test)]

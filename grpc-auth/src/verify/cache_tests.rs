@@ -33,8 +33,8 @@ fn token(n: usize) -> String {
     format!("header.claims.{n:064}")
 }
 
-fn at(seconds: u64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(seconds)
+fn at(seconds: u64) -> Moment {
+    Moment::of(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
 struct Table(VerifiedTokens, Vec<TrustedIssuer>);
@@ -68,6 +68,37 @@ fn a_token_is_found_by_all_its_bytes() {
     for other in ["", "x", &token(7)[1..], &token(7).replace("claims", "Claims")] {
         assert!(table.0.find(other.as_bytes(), at(0), &table.1).is_none(), "{other}");
     }
+}
+
+#[test]
+fn texts_are_the_same_in_every_byte() {
+    let text: Vec<u8> = (0..=255).collect();
+    for length in 0..text.len() {
+        assert!(is_same(&text[..length], &text[..length]), "{length}");
+        assert!(!is_same(&text[..length], &text[..length + 1]), "{length}");
+        assert!(!is_same(&text[..length + 1], &text[..length]), "{length}");
+        for place in 0..length {
+            for bit in [1, 128] {
+                let mut other = text[..length].to_vec();
+                other[place] ^= bit;
+                assert!(!is_same(&text[..length], &other), "{place} of {length}");
+            }
+        }
+    }
+}
+
+#[test]
+fn tokens_spread_over_the_table() {
+    let table = VerifiedTokens::new(TokenCache::default());
+    let mut load = vec![0; table.sets.len()];
+    for n in 0..8192 {
+        // Short counters at the end, which are far from random.
+        let set: *const Set = table.place(token(n).as_bytes()).unwrap().0;
+        let position = table.sets.iter().position(|other| std::ptr::eq(other, set)).unwrap();
+        load[position] += 1;
+    }
+    // Eight each, were it a perfect spread; chance makes more than 30 nowhere in a million tables.
+    assert!(load.iter().all(|load| *load <= 30), "{:?}", load.iter().max());
 }
 
 #[test]

@@ -66,7 +66,7 @@ impl JwtVerifier {
 
 impl Verifier for JwtVerifier {
     fn recall(&self, token: &[u8]) -> Option<Principal> {
-        self.0.verified.find(token, self.0.clock.now(), &self.0.issuers)
+        self.0.verified.find(token, self.0.clock.moment(), &self.0.issuers)
     }
 
     fn verify(&self, token: &BearerToken) -> Verdict {
@@ -116,8 +116,7 @@ impl Shared {
             return Err(Refusal { hint, ..refusal }.into());
         };
 
-        let now = self.clock.now();
-        let seconds = Clock::unix_seconds(now);
+        let now = self.clock.moment();
         let refuse = |rejection: Rejection| {
             let seen = Seen {
                 has_nonce: header.has_nonce,
@@ -130,7 +129,7 @@ impl Shared {
         };
         // Cheap checks before expensive ones; but that a token has expired is told only to
         // someone who holds one of the issuer's.
-        let verdict = issuer.check(&header, &claims, &self.audiences, seconds, self.leeway);
+        let verdict = issuer.check(&header, &claims, &self.audiences, now.seconds, self.leeway);
         let genuine = match &verdict {
             Ok(()) | Err(Rejection::Expired) => issuer.check_signature(&compact, &header, iss, now),
             Err(rejection) => return Err(refuse(rejection.clone()).into()),
@@ -155,7 +154,7 @@ impl Shared {
         let principal = issuer.principal(compact.claims, facts);
         if let Some(longest) = self.verified.max_age() {
             let deadline = deadline(exp, now, longest, &genuine);
-            if deadline > seconds {
+            if deadline > now.seconds {
                 self.verified.insert(token, &principal, place, genuine.generation, deadline);
             }
         }

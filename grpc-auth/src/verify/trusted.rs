@@ -1,13 +1,13 @@
 //! An issuer that is believed: its keys, and what its tokens mean.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::claims::TokenClaims;
 use super::compact::Compact;
 use super::header::Header;
 use super::rejection::Rejection;
-use crate::clock::Clock;
+use crate::clock::Moment;
 use crate::issuer::{Issuer, Provider, TENANT_PLACE, is_guid, unite};
 use crate::json::Node;
 #[cfg(feature = "testing")]
@@ -118,7 +118,7 @@ impl TrustedIssuer {
         compact: &Compact<'_>,
         header: &Header<'_>,
         iss: &str,
-        now: SystemTime,
+        now: Moment,
     ) -> Result<Genuine, Rejection> {
         let snapshot = self.keys.load(now);
         let snapshot = snapshot.as_ref().ok_or(Rejection::KeysUnavailable)?;
@@ -195,7 +195,7 @@ pub(crate) fn verify_signature(issuer: Issuer, keys: KeySet, token: &str) -> Res
     let compact = Compact::parse(token)?;
     let header = Header::parse(&compact.header)?;
     issuer.check_key_choice(&header)?;
-    issuer.check_signature(&compact, &header, "", SystemTime::UNIX_EPOCH).map(|_| ())
+    issuer.check_signature(&compact, &header, "", Moment::of(SystemTime::UNIX_EPOCH)).map(|_| ())
 }
 
 /// Entra's word for claims that did not fit into the token.
@@ -213,12 +213,7 @@ pub(super) struct ClaimedFacts {
 
 /// When a token ends that is valid until `exp`, at the latest after `longest` from now and with its
 /// keys.
-pub(super) fn deadline(
-    exp: f64,
-    now: SystemTime,
-    longest: std::time::Duration,
-    genuine: &Genuine,
-) -> f64 {
-    let stale = genuine.stale_until.map_or(f64::INFINITY, Clock::unix_seconds);
-    exp.min(Clock::unix_seconds(now + longest)).min(stale)
+pub(super) fn deadline(exp: f64, now: Moment, longest: Duration, genuine: &Genuine) -> f64 {
+    let stale = genuine.stale_until.map_or(f64::INFINITY, |end| Moment::of(end).seconds);
+    exp.min(now.seconds + longest.as_secs_f64()).min(stale)
 }
