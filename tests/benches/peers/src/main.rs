@@ -63,10 +63,7 @@ fn run() -> Outcome<()> {
             let mode = Mode::parse(mode).ok_or("no such mode")?;
             let window = Duration::from_secs_f64(seconds.parse()?);
             let (port, tokens) = (port.parse()?, tokens.parse()?);
-            let answered =
-                runtime.block_on(load::run(port, mode, window, Path::new(folder), tokens))?;
-            println!("{} {}", answered.in_window, answered.in_all);
-            Ok(())
+            runtime.block_on(load::run(port, mode, window, Path::new(folder), tokens))
         }
         _ => compare(&Options::parse(&arguments)?),
     }
@@ -183,15 +180,13 @@ fn measure(options: &Options, mode: Mode, folder: &Path) -> Outcome<Results> {
 /// One window of one column, by a new process: it remembers no token of an earlier round.
 fn sample(options: &Options, mode: Mode, column: Column, folder: &Path) -> Outcome<Sample> {
     let server = Server::start(column, folder, options.algorithm)?;
-    let before = server.cpu()?;
-    let answered = process::call(server.port, mode, options.window, folder, options.tokens)?;
-    let cpu = server.cpu()? - before;
+    let answered = process::call(&server, mode, options.window, folder, options.tokens)?;
     if mode == Mode::Distinct && column.authenticates() && answered.in_all > options.tokens {
         let calls = answered.in_all;
         return Err(format!("{column}: {calls} calls, so tokens came twice; --tokens more").into());
     }
     Ok(Sample {
         calls_per_second: answered.in_window as f64 / options.window.as_secs_f64(),
-        cpu_microseconds: cpu.as_secs_f64() * 1e6 / answered.in_all as f64,
+        cpu_microseconds: answered.cpu.as_secs_f64() * 1e6 / answered.in_window as f64,
     })
 }
