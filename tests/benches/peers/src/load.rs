@@ -23,12 +23,9 @@ const MESSAGES: u8 = 10;
 const WARM_UP: Duration = Duration::from_millis(300);
 const REFUSED: &str = "refused:";
 
-/// Calls that were answered.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Answered {
-    pub(crate) in_window: usize,
-    pub(crate) in_all: usize,
-}
+/// What the client says, a line each, while it calls.
+pub(crate) const BEGIN: &str = "begin";
+pub(crate) const END: &str = "end";
 
 struct Load {
     mode: Mode,
@@ -37,18 +34,27 @@ struct Load {
     credentials: Vec<HeaderValue>,
     from: Instant,
     until: Instant,
+    phase: Cell<Phase>,
     in_window: Cell<usize>,
     in_all: Cell<usize>,
 }
 
-/// Calls for as long as told; of the tokens in the folder, takes up to `tokens`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    WarmUp,
+    Window,
+    After,
+}
+
+/// Calls for as long as told, and prints when that begins, when it ends, and how many calls were
+/// answered within and in all; of the tokens in the folder, takes up to `tokens`.
 pub(crate) async fn run(
     port: u16,
     mode: Mode,
     window: Duration,
     folder: &Path,
     tokens: usize,
-) -> Result<Answered, Box<dyn Error>> {
+) -> Result<(), Box<dyn Error>> {
     let (method, repeat, tokens) = match mode {
         Mode::OneToken => ("Unary", 0, CONNECTIONS),
         Mode::TokensInTurn => ("Unary", 0, 1024),
@@ -65,6 +71,7 @@ pub(crate) async fn run(
         credentials,
         from,
         until: from + window,
+        phase: Cell::new(Phase::WarmUp),
         in_window: Cell::default(),
         in_all: Cell::default(),
     });
@@ -83,7 +90,8 @@ pub(crate) async fn run(
         Ok::<_, Box<dyn Error>>(())
     });
     calling.await?;
-    Ok(Answered { in_window: load.in_window.get(), in_all: load.in_all.get() })
+    println!("{} {}", load.in_window.get(), load.in_all.get());
+    Ok(())
 }
 
 impl Load {
@@ -93,7 +101,7 @@ impl Load {
         send: SendRequest<Bytes>,
     ) -> Result<(), String> {
         let messages = if self.mode == Mode::Streaming { MESSAGES.into() } else { 1 };
-        while Instant::now() < self.until {
+        while self.phase.get() != Phase::After {
             let call = self.in_all.replace(self.in_all.get() + 1);
             let turn = match self.mode {
                 Mode::OneToken | Mode::Streaming => connection,
@@ -104,12 +112,23 @@ impl Load {
             if received != messages * self.body.len() {
                 return Err(format!("{received} bytes received"));
             }
-            let now = Instant::now();
-            if self.from <= now && now < self.until {
+            self.enter_phase();
+            if self.phase.get() == Phase::Window {
                 self.in_window.set(self.in_window.get() + 1);
             }
         }
         Ok(())
+    }
+
+    fn enter_phase(&self) {
+        let now = Instant::now();
+        let (phase, word) = match self.phase.get() {
+            Phase::WarmUp if now >= self.from => (Phase::Window, BEGIN),
+            Phase::Window if now >= self.until => (Phase::After, END),
+            _ => return,
+        };
+        self.phase.set(phase);
+        println!("{word}");
     }
 }
 

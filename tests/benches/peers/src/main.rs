@@ -63,10 +63,7 @@ fn run() -> Outcome<()> {
             let mode = Mode::parse(mode).ok_or("no such mode")?;
             let window = Duration::from_secs_f64(seconds.parse()?);
             let (port, tokens) = (port.parse()?, tokens.parse()?);
-            let answered =
-                runtime.block_on(load::run(port, mode, window, Path::new(folder), tokens))?;
-            println!("{} {}", answered.in_window, answered.in_all);
-            Ok(())
+            runtime.block_on(load::run(port, mode, window, Path::new(folder), tokens))
         }
         _ => compare(&Options::parse(&arguments)?),
     }
@@ -162,36 +159,46 @@ fn check(column: Column, folder: &Path, algorithm: Algorithm) -> Outcome<()> {
 }
 
 fn measure(options: &Options, mode: Mode, folder: &Path) -> Outcome<Results> {
-    let mut columns = Column::ALL
-        .map(|column| (column, Measured { name: column.to_string(), samples: Vec::new() }));
+    let start = |column| Server::start(column, folder, options.algorithm);
+    let mut columns = Vec::new();
+    for column in Column::ALL {
+        let measured = Measured { name: column.to_string(), samples: Vec::new() };
+        columns.push((column, start(column)?, measured));
+    }
     for round in 0..options.rounds {
         eprintln!("{mode}: round {} of {}", round + 1, options.rounds);
         // Each round begins with another column.
         let (head, tail) = columns.split_at_mut(round % Column::ALL.len());
-        for (column, measured) in tail.iter_mut().chain(head) {
-            measured.samples.push(sample(options, mode, *column, folder)?);
+        for (column, server, measured) in tail.iter_mut().chain(head) {
+            // Tokens of an earlier round would come twice to a server that remembers them.
+            if mode == Mode::Distinct && round > 0 {
+                *server = start(*column)?;
+            }
+            measured.samples.push(sample(options, mode, *column, server, folder)?);
         }
     }
     Ok(Results {
         mode: mode.to_string(),
         algorithm: options.algorithm.to_string(),
         seconds: options.window.as_secs_f64(),
-        columns: columns.map(|(_, measured)| measured).into(),
+        columns: columns.into_iter().map(|(.., measured)| measured).collect(),
     })
 }
 
-/// One window of one column, by a new process: it remembers no token of an earlier round.
-fn sample(options: &Options, mode: Mode, column: Column, folder: &Path) -> Outcome<Sample> {
-    let server = Server::start(column, folder, options.algorithm)?;
-    let before = server.cpu()?;
-    let answered = process::call(server.port, mode, options.window, folder, options.tokens)?;
-    let cpu = server.cpu()? - before;
+fn sample(
+    options: &Options,
+    mode: Mode,
+    column: Column,
+    server: &Server,
+    folder: &Path,
+) -> Outcome<Sample> {
+    let answered = process::call(server, mode, options.window, folder, options.tokens)?;
     if mode == Mode::Distinct && column.authenticates() && answered.in_all > options.tokens {
         let calls = answered.in_all;
         return Err(format!("{column}: {calls} calls, so tokens came twice; --tokens more").into());
     }
     Ok(Sample {
         calls_per_second: answered.in_window as f64 / options.window.as_secs_f64(),
-        cpu_microseconds: cpu.as_secs_f64() * 1e6 / answered.in_all as f64,
+        cpu_microseconds: answered.cpu.as_secs_f64() * 1e6 / answered.in_window as f64,
     })
 }

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::columns::Column;
-use crate::load::Answered;
+use crate::load::{BEGIN, END};
 use crate::mode::Mode;
 use crate::tokens::Algorithm;
 
@@ -41,7 +41,7 @@ impl Server {
     }
 
     /// Time on a processor so far, of all its threads.
-    pub(crate) fn cpu(&self) -> Result<Duration, Box<dyn Error>> {
+    fn cpu(&self) -> Result<Duration, Box<dyn Error>> {
         let mut nanoseconds = 0;
         for thread in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
             let text = fs::read_to_string(thread?.path().join("schedstat"))?;
@@ -59,23 +59,42 @@ impl Drop for Server {
     }
 }
 
-/// Calls a server from another process and returns what was answered.
+/// Calls that were answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answered {
+    pub(crate) in_window: usize,
+    pub(crate) in_all: usize,
+    /// The server's time on a processor in the window.
+    pub(crate) cpu: Duration,
+}
+
+/// Calls a server from another process.
 pub(crate) fn call(
-    port: u16,
+    server: &Server,
     mode: Mode,
     window: Duration,
     folder: &Path,
     tokens: usize,
 ) -> Result<Answered, Box<dyn Error>> {
-    let output = on_core(CLIENT_CORE)?
-        .args(["load", &port.to_string(), &mode.to_string()])
+    let mut client = on_core(CLIENT_CORE)?
+        .args(["load", &server.port.to_string(), &mode.to_string()])
         .args([window.as_secs_f64().to_string(), tokens.to_string()])
         .arg(folder)
-        .stderr(Stdio::inherit())
-        .output()?;
-    let text = String::from_utf8(output.stdout)?;
-    let (in_window, in_all) = text.trim().split_once(' ').ok_or("the load failed")?;
-    Ok(Answered { in_window: in_window.parse()?, in_all: in_all.parse()? })
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut lines = BufReader::new(client.stdout.take().ok_or("no stdout")?).lines();
+    let mut expect = |word: &str| match lines.next() {
+        Some(Ok(line)) if word.is_empty() || line == word => Ok(line),
+        line => Err(format!("the client says {line:?}")),
+    };
+    expect(BEGIN)?;
+    let before = server.cpu()?;
+    expect(END)?;
+    let cpu = server.cpu()? - before;
+    let counts = expect("")?;
+    client.wait()?;
+    let (in_window, in_all) = counts.split_once(' ').ok_or("no counts")?;
+    Ok(Answered { in_window: in_window.parse()?, in_all: in_all.parse()?, cpu })
 }
 
 /// This program again, pinned.
