@@ -49,6 +49,10 @@ impl BearerToken {
         self.0.to_str().ok().and_then(|value| value.get(SCHEME.len()..)).unwrap_or_default()
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes().get(SCHEME.len()..).unwrap_or_default()
+    }
+
     /// The value of an `authorization` header, marked sensitive.
     #[must_use]
     pub fn header_value(&self) -> HeaderValue {

@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 const DUPLICATE: &str = "duplicate name";
+const SYNTAX: &str = "it does not parse";
 
 /// What is read from an object, member by member.
 pub(crate) trait Members<'de> {
@@ -27,7 +28,9 @@ pub(crate) fn read_object<'de>(
     json: &'de [u8],
     members: &mut impl Members<'de>,
 ) -> Result<(), &'static str> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    // At once for all: from a slice, each string would be looked through by itself.
+    let json = str::from_utf8(json).map_err(|_| SYNTAX)?;
+    let mut deserializer = serde_json::Deserializer::from_str(json);
     deserializer
         .deserialize_map(Object(members, PhantomData))
         .and_then(|()| deserializer.end())
@@ -38,7 +41,7 @@ pub(crate) fn read_object<'de>(
 fn describe(error: &serde_json::Error) -> &'static str {
     use serde_json::error::Category;
     match error.classify() {
-        Category::Eof | Category::Syntax | Category::Io => "it does not parse",
+        Category::Eof | Category::Syntax | Category::Io => SYNTAX,
         Category::Data if error.to_string().starts_with(DUPLICATE) => "a name stands in it twice",
         Category::Data => "a member has another type",
     }

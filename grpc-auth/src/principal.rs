@@ -25,15 +25,49 @@ pub(crate) struct Facts {
     pub(crate) issuer: Arc<str>,
     pub(crate) subject: Option<Box<str>>,
     pub(crate) client_id: Option<Box<str>>,
-    /// Sorted and without duplicates.
-    pub(crate) grants: Box<[Box<str>]>,
+    pub(crate) grants: Grants,
     /// Seconds since 1970.
     pub(crate) expires_at: f64,
     /// The JSON object of the token's claims.
     pub(crate) claims: Box<[u8]>,
 }
 
-const FEW_GRANTS: usize = 16;
+/// Names, sorted and without duplicates, in one piece of memory: they are looked through on every
+/// call.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Grants {
+    text: Box<str>,
+    /// Where each ends.
+    ends: Box<[u32]>,
+}
+
+impl Grants {
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
+        let mut start = 0;
+        self.ends.iter().map(move |end| {
+            let end = *end as usize;
+            let grant = self.text.get(start..end).unwrap_or_default();
+            start = end;
+            grant
+        })
+    }
+}
+
+impl Grants {
+    /// From prefixes and names, sorted and without duplicates.
+    pub(crate) fn new(grants: &[(&str, &str)]) -> Self {
+        let length = grants.iter().map(|(prefix, name)| prefix.len() + name.len()).sum();
+        let mut text = String::with_capacity(length);
+        let ends = grants.iter().map(|(prefix, name)| {
+            text.push_str(prefix);
+            text.push_str(name);
+            // A token has 8 KiB, and a prefix is short.
+            u32::try_from(text.len()).unwrap_or(u32::MAX)
+        });
+        let ends = ends.collect();
+        Self { text: text.into(), ends }
+    }
+}
 
 /// Seconds since 1970; not every platform's clock goes further.
 const END_OF_9999: f64 = 253_402_300_799.0;
@@ -64,17 +98,12 @@ impl Principal {
     /// Tells whether the token grants exactly this scope.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        let grants = &self.0.facts.grants;
-        // A few lengths are compared sooner than a text.
-        if grants.len() <= FEW_GRANTS {
-            return grants.iter().any(|grant| **grant == *scope);
-        }
-        grants.binary_search_by(|grant| (**grant).cmp(scope)).is_ok()
+        self.0.facts.grants.iter().any(|grant| grant == scope)
     }
 
     /// Everything the token grants, sorted.
     pub fn scopes(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.0.facts.grants.iter().map(AsRef::as_ref)
+        self.0.facts.grants.iter()
     }
 
     /// When the token expires (`exp`); at the latest at the end of the year 9999.
@@ -113,7 +142,7 @@ mod tests {
             issuer: "i".into(),
             subject: None,
             client_id: None,
-            grants: Box::default(),
+            grants: Grants::default(),
             expires_at,
             claims: Box::default(),
         })

@@ -1,6 +1,9 @@
 //! Which claims grant what: declared, never guessed.
 
+use std::cmp::Ordering;
+
 use crate::json::Node;
+use crate::principal::Grants;
 
 /// More grants than a token of 8 KiB reasonably carries.
 const MAX_GRANTS: usize = 512;
@@ -64,45 +67,54 @@ impl GrantSource {
     }
 
     /// What is granted by the value that stands there.
-    fn read<'a>(&self, value: &'a Node<'_>) -> Result<Vec<&'a str>, GrantsError> {
-        let names = match (self.form, value) {
+    fn read<'a>(
+        &'a self,
+        value: &'a Node<'_>,
+        grants: &mut Vec<(&'a str, &'a str)>,
+    ) -> Result<(), GrantsError> {
+        let form = || GrantsError::Form(self.pointer.clone());
+        match (self.form, value) {
             (Form::Words, Node::Text(words)) => {
-                Some(words.split(' ').filter(|word| !word.is_empty()).collect())
+                let words = words.split(' ').filter(|word| !word.is_empty());
+                grants.extend(words.map(|word| (&*self.prefix, word)));
             }
-            (Form::Array, Node::List(names)) => names.iter().map(Node::as_text).collect(),
-            _ => None,
-        };
-        names.ok_or_else(|| GrantsError::Form(self.pointer.clone()))
+            (Form::Array, Node::List(names)) => {
+                for name in names {
+                    grants.push((&self.prefix, name.as_text().ok_or_else(form)?));
+                }
+            }
+            _ => return Err(form()),
+        }
+        Ok(())
     }
 }
 
-/// Unites what the sources grant, sorted and without duplicates. `find` looks up the value that a
-/// source points at, by its place in the list.
+/// Unites what the sources grant. `find` looks up the value that a source points at, by its place
+/// in the list.
 pub(crate) fn unite<'a, 't: 'a>(
     sources: &[GrantSource],
     find: impl Fn(usize) -> Option<&'a Node<'t>>,
-) -> Result<Box<[Box<str>]>, GrantsError> {
-    let mut grants: Vec<Box<str>> = Vec::new();
+) -> Result<Grants, GrantsError> {
+    let mut grants: Vec<(&str, &str)> = Vec::with_capacity(16);
     for (position, source) in sources.iter().enumerate() {
         let Some(value) = find(position) else { continue };
-        for name in source.read(value)? {
-            if source.prefix.is_empty() {
-                grants.push(name.into());
-            } else {
-                grants.push([&*source.prefix, name].concat().into());
-            }
-        }
-        if grants.len() > MAX_GRANTS {
-            grants.sort_unstable();
-            grants.dedup();
-        }
-        if grants.len() > MAX_GRANTS {
-            return Err(GrantsError::TooMany);
-        }
+        source.read(value, &mut grants)?;
     }
-    grants.sort_unstable();
-    grants.dedup();
-    Ok(grants.into())
+    grants.sort_unstable_by(compare);
+    grants.dedup_by(|one, other| compare(one, other).is_eq());
+    if grants.len() > MAX_GRANTS {
+        return Err(GrantsError::TooMany);
+    }
+    Ok(Grants::new(&grants))
+}
+
+/// By the bytes of prefix and name together.
+fn compare(one: &(&str, &str), other: &(&str, &str)) -> Ordering {
+    if one.0 == other.0 {
+        return one.1.cmp(other.1);
+    }
+    let bytes = |grant: &(&str, &str)| [grant.0, grant.1].concat();
+    bytes(one).cmp(&bytes(other))
 }
 
 #[cfg(test)]
@@ -116,7 +128,7 @@ mod tests {
     fn grants(sources: &[GrantSource], claims: Value) -> Result<Vec<String>, GrantsError> {
         let claims = Keep.deserialize(&claims).unwrap();
         let find = |position: usize| claims.at(&sources[position].names());
-        unite(sources, find).map(|grants| grants.iter().map(ToString::to_string).collect())
+        unite(sources, find).map(|grants| grants.iter().map(ToOwned::to_owned).collect())
     }
 
     #[test]

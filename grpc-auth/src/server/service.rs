@@ -134,15 +134,13 @@ impl Shared {
         };
         match Self::decide(matched, identified) {
             Ok((caller, permit)) => {
-                self.leave(request, caller, permit)
-                    .map_err(|denial| refuse(request, row, denial))?;
                 if permit.is_some() {
-                    let principal = Call::of(request.extensions()).and_then(Call::principal);
+                    let principal = caller.as_ref().map(|caller| &caller.principal);
                     decision::log_allowed(request.uri().path(), row, principal);
                 }
-                Ok(())
+                self.leave(request, caller, permit).map_err(|denial| refuse(request, row, &denial))
             }
-            Err(denial) => Err(refuse(request, row, denial)),
+            Err(denial) => Err(refuse(request, row, &denial)),
         }
     }
 
@@ -230,7 +228,7 @@ fn denial(cause: impl Into<Denial>) -> Box<Denial> {
     Box::new(cause.into())
 }
 
-fn refuse<B>(request: &Request<B>, row: Option<Row>, denial: Box<Denial>) -> Denied {
+fn refuse<B>(request: &Request<B>, row: Option<Row>, denial: &Denial) -> Denied {
     denial.log(request.uri().path(), row);
     denial.denied
 }

@@ -39,7 +39,7 @@ use crate::bearer::BearerToken;
 use crate::error::Challenge;
 use crate::issuer::Issuer;
 use crate::jwks::{Algorithm, KeySet};
-use crate::principal::{Facts, Principal};
+use crate::principal::{Facts, Grants, Principal};
 use crate::server::{Call, CallSettings, Caller, Decision};
 
 pub use clock::ManualClock;
@@ -71,15 +71,15 @@ pub fn principal<S: Into<String>>(scopes: impl IntoIterator<Item = S>) -> Princi
 #[expect(clippy::needless_pass_by_value, reason = "called with `json!({..})`")]
 pub fn principal_with_claims(claims: Value) -> Principal {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    let mut grants: Vec<Box<str>> =
-        text("scope").unwrap_or_default().split_ascii_whitespace().map(Into::into).collect();
+    let words = text("scope").unwrap_or_default().split_ascii_whitespace();
+    let mut grants: Vec<_> = words.map(|word| ("", word)).collect();
     grants.sort_unstable();
     grants.dedup();
     Principal::new(Facts {
         issuer: text("iss").unwrap_or("https://issuer.example.test/").into(),
         subject: text("sub").map(Into::into),
         client_id: text("client_id").map(Into::into),
-        grants: grants.into(),
+        grants: Grants::new(&grants),
         expires_at: claims.get("exp").and_then(Value::as_f64).unwrap_or(f64::from(u32::MAX)),
         claims: claims.to_string().into_bytes().into(),
     })

@@ -6,12 +6,12 @@
 //! no order to keep.
 
 use std::hash::{BuildHasher, RandomState};
-use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use super::trusted::TrustedIssuer;
 use crate::clock::Moment;
@@ -110,6 +110,8 @@ pub(crate) struct VerifiedTokens {
 struct Set {
     /// Parts of the hashes; 0 stands for an empty place.
     tags: [AtomicU32; WAYS],
+    /// Tags of tokens that came once, in turn.
+    seen: [AtomicU32; WAYS],
     /// Since the hand last passed.
     used: [AtomicBool; WAYS],
     hand: AtomicUsize,
@@ -117,6 +119,18 @@ struct Set {
 }
 
 impl Set {
+    /// Whether a token with this tag came before, as far as anyone remembers.
+    fn has_seen(&self, tag: u32) -> bool {
+        if self.seen.iter().chain(&self.tags).any(|seen| seen.load(Relaxed) == tag) {
+            return true;
+        }
+        let next = self.hand.fetch_add(1, Relaxed) % WAYS;
+        if let Some(seen) = self.seen.get(next) {
+            seen.store(tag, Relaxed);
+        }
+        false
+    }
+
     /// The next place that was not used since the hand passed it (the algorithm CLOCK).
     fn unused(&self) -> usize {
         let next = || self.hand.fetch_add(1, Relaxed) % WAYS;
@@ -185,7 +199,8 @@ impl VerifiedTokens {
             }
             let entry = entry.load();
             let Some(entry) = entry.as_ref() else { continue };
-            if !is_same(&entry.token, token) {
+            // In constant time: how far a guess agrees with a token shows in nothing.
+            if verify_slices_are_equal(&entry.token, token).is_err() {
                 continue;
             }
             let is_current = now.seconds < entry.deadline
@@ -203,19 +218,23 @@ impl VerifiedTokens {
         None
     }
 
-    /// Remembers a token that was verified. It displaces what stands for the same token, else an
-    /// empty place, else what was not used since it was last looked at.
+    /// Remembers a token that was verified for the second time: most of what comes once never
+    /// comes again, and to store it would cost more than to verify it. It displaces what stands for
+    /// the same token, else an empty place, else what was not used since it was last looked at.
     pub(super) fn insert(
         &self,
-        token: &str,
+        token: &[u8],
         principal: &Principal,
         issuer: usize,
         generation: u64,
         deadline: f64,
     ) {
-        let Some((set, tag)) = self.place(token.as_bytes()) else { return };
+        let Some((set, tag)) = self.place(token) else { return };
+        if !set.has_seen(tag) {
+            return;
+        }
         let entry = Entry {
-            token: token.as_bytes().into(),
+            token: token.into(),
             principal: principal.clone(),
             issuer,
             generation,
@@ -297,25 +316,8 @@ impl TailHash {
         let [of_high, of_low] = self.keys.map(u128::from);
         let sum = |key: u128, half: u64| (key + u128::from(half)) & u128::from(u64::MAX);
         let product = sum(of_high, high).wrapping_mul(sum(of_low, low));
-        #[expect(clippy::cast_possible_truncation, reason = "the high half is meant")]
         Some((product.wrapping_add(self.offset) >> 64) as u64)
     }
-}
-
-/// Compares without a branch before the end: how far a guess agrees with a token shows in no time.
-/// The crypto library's function for that takes one byte at a time where this takes sixteen.
-fn is_same(one: &[u8], other: &[u8]) -> bool {
-    let (ones, one_rest) = one.as_chunks::<32>();
-    let (others, other_rest) = other.as_chunks::<32>();
-    let mut difference = [0_u8; 32];
-    for (one, other) in ones.iter().zip(others) {
-        for ((difference, one), other) in difference.iter_mut().zip(one).zip(other) {
-            *difference |= one ^ other;
-        }
-    }
-    let rest = one_rest.iter().zip(other_rest).fold(0, |rest, (one, other)| rest | (one ^ other));
-    let differs = black_box(difference).iter().fold(rest, |differs, byte| differs | byte);
-    one.len() == other.len() && black_box(differs) == 0
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The compact serialization of RFC 7515 §7.1: three parts, strictly base64url.
 
 use base64_simd::URL_SAFE_NO_PAD;
+use memchr::memchr;
 
 use super::rejection::Rejection;
 
@@ -14,25 +15,31 @@ pub(crate) struct Compact<'t> {
 }
 
 impl<'t> Compact<'t> {
-    pub(crate) fn parse(token: &'t str) -> Result<Self, Rejection> {
+    pub(crate) fn parse(token: &'t [u8]) -> Result<Self, Rejection> {
         // Five parts are an encrypted token, which nobody here can read.
-        let wrong_count = || Rejection::Parts(token.split('.').count());
-        let (signed, signature) = token.rsplit_once('.').ok_or_else(wrong_count)?;
-        let (header, claims) = signed.split_once('.').ok_or_else(wrong_count)?;
-        if claims.contains('.') {
-            return Err(wrong_count());
-        }
+        let wrong_count = || Rejection::Parts(token.split(|byte| *byte == b'.').count());
+        let (header, rest) = split(token).ok_or_else(wrong_count)?;
+        let (claims, signature) = split(rest).ok_or_else(wrong_count)?;
+        let signed = token.get(..header.len() + 1 + claims.len()).unwrap_or_default();
         // This decoder refuses padding, white space, other alphabets and non-zero trailing bits.
-        let decode = |part: &str, name| {
-            URL_SAFE_NO_PAD.decode_to_vec(part).map_err(|_| Rejection::Base64(name))
+        let decode = |part: &[u8], name| {
+            URL_SAFE_NO_PAD.decode_to_vec(part).map_err(|_| match memchr(b'.', signature) {
+                Some(_) => wrong_count(),
+                None => Rejection::Base64(name),
+            })
         };
         Ok(Self {
             header: decode(header, "header")?,
             claims: decode(claims, "payload")?,
             signature: decode(signature, "signature")?,
-            signed: signed.as_bytes(),
+            signed,
         })
     }
+}
+
+fn split(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (part, rest) = text.split_at_checked(memchr(b'.', text)?)?;
+    Some((part, rest.get(1..)?))
 }
 
 #[cfg(test)]
@@ -41,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_token_has_three_parts_of_strict_base64url() {
-        let token = Compact::parse("YQ.YmI.Y2Nj").unwrap_or_else(|_| panic!("it parses"));
+        let token = Compact::parse(b"YQ.YmI.Y2Nj").unwrap_or_else(|_| panic!("it parses"));
         assert_eq!(
             (&*token.header, &*token.claims, &*token.signature),
             (&b"a"[..], &b"bb"[..], &b"ccc"[..])
@@ -60,7 +67,7 @@ mod tests {
             ("YQ. YQ.YQ", Rejection::Base64("payload")),
             ("YQ.YQ.Y", Rejection::Base64("signature")),
         ] {
-            assert_eq!(Compact::parse(token).err(), Some(expected), "{token}");
+            assert_eq!(Compact::parse(token.as_bytes()).err(), Some(expected), "{token}");
         }
     }
 

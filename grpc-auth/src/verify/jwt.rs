@@ -70,7 +70,7 @@ impl Verifier for JwtVerifier {
     }
 
     fn verify(&self, token: &BearerToken) -> Verdict {
-        match self.0.attempt(token.expose_secret()) {
+        match self.0.attempt(token.as_bytes()) {
             Ok(principal) => Verdict::Known(Ok(principal)),
             Err(Obstacle::Refused(refusal)) => Verdict::Known(Err(*refusal)),
             Err(Obstacle::Keys(keys)) => {
@@ -95,7 +95,7 @@ impl Verifier for JwtVerifier {
 
 impl Shared {
     /// Verifies with what is known now. Known keys are read from a snapshot: no lock, no waiting.
-    fn attempt(&self, token: &str) -> Result<Principal, Obstacle> {
+    fn attempt(&self, token: &[u8]) -> Result<Principal, Obstacle> {
         let compact = Compact::parse(token).map_err(|rejection| {
             let seen = Seen { is_no_jwt: true, ..Seen::default() };
             let hint = self.issuers.iter().find_map(|issuer| issuer.settings.provider.hint(seen));
@@ -175,7 +175,7 @@ impl Shared {
     async fn wait_for_keys(self: Arc<Self>, token: BearerToken, mut waiting: Waiting) -> Attempt {
         loop {
             waiting.finished.changed().await.ok();
-            match self.attempt(token.expose_secret()) {
+            match self.attempt(token.as_bytes()) {
                 Err(Obstacle::Keys(keys)) => match self.missing(&keys, Some(waiting.arrival)) {
                     Missing::Wait(next) => waiting = next,
                     missing => return Err(keys.refusal.without_keys(&missing)),

@@ -13,7 +13,7 @@ use crate::json::Node;
 #[cfg(feature = "testing")]
 use crate::jwks::KeySet;
 use crate::jwks::{Key, KeySource};
-use crate::principal::{Facts, Principal};
+use crate::principal::{Facts, Grants, Principal};
 
 /// An issuer with the keys it has now.
 #[derive(Debug)]
@@ -192,7 +192,7 @@ impl TrustedIssuer {
 pub(crate) fn verify_signature(issuer: Issuer, keys: KeySet, token: &str) -> Result<(), Rejection> {
     let source = KeySource::given(&issuer.identifier, keys);
     let issuer = TrustedIssuer::new(issuer, source, &mut Vec::new());
-    let compact = Compact::parse(token)?;
+    let compact = Compact::parse(token.as_bytes())?;
     let header = Header::parse(&compact.header)?;
     issuer.check_key_choice(&header)?;
     issuer.check_signature(&compact, &header, "", Moment::of(SystemTime::UNIX_EPOCH)).map(|_| ())
@@ -207,7 +207,7 @@ pub(super) struct ClaimedFacts {
     issuer: Option<Arc<str>>,
     subject: Option<Box<str>>,
     client_id: Option<Box<str>>,
-    grants: Box<[Box<str>]>,
+    grants: Grants,
     expires_at: f64,
 }
 
