@@ -1,6 +1,7 @@
 //! The credentials of a call: exactly one bearer token in the metadata (RFC 6750 §2.1).
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, Entry, HeaderMap, HeaderValue};
 
@@ -21,7 +22,7 @@ const SCHEME: &str = "Bearer ";
 /// assert!(BearerToken::parse("two words").is_none());
 /// ```
 #[derive(Clone)]
-pub struct BearerToken(HeaderValue);
+pub struct BearerToken(Arc<str>);
 
 /// Why the metadata holds no bearer token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,32 +36,27 @@ impl BearerToken {
     /// Takes a token68 of RFC 7235 §2.1 of at most 8 KiB.
     #[must_use]
     pub fn parse(token: &str) -> Option<Self> {
-        if token.len() > MAX_TOKEN_BYTES || !is_token68(token.as_bytes()) {
-            return None;
-        }
-        let mut value = HeaderValue::try_from(format!("{SCHEME}{token}")).ok()?;
-        value.set_sensitive(true);
-        Some(Self(value))
+        let fits = token.len() <= MAX_TOKEN_BYTES && is_token68(token.as_bytes());
+        fits.then(|| Self(token.into()))
     }
 
     /// The token itself. Whoever holds it can act as the caller.
     #[must_use]
     pub fn expose_secret(&self) -> &str {
-        self.0.to_str().ok().and_then(|value| value.get(SCHEME.len()..)).unwrap_or_default()
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes().get(SCHEME.len()..).unwrap_or_default()
+        &self.0
     }
 
     /// The value of an `authorization` header, marked sensitive.
+    ///
+    /// # Panics
+    /// Never: every token68 can stand in a header.
     #[must_use]
+    #[expect(clippy::expect_used, reason = "every token68 can stand in a header")]
     pub fn header_value(&self) -> HeaderValue {
-        if self.0.as_bytes().starts_with(SCHEME.as_bytes()) {
-            return self.0.clone();
-        }
-        // The caller spelled the scheme in another case.
-        Self::parse(self.expose_secret()).map_or_else(|| self.0.clone(), |token| token.0)
+        let value = HeaderValue::try_from(format!("{SCHEME}{}", self.0));
+        let mut value = value.expect("a token68 is visible ASCII");
+        value.set_sensitive(true);
+        value
     }
 
     /// Reads `authorization`, and only it: not `authorization-bin`, no cookie, no query parameter.
@@ -73,10 +69,7 @@ impl BearerToken {
 /// What stands where a token should. Only its frame was looked at: that is enough to find a token
 /// that was verified before, and a token costs more to look through than to find.
 #[derive(Clone, Copy)]
-pub(crate) struct Presented<'h> {
-    value: &'h HeaderValue,
-    token: &'h [u8],
-}
+pub(crate) struct Presented<'h>(&'h [u8]);
 
 impl<'h> Presented<'h> {
     /// Finds the credentials, and hides them: whoever prints the metadata further in does not print
@@ -91,32 +84,27 @@ impl<'h> Presented<'h> {
         if value.len() > MAX_TOKEN_BYTES + SCHEME.len() {
             return Err(NoToken::Malformed("longer than 8 KiB"));
         }
+        let value = &*value;
+        if let Some(token) = value.as_bytes().strip_prefix(SCHEME.as_bytes()) {
+            return Ok(Self(token));
+        }
         match value.as_bytes().split_at_checked(SCHEME.len()) {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case(SCHEME.as_bytes()) => {
-                Ok(Self { value, token })
+                Ok(Self(token))
             }
             _ => Err(no_bearer(value)),
         }
     }
 
     pub(crate) fn token(&self) -> &'h [u8] {
-        self.token
+        self.0
     }
 
     /// Looks through the token.
     pub(crate) fn parse(&self) -> Result<BearerToken, NoToken> {
-        if !self.token.is_ascii() {
-            return Err(NoToken::Malformed("not ASCII"));
-        }
-        if !is_token68(self.token) {
-            return Err(NoToken::Malformed(NOT_ONE));
-        }
-        Ok(self.verified())
-    }
-
-    /// For a token of exactly these bytes that was looked through before.
-    pub(crate) fn verified(&self) -> BearerToken {
-        BearerToken(self.value.clone())
+        let token = str::from_utf8(self.0).ok().filter(|token| token.is_ascii());
+        let token = token.ok_or(NoToken::Malformed("not ASCII"))?;
+        BearerToken::parse(token).ok_or(NoToken::Malformed(NOT_ONE))
     }
 }
 

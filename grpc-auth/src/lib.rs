@@ -1,6 +1,7 @@
 #![cfg_attr(not(doctest), doc = include_str!("../README.md"))]
 
 mod bearer;
+mod caller;
 mod claims;
 mod clock;
 mod error;

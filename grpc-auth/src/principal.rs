@@ -42,6 +42,16 @@ pub(crate) struct Grants {
 }
 
 impl Grants {
+    fn contains(&self, name: &str) -> bool {
+        let mut start = 0;
+        self.ends.iter().any(|end| {
+            let (from, to) = (start, *end as usize);
+            start = to;
+            // Lengths differ more often than texts.
+            to.wrapping_sub(from) == name.len() && self.text.get(from..to) == Some(name)
+        })
+    }
+
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
         let mut start = 0;
         self.ends.iter().map(move |end| {
@@ -98,7 +108,7 @@ impl Principal {
     /// Tells whether the token grants exactly this scope.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.0.facts.grants.iter().any(|grant| grant == scope)
+        self.0.facts.grants.contains(scope)
     }
 
     /// Everything the token grants, sorted.

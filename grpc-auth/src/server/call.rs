@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Extensions;
 use serde::de::DeserializeOwned;
 
-use crate::bearer::BearerToken;
+use crate::caller::Caller;
 use crate::claims::{Claims, ClaimsMismatch};
 use crate::error::Challenge;
 use crate::policy::{Permit, Row};
@@ -52,19 +52,13 @@ impl Decision {
     }
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct Caller {
-    pub(crate) principal: Principal,
-    pub(crate) token: BearerToken,
-}
-
 impl Call {
     pub(crate) fn of(extensions: &Extensions) -> Option<&Self> {
         extensions.get()
     }
 
     pub(crate) fn principal(&self) -> Option<&Principal> {
-        self.caller.as_ref().map(|caller| &caller.principal)
+        self.caller.as_ref().map(Caller::principal)
     }
 }
 

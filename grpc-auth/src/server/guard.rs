@@ -6,9 +6,10 @@ use serde::de::DeserializeOwned;
 use tonic::{Request, Status};
 use tracing::{error, warn};
 
-use super::call::{Call, Caller, Decision};
+use super::call::{Call, Decision};
 use super::decision::{self, Denial};
 use crate::bearer::BearerToken;
+use crate::caller::Caller;
 use crate::claims::Claims;
 use crate::error::{Challenge, Denied};
 use crate::policy::{Permit, Row, authorize};
@@ -89,7 +90,7 @@ impl Admitted<'_> {
     pub fn inject<T: Inject, R: Refuse>(&self) -> Result<T, R> {
         let caller = self.call.and_then(|call| call.caller.as_ref());
         T::inject(caller).map_err(|denial| match caller {
-            Some(caller) => self.refuse(&denial.of(&caller.principal)),
+            Some(caller) => self.refuse(&denial.of(caller.principal())),
             None => self.refuse(&denial),
         })
     }
@@ -147,21 +148,21 @@ pub trait FromCaller: Sized {
 impl<T: DeserializeOwned + Send + Sync + 'static> FromCaller for Claims<T> {
     #[expect(private_interfaces, reason = "sealed")]
     fn from_caller(caller: &Caller) -> Result<Self, Denial> {
-        Ok(caller.principal.claims()?)
+        Ok(caller.principal().claims()?)
     }
 }
 
 impl FromCaller for Principal {
     #[expect(private_interfaces, reason = "sealed")]
     fn from_caller(caller: &Caller) -> Result<Self, Denial> {
-        Ok(caller.principal.clone())
+        Ok(caller.principal().clone())
     }
 }
 
 impl FromCaller for BearerToken {
     #[expect(private_interfaces, reason = "sealed")]
     fn from_caller(caller: &Caller) -> Result<Self, Denial> {
-        Ok(caller.token.clone())
+        Ok(caller.token().clone())
     }
 }
 

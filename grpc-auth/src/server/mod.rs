@@ -29,7 +29,7 @@ pub use request_ext::RequestExt;
 pub use service::Protect;
 
 #[cfg(feature = "testing")]
-pub(crate) use call::{Call, CallSettings, Caller, Decision};
+pub(crate) use call::{Call, CallSettings, Decision};
 
 /// A tonic service whose methods carry access rules.
 ///
@@ -131,10 +131,11 @@ impl ResourceServer {
     /// [`Refused`] says which check failed.
     pub async fn verify(&self, token: &BearerToken) -> Result<Principal, Refused> {
         let verifier = &self.inner.verifier;
-        if let Some(principal) = verifier.recall(token.as_bytes()) {
-            return Ok(principal);
-        }
-        verifier.verify(token).wait().await.map_err(Refused)
+        let caller = match verifier.recall(token.expose_secret().as_bytes()) {
+            Some(caller) => caller,
+            None => verifier.verify(token.clone()).wait().await.map_err(Refused)?,
+        };
+        Ok(caller.principal().clone())
     }
 
     /// Whether the keys of each issuer can be relied on, in the order of the configuration.

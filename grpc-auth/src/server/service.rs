@@ -10,10 +10,11 @@ use tonic::server::NamedService;
 use tower_service::Service;
 
 use super::ResourceServer;
-use super::call::{Call, Caller, Decision};
+use super::call::{Call, Decision};
 use super::decision::{self, Denial};
 use super::future::ResponseFuture;
-use crate::bearer::{BearerToken, Presented};
+use crate::bearer::Presented;
+use crate::caller::Caller;
 use crate::error::Denied;
 use crate::policy::{AccessRule, Match, Permit, PolicyIndex, Row, authorize};
 use crate::verify::{Pending, Verdict, Verifier};
@@ -35,20 +36,14 @@ pub(super) struct Shared {
 }
 
 /// A verdict that keys are fetched for, and the token it is on.
-pub(super) struct Waiting {
-    verdict: Pending,
-    token: BearerToken,
-}
+pub(super) struct Waiting(Pending);
 
 /// Boxed, so that what is moved is small: nearly all callers are believed.
 type Identified = Result<Caller, Box<Denial>>;
 
 impl Waiting {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Identified> {
-        self.verdict.as_mut().poll(cx).map(|verdict| {
-            let token = self.token.clone();
-            verdict.map(|principal| Caller { principal, token }).map_err(denial)
-        })
+        self.0.as_mut().poll(cx).map(|verdict| verdict.map_err(denial))
     }
 }
 
@@ -135,7 +130,7 @@ impl Shared {
         match Self::decide(matched, identified) {
             Ok((caller, permit)) => {
                 if permit.is_some() {
-                    let principal = caller.as_ref().map(|caller| &caller.principal);
+                    let principal = caller.as_ref().map(Caller::principal);
                     decision::log_allowed(request.uri().path(), row, principal);
                 }
                 self.leave(request, caller, permit).map_err(|denial| refuse(request, row, &denial))
@@ -152,10 +147,7 @@ impl Shared {
         permit: Option<Permit>,
     ) -> Result<(), Box<Denial>> {
         let settings = &self.auth.inner.settings;
-        let principal = caller
-            .as_ref()
-            .filter(|_| !settings.typed_claims.is_empty())
-            .map(|caller| caller.principal.clone());
+        let asked = caller.as_ref().filter(|_| !settings.typed_claims.is_empty()).cloned();
         let decision = permit.map_or(Decision::Unnamed, Decision::Permitted);
         let call = Call { caller, decision, settings: Arc::clone(settings) };
         let extensions = request.extensions_mut();
@@ -163,10 +155,11 @@ impl Shared {
         if let Some(outer) = extensions.insert(call) {
             outer.settings.typed_claims.iter().for_each(|claims| (claims.remove)(extensions));
         }
-        if let Some(principal) = principal {
+        if let Some(caller) = asked {
+            let principal = caller.principal();
             for claims in &settings.typed_claims {
-                (claims.insert)(&principal, extensions)
-                    .map_err(|mismatch| Box::new(Denial::from(mismatch).of(&principal)))?;
+                (claims.insert)(principal, extensions)
+                    .map_err(|mismatch| Box::new(Denial::from(mismatch).of(principal)))?;
             }
         }
         Ok(())
@@ -188,7 +181,7 @@ impl Shared {
             // The guard of the method decides; nobody gets as far without a valid token.
             Match::Guarded => return Ok((Some(caller?), None)),
             Match::Unknown => {
-                return Err(Box::new(Denial::from(Denied::MethodUnknown).of(&caller?.principal)));
+                return Err(Box::new(Denial::from(Denied::MethodUnknown).of(caller?.principal())));
             }
         };
         let caller = match row.rule() {
@@ -196,7 +189,7 @@ impl Shared {
             AccessRule::AllowUnauthenticated => caller.ok(),
             AccessRule::Authenticated | AccessRule::RequireScopes(_) => Some(caller?),
         };
-        let principal = caller.as_ref().map(|caller| &caller.principal);
+        let principal = caller.as_ref().map(Caller::principal);
         let permit = authorize(row, principal)
             .map_err(|denied| Box::new(Denial::of_caller(denied, principal)))?;
         Ok((caller, Some(permit)))
@@ -208,18 +201,16 @@ impl Shared {
             Ok(presented) => presented,
             Err(none) => return Identity::Known(Err(denial(none))),
         };
-        if let Some(principal) = verifier.recall(presented.token()) {
-            return Identity::Known(Ok(Caller { principal, token: presented.verified() }));
+        if let Some(caller) = verifier.recall(presented.token()) {
+            return Identity::Known(Ok(caller));
         }
         let token = match presented.parse() {
             Ok(token) => token,
             Err(none) => return Identity::Known(Err(denial(none))),
         };
-        match verifier.verify(&token) {
-            Verdict::Known(verdict) => Identity::Known(
-                verdict.map(|principal| Caller { principal, token }).map_err(denial),
-            ),
-            Verdict::Pending(verdict) => Identity::Pending(Waiting { verdict, token }),
+        match verifier.verify(token) {
+            Verdict::Known(verdict) => Identity::Known(verdict.map_err(denial)),
+            Verdict::Pending(verdict) => Identity::Pending(Waiting(verdict)),
         }
     }
 }

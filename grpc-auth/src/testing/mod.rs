@@ -36,11 +36,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::bearer::BearerToken;
+use crate::caller::Caller;
 use crate::error::Challenge;
 use crate::issuer::Issuer;
 use crate::jwks::{Algorithm, KeySet};
 use crate::principal::{Facts, Grants, Principal};
-use crate::server::{Call, CallSettings, Caller, Decision};
+use crate::server::{Call, CallSettings, Decision};
 
 pub use clock::ManualClock;
 pub use fault::{Endpoint, Fault};
@@ -131,8 +132,8 @@ pub fn principal_with_claims(claims: Value) -> Principal {
 /// ```
 #[must_use]
 pub fn with_principal<M>(request: tonic::Request<M>, principal: &Principal) -> tonic::Request<M> {
-    let caller =
-        BearerToken::parse("unit-test").map(|token| Caller { principal: principal.clone(), token });
+    let token = BearerToken::parse("unit-test");
+    let caller = token.map(|token| Caller::new(principal.clone(), token));
     call_by(request, caller)
 }
 

@@ -8,9 +8,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::super::TrustedIssuer;
 use super::*;
+use crate::bearer::BearerToken;
 use crate::issuer::Issuer;
 use crate::jwks::{KeySet, KeySource};
-use crate::principal::{Facts, Grants};
+use crate::principal::{Facts, Grants, Principal};
 
 const JWKS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
@@ -21,15 +22,16 @@ fn issuers() -> Vec<TrustedIssuer> {
     vec![TrustedIssuer::new(issuer, KeySource::given("https://issuer.example/", keys), &mut vec![])]
 }
 
-fn principal(subject: &str) -> Principal {
-    Principal::new(Facts {
+fn caller(token: &str, subject: &str) -> Caller {
+    let principal = Principal::new(Facts {
         issuer: "i".into(),
         subject: Some(subject.into()),
         client_id: None,
         grants: Grants::default(),
         expires_at: 1e9,
         claims: Box::default(),
-    })
+    });
+    Caller::new(principal, BearerToken::parse(token).unwrap())
 }
 
 /// Different in its tail, as signatures are.
@@ -52,14 +54,14 @@ impl Table {
     /// Twice, so that it is kept.
     fn insert(&self, n: usize) {
         for _ in 0..2 {
-            self.0.insert(token(n).as_bytes(), &principal(&n.to_string()), 0, 1, 100.0);
+            self.0.insert(&caller(&token(n), &n.to_string()), 0, 1, 100.0);
         }
     }
 
     fn find(&self, n: usize) -> bool {
         let found = self.0.find(token(n).as_bytes(), at(0), &self.1);
         // Never somebody else's.
-        found.is_some_and(|found| found.subject() == Some(&*n.to_string()))
+        found.is_some_and(|found| found.principal().subject() == Some(&*n.to_string()))
     }
 
     fn bytes(&self) -> usize {
@@ -75,6 +77,23 @@ fn a_token_is_found_by_all_its_bytes() {
     // The same tail, which is all that is hashed.
     for other in ["", "x", &token(7)[1..], &token(7).replace("claims", "Claims")] {
         assert!(table.0.find(other.as_bytes(), at(0), &table.1).is_none(), "{other}");
+    }
+}
+
+#[test]
+fn tokens_are_the_same_in_every_byte() {
+    let text: Vec<u8> = (0..=255).collect();
+    for length in 0..text.len() {
+        assert!(is_same(&text[..length], &text[..length]), "{length}");
+        assert!(!is_same(&text[..length], &text[..length + 1]), "{length}");
+        assert!(!is_same(&text[..length + 1], &text[..length]), "{length}");
+        for place in 0..length {
+            for bit in [1, 128] {
+                let mut other = text[..length].to_vec();
+                other[place] ^= bit;
+                assert!(!is_same(&text[..length], &other), "{place} of {length}");
+            }
+        }
     }
 }
 
@@ -100,13 +119,13 @@ fn it_is_found_until_its_deadline_and_with_its_keys_only() {
     assert!(!find(at(100)));
     for (issuer, generation) in [(0, 0), (0, 2), (1, 1)] {
         for _ in 0..2 {
-            table.0.insert(token(8).as_bytes(), &principal("8"), issuer, generation, 100.0);
+            table.0.insert(&caller(&token(8), "8"), issuer, generation, 100.0);
         }
         assert!(!table.find(8), "issuer {issuer}, generation {generation}");
     }
     // Verified again, it takes the place of what it was.
     let before = table.bytes();
-    table.0.insert(token(8).as_bytes(), &principal("8"), 0, 1, 100.0);
+    table.0.insert(&caller(&token(8), "8"), 0, 1, 100.0);
     assert!(table.find(8));
     assert_eq!(table.bytes(), before);
 }
@@ -134,12 +153,13 @@ fn it_is_bounded_in_bytes() {
     assert_eq!(table.bytes(), kept * (2 * token(0).len() + OVERHEAD));
     assert!(kept >= 40, "{kept}");
     // One that is larger than everything is not kept.
-    let large = "x".repeat(bytes);
+    let table = Table::new(TokenCache { bytes: 10_000, ..TokenCache::default() });
+    let large = "x".repeat(8000);
     for _ in 0..2 {
-        table.0.insert(large.as_bytes(), &principal("large"), 0, 1, 100.0);
+        table.0.insert(&caller(&large, "large"), 0, 1, 100.0);
     }
     assert!(table.0.find(large.as_bytes(), at(0), &table.1).is_none());
-    assert!(table.bytes() <= bytes);
+    assert_eq!(table.bytes(), 0);
 }
 
 #[test]
@@ -161,11 +181,11 @@ fn what_is_in_use_outlasts_what_passes_by() {
 fn what_comes_once_takes_no_place() {
     let table = Table::new(TokenCache::default());
     for n in 0..10_000 {
-        table.0.insert(token(n).as_bytes(), &principal(&n.to_string()), 0, 1, 100.0);
+        table.0.insert(&caller(&token(n), &n.to_string()), 0, 1, 100.0);
         assert!(!table.find(n), "{n}");
     }
     assert_eq!(table.bytes(), 0);
-    table.0.insert(token(9_999).as_bytes(), &principal("9999"), 0, 1, 100.0);
+    table.0.insert(&caller(&token(9_999), "9999"), 0, 1, 100.0);
     assert!(table.find(9_999));
 }
 
@@ -202,7 +222,7 @@ fn readers_and_writers_do_not_disturb_each_other() {
                     let wanted = n % 500;
                     let found = table.0.find(token(wanted).as_bytes(), at(0), &table.1);
                     if let Some(found) = found {
-                        assert_eq!(found.subject(), Some(&*wanted.to_string()));
+                        assert_eq!(found.principal().subject(), Some(&*wanted.to_string()));
                     }
                 }
             });

@@ -10,10 +10,10 @@ use super::rejection::{Refusal, Rejection, escape};
 use super::trusted::{TrustedIssuer, deadline};
 use super::{Verdict, Verifier};
 use crate::bearer::BearerToken;
+use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::issuer::Seen;
 use crate::jwks::{Arrival, Missing, Waiting};
-use crate::principal::Principal;
 
 /// Believes tokens of the configured issuers made for this service.
 #[derive(Debug)]
@@ -65,19 +65,19 @@ impl JwtVerifier {
 }
 
 impl Verifier for JwtVerifier {
-    fn recall(&self, token: &[u8]) -> Option<Principal> {
+    fn recall(&self, token: &[u8]) -> Option<Caller> {
         self.0.verified.find(token, self.0.clock.moment(), &self.0.issuers)
     }
 
-    fn verify(&self, token: &BearerToken) -> Verdict {
-        match self.0.attempt(token.as_bytes()) {
-            Ok(principal) => Verdict::Known(Ok(principal)),
+    fn verify(&self, token: BearerToken) -> Verdict {
+        match self.0.attempt(&token) {
+            Ok(caller) => Verdict::Known(Ok(caller)),
             Err(Obstacle::Refused(refusal)) => Verdict::Known(Err(*refusal)),
             Err(Obstacle::Keys(keys)) => {
                 let refusal = keys.refusal.clone();
                 match self.0.missing(&keys, None) {
                     Missing::Wait(waiting) => {
-                        let (shared, token) = (Arc::clone(&self.0), token.clone());
+                        let shared = Arc::clone(&self.0);
                         let (clock, longest) = (shared.clock.clone(), waiting.longest);
                         Verdict::Pending(Box::pin(async move {
                             let work = shared.wait_for_keys(token, waiting);
@@ -95,8 +95,8 @@ impl Verifier for JwtVerifier {
 
 impl Shared {
     /// Verifies with what is known now. Known keys are read from a snapshot: no lock, no waiting.
-    fn attempt(&self, token: &[u8]) -> Result<Principal, Obstacle> {
-        let compact = Compact::parse(token).map_err(|rejection| {
+    fn attempt(&self, token: &BearerToken) -> Result<Caller, Obstacle> {
+        let compact = Compact::parse(token.expose_secret().as_bytes()).map_err(|rejection| {
             let seen = Seen { is_no_jwt: true, ..Seen::default() };
             let hint = self.issuers.iter().find_map(|issuer| issuer.settings.provider.hint(seen));
             let is_no_jwt = matches!(rejection, Rejection::Parts(_));
@@ -151,14 +151,14 @@ impl Shared {
         let facts = issuer.facts(&claims).map_err(refuse)?;
         let exp = claims.exp.unwrap_or_default();
         drop(claims);
-        let principal = issuer.principal(compact.claims, facts);
+        let caller = Caller::new(issuer.principal(compact.claims, facts), token.clone());
         if let Some(longest) = self.verified.max_age() {
             let deadline = deadline(exp, now, longest, &genuine);
             if deadline > now.seconds {
-                self.verified.insert(token, &principal, place, genuine.generation, deadline);
+                self.verified.insert(&caller, place, genuine.generation, deadline);
             }
         }
-        Ok(principal)
+        Ok(caller)
     }
 
     /// Asks the issuer for keys, as its lifecycle allows. `arrival` is that of a call that waited.
@@ -175,19 +175,19 @@ impl Shared {
     async fn wait_for_keys(self: Arc<Self>, token: BearerToken, mut waiting: Waiting) -> Attempt {
         loop {
             waiting.finished.changed().await.ok();
-            match self.attempt(token.as_bytes()) {
+            match self.attempt(&token) {
                 Err(Obstacle::Keys(keys)) => match self.missing(&keys, Some(waiting.arrival)) {
                     Missing::Wait(next) => waiting = next,
                     missing => return Err(keys.refusal.without_keys(&missing)),
                 },
                 Err(Obstacle::Refused(refusal)) => return Err(*refusal),
-                Ok(principal) => return Ok(principal),
+                Ok(caller) => return Ok(caller),
             }
         }
     }
 }
 
-type Attempt = Result<Principal, Refusal>;
+type Attempt = Result<Caller, Refusal>;
 
 impl Refusal {
     fn without_keys(self, missing: &Missing) -> Self {

@@ -1,4 +1,4 @@
-//! Believing a token: from the text in the metadata to a [`Principal`], or to the reason why not.
+//! Believing a token: from the text in the metadata to a [`Caller`], or to the reason why not.
 
 mod cache;
 mod claims;
@@ -23,30 +23,30 @@ pub(crate) use trusted::TrustedIssuer;
 pub(crate) use trusted::verify_signature;
 
 use crate::bearer::BearerToken;
-use crate::principal::Principal;
+use crate::caller::Caller;
 
 /// Judges tokens of some kind.
 pub(crate) trait Verifier: fmt::Debug + Send + Sync {
     /// Whom exactly these bytes stood for, if they were verified before and that still holds. It
     /// takes no lock and waits for nothing; that it knows nothing says nothing.
-    fn recall(&self, token: &[u8]) -> Option<Principal>;
+    fn recall(&self, token: &[u8]) -> Option<Caller>;
 
     /// Judges a token; at once if everything that takes is at hand.
-    fn verify(&self, token: &BearerToken) -> Verdict;
+    fn verify(&self, token: BearerToken) -> Verdict;
 }
 
 /// What a verifier says of a token.
 pub(crate) enum Verdict {
-    Known(Result<Principal, Refusal>),
+    Known(Result<Caller, Refusal>),
     /// Something has to be fetched first.
     Pending(Pending),
 }
 
-pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<Principal, Refusal>> + Send>>;
+pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<Caller, Refusal>> + Send>>;
 
 impl Verdict {
     /// Waits for it, if it has to.
-    pub(crate) async fn wait(self) -> Result<Principal, Refusal> {
+    pub(crate) async fn wait(self) -> Result<Caller, Refusal> {
         match self {
             Self::Known(result) => result,
             Self::Pending(pending) => pending.await,
