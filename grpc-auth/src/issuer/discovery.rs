@@ -30,8 +30,13 @@ pub(crate) async fn jwks_uri(
     if answer.status != 200 {
         return Err(FetchError::refused(&answer, now));
     }
+    read(&answer.body, issuer, identifier)
+}
+
+/// Where the keys are, if the document is this issuer's.
+pub(crate) fn read(document: &[u8], issuer: &Url, identifier: &str) -> Result<Url, FetchError> {
     let metadata: Metadata =
-        serde_json::from_slice(&answer.body).map_err(|_| FetchError::NotMetadata)?;
+        serde_json::from_slice(document).map_err(|_| FetchError::NotMetadata)?;
     // RFC 8414 §3.3: identical, or the document must not be used.
     if metadata.issuer != identifier {
         return Err(FetchError::IssuerMismatch {

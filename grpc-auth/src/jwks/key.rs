@@ -60,7 +60,7 @@ pub(crate) const MAX_KID_BYTES: usize = 256;
 
 impl Key {
     /// Two readers of one key must not see two keys: no name may stand in it twice.
-    pub(super) fn parse(jwk: &str) -> Result<Self, Skipped> {
+    pub(crate) fn parse(jwk: &str) -> Result<Self, Skipped> {
         let value: Value = serde_json::from_str(jwk).map_err(|_| Skipped::Malformed)?;
         let object = value.as_object().ok_or(Skipped::NotAnObject)?;
         if json::is_ambiguous(jwk.as_bytes()) {
