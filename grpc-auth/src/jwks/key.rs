@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
+use super::roca;
 use crate::json;
 
 /// An admitted key, parsed once for each algorithm it may be used with.
@@ -50,7 +51,10 @@ pub(crate) enum Skipped {
     UnsupportedAlgorithm,
     #[error("its `kid` is not a string of at most 256 bytes")]
     KeyId,
-    #[error("it is too weak: RSA needs 2048 to 8192 bits and an exponent of at least 65537")]
+    #[error(
+        "it is too weak: RSA needs 2048 to 8192 bits, an exponent of at least 65537, and a \
+         generator without the fault CVE-2017-15361"
+    )]
     Weak,
     #[error("its numbers are not a valid public key")]
     Malformed,
@@ -154,7 +158,7 @@ impl Material {
         match (text("kty"), text("crv")) {
             (Some("RSA"), _) => {
                 let (n, e) = (number("n")?, number("e")?);
-                if is_weak_rsa(&n, &e) {
+                if is_weak_rsa(&n, &e) || roca::has_fingerprint(&n) {
                     return Err(Skipped::Weak);
                 }
                 Ok(Self::Rsa { n, e })

@@ -7,6 +7,7 @@ mod fetch;
 mod freshness;
 mod key;
 mod lifecycle;
+mod roca;
 mod set;
 mod settings;
 mod source;

@@ -57,7 +57,8 @@ pub fn token(data: &[u8]) {
         refuse(text);
     }
     let mut lines = data.splitn(3, |byte| *byte == b'\n');
-    if let (Some(header), Some(claims), Some(signature)) = (lines.next(), lines.next(), lines.next())
+    if let (Some(header), Some(claims), Some(signature)) =
+        (lines.next(), lines.next(), lines.next())
     {
         let encode = |part| URL_SAFE_NO_PAD.encode(part);
         refuse(&format!("{}.{}.{}", encode(header), encode(claims), encode(signature)));
