@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a kit for tests")]
 
+pub mod judge;
 pub mod kinds;
 pub mod logs;
 pub mod readme;
