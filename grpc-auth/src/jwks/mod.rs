@@ -7,11 +7,11 @@ mod fetch;
 mod freshness;
 mod key;
 mod lifecycle;
-mod roca;
 mod set;
 mod settings;
 mod source;
 mod unknown;
+mod weak;
 
 pub use algorithm::Algorithm;
 pub use event::{KeySetEvent, KeySetHealth, SkippedKey, UnknownKey};
