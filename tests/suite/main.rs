@@ -4,6 +4,7 @@
 
 mod claims;
 mod configuration;
+mod corpora;
 mod doors;
 mod issuer;
 mod issuer_faults;
@@ -14,3 +15,4 @@ mod own_crate;
 mod policy;
 mod raw;
 mod weight;
+mod wycheproof;
