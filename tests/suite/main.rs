@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod arbitrary;
 mod claims;
 mod configuration;
 mod corpora;
@@ -11,6 +12,7 @@ mod issuer_faults;
 mod keys;
 mod logging;
 mod matrix;
+mod mutations;
 mod own_crate;
 mod policy;
 mod raw;
