@@ -19,7 +19,7 @@ pub(super) fn is_weak_rsa(n: &[u8], e: &[u8]) -> bool {
 /// made primes that are powers of 65537 modulo each small prime, and so is their product: the
 /// fingerprint by which its keys are found. Another key has it with a chance below 2⁻¹⁰⁰.
 fn has_roca_fingerprint(n: &[u8]) -> bool {
-    let is_prime = |number: &u32| (2..*number).all(|divisor| number % divisor != 0);
+    let is_prime = |number: &u32| (2..*number).all(|divisor| !number.is_multiple_of(divisor));
     // Nearly every other key differs at one of the first few.
     (3..=LARGEST_PRIME).filter(is_prime).all(|prime| {
         let residue = n.iter().fold(0, |residue, byte| (residue * 256 + u32::from(*byte)) % prime);
