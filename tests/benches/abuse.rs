@@ -24,8 +24,7 @@ const ROUNDS: usize = 7;
 const MEGABYTE: u64 = 1_000_000;
 
 fn main() -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all();
-    let runtime = { runtime }.build().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
     let issuer = runtime.block_on(AuthorizationServer::start()).unwrap();
     let auth = runtime.block_on(issuer.resource_server().build()).unwrap();
 

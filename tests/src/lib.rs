@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a kit for tests")]
 
 pub mod callers;
+pub mod judge;
 pub mod kinds;
 pub mod logs;
 pub mod readme;

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod arbitrary;
 mod claims;
 mod configuration;
+mod corpora;
 mod doors;
 mod faults;
 mod issuer;
@@ -11,6 +13,7 @@ mod issuer_faults;
 mod keys;
 mod logging;
 mod matrix;
+mod mutations;
 mod own_crate;
 mod policy;
 mod presets;
@@ -18,3 +21,4 @@ mod raw;
 mod unknown_keys;
 mod verification;
 mod weight;
+mod wycheproof;

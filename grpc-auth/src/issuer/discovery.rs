@@ -30,8 +30,15 @@ pub(crate) async fn jwks_uri(
     if answer.status != 200 {
         return Err(FetchError::refused(&answer, now));
     }
-    let metadata: Metadata =
-        serde_json::from_slice(&answer.body).map_err(|_| FetchError::NotMetadata)?;
+    read(&answer.body, issuer, identifier)
+}
+
+/// Where the keys are, if the document is this issuer's.
+pub(crate) fn read(document: &[u8], issuer: &Url, identifier: &str) -> Result<Url, FetchError> {
+    // serde would take an array of the two values as well.
+    let is_object = document.trim_ascii_start().starts_with(b"{");
+    let metadata: Option<Metadata> = serde_json::from_slice(document).ok();
+    let metadata = metadata.filter(|_| is_object).ok_or(FetchError::NotMetadata)?;
     // RFC 8414 §3.3: identical, or the document must not be used.
     if metadata.issuer != identifier {
         return Err(FetchError::IssuerMismatch {
@@ -90,6 +97,28 @@ mod tests {
             let issuer = Url::parse(issuer).unwrap();
             assert_eq!(openid_configuration(&issuer).as_str(), openid);
             assert_eq!(authorization_server(&issuer).as_str(), oauth);
+        }
+    }
+
+    #[test]
+    fn metadata_is_an_object_of_the_issuer_itself() {
+        let issuer = Url::parse("https://a.example").unwrap();
+        let found = |document: &str| match read(document.as_bytes(), &issuer, "https://a.example") {
+            Ok(_) => "believed",
+            Err(error) => error.kind(),
+        };
+        for (document, expected) in [
+            (r#" {"jwks_uri":"https://a.example/k","issuer":"https://a.example"} "#, "believed"),
+            (r#"["https://a.example","https://a.example/k"]"#, "not_metadata"),
+            (r#"{"issuer":"https://a.example"}"#, "not_metadata"),
+            (
+                r#"{"issuer":"https://b","issuer":"https://a.example","jwks_uri":"https://k"}"#,
+                "not_metadata",
+            ),
+            (r#"{"issuer":"https://a.example/","jwks_uri":"https://k"}"#, "issuer_mismatch"),
+            (r#"{"issuer":"https://a.example","jwks_uri":"http://k"}"#, "keys_url"),
+        ] {
+            assert_eq!(found(document), expected, "{document}");
         }
     }
 

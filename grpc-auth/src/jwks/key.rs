@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
+use super::weak::{has_small_order, is_weak_rsa};
 use crate::json;
 
 /// An admitted key, parsed once for each algorithm it may be used with.
@@ -50,7 +51,10 @@ pub(crate) enum Skipped {
     UnsupportedAlgorithm,
     #[error("its `kid` is not a string of at most 256 bytes")]
     KeyId,
-    #[error("it is too weak: RSA needs 2048 to 8192 bits and an exponent of at least 65537")]
+    #[error(
+        "it is too weak: RSA needs 2048 to 8192 bits, an exponent of at least 65537, and a \
+         generator without the fault CVE-2017-15361"
+    )]
     Weak,
     #[error("its numbers are not a valid public key")]
     Malformed,
@@ -60,7 +64,7 @@ pub(crate) const MAX_KID_BYTES: usize = 256;
 
 impl Key {
     /// Two readers of one key must not see two keys: no name may stand in it twice.
-    pub(super) fn parse(jwk: &str) -> Result<Self, Skipped> {
+    pub(crate) fn parse(jwk: &str) -> Result<Self, Skipped> {
         let value: Value = serde_json::from_str(jwk).map_err(|_| Skipped::Malformed)?;
         let object = value.as_object().ok_or(Skipped::NotAnObject)?;
         if json::is_ambiguous(jwk.as_bytes()) {
@@ -122,7 +126,11 @@ impl Key {
 
     /// Checks a signature made with exactly this algorithm.
     pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        // Its R, the first half, is no point that an honest signer would ever meet.
+        let is_degenerate = algorithm == Algorithm::EdDsa
+            && signature.split_at_checked(32).is_none_or(|(r, _)| has_small_order(r));
         signature.len() == self.signature_bytes
+            && !is_degenerate
             && self
                 .verifiers
                 .iter()
@@ -222,42 +230,6 @@ fn identity(
     identity
 }
 
-/// Fewer than 2048 bits can be factored; a small exponent invites forgeries where padding is
-/// checked loosely.
-fn is_weak_rsa(n: &[u8], e: &[u8]) -> bool {
-    let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
-    let exponent = e
-        .iter()
-        .try_fold(0_u64, |value, byte| value.checked_mul(256)?.checked_add(u64::from(*byte)));
-    !(2048..=8192).contains(&bits) || exponent.is_none_or(|e| e < 65537 || e % 2 == 0)
-}
-
-/// A key of small order verifies one signature for many messages. The y-coordinates of the eight
-/// torsion points, canonical or not; the sign bit does not matter.
-fn has_small_order(key: &[u8]) -> bool {
-    const ORDER_8: [[u8; 32]; 2] = [
-        [
-            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
-            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
-            0x6d, 0x53, 0xfc, 0x05,
-        ],
-        [
-            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
-            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
-            0x92, 0xac, 0x03, 0x7a,
-        ],
-    ];
-    let Some((last, rest)) = key.split_last() else { return true };
-    let last = last & 0x7f;
-    let Some((first, middle)) = rest.split_first() else { return true };
-    let near_zero = last == 0 && middle.iter().all(|byte| *byte == 0) && *first <= 1;
-    let near_p = last == 0x7f && middle.iter().all(|byte| *byte == 0xff) && *first >= 0xec;
-    let order_8 = ORDER_8
-        .iter()
-        .any(|point| point.split_last().is_some_and(|(end, start)| *end == last && start == rest));
-    near_zero || near_p || order_8
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -305,33 +277,26 @@ mod tests {
         }
     }
 
+    /// Of C2SP's ed25519-speccheck, case 2: a signature that fits the equation for any R of small
+    /// order.
     #[test]
-    fn every_point_of_small_order_is_known_in_every_encoding() {
-        let bytes = |low: u8, middle: u8, high: u8| {
-            let mut y = [middle; 32];
-            (y[0], y[31]) = (low, high);
-            y
+    fn a_signature_whose_r_is_of_small_order_is_refused() {
+        let decode = |hex: &str| -> Vec<u8> {
+            let byte = |n: usize| u8::from_str_radix(&hex[n..n + 2], 16).unwrap();
+            (0..hex.len()).step_by(2).map(byte).collect()
         };
-        let hex = |hex: &str| -> [u8; 32] {
-            std::array::from_fn(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).unwrap())
-        };
-        for mut y in [
-            bytes(0, 0, 0),
-            bytes(1, 0, 0),
-            bytes(0xec, 0xff, 0x7f),
-            bytes(0xed, 0xff, 0x7f),
-            bytes(0xee, 0xff, 0x7f),
-            hex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"),
-            hex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"),
-        ] {
-            assert!(has_small_order(&y), "{y:02x?}");
-            y[31] |= 0x80;
-            assert!(has_small_order(&y), "{y:02x?}");
-            y[15] ^= 1;
-            assert!(!has_small_order(&y), "{y:02x?}");
-        }
-        assert!(!has_small_order(&bytes(2, 0, 0)));
-        assert!(!has_small_order(&bytes(0xeb, 0xff, 0x7f)));
+        let x = "f7badec5b8abeaf699583992219b7b223f1df3fbbea919844e3f7c554a43dd43";
+        let jwk = with(ed(), "x", json!(URL_SAFE_NO_PAD.encode(decode(x))));
+        let key = Key::parse(&jwk.to_string()).unwrap();
+        let message = decode("aebf3f2601a0c8c5d39cc7d8911642f740b78168218da8471772b35f9d35b9ab");
+        let signature = decode(concat!(
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+            "8c4bd45aecaca5b24fb97bc10ac27ac8751a7dfe1baff8b953ec9f5833ca260e",
+        ));
+        let unchecked =
+            key.verifiers.iter().any(|(_, k)| k.verify_sig(&message, &signature).is_ok());
+        assert!(unchecked, "the library accepts it");
+        assert!(!key.verifies(Algorithm::EdDsa, &message, &signature));
     }
 
     #[test]

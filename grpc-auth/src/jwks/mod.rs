@@ -11,6 +11,7 @@ mod set;
 mod settings;
 mod source;
 mod unknown;
+mod weak;
 
 pub use algorithm::Algorithm;
 pub use event::{KeySetEvent, KeySetHealth, SkippedKey, UnknownKey};
@@ -20,6 +21,8 @@ pub use settings::{KeySetSettings, RefreshMode};
 
 pub(crate) use event::Listener;
 pub(crate) use fetch::{KeyFetcher, Location};
+#[cfg(feature = "testing")]
+pub(crate) use freshness::heeded;
 pub(crate) use key::{Key, MAX_KID_BYTES};
 pub(crate) use lifecycle::Arrival;
 pub(crate) use set::KeySet;

@@ -56,6 +56,10 @@ impl KeySet {
             #[serde(borrow)]
             keys: Vec<&'a RawValue>,
         }
+        // serde would take an array that holds the one array as well.
+        if !json.trim_ascii_start().starts_with(b"{") {
+            return Err(KeySetError::NotAKeySet { line: 1, column: 1 });
+        }
         let document: Document<'_> = serde_json::from_slice(json).map_err(|error| {
             KeySetError::NotAKeySet { line: error.line(), column: error.column() }
         })?;
@@ -146,6 +150,7 @@ mod tests {
             ("", "not a JSON Web Key Set"),
             ("{}", "not a JSON Web Key Set"),
             (r#"{"keys":{}}"#, "not a JSON Web Key Set"),
+            (&format!("[[{ED}]]"), "not a JSON Web Key Set"),
             (r#"{"keys":[]}"#, "no key that may check signatures: 0"),
             (r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#, "no key that may check signatures: 1"),
         ] {

@@ -37,7 +37,13 @@ impl ManualClock {
     /// Shows the present time and stands still.
     #[must_use]
     pub fn new() -> Self {
-        Self::starting(Some(SystemTime::now()))
+        Self::at(SystemTime::now())
+    }
+
+    /// Shows this time and stands still.
+    #[must_use]
+    pub fn at(time: SystemTime) -> Self {
+        Self::starting(Some(time))
     }
 
     /// Runs along with the system's clock; what it is advanced by comes on top.
@@ -92,6 +98,15 @@ impl Default for ManualClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_shows_the_time_it_is_set_to() {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let clock = ManualClock::at(time);
+        assert_eq!(clock.now(), time);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(clock.now(), time + Duration::from_secs(1));
+    }
 
     #[tokio::test]
     async fn sleepers_wake_when_their_time_is_reached_and_not_before() {

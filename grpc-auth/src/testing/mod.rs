@@ -26,6 +26,8 @@ mod clock;
 mod connection;
 mod endpoints;
 mod fault;
+#[doc(hidden)]
+pub mod fuzz;
 mod keys;
 mod misbehave;
 mod server;
@@ -39,7 +41,7 @@ use crate::bearer::BearerToken;
 use crate::caller::Caller;
 use crate::error::Challenge;
 use crate::issuer::Issuer;
-use crate::jwks::{Algorithm, KeySet};
+use crate::jwks::{Algorithm, Key, KeySet};
 use crate::principal::{Facts, Grants, Principal};
 use crate::server::{Call, CallSettings, Decision};
 
@@ -58,6 +60,22 @@ pub fn verify_signature(jwks: &str, algorithms: &[Algorithm], token: &str) -> Re
         Issuer::static_keys("", jwks).algorithms(algorithms.iter().copied()).allow_missing_key_id();
     let (keys, _) = KeySet::parse(jwks.as_bytes()).map_err(|error| error.to_string())?;
     crate::verify::verify_signature(issuer, keys, token).map_err(|rejection| rejection.to_string())
+}
+
+/// Checks a signature over any bytes with one JWK, admitted as one of a key set is: for test vectors
+/// of the primitives.
+///
+/// # Errors
+/// Why the key is not admitted.
+#[doc(hidden)]
+pub fn verify_raw(
+    jwk: &str,
+    algorithm: Algorithm,
+    message: &[u8],
+    signature: &[u8],
+) -> Result<bool, String> {
+    let key = Key::parse(jwk).map_err(|skipped| skipped.to_string())?;
+    Ok(key.verifies(algorithm, message, signature))
 }
 
 /// A principal with these grants.

@@ -1,0 +1,198 @@
+//! What must hold for any bytes, one function for each door that strangers' bytes come in by. Each
+//! panics if it does not hold: for fuzzers and property tests, inside this project and outside.
+
+#![expect(clippy::expect_used, reason = "a property that does not hold is a panic")]
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::pin::pin;
+use std::sync::LazyLock;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, SystemTime};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::header::{
+    AGE, AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderValue, LAST_MODIFIED, RETRY_AFTER,
+};
+use http::{Request, Response};
+use serde_json::value::RawValue;
+use tower_layer::Layer;
+use tower_service::Service;
+use url::Url;
+
+use super::keys::KeyRing;
+use crate::bearer::BearerToken;
+use crate::issuer::{Issuer, discovery};
+use crate::jwks::{Algorithm, KeySet, heeded};
+use crate::policy::{AccessRule, MethodPolicy, ServicePolicy};
+use crate::server::{Protect, ResourceServer};
+
+const ISSUER: &str = "https://issuer.example";
+const AUDIENCE: &str = "fuzz";
+
+/// Believes keys whose private halves are gone, under the ids `rs256-1`, `es256-1` and `eddsa-1`,
+/// and is lenient in all else.
+static SERVER: LazyLock<ResourceServer> = LazyLock::new(|| {
+    let keys = KeyRing::generate().expect("keys can be made").jwks();
+    let issuer = Issuer::static_keys(ISSUER, keys.to_string())
+        .accept_token_type("")
+        .accept_token_type("JWT")
+        .allow_missing_key_id();
+    at_once(ResourceServer::builder().issuer(issuer).audience(AUDIENCE).build())
+        .expect("a resource server can be built")
+});
+
+const METHOD: &str = "/fuzz.Fuzz/Method";
+const POLICY: ServicePolicy =
+    ServicePolicy::new("fuzz.Fuzz", &[MethodPolicy::new("Method", AccessRule::Authenticated)]);
+
+static LAYERED: LazyLock<Protect<Unreachable>> =
+    LazyLock::new(|| SERVER.layer([POLICY]).expect("one policy").layer(Unreachable));
+
+/// No token is accepted that a key was not used for. Three lines are taken as header, claims and
+/// signature, not encoded yet.
+pub fn token(data: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(data) {
+        refuse(text);
+    }
+    let mut lines = data.splitn(3, |byte| *byte == b'\n');
+    if let (Some(header), Some(claims), Some(signature)) =
+        (lines.next(), lines.next(), lines.next())
+    {
+        let encode = |part| URL_SAFE_NO_PAD.encode(part);
+        refuse(&format!("{}.{}.{}", encode(header), encode(claims), encode(signature)));
+    }
+}
+
+fn refuse(token: &str) {
+    if let Some(token) = BearerToken::parse(token) {
+        assert!(token.header_value().is_sensitive(), "a token shows itself");
+        assert!(at_once(SERVER.verify(&token)).is_err(), "a token of nobody's is accepted");
+    }
+}
+
+/// No call gets through the layer by its metadata; each line is a value of `authorization`.
+pub fn authorization(data: &[u8]) {
+    let mut request = Request::post(METHOD).body(()).expect("a request");
+    for line in data.split(|byte| *byte == b'\n').take(8) {
+        // What is none, a client cannot send.
+        let Ok(value) = HeaderValue::from_bytes(line) else { return };
+        request.headers_mut().append(AUTHORIZATION, value);
+    }
+    let Ok(answer) = at_once(LAYERED.clone().call(request));
+    let status = answer.headers().get("grpc-status").map(HeaderValue::as_bytes);
+    assert_eq!(status, Some(&b"16"[..]), "another answer than UNAUTHENTICATED");
+}
+
+/// A key set is read the same way twice, within its bounds, and none of its keys takes a signature
+/// that nobody made.
+pub fn key_set(data: &[u8]) {
+    let Ok((set, skipped)) = KeySet::parse(data) else { return };
+    assert!(members(data).contains_key("keys"), "another document is taken for a key set");
+    let (again, skipped_again) = KeySet::parse(data).expect("a set is one for good");
+    assert_eq!((set.identities(), skipped.len()), (again.identities(), skipped_again.len()));
+    assert!(set.identities().len() + skipped.len() <= 100, "more keys than are allowed");
+    for algorithm in Algorithm::ALL {
+        for key in set.without_kid(algorithm) {
+            for length in [64, 96, 132, 256, 384, 512, 1024] {
+                let mut one = vec![0; length];
+                if let Some(first) = one.first_mut() {
+                    *first = 1;
+                }
+                for signature in [&vec![0; length], &vec![0xff; length], &one] {
+                    let message = b"header.claims";
+                    assert!(!key.verifies(algorithm, message, signature), "no signature at all");
+                }
+            }
+        }
+    }
+}
+
+/// Metadata of another issuer is not believed, and keys are fetched over TLS alone.
+pub fn metadata(data: &[u8]) {
+    let issuer = Url::parse(ISSUER).expect("a URL");
+    let Ok(keys) = discovery::read(data, &issuer, ISSUER) else { return };
+    assert_eq!(keys.scheme(), "https", "keys are fetched in the clear");
+    let issuer = members(data).remove("issuer");
+    let named = issuer.and_then(|name| serde_json::from_str(name.get()).ok());
+    assert_eq!(named, Some(ISSUER.to_owned()), "metadata of another issuer is believed");
+}
+
+/// Of a document that was accepted. Members that nobody asks for are not looked into: neither at
+/// their text nor at their numbers.
+fn members(document: &[u8]) -> HashMap<String, Box<RawValue>> {
+    serde_json::from_str(&String::from_utf8_lossy(document)).expect("an object")
+}
+
+/// No header makes keys be kept for less than a minute or more than a day, or an issuer be left
+/// alone for more than an hour. Each line is a value of one of the headers.
+pub fn cache_control(data: &[u8]) {
+    let mut headers = HeaderMap::new();
+    let names = [CACHE_CONTROL, AGE, LAST_MODIFIED, RETRY_AFTER];
+    for (line, name) in data.split(|byte| *byte == b'\n').take(8).zip(names.iter().cycle()) {
+        let Ok(value) = HeaderValue::from_bytes(line) else { return };
+        headers.append(name, value);
+    }
+    let (kept, left_alone) = heeded(&headers, SystemTime::UNIX_EPOCH);
+    let day = Duration::from_secs(24 * 60 * 60);
+    assert!((Duration::from_secs(60)..=day).contains(&kept), "kept for {kept:?}");
+    let left_alone = left_alone.unwrap_or_default();
+    assert!(left_alone <= Duration::from_secs(60 * 60), "left alone for {left_alone:?}");
+}
+
+/// With keys that are given there is nothing to wait for.
+fn at_once<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+    .expect("a verdict at once")
+}
+
+/// What no call must reach.
+#[derive(Clone)]
+struct Unreachable;
+
+impl Service<Request<()>> for Unreachable {
+    type Response = Response<()>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<()>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Its answer has no `grpc-status`, which is not what a refusal looks like.
+    fn call(&mut self, _: Request<()>) -> Self::Future {
+        ready(Ok(Response::new(())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A property that nothing gets far enough to meet would hold as well.
+    #[test]
+    fn the_properties_are_reached() {
+        let (set, _) = KeySet::parse(
+            br#"{"keys":[{"kty":"OKP","crv":"Ed25519",
+                "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(set.without_kid(Algorithm::EdDsa).count(), 1);
+
+        let header = r#"{"alg":"EdDSA","kid":"eddsa-1","typ":"at+jwt"}"#;
+        let claims = format!(r#"{{"iss":"{ISSUER}","aud":"{AUDIENCE}","exp":99999999999}}"#);
+        let parts = [header.as_bytes(), claims.as_bytes(), &[0; 64]];
+        let token = parts.map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
+        let refused = at_once(SERVER.verify(&BearerToken::parse(&token).unwrap())).unwrap_err();
+        assert_eq!(refused.to_string(), "the signature is not the issuer's");
+
+        let document = br#"{"issuer":"https://issuer.example","jwks_uri":"https://a.example/"}"#;
+        let issuer = Url::parse(ISSUER).unwrap();
+        assert!(discovery::read(document, &issuer, ISSUER).is_ok());
+    }
+}
