@@ -57,7 +57,7 @@ impl<'de, M: Members<'de>> Visitor<'de> for Object<'_, 'de, M> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut names = Names { few: Vec::with_capacity(Names::FEW), many: HashSet::new() };
+        let mut names = Names::new();
         while let Some(name) = map.next_key_seed(Text)? {
             if !self.0.take(&name, &mut map)? {
                 map.next_value_seed(Strict)?;
@@ -68,24 +68,35 @@ impl<'de, M: Members<'de>> Visitor<'de> for Object<'_, 'de, M> {
     }
 }
 
-/// The names seen so far; small objects, which is nearly all of them, need no hashing.
+/// Names that are compared one by one.
+const FEW: usize = 16;
+
+/// The names seen so far; small objects, which is nearly all of them, need neither hashing nor
+/// memory of their own.
 struct Names<'de> {
-    few: Vec<Cow<'de, str>>,
+    few: [Cow<'de, str>; FEW],
+    count: usize,
     many: HashSet<Cow<'de, str>>,
 }
 
 impl<'de> Names<'de> {
-    const FEW: usize = 16;
+    fn new() -> Self {
+        let none = [const { Cow::Borrowed("") }; FEW];
+        Self { few: none, count: 0, many: HashSet::new() }
+    }
 
     fn insert<E: de::Error>(&mut self, name: Cow<'de, str>) -> Result<(), E> {
-        let new = if self.few.len() < Self::FEW {
-            let new = !self.few.contains(&name);
-            self.few.push(name);
-            new
-        } else {
-            !self.few.contains(&name) && self.many.insert(name)
-        };
-        if new { Ok(()) } else { Err(E::custom(DUPLICATE)) }
+        let (seen, free) = self.few.split_at_mut_checked(self.count).unwrap_or_default();
+        let is_new = !seen.contains(&name);
+        match free.first_mut() {
+            Some(slot) if is_new => {
+                *slot = name;
+                self.count += 1;
+                Ok(())
+            }
+            None if is_new && self.many.insert(name) => Ok(()),
+            _ => Err(E::custom(DUPLICATE)),
+        }
     }
 }
 

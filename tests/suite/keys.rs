@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
-use grpc_auth::{KeySetHealth, RefreshMode, ResourceServer, Start};
+use grpc_auth::{Issuer, KeySetHealth, RefreshMode, ResourceServer, Start};
 use http::HeaderValue;
 use http::header::{AGE, CACHE_CONTROL, IF_NONE_MATCH, LAST_MODIFIED};
 use tests::callers::{attempt, settle, until, with};
@@ -263,6 +263,28 @@ async fn a_cancelled_call_does_not_cancel_the_fetch_that_others_wait_for() {
     issuer.clock().advance(5 * SECOND);
     assert_denied(second.await.unwrap(), Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
     assert_eq!(fetches(&issuer), 1);
+}
+
+#[tokio::test]
+async fn a_slow_issuer_does_not_slow_another() {
+    let slow = AuthorizationServer::start().await.unwrap();
+    let quick = AuthorizationServer::start().await.unwrap();
+    slow.fail(Endpoint::Discovery, Fault::Hang);
+    let builder = quick.resource_server().issuer(Issuer::oidc(slow.url()));
+    let auth = builder.start(Start::Lazy).build().await.unwrap();
+    let waiting = {
+        let (auth, token) = (auth.clone(), slow.token().scopes(["read:word"]).sign());
+        tokio::spawn(async move { with(&auth, &token).await })
+    };
+    until("the slow one is asked", async || slow.requests(Endpoint::Discovery) == 1).await;
+    // The clock stands still: these wait for no timeout.
+    for _ in 0..10 {
+        attempt(&quick, &auth).await.unwrap();
+    }
+    assert!(!waiting.is_finished());
+    let health: Vec<_> = auth.key_sets().map(|(_, health)| health).collect();
+    assert_eq!(health, [KeySetHealth::Fresh, KeySetHealth::Unavailable]);
+    waiting.abort();
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod issuer_faults;
 mod keys;
 mod logging;
 mod matrix;
+mod metrics;
 mod mutations;
 mod own_crate;
 mod policy;

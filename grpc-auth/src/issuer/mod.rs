@@ -237,7 +237,8 @@ impl Issuer {
         self
     }
 
-    /// Accepts tokens without `kid`: up to four keys that fit the algorithm are tried.
+    /// Accepts tokens without `kid`: up to four keys that fit the algorithm are tried. Without key
+    /// ids a sudden rotation cannot be told from forgeries; it is noticed with the next refresh.
     #[must_use]
     pub fn allow_missing_key_id(mut self) -> Self {
         self.allow_missing_key_id = true;

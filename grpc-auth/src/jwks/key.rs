@@ -151,17 +151,23 @@ impl Material {
             let bytes = text(name).and_then(|value| URL_SAFE_NO_PAD.decode(value).ok());
             bytes.ok_or(Skipped::Malformed)
         };
+        // RFC 7518 §6.2.1.2 wants coordinates in full length; servers that leave out leading zeros
+        // mean the same number. RSA's numbers (§6.3.1) have none.
+        let coordinate = |name: &str, length: usize| {
+            let bytes = number(name)?;
+            let missing = length.checked_sub(bytes.len()).ok_or(Skipped::Malformed)?;
+            Ok::<_, Skipped>([vec![0; missing], bytes].concat())
+        };
         let point = |length: usize| {
-            let (x, y) = (number("x")?, number("y")?);
-            if x.len() != length || y.len() != length {
-                return Err(Skipped::Malformed);
-            }
+            let (x, y) = (coordinate("x", length)?, coordinate("y", length)?);
             // SEC 1 §2.3.3, uncompressed; the crypto library refuses points off the curve.
             Ok([&[4][..], &x, &y].concat())
         };
         match (text("kty"), text("crv")) {
             (Some("RSA"), _) => {
-                let (n, e) = (number("n")?, number("e")?);
+                let n = number("n")?;
+                let zeros = n.iter().take_while(|byte| **byte == 0).count();
+                let (n, e) = (n.get(zeros..).unwrap_or_default().to_vec(), number("e")?);
                 if is_weak_rsa(&n, &e) {
                     return Err(Skipped::Weak);
                 }
@@ -267,6 +273,30 @@ mod tests {
         assert_eq!(algorithms(&rsa(255, "AQAB")).len(), 6);
         assert_eq!(algorithms(&with(rsa(255, "AQAB"), "alg", json!("PS256"))), [Algorithm::Ps256]);
         assert_eq!(algorithms(&with(ec(), "key_ops", json!(["verify"]))), [Algorithm::Es256]);
+    }
+
+    #[test]
+    fn leading_zeros_may_be_missing_or_too_many_where_that_is_the_same_number() {
+        use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+
+        let point = || {
+            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+            pair.public_key().as_ref().to_vec()
+        };
+        let point = std::iter::repeat_with(point).find(|point| point[1] == 0).unwrap();
+        let (x, y) = (&point[2..33], &point[33..]);
+        let short = with(ec(), "x", json!(URL_SAFE_NO_PAD.encode(x)));
+        let short = with(short, "y", json!(URL_SAFE_NO_PAD.encode(y)));
+        assert!(Key::parse(&short.to_string()).is_ok());
+
+        let decode = |value: &Value| URL_SAFE_NO_PAD.decode(value.as_str().unwrap()).unwrap();
+        let jwk = rsa(255, "AQAB");
+        let padded = [vec![0, 0], decode(&jwk["n"])].concat();
+        let padded = with(jwk, "n", json!(URL_SAFE_NO_PAD.encode(padded)));
+        assert_eq!(Key::parse(&padded.to_string()).unwrap().signature_bytes, 256);
+        let long = [vec![0], decode(&ec()["x"])].concat();
+        let long = with(ec(), "x", json!(URL_SAFE_NO_PAD.encode(long)));
+        assert_eq!(Key::parse(&long.to_string()).unwrap_err(), Skipped::Malformed);
     }
 
     #[test]

@@ -283,41 +283,38 @@ impl Shared {
             .timeout(timeout, fetcher.fetch(request))
             .await
             .unwrap_or(Err(FetchError::Timeout(timeout)));
-        let result = match outcome {
-            Ok(fetched) => {
-                self.succeed(refresh, fetched);
-                Ok(())
-            }
-            Err(error) => {
-                self.fail(refresh, &error);
-                Err(error)
-            }
-        };
+        let result = outcome.and_then(|fetched| self.succeed(refresh, fetched));
+        if let Err(error) = &result {
+            self.fail(refresh, error);
+        }
         refresh.finished.send_modify(|finished| *finished += 1);
         result
     }
 
-    fn succeed(&self, refresh: &Refresh, fetched: Fetched) {
+    fn succeed(&self, refresh: &Refresh, fetched: Fetched) -> Result<(), FetchError> {
         let now = self.clock.now();
         let before = self.snapshot.load_full();
         let not_modified = matches!(fetched, Fetched::NotModified { .. });
-        let (keys, max_age) = match (fetched, &before) {
-            (Fetched::Keys { set, skipped, max_age }, _) => {
-                for (position, reason) in skipped {
-                    refresh.listener.tell_skipped(&self.issuer, position, reason);
-                }
-                (Arc::new(set), max_age)
+        let (keys, skipped, max_age) = match (fetched, &before) {
+            (Fetched::Keys { set, skipped, max_age }, _) => (Arc::new(set), skipped, max_age),
+            (Fetched::NotModified { max_age }, Some(before)) => {
+                (Arc::clone(&before.keys), Vec::new(), max_age)
             }
-            (Fetched::NotModified { max_age }, Some(before)) => (Arc::clone(&before.keys), max_age),
-            // Not asked for without a set: there is nothing to confirm.
-            (Fetched::NotModified { .. }, None) => return,
+            // Nobody asked whether nothing had changed.
+            (Fetched::NotModified { .. }, None) => {
+                return Err(FetchError::Status { status: 304, retry_after: None });
+            }
         };
         let old = before.as_ref().map(|before| before.keys.identities()).unwrap_or_default();
         let new = keys.identities();
         let added = new.iter().filter(|key| !old.contains(key)).count();
         let removed = old.iter().filter(|key| !new.contains(key)).count();
-        let generation = before.map_or(0, |before| before.generation)
-            + u64::from(added + removed > 0 || old.is_empty());
+        let has_changed = added + removed > 0 || before.is_none();
+        let generation = before.map_or(0, |before| before.generation) + u64::from(has_changed);
+        // Not with every refresh: it is said once for each set.
+        for (position, reason) in skipped.into_iter().filter(|_| has_changed) {
+            refresh.listener.tell_skipped(&self.issuer, position, reason);
+        }
 
         let mut lifecycle = refresh.lock();
         let held = lifecycle.succeed(now, max_age, added > 0, roll());
@@ -331,6 +328,7 @@ impl Shared {
             refresh,
             &KeySetEvent::RefreshSucceeded { generation, added, removed, not_modified },
         );
+        Ok(())
     }
 
     fn fail(&self, refresh: &Refresh, error: &FetchError) {

@@ -131,7 +131,7 @@ impl ResourceServer {
     /// [`Refused`] says which check failed.
     pub async fn verify(&self, token: &BearerToken) -> Result<Principal, Refused> {
         let verifier = &self.inner.verifier;
-        let caller = match verifier.recall(token.expose_secret().as_bytes()) {
+        let caller = match verifier.recall(token.as_bytes()) {
             Some(caller) => caller,
             None => verifier.verify(token.clone()).wait().await.map_err(Refused)?,
         };

@@ -154,7 +154,7 @@ struct Entry {
 impl Entry {
     fn weight(&self) -> usize {
         // The claims take three quarters of what they take in the token.
-        self.caller.token().expose_secret().len() * 2 + OVERHEAD
+        self.caller.token().as_bytes().len() * 2 + OVERHEAD
     }
 }
 
@@ -195,7 +195,7 @@ impl VerifiedTokens {
             };
             let entry = entry.load();
             let Some(entry) = entry.as_ref() else { continue };
-            if !is_same(entry.caller.token().expose_secret().as_bytes(), token) {
+            if !is_same(entry.caller.token().as_bytes(), token) {
                 continue;
             }
             let is_current = now.seconds < entry.deadline
@@ -217,7 +217,7 @@ impl VerifiedTokens {
     /// comes again, and to store it would cost more than to verify it. It displaces what stands for
     /// the same token, else an empty place, else what was not used since it was last looked at.
     pub(super) fn insert(&self, caller: &Caller, issuer: usize, generation: u64, deadline: f64) {
-        let Some((set, tag)) = self.place(caller.token().expose_secret().as_bytes()) else {
+        let Some((set, tag)) = self.place(caller.token().as_bytes()) else {
             return;
         };
         if !set.has_seen(tag) {

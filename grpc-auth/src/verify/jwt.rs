@@ -96,7 +96,7 @@ impl Verifier for JwtVerifier {
 impl Shared {
     /// Verifies with what is known now. Known keys are read from a snapshot: no lock, no waiting.
     fn attempt(&self, token: &BearerToken) -> Result<Caller, Obstacle> {
-        let compact = Compact::parse(token.expose_secret().as_bytes()).map_err(|rejection| {
+        let compact = Compact::parse(token.as_bytes()).map_err(|rejection| {
             let seen = Seen { is_no_jwt: true, ..Seen::default() };
             let hint = self.issuers.iter().find_map(|issuer| issuer.settings.provider.hint(seen));
             let is_no_jwt = matches!(rejection, Rejection::Parts(_));
