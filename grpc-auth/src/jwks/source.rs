@@ -214,8 +214,11 @@ impl Shared {
         answer: Answer,
         arrival: Arrival,
     ) -> Missing {
-        self.publish(lifecycle);
-        refresh.wake.notify_one();
+        // A refusal changes nothing that others look at.
+        if answer != Answer::Refuse {
+            self.publish(lifecycle);
+            refresh.wake.notify_one();
+        }
         match answer {
             // Subscribed under the lock: no fetch can end unnoticed.
             Answer::Wait => Missing::Wait(Waiting {
