@@ -213,6 +213,19 @@ mod tests {
         );
     }
 
+    /// Methods that let anyone in see them all.
+    #[test]
+    fn every_credential_is_hidden_from_whoever_prints_the_metadata() {
+        for values in [&["Bearer a"][..], &["Bearer a", "Bearer b"], &["Basic a", "x", "y"]] {
+            let mut headers = headers(values.iter().map(|value| value.as_bytes()));
+            headers.append("other", HeaderValue::from_static("1"));
+            headers.append("other", HeaderValue::from_static("2"));
+            let _ = Presented::of(&mut headers);
+            assert!(headers.get_all(AUTHORIZATION).iter().all(HeaderValue::is_sensitive));
+            assert!(!headers.get_all("other").iter().any(HeaderValue::is_sensitive));
+        }
+    }
+
     #[test]
     fn a_token68_has_these_characters_and_no_others() {
         for byte in 0..=u8::MAX {

@@ -69,6 +69,9 @@ pub(crate) fn secure_url(setting: &'static str, value: &str) -> Result<Url, Conf
         value: value.into(),
         source,
     })?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(ConfigError::UrlHasUser { setting });
+    }
     match url.scheme() {
         "https" => Ok(url),
         "http" if is_loopback(&url) => Ok(url),
@@ -140,13 +143,17 @@ mod tests {
             "http://127.0.0.1.example.com/",
             "http://128.0.0.1/",
             "http://0.0.0.0/",
-            "http://127.0.0.1@example.com/",
             "file:///etc/passwd",
             "ftp://127.0.0.1/",
         ] {
             let error = secure_url("issuer", bad).unwrap_err();
             assert!(matches!(error, ConfigError::UrlInsecure { .. }), "{bad}: {error}");
             assert!(error.to_string().contains("write `https://..`"));
+        }
+        for secret in ["https://user:hunter2@a.example/", "http://127.0.0.1@example.com/"] {
+            let error = secure_url("issuer", secret).unwrap_err();
+            assert!(matches!(error, ConfigError::UrlHasUser { .. }), "{error}");
+            assert!(!error.to_string().contains("hunter2"));
         }
         let error = secure_url("issuer", "tenant.example.com").unwrap_err();
         assert!(matches!(error, ConfigError::UrlInvalid { .. }), "{error}");

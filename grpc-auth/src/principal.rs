@@ -99,7 +99,8 @@ impl Principal {
         self.0.facts.subject.as_deref()
     }
 
-    /// The application that the token was issued to (`client_id` of RFC 9068, else `azp`).
+    /// The application that the token was issued to (`client_id` of RFC 9068, else `azp`, Okta's `cid`,
+    /// or `appid` of Entra's version 1.0).
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.0.facts.client_id.as_deref()

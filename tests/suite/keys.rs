@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
-use grpc_auth::{Issuer, KeySetHealth, RefreshMode, ResourceServer, Start};
+use grpc_auth::{KeySetHealth, RefreshMode, ResourceServer, Start};
 use http::HeaderValue;
 use http::header::{AGE, CACHE_CONTROL, IF_NONE_MATCH, LAST_MODIFIED};
 use tests::callers::{attempt, settle, until, with};
@@ -169,6 +169,21 @@ async fn tokens_are_remembered_across_refreshes_that_change_nothing() {
     assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_EXPIRED");
 }
 
+/// Not even for the five minutes that a good token is remembered.
+#[tokio::test]
+async fn a_remembered_token_expires_like_any_other() {
+    let kit = Kit::start().await;
+    let token = kit.issuer.token().scopes(["read:word"]).expires_in(MINUTE).sign();
+    for _ in 0..3 {
+        with(&kit.auth, &token).await.unwrap();
+    }
+    kit.issuer.clock().advance(MINUTE + 29 * SECOND);
+    with(&kit.auth, &token).await.unwrap();
+    kit.issuer.clock().advance(SECOND);
+    let answer = with(&kit.auth, &token).await;
+    assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_EXPIRED");
+}
+
 #[tokio::test]
 async fn known_keys_serve_through_an_outage_until_their_time_is_over_to_the_second() {
     let issuer = AuthorizationServer::start().await.unwrap();
@@ -231,7 +246,7 @@ async fn a_lazy_server_fetches_for_its_first_calls_which_wait() {
     let auth = issuer.resource_server().start(Start::Lazy).build().await.unwrap();
     settle().await;
     assert_eq!((fetches(&issuer), issuer.requests(Endpoint::Discovery)), (0, 0));
-    assert_eq!(health(&auth), KeySetHealth::Unavailable);
+    assert_eq!(health(&auth), KeySetHealth::Idle);
     let calls: Vec<_> = (0..100)
         .map(|_| {
             let token = issuer.token().scopes(["read:word"]).sign();
@@ -263,28 +278,6 @@ async fn a_cancelled_call_does_not_cancel_the_fetch_that_others_wait_for() {
     issuer.clock().advance(5 * SECOND);
     assert_denied(second.await.unwrap(), Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
     assert_eq!(fetches(&issuer), 1);
-}
-
-#[tokio::test]
-async fn a_slow_issuer_does_not_slow_another() {
-    let slow = AuthorizationServer::start().await.unwrap();
-    let quick = AuthorizationServer::start().await.unwrap();
-    slow.fail(Endpoint::Discovery, Fault::Hang);
-    let builder = quick.resource_server().issuer(Issuer::oidc(slow.url()));
-    let auth = builder.start(Start::Lazy).build().await.unwrap();
-    let waiting = {
-        let (auth, token) = (auth.clone(), slow.token().scopes(["read:word"]).sign());
-        tokio::spawn(async move { with(&auth, &token).await })
-    };
-    until("the slow one is asked", async || slow.requests(Endpoint::Discovery) == 1).await;
-    // The clock stands still: these wait for no timeout.
-    for _ in 0..10 {
-        attempt(&quick, &auth).await.unwrap();
-    }
-    assert!(!waiting.is_finished());
-    let health: Vec<_> = auth.key_sets().map(|(_, health)| health).collect();
-    assert_eq!(health, [KeySetHealth::Fresh, KeySetHealth::Unavailable]);
-    waiting.abort();
 }
 
 #[tokio::test]

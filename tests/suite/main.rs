@@ -19,6 +19,7 @@ mod own_crate;
 mod policy;
 mod presets;
 mod raw;
+mod traps;
 mod unknown_keys;
 mod verification;
 mod weight;

@@ -65,8 +65,14 @@ pub enum ConfigError {
         /// What was configured.
         value: String,
     },
+    /// An address has a user or a password in it, which would end up in logs.
+    #[error("the {setting} has a user or a password in it: write it without")]
+    UrlHasUser {
+        /// Which setting.
+        setting: &'static str,
+    },
     /// An issuer carries what RFC 8414 §2 forbids in it.
-    #[error("the issuer `{value}` has a query, a fragment or a user: write it without")]
+    #[error("the issuer `{value}` has a query or a fragment: write it without")]
     IssuerNotPlain {
         /// What was configured.
         value: String,

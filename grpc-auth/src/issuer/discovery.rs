@@ -9,6 +9,9 @@ use crate::error::ConfigError;
 use crate::http_client::{HttpClient, secure_url};
 use crate::jwks::FetchError;
 
+/// Longer than any address; it may stand in a log line.
+const MAX_URL_BYTES: usize = 2048;
+
 #[derive(Deserialize)]
 struct Metadata {
     issuer: String,
@@ -43,8 +46,12 @@ pub(crate) fn read(document: &[u8], issuer: &Url, identifier: &str) -> Result<Ur
     if metadata.issuer != identifier {
         return Err(FetchError::IssuerMismatch {
             configured: identifier.into(),
-            found: metadata.issuer,
+            // A stranger may have written it.
+            found: metadata.issuer.chars().take(256).collect(),
         });
+    }
+    if metadata.jwks_uri.len() > MAX_URL_BYTES {
+        return Err(FetchError::NotMetadata);
     }
     check_keys_url(issuer, &metadata.jwks_uri).map_err(|error| FetchError::KeysUrl(error.into()))
 }

@@ -1,6 +1,6 @@
 //! Microsoft Entra ID: one tenant or any, version 2.0 or 1.0.
 
-use super::{GrantSource, Issuer, Keys, Provider};
+use super::{GrantSource, Issuer, Keys, Provider, RequiredClaim};
 
 const LOGIN: &str = "https://login.microsoftonline.com";
 
@@ -8,23 +8,28 @@ const LOGIN: &str = "https://login.microsoftonline.com";
 pub(crate) const TENANT_PLACE: &str = "{tenantid}";
 
 pub(super) fn v2(tenant: String) -> Issuer {
-    of(format!("{LOGIN}/{tenant}/v2.0"), Provider::Entra { tenant })
+    of(format!("{LOGIN}/{tenant}/v2.0"), "azp", Provider::Entra { tenant })
 }
 
 pub(super) fn v1(tenant: String) -> Issuer {
     // Its metadata is not where its issuer says.
     let keys = Keys::At(format!("{LOGIN}/{tenant}/discovery/keys"));
-    let issuer = of(format!("https://sts.windows.net/{tenant}/"), Provider::EntraV1 { tenant });
+    let identifier = format!("https://sts.windows.net/{tenant}/");
+    let issuer = of(identifier, "appid", Provider::EntraV1 { tenant });
     Issuer { keys, ..issuer }
 }
 
 pub(super) fn any_tenant() -> Issuer {
     let keys = Keys::At(format!("{LOGIN}/common/discovery/v2.0/keys"));
-    let issuer = of(format!("{LOGIN}/{TENANT_PLACE}/v2.0"), Provider::EntraAnyTenant);
+    let issuer = of(format!("{LOGIN}/{TENANT_PLACE}/v2.0"), "azp", Provider::EntraAnyTenant);
     Issuer { keys, ..issuer }
 }
 
-fn of(identifier: String, provider: Provider) -> Issuer {
+/// An ID token of the application itself has the same type and audience; it names no client.
+fn of(identifier: String, client: &'static str, provider: Provider) -> Issuer {
     let grants = vec![GrantSource::words("/scp"), GrantSource::array("/roles").prefixed("role:")];
-    Issuer { grants, ..Issuer::oidc(identifier) }.of_provider(provider).accept_token_type("JWT")
+    let required_claims = vec![RequiredClaim { name: client, value: None }];
+    Issuer { grants, required_claims, ..Issuer::oidc(identifier) }
+        .of_provider(provider)
+        .accept_token_type("JWT")
 }

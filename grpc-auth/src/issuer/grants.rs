@@ -46,7 +46,8 @@ impl GrantSource {
         Self { form: Form::Array, ..Self::words(pointer) }
     }
 
-    /// Puts this before every name: with `role:`, the role `admin` grants `role:admin`.
+    /// Puts this before every name: with `role:`, the role `admin` grants `role:admin`. A scope of
+    /// that name, in a claim without the prefix, grants nothing then.
     #[must_use]
     pub fn prefixed(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
@@ -102,7 +103,20 @@ pub(crate) fn unite<'a, 't: 'a>(
     let mut grants: Vec<(&str, &str)> = Vec::with_capacity(16);
     for (position, source) in sources.iter().enumerate() {
         let Some(value) = find(position) else { continue };
+        let start = grants.len();
         source.read(value, &mut grants)?;
+        // What one claim grants cannot pose as what another does.
+        let poses = |(prefix, name): &(&str, &str)| {
+            sources.iter().any(|other| {
+                let is_other = !other.prefix.is_empty() && other.prefix != source.prefix;
+                is_other && [*prefix, name].concat().starts_with(&other.prefix)
+            })
+        };
+        let mut place = 0;
+        grants.retain(|grant| {
+            place += 1;
+            place <= start || !poses(grant)
+        });
     }
     grants.sort_unstable_by(compare);
     grants.dedup_by(|one, other| compare(one, other).is_eq());
@@ -147,6 +161,9 @@ mod tests {
             "roles": ["undeclared"],
         });
         assert_eq!(grants(&sources, claims).unwrap(), ["a", "b", "c", "role:a"]);
+        // A scope that anyone may ask for does not make a role.
+        let claims = json!({"scope": "role:a role:", "realm_access": {"roles": ["b"]}});
+        assert_eq!(grants(&sources, claims).unwrap(), ["role:b"]);
         let escaped = [GrantSource::array("/https:~1~1a.example~1roles")];
         let claims = json!({"https://a.example/roles": ["x"]});
         assert_eq!(grants(&escaped, claims).unwrap(), ["x"]);

@@ -13,7 +13,7 @@ pub(super) fn issuer(base: &str, realm: &str, client: String) -> Issuer {
             GrantSource::array(roles).prefixed("role:"),
         ],
         // ID and refresh tokens have the same `typ` in their header, and another one here.
-        required_claims: vec![RequiredClaim { name: "typ", value: "Bearer" }],
+        required_claims: vec![RequiredClaim { name: "typ", value: Some("Bearer") }],
         ..Issuer::oidc(format!("{base}/realms/{realm}"))
     }
     .of_provider(Provider::Keycloak { base: base.into(), realm: realm.into(), client })

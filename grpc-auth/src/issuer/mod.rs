@@ -69,11 +69,11 @@ pub(crate) enum IntendedFor {
     Clients(Vec<String>),
 }
 
-/// A claim that has to be there, with this text.
+/// A claim that has to be there as a text: this one, or any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequiredClaim {
     pub(crate) name: &'static str,
-    pub(crate) value: &'static str,
+    pub(crate) value: Option<&'static str>,
 }
 
 /// Where the keys come from, as configured.
@@ -89,6 +89,7 @@ impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Discovered => f.write_str("Discovered"),
+            Self::At(url) if url.contains('@') => f.write_str("At([redacted])"),
             Self::At(url) => f.debug_tuple("At").field(url).finish(),
             Self::Given(_) => f.write_str("Given([redacted])"),
         }
@@ -146,14 +147,14 @@ impl Issuer {
     /// and the log says so then.
     #[must_use]
     pub fn entra(tenant: impl Into<String>) -> Self {
-        entra::v2(tenant.into())
+        entra::v2(tenant.into().to_ascii_lowercase())
     }
 
     /// One tenant of Microsoft Entra ID, for tokens of version 1.0. The audience is the
     /// application's id URI, or its id.
     #[must_use]
     pub fn entra_v1(tenant: impl Into<String>) -> Self {
-        entra::v1(tenant.into())
+        entra::v1(tenant.into().to_ascii_lowercase())
     }
 
     /// Any tenant of Microsoft Entra ID, for tokens of version 2.0: whoever has a Microsoft

@@ -1,13 +1,15 @@
 //! Okta: custom authorization servers, which say `scp` and no `typ`.
 
-use super::{GrantSource, Issuer, Provider};
+use super::{GrantSource, Issuer, Provider, RequiredClaim};
 
 pub(super) fn issuer(domain: String, authorization_server: &str) -> Issuer {
     Issuer {
         grants: vec![GrantSource::array("/scp")],
+        // ID tokens have no type either, and no client id.
+        required_claims: vec![RequiredClaim { name: "cid", value: None }],
         ..Issuer::oidc(format!("https://{domain}/oauth2/{authorization_server}"))
     }
-    .of_provider(Provider::Okta { domain })
+    .of_provider(Provider::Okta { domain, server: authorization_server.into() })
     .accept_token_type("")
     .accept_token_type("JWT")
 }

@@ -8,7 +8,7 @@ use crate::error::ConfigError;
 pub(crate) enum Provider {
     Generic,
     Auth0 { domain: String },
-    Okta { domain: String },
+    Okta { domain: String, server: String },
     Entra { tenant: String },
     EntraV1 { tenant: String },
     EntraAnyTenant,
@@ -38,7 +38,7 @@ impl Provider {
             Self::Auth0 { .. } if seen.is_no_jwt => {
                 Some("Auth0 issues such tokens when the request for the token names no `audience`")
             }
-            Self::Okta { domain }
+            Self::Okta { domain, .. }
                 if seen.unknown_issuer.is_some_and(|iss| is_host(iss, domain)) =>
             {
                 Some(
@@ -84,7 +84,18 @@ impl Provider {
         match self {
             Self::Generic | Self::EntraAnyTenant => Ok(()),
             Self::Auth0 { domain } => host_name("Auth0", domain, "tenant.eu.auth0.com"),
-            Self::Okta { domain } => host_name("Okta", domain, "example.okta.com"),
+            Self::Okta { domain, server } => {
+                host_name("Okta", domain, "example.okta.com")?;
+                let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+                if !server.is_empty() && server.bytes().all(fits) {
+                    return Ok(());
+                }
+                Err(ConfigError::ProviderSetting {
+                    provider: "Okta",
+                    setting: "authorization server",
+                    help: "write its id alone, `default` or like `aus1a2b3c4`",
+                })
+            }
             Self::Entra { tenant } | Self::EntraV1 { tenant } if !is_guid(tenant) => {
                 Err(ConfigError::TenantInvalid { value: tenant.clone() })
             }
@@ -132,8 +143,10 @@ fn host_name(
     domain: &str,
     example: &'static str,
 ) -> Result<(), ConfigError> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
-    if domain.contains('.') && domain.bytes().all(fits) {
+    // In `iss` it stands in lower case.
+    let fits =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    if domain.contains('.') && !domain.ends_with('.') && domain.bytes().all(fits) {
         return Ok(());
     }
     Err(ConfigError::DomainInvalid { provider, value: domain.into(), example })
@@ -160,9 +173,24 @@ mod tests {
 
     #[test]
     fn a_domain_is_a_host_name() {
-        let check = |domain: &str| Provider::Okta { domain: domain.into() }.check(&[]);
+        let okta = |domain: &str, server: &str| {
+            Provider::Okta { domain: domain.into(), server: server.into() }.check(&[])
+        };
+        for server in ["", "oauth2/default", "../x", "default/"] {
+            assert!(okta("a.okta.com", server).is_err(), "{server}");
+        }
+        let check = |domain: &str| okta(domain, "default");
         assert!(check("tenant.eu.auth0.com").is_ok());
-        for bad in ["", "tenant", "https://t.auth0.com", "t.auth0.com/", "t.auth0.com:1", "a@b.c"] {
+        for bad in [
+            "",
+            "tenant",
+            "https://t.auth0.com",
+            "t.auth0.com/",
+            "t.auth0.com:1",
+            "a@b.c",
+            "T.auth0.com",
+            "t.auth0.com.",
+        ] {
             let error = check(bad).unwrap_err().to_string();
             assert!(error.contains("write it like `example.okta.com`"), "{bad}: {error}");
         }

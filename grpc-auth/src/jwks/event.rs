@@ -90,7 +90,10 @@ pub enum KeySetHealth {
         /// How long ago it was fetched.
         age: Duration,
     },
-    /// There are no usable keys: calls that need a token of this issuer are answered UNAVAILABLE.
+    /// No keys are held, for no call has needed any yet, or not for long: the next one fetches them.
+    Idle,
+    /// There are no usable keys, and the issuer does not answer: calls that need a token of this
+    /// issuer are answered UNAVAILABLE.
     Unavailable,
 }
 
@@ -160,6 +163,10 @@ fn log(issuer: &str, event: &KeySetEvent<'_>) {
         KeySetEvent::RefreshSucceeded { generation, added, removed, .. } => {
             info!(target: "grpc_auth", issuer, generation, added, removed, "the key set was fetched");
         }
+        // A long outage is said ever more rarely; at debug, every time.
+        KeySetEvent::RefreshFailed { error, consecutive } if !consecutive.is_power_of_two() => {
+            debug!(target: "grpc_auth", issuer, consecutive, %error, "the key set could not be fetched");
+        }
         KeySetEvent::RefreshFailed { error, consecutive } => {
             let cause = error.source().map(ToString::to_string);
             warn!(
@@ -172,7 +179,7 @@ fn log(issuer: &str, event: &KeySetEvent<'_>) {
             debug!(target: "grpc_auth", issuer, decision = decision.as_str(), "unknown key id");
         }
         KeySetEvent::ServingStale { age } => {
-            warn!(
+            info!(
                 target: "grpc_auth",
                 issuer, age_seconds = age.as_secs(),
                 "the issuer does not answer; its last known keys still serve"

@@ -89,6 +89,11 @@ impl FetchError {
         Self::Status { status: answer.status, retry_after }
     }
 
+    /// Time will not mend it; somebody has to.
+    pub(super) fn is_misconfiguration(&self) -> bool {
+        matches!(self, Self::IssuerMismatch { .. } | Self::KeysUrl(_))
+    }
+
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
@@ -146,6 +151,8 @@ pub(crate) struct KeyFetcher {
 /// The answer that is held.
 #[derive(Debug)]
 struct Last {
+    /// Where it is from: an `ETag` says nothing about another address.
+    url: Url,
     etag: Option<HeaderValue>,
     identities: Vec<[u8; 32]>,
     left_issuer_at: SystemTime,
@@ -229,7 +236,8 @@ impl KeyFetcher {
     }
 
     async fn fetch_from(&mut self, url: &Url, request: Request) -> Result<Fetched, FetchError> {
-        let etag = self.last.as_ref().and_then(|last| last.etag.clone());
+        let last = self.last.as_ref().filter(|last| last.url == *url);
+        let etag = last.and_then(|last| last.etag.clone());
         let header = match (request, etag) {
             (Request::Forced, _) => Some((CACHE_CONTROL, HeaderValue::from_static("no-cache"))),
             (Request::Scheduled, Some(etag)) => Some((IF_NONE_MATCH, etag)),
@@ -251,7 +259,7 @@ impl KeyFetcher {
             _ => return Err(FetchError::refused(&answer, now)),
         }
         let (set, skipped) = KeySet::parse(&answer.body)?;
-        let new = Last::of(&answer, &set, freshness, now);
+        let new = Last::of(url, &answer, &set, freshness, now);
         if self.last.as_ref().is_some_and(|last| new.is_older_than(last, now)) {
             return Err(FetchError::Older);
         }
@@ -259,19 +267,23 @@ impl KeyFetcher {
         Ok(Fetched::Keys { set, skipped, max_age })
     }
 
-    /// After keys have served too long, any answer is better than what is known.
-    pub(super) fn forget(&mut self) {
-        self.last = None;
+    /// Once the keys are no longer fresh, an answer that seems older is what there is.
+    pub(super) fn accept_older(&mut self) {
+        if let Some(last) = &mut self.last {
+            (last.left_issuer_at, last.last_modified) = (SystemTime::UNIX_EPOCH, None);
+        }
     }
 }
 
 impl Last {
-    fn of(answer: &Answer, set: &KeySet, freshness: Freshness, now: SystemTime) -> Self {
+    fn of(url: &Url, answer: &Answer, set: &KeySet, freshness: Freshness, now: SystemTime) -> Self {
         Self {
+            url: url.clone(),
             etag: answer.headers.get(ETAG).cloned(),
             identities: set.identities(),
             left_issuer_at: freshness.left_at(now),
-            last_modified: freshness.last_modified,
+            // A date in the future would make all that follows seem old.
+            last_modified: freshness.last_modified.filter(|date| *date <= now),
         }
     }
 

@@ -95,6 +95,12 @@ impl Key {
             Some(_) => return Err(Skipped::KeyId),
         };
 
+        let issuer = match jwk.get("issuer") {
+            None => None,
+            Some(Value::String(issuer)) => Some(issuer.as_str().into()),
+            Some(_) => return Err(Skipped::Malformed),
+        };
+
         let material = Material::read(jwk)?;
         let algorithms = match jwk.get("alg") {
             None => Algorithm::ALL.to_vec(),
@@ -113,7 +119,7 @@ impl Key {
             (false, false) => Ok(Self {
                 identity: identity(kid.as_deref(), &verifiers, jwk),
                 kid,
-                issuer: jwk.get("issuer").and_then(Value::as_str).map(Into::into),
+                issuer,
                 verifiers,
                 signature_bytes: material.signature_bytes(),
             }),
@@ -299,6 +305,27 @@ mod tests {
         assert_eq!(Key::parse(&long.to_string()).unwrap_err(), Skipped::Malformed);
     }
 
+    /// A set is as before only if all of this is.
+    #[test]
+    fn a_key_is_another_one_under_another_name_or_for_another_use() {
+        let identity = |jwk: &Value| Key::parse(&jwk.to_string()).unwrap().identity;
+        assert_eq!(identity(&ec()), identity(&with(ec(), "use", json!("sig"))));
+        for (jwk, name, value) in [
+            (ec(), "kid", json!("2")),
+            (ec(), "issuer", json!("https://a.example")),
+            (rsa(255, "AQAB"), "alg", json!("PS256")),
+            (rsa(255, "AQAB"), "e", json!("AQAD")),
+        ] {
+            assert_ne!(identity(&jwk), identity(&with(jwk.clone(), name, value)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_key_in_which_a_name_stands_twice_is_skipped() {
+        let twice = ec().to_string().replacen('{', r#"{"kid":"other","#, 1);
+        assert_eq!(Key::parse(&twice).unwrap_err(), Skipped::Ambiguous);
+    }
+
     #[test]
     fn a_key_with_any_private_member_is_skipped() {
         for member in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
@@ -341,6 +368,7 @@ mod tests {
             (with(ec(), "use", json!(1)), Skipped::OtherUse),
             (with(ec(), "key_ops", json!(["sign"])), Skipped::OtherUse),
             (with(ec(), "kid", json!(1)), Skipped::KeyId),
+            (with(ec(), "issuer", json!(1)), Skipped::Malformed),
             (with(ec(), "kid", json!("k".repeat(257))), Skipped::KeyId),
             (with(ec(), "crv", json!("secp256k1")), Skipped::UnsupportedType),
             (with(ec(), "alg", json!("HS256")), Skipped::UnsupportedAlgorithm),

@@ -15,7 +15,7 @@ pub(super) struct Lifecycle {
     held: Option<Held>,
     /// Fetches that were begun so far.
     begun: u64,
-    /// The number of the last one that succeeded, and of the last one that failed.
+    /// The number of the last one that succeeded past all caches, and of the last one that failed.
     succeeded: u64,
     failed: u64,
     running: Option<Request>,
@@ -175,28 +175,43 @@ impl Lifecycle {
             stale_until: now + self.settings.lifetime(freshness),
         };
         self.held = Some(held);
-        self.running = None;
-        self.succeeded = self.begun;
+        if self.running.take() == Some(Request::Forced) {
+            self.succeeded = self.begun;
+        }
         self.failures = 0;
         self.pause = None;
         held
     }
 
     /// It did not. What is held stays.
-    pub(super) fn fail(&mut self, now: SystemTime, retry_after: Option<Duration>, roll: f64) {
+    pub(super) fn fail(
+        &mut self,
+        now: SystemTime,
+        retry_after: Option<Duration>,
+        is_misconfiguration: bool,
+        roll: f64,
+    ) {
         self.running = None;
         self.failed = self.begun;
         let doublings = self.failures;
         self.failures = self.failures.saturating_add(1);
-        let longest =
-            if self.is_cold(now) { self.settings.first_retry } else { self.settings.last_retry };
+        let is_cold = self.is_cold(now);
+        let longest = if is_cold && !is_misconfiguration {
+            self.settings.first_retry
+        } else {
+            self.settings.last_retry
+        };
+        // Nobody is served meanwhile: then a minute is as long as an issuer can ask for.
+        let retry_after = retry_after.unwrap_or_default();
+        let retry_after =
+            if is_cold { retry_after.min(self.settings.last_retry) } else { retry_after };
         let backoff = self
             .settings
             .first_retry
             .saturating_mul(2_u32.saturating_pow(doublings))
             .min(longest)
             .mul_f64(roll.clamp(0.0, 1.0));
-        self.pause = Some((now, now + backoff.max(retry_after.unwrap_or_default())));
+        self.pause = Some((now, now + backoff.max(retry_after)));
     }
 
     /// A call needs any keys, and there are none that may be used.
@@ -228,6 +243,16 @@ impl Lifecycle {
         if self.succeeded > arrival.0 {
             self.memory.insert(kid, now);
             return (Answer::Refuse, UnknownKey::NotThere);
+        }
+        // A scheduled fetch may be answered by a cache; one that has not begun can be made to ask
+        // the issuer itself.
+        if self.requested == Some(Request::Scheduled)
+            && self.running.is_none()
+            && self.pause_end(now).is_none()
+            && self.bucket.take(now)
+        {
+            self.request(Request::Forced);
+            return (Answer::Wait, UnknownKey::Fetch);
         }
         if self.running.is_some() || self.requested.is_some() {
             return (Answer::Wait, UnknownKey::Join);

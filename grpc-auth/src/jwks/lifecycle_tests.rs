@@ -62,7 +62,7 @@ fn an_eager_set_is_fetched_without_calls() {
         assert_eq!(life.next(at(0)), Next::At(at(due)));
         assert_eq!(life.next(at(due)), Next::Fetch(Request::Scheduled));
         life.begin();
-        life.fail(at(due), None, 0.5);
+        life.fail(at(due), None, false, 0.5);
         assert_eq!(life.next(at(due)), Next::At(at(due) + Duration::from_millis(500)));
         assert_eq!(life.next(at(due + 1)), Next::Fetch(Request::Scheduled));
     }
@@ -77,7 +77,7 @@ fn calls_report_themselves_only_when_that_could_matter() {
     assert!(life.quiet(at(720)).1 > at(80_000));
     life.begin();
     assert!(life.quiet(at(720)).1 > at(80_000));
-    life.fail(at(721), None, 1.0);
+    life.fail(at(721), None, false, 1.0);
     assert_eq!(life.quiet(at(721)), (at(0), at(722)));
 }
 
@@ -88,7 +88,7 @@ fn failures_are_followed_by_ever_longer_pauses_up_to_a_minute() {
     for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
         assert!(life.used(now));
         life.begin();
-        life.fail(now, None, 1.0);
+        life.fail(now, None, false, 1.0);
         let end = now + Duration::from_secs(pause);
         assert!(!life.used(end - Duration::from_millis(1)), "{pause}");
         now = end;
@@ -97,7 +97,7 @@ fn failures_are_followed_by_ever_longer_pauses_up_to_a_minute() {
     // Chance shortens a pause, down to nothing.
     life.used(now);
     life.begin();
-    life.fail(now, None, 0.0);
+    life.fail(now, None, false, 0.0);
     assert!(life.used(now));
 }
 
@@ -106,9 +106,18 @@ fn an_issuer_that_asks_to_be_left_alone_is() {
     let mut life = held();
     life.used(at(720));
     life.begin();
-    life.fail(at(720), Some(Duration::from_secs(100)), 1.0);
+    life.fail(at(720), Some(Duration::from_secs(100)), false, 1.0);
     assert!(!life.used(at(819)));
     assert!(life.used(at(820)));
+}
+
+#[test]
+fn without_keys_an_issuer_is_left_alone_for_a_minute_at_most() {
+    let mut life = new(KeySetSettings::default());
+    life.need_keys(at(0));
+    life.begin();
+    life.fail(at(0), Some(Duration::from_secs(3600)), false, 1.0);
+    assert_eq!(life.next(at(0)), Next::At(at(60)));
 }
 
 #[test]
@@ -117,7 +126,7 @@ fn success_forgets_failures() {
     for _ in 0..3 {
         life.used(at(800));
         life.begin();
-        life.fail(at(720), None, 0.0);
+        life.fail(at(720), None, false, 0.0);
     }
     life.used(at(800));
     life.begin();
@@ -135,7 +144,7 @@ fn without_keys_the_first_calls_wait_and_later_ones_are_told_at_once() {
     life.begin();
     assert_eq!(life.need_keys(at(1)), Answer::Wait);
     assert_eq!(life.next(at(1)), Next::Idle);
-    life.fail(at(2), None, 1.0);
+    life.fail(at(2), None, false, 1.0);
     assert_eq!(life.need_keys(at(2)), Answer::Unavailable);
     // It is tried again without calls, and within a second however long it lasts.
     for second in 2..100 {
@@ -143,7 +152,7 @@ fn without_keys_the_first_calls_wait_and_later_ones_are_told_at_once() {
         assert_eq!(life.next(at(second + 1)), Next::Fetch(Request::Scheduled));
         life.begin();
         assert_eq!(life.need_keys(at(second + 1)), Answer::Unavailable);
-        life.fail(at(second + 1), None, 1.0);
+        life.fail(at(second + 1), None, false, 1.0);
     }
     life.begin();
     life.succeed(at(101), None, false, 0.5);
@@ -155,13 +164,13 @@ fn keys_serve_through_an_outage_until_their_time_is_over() {
     let mut life = held();
     life.used(at(720));
     life.begin();
-    life.fail(at(720), None, 1.0);
+    life.fail(at(720), None, false, 1.0);
     // Used all the time, refused never; the task does not act on its own.
     assert_eq!(life.next(at(8999)), Next::Idle);
     for now in [8940, 8999] {
         life.used(at(now));
         life.begin();
-        life.fail(at(now), Some(Duration::from_secs(600)), 1.0);
+        life.fail(at(now), Some(Duration::from_secs(600)), false, 1.0);
     }
     assert_eq!(life.need_keys(at(9000)), Answer::Unavailable);
     // From here on it is as at a cold start: within a second, without calls.
@@ -174,7 +183,7 @@ fn a_failure_of_long_ago_says_nothing() {
     let mut life = held();
     life.used(at(720));
     life.begin();
-    life.fail(at(720), None, 1.0);
+    life.fail(at(720), None, false, 1.0);
     assert_eq!(life.need_keys(at(20_000)), Answer::Wait);
     assert_eq!(life.next(at(20_000)), Next::Fetch(Request::Scheduled));
 }
@@ -211,6 +220,30 @@ fn a_fetch_that_began_before_the_token_came_proves_nothing() {
     life.begin();
     life.succeed(at(722), None, false, 0.5);
     assert_eq!(life.need_key(at(722), "new", arrival), (Answer::Refuse, UnknownKey::NotThere));
+}
+
+#[test]
+fn a_refresh_that_was_due_anyway_asks_past_the_caches_for_an_unknown_key() {
+    let mut life = held();
+    let arrival = life.arrival();
+    assert!(life.used(at(720)));
+    let (_, decision) = life.need_key(at(720), "new", arrival);
+    assert_eq!((decision, life.begin()), (UnknownKey::Fetch, Request::Forced));
+    life.succeed(at(720), None, false, 0.5);
+    assert_eq!(life.need_key(at(720), "new", arrival).1, UnknownKey::NotThere);
+}
+
+#[test]
+fn a_configuration_that_is_at_fault_is_tried_ever_more_slowly() {
+    let mut life = new(KeySetSettings::default());
+    life.need_keys(at(0));
+    let mut now = at(0);
+    for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
+        life.begin();
+        life.fail(now, None, true, 1.0);
+        assert_eq!(life.next(now), Next::At(now + Duration::from_secs(pause)));
+        now += Duration::from_secs(pause);
+    }
 }
 
 #[test]
@@ -252,7 +285,7 @@ fn while_the_issuer_does_not_answer_nobody_knows_whether_a_key_is_unknown() {
     let arrival = life.arrival();
     life.need_key(at(1), "new", arrival);
     life.begin();
-    life.fail(at(2), None, 1.0);
+    life.fail(at(2), None, false, 1.0);
     let unavailable = (Answer::Unavailable, UnknownKey::Unavailable);
     assert_eq!(life.need_key(at(2), "new", arrival), unavailable);
     assert_eq!(life.need_key(at(2), "other", life.arrival()), unavailable);
@@ -267,7 +300,7 @@ fn a_clock_that_is_set_back_or_forward_stops_nothing() {
     // Back by an hour: the set seems to be from the future, and is fetched again.
     assert!(life.used(at(3600)));
     life.begin();
-    life.fail(at(3600), None, 1.0);
+    life.fail(at(3600), None, false, 1.0);
     assert!(!life.used(at(3600)));
     assert!(life.used(at(3601)));
     life.begin();
@@ -277,7 +310,7 @@ fn a_clock_that_is_set_back_or_forward_stops_nothing() {
     assert!(life.used(at(7202)));
     assert!(life.held().unwrap().stale_until > at(7202));
     life.begin();
-    life.fail(at(7202), Some(Duration::from_secs(3600)), 1.0);
+    life.fail(at(7202), Some(Duration::from_secs(3600)), false, 1.0);
     assert!(!life.used(at(7203)));
     // Back again: the pause was decided in the future, and is over.
     assert!(life.used(at(3601 - 1)));

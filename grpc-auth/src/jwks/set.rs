@@ -96,6 +96,11 @@ impl KeySet {
         fitting(self.by_kid.get(kid).map_or(&[][..], Vec::as_slice), algorithm)
     }
 
+    /// Whether some key has this kid, for whatever algorithm.
+    pub(crate) fn has_kid(&self, kid: &str) -> bool {
+        self.by_kid.contains_key(kid)
+    }
+
     /// The keys to try for a token that names none: the first four that fit.
     pub(crate) fn without_kid(&self, algorithm: Algorithm) -> impl Iterator<Item = &Key> + Clone {
         fitting(&self.keys, algorithm)

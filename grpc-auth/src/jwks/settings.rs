@@ -7,7 +7,10 @@ use crate::error::ConfigError;
 /// The shortest time that an issuer can ask for its keys to be kept.
 const MIN_MAX_AGE: Duration = Duration::from_secs(60);
 /// The longest.
-const MAX_MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_MAX_AGE: Duration = DAY;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longer than any of these settings is of use; time can be added without fear of its end.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// No fetch takes longer, whatever is configured.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -28,25 +31,31 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct KeySetSettings {
-    /// How long a key set is fresh. Default 15 min. A `Cache-Control: max-age` of the issuer's wins
+    /// How long a key set is fresh. Default 15 min, from a minute to a day. After that it serves
+    /// while it is fetched again: the first call after an idle time is judged by the former set,
+    /// which `RefreshMode::Eager` and `Every` avoid. A `Cache-Control: max-age` of the issuer's wins
     /// (RFC 9111 §5.2.2.1), from a minute to a day.
     pub ttl: Duration,
     /// What makes a refresh due. Default: use.
     pub refresh: RefreshMode,
     /// At which part of its freshness a key set is fetched again, so that it never goes stale while
-    /// the issuer answers. Default 0.8, drawn anew from 10 % around it each time.
+    /// the issuer answers. Default 0.8, from 0.1 to 0.9, drawn anew from 10 % around it each time.
     pub refresh_ahead: f64,
     /// How long the last key set serves at least when the issuer does not answer, counted from
-    /// when it was fetched; ten times its freshness if that is longer. Default 1 h. After that,
-    /// calls that need a token are answered UNAVAILABLE.
+    /// when it was fetched; ten times its freshness if that is longer, but no more than a day (or
+    /// this, if it is longer) beyond its freshness. Default 1 h, at least `ttl`: with the default
+    /// `ttl`, keys serve for 2 h 30 min. After that, calls that need a token are answered
+    /// UNAVAILABLE.
     pub outage: Duration,
-    /// How long to wait for a connection. Default 2 s.
+    /// How long to wait for a connection. Default 2 s, at most `timeout`.
     pub connect_timeout: Duration,
     /// How long a fetch may take, with discovery and a retry. Default 5 s, at most 30 s.
     pub timeout: Duration,
     /// How long a call waits for keys before it is answered UNAVAILABLE. Default 5 s.
     pub wait: Duration,
-    /// How many fetches unknown key ids can cause at once. Default 3.
+    /// How many calls wait at a time; more are answered UNAVAILABLE at once. Default 1,024.
+    pub max_waiting: usize,
+    /// How many fetches unknown key ids can cause at once. Default 3, at least 1.
     pub unknown_key_burst: u32,
     /// After how long unknown key ids can cause one more. Default 30 s.
     pub unknown_key_interval: Duration,
@@ -58,7 +67,8 @@ pub struct KeySetSettings {
     /// up to that. Default 1 s.
     pub first_retry: Duration,
     /// The longest such pause. Default 60 s; without any usable key it is never longer than
-    /// `first_retry`, so that the service is back as soon as its issuer is.
+    /// `first_retry`, so that the service is back as soon as its issuer is, unless the configuration
+    /// is at fault.
     pub last_retry: Duration,
     /// After how long the issuer is asked again where its keys are. Default 24 h; also when they
     /// are not there (404, 410).
@@ -89,6 +99,7 @@ impl Default for KeySetSettings {
             connect_timeout: seconds(2),
             timeout: seconds(5),
             wait: seconds(5),
+            max_waiting: 1024,
             unknown_key_burst: 3,
             unknown_key_interval: seconds(30),
             unknown_key_memory: 1024,
@@ -123,7 +134,7 @@ impl KeySetSettings {
             return wrong("timeout", "write a time up to 30 s");
         }
         if self.connect_timeout.is_zero() || self.connect_timeout > self.timeout {
-            return wrong("connect_timeout", "write a time up to `timeout`");
+            return wrong("connect_timeout", "write a time up to `timeout`; the default is 2 s");
         }
         if self.latest_refresh(self.ttl) + self.timeout > self.ttl {
             return wrong(
@@ -133,7 +144,29 @@ impl KeySetSettings {
             );
         }
         if self.outage < self.ttl {
-            return wrong("outage", "write at least `ttl`: until then the keys are fresh");
+            return wrong(
+                "outage",
+                "it is shorter than `ttl`, and until then the keys are fresh: \
+                 write at least that",
+            );
+        }
+        for (setting, time) in [
+            ("outage", self.outage),
+            ("wait", self.wait),
+            ("unknown_key_interval", self.unknown_key_interval),
+            ("unknown_key_forget", self.unknown_key_forget),
+            ("last_retry", self.last_retry),
+            ("rediscover", self.rediscover),
+        ] {
+            if time > LONGEST {
+                return wrong(setting, "write at most 30 days");
+            }
+        }
+        if self.unknown_key_memory > 1 << 20 {
+            return wrong("unknown_key_memory", "write at most 1,048,576");
+        }
+        if self.unknown_key_interval.is_zero() {
+            return wrong("unknown_key_interval", "write more than zero: it bounds the fetches");
         }
         if self.unknown_key_burst == 0 {
             return wrong(
@@ -141,8 +174,12 @@ impl KeySetSettings {
                 "write at least 1, or no sudden rotation is noticed",
             );
         }
-        if self.unknown_key_interval >= self.ttl {
-            return wrong("unknown_key_interval", "write less than `ttl`: that refreshes as well");
+        if self.unknown_key_interval >= self.freshness(None) {
+            return wrong(
+                "unknown_key_interval",
+                "write less than the keys are fresh (`ttl`, or the interval of \
+                 `RefreshMode::Every`): that refreshes as well",
+            );
         }
         if self.first_retry.is_zero() || self.first_retry > self.last_retry {
             return wrong("first_retry", "write more than zero, and at most `last_retry`");
@@ -179,7 +216,8 @@ impl KeySetSettings {
 
     /// Until when it serves if the issuer does not answer.
     pub(super) fn lifetime(&self, freshness: Duration) -> Duration {
-        (freshness * 10).max(self.outage)
+        let longest = freshness + self.outage.max(DAY);
+        (freshness * 10).max(self.outage).min(longest)
     }
 
     /// Whether refreshes come without calls.
@@ -197,7 +235,7 @@ mod tests {
         assert!(KeySetSettings::default().check().is_ok());
         let seconds = Duration::from_secs;
         type Change = fn(&mut KeySetSettings);
-        let cases: [(&str, Change); 13] = [
+        let cases: [(&str, Change); 17] = [
             ("ttl", |s| s.ttl = Duration::from_secs(59)),
             ("ttl", |s| s.ttl = Duration::from_secs(86_401)),
             ("refresh", |s| s.refresh = RefreshMode::Every(Duration::from_secs(59))),
@@ -210,6 +248,10 @@ mod tests {
             ("timeout", |s| s.timeout = Duration::from_secs(31)),
             ("connect_timeout", |s| s.connect_timeout = Duration::from_secs(6)),
             ("outage", |s| s.outage = Duration::from_secs(14 * 60)),
+            ("outage", |s| s.outage = Duration::MAX),
+            ("last_retry", |s| s.last_retry = Duration::MAX),
+            ("unknown_key_memory", |s| s.unknown_key_memory = usize::MAX),
+            ("unknown_key_interval", |s| s.unknown_key_interval = Duration::ZERO),
             ("unknown_key_burst", |s| s.unknown_key_burst = 0),
             ("unknown_key_interval", |s| s.unknown_key_interval = Duration::from_secs(900)),
             ("first_retry", |s| s.first_retry = Duration::ZERO),
@@ -244,5 +286,6 @@ mod tests {
         assert_eq!(settings.refresh_after(seconds(1000), 1.0), seconds(880));
         assert_eq!(settings.lifetime(seconds(900)), seconds(9000));
         assert_eq!(settings.lifetime(seconds(60)), seconds(3600));
+        assert_eq!(settings.lifetime(seconds(86_400)), seconds(2 * 86_400));
     }
 }

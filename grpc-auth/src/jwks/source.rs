@@ -155,6 +155,9 @@ impl KeySource {
     /// There are no keys that may be used: is it worth to wait for some?
     pub(crate) fn need_keys(&self, now: SystemTime) -> Missing {
         let Some(refresh) = &self.shared.refresh else { return Missing::Unavailable };
+        if self.is_abandoned() {
+            return Missing::Unavailable;
+        }
         let mut lifecycle = refresh.lock();
         let answer = lifecycle.need_keys(now);
         self.shared.missing(refresh, &lifecycle, answer, lifecycle.arrival())
@@ -164,6 +167,9 @@ impl KeySource {
     /// of a call that waited before.
     pub(crate) fn need_key(&self, now: SystemTime, kid: &str, arrival: Option<Arrival>) -> Missing {
         let Some(refresh) = &self.shared.refresh else { return Missing::Unknown };
+        if self.is_abandoned() {
+            return Missing::Unavailable;
+        }
         let (missing, decision) = {
             let mut lifecycle = refresh.lock();
             let arrival = arrival.unwrap_or(lifecycle.arrival());
@@ -174,14 +180,34 @@ impl KeySource {
         missing
     }
 
+    pub(crate) fn generation(&self) -> u64 {
+        self.shared.generation.load(Ordering::Acquire)
+    }
+
+    /// Whether nobody is there any more who could fetch.
+    fn is_abandoned(&self) -> bool {
+        let is_over = self.task.as_ref().is_some_and(JoinHandle::is_finished);
+        if is_over {
+            tracing::error!(
+                target: "grpc_auth",
+                issuer = &*self.shared.issuer,
+                "the keys can no longer be fetched: the tokio runtime in which the server was \
+                 built is gone, or a listener panicked; build it in the runtime that serves"
+            );
+        }
+        is_over
+    }
+
     pub(crate) fn health(&self) -> KeySetHealth {
         let Some(refresh) = &self.shared.refresh else { return KeySetHealth::Fresh };
         let now = self.shared.clock.now();
-        match refresh.lock().held() {
+        let lifecycle = refresh.lock();
+        match lifecycle.held() {
             Some(held) if now < held.fresh_until => KeySetHealth::Fresh,
             Some(held) if now < held.stale_until => {
                 KeySetHealth::Stale { age: now.duration_since(held.fetched_at).unwrap_or_default() }
             }
+            _ if lifecycle.failures() == 0 => KeySetHealth::Idle,
             _ => KeySetHealth::Unavailable,
         }
     }
@@ -220,6 +246,9 @@ impl Shared {
             refresh.wake.notify_one();
         }
         match answer {
+            Answer::Wait if refresh.finished.receiver_count() >= refresh.settings.max_waiting => {
+                Missing::Unavailable
+            }
             // Subscribed under the lock: no fetch can end unnoticed.
             Answer::Wait => Missing::Wait(Waiting {
                 finished: refresh.finished.subscribe(),
@@ -272,13 +301,9 @@ impl Shared {
     async fn fetch(&self, refresh: &Refresh, fetcher: &mut KeyFetcher) -> Result<(), FetchError> {
         let request = refresh.lock().begin();
         self.tell(refresh, &KeySetEvent::RefreshStarted { forced: request == Request::Forced });
-        if self
-            .snapshot
-            .load()
-            .as_ref()
-            .is_some_and(|snapshot| snapshot.stale_until.is_some_and(|end| self.clock.now() >= end))
-        {
-            fetcher.forget();
+        let (now, held) = (self.clock.now(), refresh.lock().held());
+        if held.is_some_and(|held| now >= held.fresh_until) {
+            fetcher.accept_older();
         }
         let timeout = refresh.settings.timeout;
         let outcome = self
@@ -338,7 +363,7 @@ impl Shared {
         let now = self.clock.now();
         let (consecutive, held) = {
             let mut lifecycle = refresh.lock();
-            lifecycle.fail(now, error.retry_after(), roll());
+            lifecycle.fail(now, error.retry_after(), error.is_misconfiguration(), roll());
             self.publish(&lifecycle);
             (lifecycle.failures(), lifecycle.held())
         };

@@ -245,12 +245,12 @@ impl ResourceServerBuilder {
             return Err(ConfigError::GrantPointerInvalid { value: value.into() });
         }
         issuer.provider.check(&self.audiences)?;
-        if matches!(&issuer.intended_for, IntendedFor::Clients(clients) if clients.is_empty()) {
+        if matches!(&issuer.intended_for, IntendedFor::Clients(clients) if clients.is_empty() || clients.iter().any(String::is_empty))
+        {
             return Err(ConfigError::ClientsMissing { issuer: issuer.identifier.clone() });
         }
         let url = secure_url("issuer", &issuer.identifier)?;
-        let has_user = !url.username().is_empty() || url.password().is_some();
-        if url.query().is_some() || url.fragment().is_some() || has_user {
+        if url.query().is_some() || url.fragment().is_some() {
             return Err(ConfigError::IssuerNotPlain { value: issuer.identifier.clone() });
         }
         let location = match &issuer.keys {

@@ -1,5 +1,5 @@
 //! The log line of every decision, written where it is made: allow at debug, deny at info, with
-//! the same fields. No token, no secret and no claim's value stands in them.
+//! the same fields. No token, no secret and no claim's value stands in them, but `iss`.
 //!
 //! Allow means that the rule let the caller in; claims that do not fit the method's type are denied
 //! after that, on a line of their own.

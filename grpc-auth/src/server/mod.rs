@@ -138,7 +138,8 @@ impl ResourceServer {
         Ok(caller.principal().clone())
     }
 
-    /// Whether the keys of each issuer can be relied on, in the order of the configuration.
+    /// Whether the keys of each issuer can be relied on. Asking fetches nothing: for a readiness
+    /// probe let the server refresh by itself ([`RefreshMode::Eager`](crate::RefreshMode)).
     pub fn key_sets(&self) -> impl Iterator<Item = (&str, KeySetHealth)> {
         self.inner
             .verifier

@@ -110,9 +110,18 @@ impl Shared {
     fn admit<B>(&self, request: &mut Request<B>) -> Admission {
         let identified = match self.identify(request.headers_mut()) {
             Identity::Known(identified) => identified,
+            // Whoever may call without a token does not wait for the issuer with one.
+            Identity::Pending(_) if self.is_open(request.uri().path()) => {
+                Err(denial(Denied::BackendUnavailable))
+            }
             Identity::Pending(waiting) => return Admission::Waiting(waiting),
         };
         self.settle(request, identified).map_or_else(Admission::Refused, |()| Admission::Granted)
+    }
+
+    fn is_open(&self, path: &str) -> bool {
+        let Match::Row(row) = self.policies.find(path) else { return false };
+        matches!(row.rule(), AccessRule::AllowUnauthenticated)
     }
 
     /// Decides on a call whose caller is clear, and leaves what was learnt in the extensions of a

@@ -63,7 +63,8 @@ impl ManualClock {
         self.0.stopped_at.unwrap_or_else(SystemTime::now) + forward - back
     }
 
-    /// Moves on; whoever waited for that time wakes up.
+    /// Moves on; whoever waited for that time wakes up, as soon as the runtime gets to it: what
+    /// happens in the background takes some `tokio::task::yield_now().await`.
     pub fn advance(&self, duration: Duration) {
         self.0.moved.send_modify(|moved| moved.forward += duration);
     }

@@ -14,7 +14,7 @@
 //! let expired = issuer.token().expired().sign();
 //! let forged = issuer.token().scopes(["read:echo"]).forge();
 //!
-//! issuer.clock().advance(Duration::from_secs(3600)); // now `good` has expired as well
+//! issuer.clock().advance(Duration::from_secs(3631)); // now `good` has expired as well
 //! issuer.fail(Endpoint::Jwks, Fault::Status(500));   // and the keys cannot be fetched again
 //! assert_eq!(issuer.requests(Endpoint::Jwks), 1);
 //! # Ok(()) }

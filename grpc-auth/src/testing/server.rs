@@ -127,7 +127,8 @@ impl AuthorizationServer {
     }
 
     /// The configuration of a resource server that believes this server's tokens for
-    /// [`AUDIENCE`](Self::AUDIENCE), by the same clock.
+    /// [`AUDIENCE`](Self::AUDIENCE), by the same clock, and that does not start without its keys
+    /// ([`Start::Required`]).
     pub fn resource_server(&self) -> ResourceServerBuilder {
         ResourceServer::oidc(self.url())
             .audience(Self::AUDIENCE)

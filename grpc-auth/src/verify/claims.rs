@@ -41,9 +41,20 @@ impl<'t> Members<'t> for TokenClaims<'t, '_> {
         let kept = match name {
             "iss" => text(&mut self.iss)?,
             "sub" => text(&mut self.sub)?,
-            "client_id" => text(&mut self.client_id)?,
-            "azp" => text(&mut self.azp)?,
-            "cid" | "appid" => text(&mut self.cid_or_appid)?,
+            // Not registered for every JWT: what is no text is some custom claim.
+            "client_id" | "azp" | "cid" | "appid" => {
+                let node = map.next_value_seed(Keep)?;
+                let text = match &node {
+                    Node::Text(text) => Some(text.clone()),
+                    Node::List(_) | Node::Object(_) | Node::Other => None,
+                };
+                match name {
+                    "client_id" => self.client_id = text,
+                    "azp" => self.azp = text,
+                    _ => self.cid_or_appid = text,
+                }
+                place.map(|place| (place, node))
+            }
             "aud" => {
                 self.aud = map.next_value_seed(Texts)?;
                 let node = |text: &Cow<'t, str>| Node::Text(text.clone());
@@ -164,6 +175,7 @@ mod tests {
         for json in [
             r#"{"aud":"api","exp":1001}"#,
             r#"{"aud":["other","api"],"exp":970.5}"#,
+            r#"{"aud":"api","exp":1001,"cid":42,"appid":{},"azp":null,"client_id":[1]}"#,
             r#"{"aud":"api","exp":1e300,"nbf":1030,"iat":1030.0,"sub":"s","other":{}}"#,
         ] {
             assert_eq!(check(json), Ok(()), "{json}");

@@ -12,7 +12,7 @@ use super::{Verdict, Verifier};
 use crate::bearer::BearerToken;
 use crate::caller::Caller;
 use crate::clock::Clock;
-use crate::issuer::Seen;
+use crate::issuer::{Provider, Seen};
 use crate::jwks::{Arrival, Missing, Waiting};
 
 /// Believes tokens of the configured issuers made for this service.
@@ -41,6 +41,8 @@ enum Obstacle {
 struct MissingKeys {
     /// The place of the issuer.
     issuer: usize,
+    /// Of the keys before they were looked at.
+    generation: u64,
     /// None if no key at all may be used.
     kid: Option<Box<str>>,
     /// If they cannot be had.
@@ -48,14 +50,16 @@ struct MissingKeys {
 }
 
 impl JwtVerifier {
+    /// An issuer that stands for many decides only where no other one does.
     pub(crate) fn new(
-        issuers: Vec<TrustedIssuer>,
+        mut issuers: Vec<TrustedIssuer>,
         audiences: Vec<String>,
         wanted: Vec<String>,
         leeway: f64,
         clock: Clock,
         verified: VerifiedTokens,
     ) -> Self {
+        issuers.sort_by_key(|issuer| issuer.settings.provider == Provider::EntraAnyTenant);
         Self(Arc::new(Shared { issuers, audiences, wanted, leeway, clock, verified }))
     }
 
@@ -70,7 +74,14 @@ impl Verifier for JwtVerifier {
     }
 
     fn verify(&self, token: BearerToken) -> Verdict {
-        match self.0.attempt(&token) {
+        let mut attempt = self.0.attempt(&token);
+        // Keys that came since then cost no fetch.
+        if let Err(Obstacle::Keys(keys)) = &attempt
+            && self.0.generation(keys.issuer) != keys.generation
+        {
+            attempt = self.0.attempt(&token);
+        }
+        match attempt {
             Ok(caller) => Verdict::Known(Ok(caller)),
             Err(Obstacle::Refused(refusal)) => Verdict::Known(Err(*refusal)),
             Err(Obstacle::Keys(keys)) => {
@@ -117,6 +128,7 @@ impl Shared {
         };
 
         let now = self.clock.moment();
+        let generation = issuer.keys.generation();
         let refuse = |rejection: Rejection| {
             let seen = Seen {
                 has_nonce: header.has_nonce,
@@ -143,7 +155,12 @@ impl Shared {
                 let kid = (rejection == Rejection::KeyUnknown)
                     .then(|| header.kid.as_deref().unwrap_or(NO_KID).into());
                 let refusal = refuse(rejection);
-                return Err(Obstacle::Keys(Box::new(MissingKeys { issuer: place, kid, refusal })));
+                return Err(Obstacle::Keys(Box::new(MissingKeys {
+                    issuer: place,
+                    generation,
+                    kid,
+                    refusal,
+                })));
             }
             Err(rejection) => return Err(refuse(rejection).into()),
         };
@@ -159,6 +176,10 @@ impl Shared {
             }
         }
         Ok(caller)
+    }
+
+    fn generation(&self, issuer: usize) -> u64 {
+        self.issuers.get(issuer).map_or(0, |issuer| issuer.keys.generation())
     }
 
     /// Asks the issuer for keys, as its lifecycle allows. `arrival` is that of a call that waited.

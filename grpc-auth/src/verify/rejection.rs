@@ -8,8 +8,8 @@ use crate::issuer::{GrantsError, RequiredClaim};
 /// Why [`ResourceServer::verify`](crate::ResourceServer::verify) does not believe a token.
 ///
 /// Its text is for the operator's eyes: which check failed, and which setting has a say in it. It
-/// holds no part of the token. Strangers are told what [`denied`](Self::denied) says.
-#[derive(Debug)]
+/// holds no part of the token, and `Debug` says the same. Strangers are told what
+/// [`denied`](Self::denied) says.
 pub struct Refused(pub(crate) Refusal);
 
 impl Refused {
@@ -23,6 +23,12 @@ impl Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.cause())
+    }
+}
+
+impl fmt::Debug for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -81,7 +87,10 @@ pub(crate) enum Rejection {
     Audience,
     #[error("`client_id` is not a listed client of this issuer, which names no audience")]
     Client,
-    #[error("`{}` is not `{}`: it is no access token of this issuer", .0.name, .0.value)]
+    #[error(
+        "`{}` {}: it is no access token of this issuer", .0.name,
+        .0.value.map_or("is missing".into(), |value| format!("is not `{value}`"))
+    )]
     RequiredClaim(RequiredClaim),
     #[error("`exp` is missing")]
     ExpiryMissing,
@@ -101,6 +110,8 @@ pub(crate) enum Rejection {
     KeyIdTooLong,
     #[error("the issuer has no key with this `kid` for this `alg`")]
     KeyUnknown,
+    #[error("the issuer's key with this `kid` is not for this `alg`")]
+    KeyUnfit,
     #[error("the signature is not the issuer's")]
     Signature,
     #[error("the issuer does not answer, and no key that is known fits")]
@@ -133,6 +144,7 @@ impl Rejection {
             | Self::KeyIdMissing
             | Self::KeyIdTooLong
             | Self::KeyUnknown
+            | Self::KeyUnfit
             | Self::Signature => Denied::TokenInvalid,
         }
     }

@@ -92,7 +92,8 @@ impl TrustedIssuer {
         self.check_key_choice(header)?;
         for required in &settings.required_claims {
             let found = claims.named(required.name).and_then(Node::as_text);
-            if found != Some(required.value) {
+            let fits = found.is_some_and(|found| required.value.is_none_or(|value| value == found));
+            if !fits {
                 return Err(Rejection::RequiredClaim(*required));
             }
         }
@@ -136,6 +137,9 @@ impl TrustedIssuer {
         match (is_genuine, is_known) {
             (true, _) => Ok(Genuine { generation, stale_until }),
             (false, true) => Err(Rejection::Signature),
+            (false, false) if header.kid.as_deref().is_some_and(|kid| keys.has_kid(kid)) => {
+                Err(Rejection::KeyUnfit)
+            }
             (false, false) => Err(Rejection::KeyUnknown),
         }
     }
@@ -143,7 +147,9 @@ impl TrustedIssuer {
     /// Keys that serve many tenants say for which of them they are.
     fn is_for(&self, key: &Key, iss: &str) -> bool {
         match (&self.settings.provider, &key.issuer) {
-            (Provider::EntraAnyTenant, Some(own)) => **own == *self.identifier || **own == *iss,
+            (Provider::Entra { .. } | Provider::EntraAnyTenant, Some(own)) => {
+                **own == *iss || is_template_of(own, iss)
+            }
             _ => true,
         }
     }
@@ -196,6 +202,14 @@ pub(crate) fn verify_signature(issuer: Issuer, keys: KeySet, token: &str) -> Res
     let header = Header::parse(&compact.header)?;
     issuer.check_key_choice(&header)?;
     issuer.check_signature(&compact, &header, "", Moment::of(SystemTime::UNIX_EPOCH)).map(|_| ())
+}
+
+/// Whether this is the issuer of some tenant, where the template leaves a place for one.
+fn is_template_of(template: &str, iss: &str) -> bool {
+    template.split_once(TENANT_PLACE).is_some_and(|(before, after)| {
+        let tenant = iss.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+        tenant.is_some_and(is_guid)
+    })
 }
 
 /// Entra's word for claims that did not fit into the token.
