@@ -216,7 +216,10 @@ impl Lifecycle {
 
     /// A call needs any keys, and there are none that may be used.
     pub(super) fn need_keys(&mut self, now: SystemTime) -> Answer {
-        if self.failures > 0 && !self.is_forgotten(now) {
+        if self.is_forgotten(now) {
+            (self.failures, self.pause) = (0, None);
+        }
+        if self.failures > 0 {
             // Keys that served through an outage until now were asked for rarely. From here on it
             // is as at a cold start.
             if let Some((since, end)) = self.pause

@@ -186,6 +186,8 @@ fn a_failure_of_long_ago_says_nothing() {
     life.fail(at(720), None, false, 1.0);
     assert_eq!(life.need_keys(at(20_000)), Answer::Wait);
     assert_eq!(life.next(at(20_000)), Next::Fetch(Request::Scheduled));
+    life.begin();
+    assert_eq!(life.need_keys(at(20_000)), Answer::Wait);
 }
 
 #[test]

@@ -63,10 +63,17 @@ fn main() -> ExitCode {
     table.difference("its allocations / without layer", plain, protected, two - one);
     table.note("(the limit is what `Extensions::insert` allocates)");
 
-    let [plain, protected] = ["serve plain", "serve protected"].map(|case| {
-        let [few, many] = [100, 1_100].map(|times| whole_calls(case, times));
-        (many - few) / 1_000.0
-    });
+    // How often a server wakes up depends on what else the machine does: the median of three.
+    let mut pairs: Vec<[f64; 2]> = (0..3)
+        .map(|_| {
+            ["serve plain", "serve protected"].map(|case| {
+                let [few, many] = [100, 1_100].map(|times| whole_calls(case, times));
+                (many - few) / 1_000.0
+            })
+        })
+        .collect();
+    pairs.sort_by(|[a, b], [c, d]| (b / a).total_cmp(&(d / c)));
+    let [plain, protected] = pairs.swap_remove(1);
     table.ratio("whole call over a connection / without layer", plain, protected, WHOLE_CALL);
 
     table.verdict()
