@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::de::DeserializeOwned;
 
+use crate::bearer::BearerToken;
 use crate::claims::{Claims, ClaimsMemo, ClaimsMismatch};
 
 /// Who calls: the verified token's issuer, subject, client and grants.
@@ -13,11 +14,26 @@ use crate::claims::{Claims, ClaimsMemo, ClaimsMismatch};
 /// A principal comes from a verified token only. Cloning it copies a pointer. Its `Debug` shows
 /// no claim's value.
 #[derive(Clone)]
-pub struct Principal(Arc<Inner>);
+pub struct Principal(Arc<Verified>);
 
-struct Inner {
+/// All that is known of a token. It is one piece of memory: when thousands of tokens take turns,
+/// what a call costs is how often it waits for memory.
+pub(crate) struct Verified {
+    validity: Validity,
     facts: Facts,
+    /// None if the token must not be kept.
+    token: Option<BearerToken>,
     memo: ClaimsMemo,
+}
+
+/// For how long a verified token is believed without looking at it again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Validity {
+    /// Seconds since 1970.
+    pub(crate) deadline: f64,
+    /// Which configuration it was verified by, and with which generation of its keys.
+    pub(crate) issuer: usize,
+    pub(crate) generation: u64,
 }
 
 /// What verification learnt about the caller.
@@ -36,46 +52,46 @@ pub(crate) struct Facts {
 /// call.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Grants {
-    text: Box<str>,
-    /// Where each ends.
-    ends: Box<[u32]>,
+    /// Each after its length.
+    list: Box<[u8]>,
+    count: usize,
 }
 
-impl Grants {
-    fn contains(&self, name: &str) -> bool {
-        let mut start = 0;
-        self.ends.iter().any(|end| {
-            let (from, to) = (start, *end as usize);
-            start = to;
-            // Lengths differ more often than texts.
-            to.wrapping_sub(from) == name.len() && self.text.get(from..to) == Some(name)
-        })
-    }
-
-    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
-        let mut start = 0;
-        self.ends.iter().map(move |end| {
-            let end = *end as usize;
-            let grant = self.text.get(start..end).unwrap_or_default();
-            start = end;
-            grant
-        })
-    }
-}
+/// Of a name's length.
+type Length = u32;
 
 impl Grants {
     /// From prefixes and names, sorted and without duplicates.
     pub(crate) fn new(grants: &[(&str, &str)]) -> Self {
-        let length = grants.iter().map(|(prefix, name)| prefix.len() + name.len()).sum();
-        let mut text = String::with_capacity(length);
-        let ends = grants.iter().map(|(prefix, name)| {
-            text.push_str(prefix);
-            text.push_str(name);
+        let mut list = Vec::new();
+        for (prefix, name) in grants {
             // A token has 8 KiB, and a prefix is short.
-            u32::try_from(text.len()).unwrap_or(u32::MAX)
-        });
-        let ends = ends.collect();
-        Self { text: text.into(), ends }
+            let length = Length::try_from(prefix.len() + name.len()).unwrap_or_default();
+            list.extend(length.to_ne_bytes());
+            list.extend(prefix.bytes().chain(name.bytes()));
+        }
+        Self { list: list.into(), count: grants.len() }
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        self.names().any(|grant| grant == name.as_bytes())
+    }
+
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
+        let mut names = self.names();
+        (0..self.count).map(move |_| {
+            names.next().and_then(|name| str::from_utf8(name).ok()).unwrap_or_default()
+        })
+    }
+
+    fn names(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &*self.list;
+        std::iter::from_fn(move || {
+            let (length, names) = rest.split_first_chunk()?;
+            let (name, others) = names.split_at_checked(Length::from_ne_bytes(*length) as usize)?;
+            rest = others;
+            Some(name)
+        })
     }
 }
 
@@ -83,8 +99,22 @@ impl Grants {
 const END_OF_9999: f64 = 253_402_300_799.0;
 
 impl Principal {
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn new(facts: Facts) -> Self {
-        Self(Arc::new(Inner { facts, memo: ClaimsMemo::default() }))
+        Self::verified(facts, Validity::default(), None)
+    }
+
+    pub(crate) fn verified(facts: Facts, validity: Validity, token: Option<BearerToken>) -> Self {
+        Self(Arc::new(Verified { validity, facts, token, memo: ClaimsMemo::default() }))
+    }
+
+    pub(crate) fn as_arc(&self) -> &Arc<Verified> {
+        &self.0
+    }
+
+    /// The token it was made from, if that was kept.
+    pub(crate) fn token(&self) -> Option<&BearerToken> {
+        self.0.token.as_ref()
     }
 
     /// The authorization server that vouches for the caller (`iss`).
@@ -135,11 +165,34 @@ impl Principal {
     }
 }
 
+impl Verified {
+    pub(crate) fn validity(&self) -> Validity {
+        self.validity
+    }
+
+    /// None if it was not kept.
+    pub(crate) fn token(&self) -> Option<&[u8]> {
+        self.token.as_ref().map(BearerToken::as_bytes)
+    }
+}
+
+impl From<Arc<Verified>> for Principal {
+    fn from(verified: Arc<Verified>) -> Self {
+        Self(verified)
+    }
+}
+
 impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Principal")
-            .field("issuer", &self.issuer())
-            .field("scopes", &self.scopes().len())
+            .field("issuer", &self.facts.issuer)
+            .field("scopes", &self.facts.grants.count)
             .finish_non_exhaustive()
     }
 }

@@ -162,7 +162,7 @@ impl FromCaller for Principal {
 impl FromCaller for BearerToken {
     #[expect(private_interfaces, reason = "sealed")]
     fn from_caller(caller: &Caller) -> Result<Self, Denial> {
-        Ok(caller.token().clone())
+        Ok(caller.token().ok_or(Denied::CredentialsMissing)?.clone())
     }
 }
 

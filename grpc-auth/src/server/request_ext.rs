@@ -70,7 +70,7 @@ pub trait RequestExt: sealed::HasExtensions {
 
     /// The caller's verified token; none when anonymous.
     fn bearer_token(&self) -> Option<&BearerToken> {
-        Some(Call::of(self.extensions_ref())?.caller.as_ref()?.token())
+        Call::of(self.extensions_ref())?.caller.as_ref()?.token()
     }
 }
 

@@ -151,8 +151,7 @@ pub fn principal_with_claims(claims: Value) -> Principal {
 #[must_use]
 pub fn with_principal<M>(request: tonic::Request<M>, principal: &Principal) -> tonic::Request<M> {
     let token = BearerToken::parse("unit-test");
-    let caller = token.map(|token| Caller::new(principal.clone(), token));
-    call_by(request, caller)
+    call_by(request, Some(Caller::new(principal.clone(), token)))
 }
 
 /// Makes a request come from nobody, as if a layer had found no credentials; see

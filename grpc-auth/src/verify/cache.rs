@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use aws_lc_rs::constant_time::verify_slices_are_equal;
+use constant_time_eq::constant_time_eq;
 
 use super::trusted::TrustedIssuer;
-use crate::caller::Caller;
 use crate::clock::Moment;
 use crate::error::ConfigError;
+use crate::principal::{Principal, Verified};
 
 /// How many verified tokens are remembered, and for how long; set by
 /// [`ResourceServerBuilder::token_cache`](crate::ResourceServerBuilder::token_cache).
@@ -106,16 +106,18 @@ pub(crate) struct VerifiedTokens {
     hand: AtomicUsize,
 }
 
+/// What a look-up reads stands first, in one or two lines of memory.
 #[derive(Debug, Default)]
+#[repr(C, align(64))]
 struct Set {
     /// Parts of the hashes; 0 stands for an empty place.
     tags: [AtomicU32; WAYS],
-    /// Tags of tokens that came once, in turn.
-    seen: [AtomicU32; WAYS],
     /// Since the hand last passed.
     used: [AtomicBool; WAYS],
     hand: AtomicUsize,
-    entries: [ArcSwapOption<Entry>; WAYS],
+    entries: [ArcSwapOption<Verified>; WAYS],
+    /// Tags of tokens that came once, in turn.
+    seen: [AtomicU32; WAYS],
 }
 
 impl Set {
@@ -141,21 +143,10 @@ impl Set {
     }
 }
 
-#[derive(Debug)]
-struct Entry {
-    caller: Caller,
-    /// Which configuration it was verified by, and with which generation of its keys.
-    issuer: usize,
-    generation: u64,
-    /// Seconds since 1970.
-    deadline: f64,
-}
-
-impl Entry {
-    fn weight(&self) -> usize {
-        // The claims take three quarters of what they take in the token.
-        self.caller.token().as_bytes().len() * 2 + OVERHEAD
-    }
+/// What an entry takes in memory.
+fn weight(entry: &Verified) -> usize {
+    // The claims take three quarters of what they take in the token.
+    entry.token().map_or(0, <[u8]>::len) * 2 + OVERHEAD
 }
 
 impl VerifiedTokens {
@@ -184,7 +175,7 @@ impl VerifiedTokens {
         token: &[u8],
         now: Moment,
         issuers: &[TrustedIssuer],
-    ) -> Option<Caller> {
+    ) -> Option<Principal> {
         let (set, tag) = self.place(token)?;
         for (way, own) in set.tags.iter().enumerate() {
             if own.load(Relaxed) != tag {
@@ -195,20 +186,21 @@ impl VerifiedTokens {
             };
             let entry = entry.load();
             let Some(entry) = entry.as_ref() else { continue };
-            if !is_same(entry.caller.token().as_bytes(), token) {
+            if !entry.token().is_some_and(|own| constant_time_eq(own, token)) {
                 continue;
             }
-            let is_current = now.seconds < entry.deadline
+            let validity = entry.validity();
+            let is_current = now.seconds < validity.deadline
                 && issuers
-                    .get(entry.issuer)
-                    .is_some_and(|issuer| issuer.keys.is_current(entry.generation, now));
+                    .get(validity.issuer)
+                    .is_some_and(|issuer| issuer.keys.is_current(validity.generation, now));
             if !is_current {
                 return None;
             }
             if !used.load(Relaxed) {
                 used.store(true, Relaxed);
             }
-            return Some(entry.caller.clone());
+            return Some(Arc::clone(entry).into());
         }
         None
     }
@@ -216,21 +208,20 @@ impl VerifiedTokens {
     /// Remembers a token that was verified for the second time: most of what comes once never
     /// comes again, and to store it would cost more than to verify it. It displaces what stands for
     /// the same token, else an empty place, else what was not used since it was last looked at.
-    pub(super) fn insert(&self, caller: &Caller, issuer: usize, generation: u64, deadline: f64) {
-        let Some((set, tag)) = self.place(caller.token().as_bytes()) else {
-            return;
-        };
+    pub(super) fn insert(&self, verified: &Principal) {
+        let place = verified.token().and_then(|token| self.place(token.as_bytes()));
+        let Some((set, tag)) = place else { return };
         if !set.has_seen(tag) {
             return;
         }
-        let entry = Entry { caller: caller.clone(), issuer, generation, deadline };
+        let entry = Arc::clone(verified.as_arc());
         let tags = || set.tags.iter().map(|tag| tag.load(Relaxed));
         let way = tags()
             .position(|own| own == tag)
             .or_else(|| tags().position(|own| own == 0))
             .unwrap_or_else(|| set.unused());
-        self.bytes.fetch_add(entry.weight(), Relaxed);
-        self.replace(set, way, tag, Some(Arc::new(entry)));
+        self.bytes.fetch_add(weight(&entry), Relaxed);
+        self.replace(set, way, tag, Some(entry));
         self.make_room(set);
     }
 
@@ -252,7 +243,7 @@ impl VerifiedTokens {
         }
     }
 
-    fn replace(&self, set: &Set, way: usize, tag: u32, entry: Option<Arc<Entry>>) {
+    fn replace(&self, set: &Set, way: usize, tag: u32, entry: Option<Arc<Verified>>) {
         let (Some(own), Some(used), Some(slot)) =
             (set.tags.get(way), set.used.get(way), set.entries.get(way))
         else {
@@ -262,7 +253,7 @@ impl VerifiedTokens {
         let before = slot.swap(entry);
         own.store(tag, Relaxed);
         if let Some(before) = before {
-            self.bytes.fetch_sub(before.weight(), Relaxed);
+            self.bytes.fetch_sub(weight(&before), Relaxed);
         }
     }
 
@@ -302,17 +293,6 @@ impl TailHash {
         let product = sum(of_high, high).wrapping_mul(sum(of_low, low));
         Some((product.wrapping_add(self.offset) >> 64) as u64)
     }
-}
-
-/// Compares all of two tokens. The end of the signature, all of an ES256 or EdDSA one, is compared
-/// in constant time: how far a guess agrees with it shows in no time. Whoever has these 512 bits
-/// has nothing left to guess, so the rest may end early, which costs half as much.
-fn is_same(one: &[u8], other: &[u8]) -> bool {
-    const SECRET: usize = 86;
-    let split = |token: &'_ [u8]| token.len().saturating_sub(SECRET);
-    let (one, one_end) = one.split_at(split(one));
-    let (other, other_end) = other.split_at(split(other));
-    verify_slices_are_equal(one_end, other_end).is_ok() && one == other
 }
 
 #[cfg(test)]

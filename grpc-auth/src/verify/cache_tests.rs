@@ -11,7 +11,7 @@ use super::*;
 use crate::bearer::BearerToken;
 use crate::issuer::Issuer;
 use crate::jwks::{KeySet, KeySource};
-use crate::principal::{Facts, Grants, Principal};
+use crate::principal::{Facts, Grants, Validity};
 
 const JWKS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
@@ -22,16 +22,18 @@ fn issuers() -> Vec<TrustedIssuer> {
     vec![TrustedIssuer::new(issuer, KeySource::given("https://issuer.example/", keys), &mut vec![])]
 }
 
-fn caller(token: &str, subject: &str) -> Caller {
-    let principal = Principal::new(Facts {
+const VALID: Validity = Validity { deadline: 100.0, issuer: 0, generation: 1 };
+
+fn verified(token: &str, subject: &str, validity: Validity) -> Principal {
+    let facts = Facts {
         issuer: "i".into(),
         subject: Some(subject.into()),
         client_id: None,
         grants: Grants::default(),
         expires_at: 1e9,
         claims: Box::default(),
-    });
-    Caller::new(principal, BearerToken::parse(token).unwrap())
+    };
+    Principal::verified(facts, validity, BearerToken::parse(token))
 }
 
 /// Different in its tail, as signatures are.
@@ -54,14 +56,14 @@ impl Table {
     /// Twice, so that it is kept.
     fn insert(&self, n: usize) {
         for _ in 0..2 {
-            self.0.insert(&caller(&token(n), &n.to_string()), 0, 1, 100.0);
+            self.0.insert(&verified(&token(n), &n.to_string(), VALID));
         }
     }
 
     fn find(&self, n: usize) -> bool {
         let found = self.0.find(token(n).as_bytes(), at(0), &self.1);
         // Never somebody else's.
-        found.is_some_and(|found| found.principal().subject() == Some(&*n.to_string()))
+        found.is_some_and(|found| found.subject() == Some(&*n.to_string()))
     }
 
     fn bytes(&self) -> usize {
@@ -119,13 +121,13 @@ fn it_is_found_until_its_deadline_and_with_its_keys_only() {
     assert!(!find(at(100)));
     for (issuer, generation) in [(0, 0), (0, 2), (1, 1)] {
         for _ in 0..2 {
-            table.0.insert(&caller(&token(8), "8"), issuer, generation, 100.0);
+            table.0.insert(&verified(&token(8), "8", Validity { issuer, generation, ..VALID }));
         }
         assert!(!table.find(8), "issuer {issuer}, generation {generation}");
     }
     // Verified again, it takes the place of what it was.
     let before = table.bytes();
-    table.0.insert(&caller(&token(8), "8"), 0, 1, 100.0);
+    table.0.insert(&verified(&token(8), "8", VALID));
     assert!(table.find(8));
     assert_eq!(table.bytes(), before);
 }
@@ -156,7 +158,7 @@ fn it_is_bounded_in_bytes() {
     let table = Table::new(TokenCache { bytes: 10_000, ..TokenCache::default() });
     let large = "x".repeat(8000);
     for _ in 0..2 {
-        table.0.insert(&caller(&large, "large"), 0, 1, 100.0);
+        table.0.insert(&verified(&large, "large", VALID));
     }
     assert!(table.0.find(large.as_bytes(), at(0), &table.1).is_none());
     assert_eq!(table.bytes(), 0);
@@ -181,11 +183,11 @@ fn what_is_in_use_outlasts_what_passes_by() {
 fn what_comes_once_takes_no_place() {
     let table = Table::new(TokenCache::default());
     for n in 0..10_000 {
-        table.0.insert(&caller(&token(n), &n.to_string()), 0, 1, 100.0);
+        table.0.insert(&verified(&token(n), &n.to_string(), VALID));
         assert!(!table.find(n), "{n}");
     }
     assert_eq!(table.bytes(), 0);
-    table.0.insert(&caller(&token(9_999), "9999"), 0, 1, 100.0);
+    table.0.insert(&verified(&token(9_999), "9999", VALID));
     assert!(table.find(9_999));
 }
 
@@ -222,7 +224,7 @@ fn readers_and_writers_do_not_disturb_each_other() {
                     let wanted = n % 500;
                     let found = table.0.find(token(wanted).as_bytes(), at(0), &table.1);
                     if let Some(found) = found {
-                        assert_eq!(found.principal().subject(), Some(&*wanted.to_string()));
+                        assert_eq!(found.subject(), Some(&*wanted.to_string()));
                     }
                 }
             });

@@ -14,6 +14,7 @@ use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::issuer::{Provider, Seen};
 use crate::jwks::{Arrival, Missing, Waiting};
+use crate::principal::{Principal, Validity};
 
 /// Believes tokens of the configured issuers made for this service.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ impl JwtVerifier {
 
 impl Verifier for JwtVerifier {
     fn recall(&self, token: &[u8]) -> Option<Caller> {
-        self.0.verified.find(token, self.0.clock.moment(), &self.0.issuers)
+        self.0.verified.find(token, self.0.clock.moment(), &self.0.issuers).map(remembered)
     }
 
     fn verify(&self, token: BearerToken) -> Verdict {
@@ -166,16 +167,16 @@ impl Shared {
         };
         verdict.map_err(refuse)?;
         let facts = issuer.facts(&claims).map_err(refuse)?;
-        let exp = claims.exp.unwrap_or_default();
+        let longest = self.verified.max_age().unwrap_or_default();
+        let deadline = deadline(claims.exp.unwrap_or_default(), now, longest, &genuine);
+        let validity = Validity { deadline, issuer: place, generation: genuine.generation };
         drop(claims);
-        let caller = Caller::new(issuer.principal(compact.claims, facts), token.clone());
-        if let Some(longest) = self.verified.max_age() {
-            let deadline = deadline(exp, now, longest, &genuine);
-            if deadline > now.seconds {
-                self.verified.insert(&caller, place, genuine.generation, deadline);
-            }
+        let facts = issuer.with_claims(facts, compact.claims);
+        let principal = Principal::verified(facts, validity, Some(token.clone()));
+        if deadline > now.seconds {
+            self.verified.insert(&principal);
         }
-        Ok(caller)
+        Ok(remembered(principal))
     }
 
     fn generation(&self, issuer: usize) -> u64 {
@@ -206,6 +207,11 @@ impl Shared {
             }
         }
     }
+}
+
+/// The principal of a JWT keeps its token.
+fn remembered(principal: Principal) -> Caller {
+    Caller::new(principal, None)
 }
 
 type Attempt = Result<Caller, Refusal>;

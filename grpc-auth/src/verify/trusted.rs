@@ -13,7 +13,7 @@ use crate::json::Node;
 #[cfg(feature = "testing")]
 use crate::jwks::KeySet;
 use crate::jwks::{Key, KeySource};
-use crate::principal::{Facts, Grants, Principal};
+use crate::principal::{Facts, Grants};
 
 /// An issuer with the keys it has now.
 #[derive(Debug)]
@@ -154,17 +154,17 @@ impl TrustedIssuer {
         }
     }
 
-    /// Makes the caller of a genuine token.
-    pub(super) fn principal(&self, json: Vec<u8>, facts: ClaimedFacts) -> Principal {
+    /// What is known of a genuine token.
+    pub(super) fn with_claims(&self, facts: ClaimedFacts, json: Vec<u8>) -> Facts {
         let issuer = facts.issuer.unwrap_or_else(|| Arc::clone(&self.identifier));
-        Principal::new(Facts {
+        Facts {
             issuer,
             subject: facts.subject,
             client_id: facts.client_id,
             grants: facts.grants,
             expires_at: facts.expires_at,
             claims: json.into(),
-        })
+        }
     }
 
     /// Copies what the caller is known by out of the claims.
