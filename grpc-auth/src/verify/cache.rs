@@ -1,18 +1,12 @@
-//! Tokens that were verified before: a table of fixed size, read without a lock.
-//!
-//! It is built like a processor's cache. A token's hash chooses a set of eight places, in one of
-//! which it stands or nowhere; a tag beside each place says whether it is worth to look. What is
-//! inserted displaces what was not used lately, in its set alone. There is nothing to clean up, and
-//! no order to keep.
+//! Tokens that were verified before.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use constant_time_eq::constant_time_eq;
 
+use super::table::{Entry, Table};
 use super::trusted::TrustedIssuer;
 use crate::clock::Moment;
 use crate::error::ConfigError;
@@ -90,8 +84,6 @@ impl Default for TokenCache {
     }
 }
 
-/// Places in a set.
-const WAYS: usize = 8;
 /// What an entry takes beside its token and its claims.
 const OVERHEAD: usize = 512;
 
@@ -99,74 +91,26 @@ const OVERHEAD: usize = 512;
 #[derive(Debug)]
 pub(crate) struct VerifiedTokens {
     hash: TailHash,
-    sets: Box<[Set]>,
-    settings: TokenCache,
-    bytes: AtomicUsize,
-    /// Where room is made next when bytes run out.
-    hand: AtomicUsize,
+    table: Table<Verified>,
+    max_age: Duration,
 }
 
-/// What a look-up reads stands first, in one or two lines of memory.
-#[derive(Debug, Default)]
-#[repr(C, align(64))]
-struct Set {
-    /// Parts of the hashes; 0 stands for an empty place.
-    tags: [AtomicU32; WAYS],
-    /// Since the hand last passed.
-    used: [AtomicBool; WAYS],
-    hand: AtomicUsize,
-    entries: [ArcSwapOption<Verified>; WAYS],
-    /// Tags of tokens that came once, in turn.
-    seen: [AtomicU32; WAYS],
-}
-
-impl Set {
-    /// Whether a token with this tag came before, as far as anyone remembers.
-    fn has_seen(&self, tag: u32) -> bool {
-        if self.seen.iter().chain(&self.tags).any(|seen| seen.load(Relaxed) == tag) {
-            return true;
-        }
-        let next = self.hand.fetch_add(1, Relaxed) % WAYS;
-        if let Some(seen) = self.seen.get(next) {
-            seen.store(tag, Relaxed);
-        }
-        false
+impl Entry for Verified {
+    fn weight(&self) -> usize {
+        // The claims take three quarters of what they take in the token.
+        self.token().map_or(0, <[u8]>::len) * 2 + OVERHEAD
     }
-
-    /// The next place that was not used since the hand passed it (the algorithm CLOCK).
-    fn unused(&self) -> usize {
-        let next = || self.hand.fetch_add(1, Relaxed) % WAYS;
-        let is_unused =
-            |way: &usize| self.used.get(*way).is_none_or(|used| !used.swap(false, Relaxed));
-        // If all were used, none is any more after one round.
-        std::iter::repeat_with(next).take(WAYS).find(is_unused).unwrap_or_else(next)
-    }
-}
-
-/// What an entry takes in memory.
-fn weight(entry: &Verified) -> usize {
-    // The claims take three quarters of what they take in the token.
-    entry.token().map_or(0, <[u8]>::len) * 2 + OVERHEAD
 }
 
 impl VerifiedTokens {
     pub(crate) fn new(settings: TokenCache) -> Self {
-        let sets = match settings.entries {
-            0 => 0,
-            entries => entries.div_ceil(WAYS).next_power_of_two(),
-        };
-        Self {
-            hash: TailHash::new(),
-            sets: (0..sets).map(|_| Set::default()).collect(),
-            settings,
-            bytes: AtomicUsize::new(0),
-            hand: AtomicUsize::new(0),
-        }
+        let table = Table::new(settings.entries, settings.bytes);
+        Self { hash: TailHash::new(), table, max_age: settings.max_age }
     }
 
     /// For how long a token is believed; none if nothing is remembered.
     pub(super) fn max_age(&self) -> Option<Duration> {
-        (!self.sets.is_empty()).then_some(self.settings.max_age)
+        (!self.table.is_off()).then_some(self.max_age)
     }
 
     /// The caller of a token that was verified, if that still holds.
@@ -176,92 +120,27 @@ impl VerifiedTokens {
         now: Moment,
         issuers: &[TrustedIssuer],
     ) -> Option<Principal> {
-        let (set, tag) = self.place(token)?;
-        for (way, own) in set.tags.iter().enumerate() {
-            if own.load(Relaxed) != tag {
-                continue;
-            }
-            let (Some(entry), Some(used)) = (set.entries.get(way), set.used.get(way)) else {
-                break;
-            };
-            let entry = entry.load();
-            let Some(entry) = entry.as_ref() else { continue };
-            if !entry.token().is_some_and(|own| constant_time_eq(own, token)) {
-                continue;
-            }
-            let validity = entry.validity();
-            let is_current = now.seconds < validity.deadline
-                && issuers
-                    .get(validity.issuer)
-                    .is_some_and(|issuer| issuer.keys.is_current(validity.generation, now));
-            if !is_current {
-                return None;
-            }
-            if !used.load(Relaxed) {
-                used.store(true, Relaxed);
-            }
-            return Some(Arc::clone(entry).into());
-        }
-        None
+        let is_same = |own: &[u8]| constant_time_eq(own, token);
+        let found =
+            self.table.find(self.hash.of(token)?, |entry| entry.token().is_some_and(is_same))?;
+        let entry = found.as_arc()?;
+        let validity = entry.validity();
+        let is_current = now.seconds < validity.deadline
+            && issuers
+                .get(validity.issuer)
+                .is_some_and(|issuer| issuer.keys.is_current(validity.generation, now));
+        is_current.then(|| Arc::clone(entry).into())
     }
 
     /// Remembers a token that was verified for the second time: most of what comes once never
-    /// comes again, and to store it would cost more than to verify it. It displaces what stands for
-    /// the same token, else an empty place, else what was not used since it was last looked at.
+    /// comes again, and to store it would cost more than to verify it.
     pub(super) fn insert(&self, verified: &Principal) {
-        let place = verified.token().and_then(|token| self.place(token.as_bytes()));
-        let Some((set, tag)) = place else { return };
-        if !set.has_seen(tag) {
-            return;
+        let hash = verified.token().and_then(|token| self.hash.of(token.as_bytes()));
+        if let Some(hash) = hash
+            && self.table.has_seen(hash)
+        {
+            self.table.insert(hash, Arc::clone(verified.as_arc()));
         }
-        let entry = Arc::clone(verified.as_arc());
-        let tags = || set.tags.iter().map(|tag| tag.load(Relaxed));
-        let way = tags()
-            .position(|own| own == tag)
-            .or_else(|| tags().position(|own| own == 0))
-            .unwrap_or_else(|| set.unused());
-        self.bytes.fetch_add(weight(&entry), Relaxed);
-        self.replace(set, way, tag, Some(entry));
-        self.make_room(set);
-    }
-
-    /// Empties sets in turn until the bytes are within bounds; the one just written comes last.
-    fn make_room(&self, except: &Set) {
-        let sets = self.sets.len();
-        for _ in 0..sets {
-            if self.bytes.load(Relaxed) <= self.settings.bytes {
-                return;
-            }
-            let Some(set) = self.sets.get(self.hand.fetch_add(1, Relaxed) % sets) else { return };
-            if std::ptr::eq(set, except) {
-                continue;
-            }
-            (0..WAYS).for_each(|way| self.replace(set, way, 0, None));
-        }
-        if self.bytes.load(Relaxed) > self.settings.bytes {
-            (0..WAYS).for_each(|way| self.replace(except, way, 0, None));
-        }
-    }
-
-    fn replace(&self, set: &Set, way: usize, tag: u32, entry: Option<Arc<Verified>>) {
-        let (Some(own), Some(used), Some(slot)) =
-            (set.tags.get(way), set.used.get(way), set.entries.get(way))
-        else {
-            return;
-        };
-        used.store(false, Relaxed);
-        let before = slot.swap(entry);
-        own.store(tag, Relaxed);
-        if let Some(before) = before {
-            self.bytes.fetch_sub(weight(&before), Relaxed);
-        }
-    }
-
-    fn place(&self, token: &[u8]) -> Option<(&Set, u32)> {
-        let hash = self.hash.of(token)?;
-        #[expect(clippy::cast_possible_truncation, reason = "a part of the hash is meant")]
-        let (index, tag) = ((hash >> 32) as usize, (hash >> 8) as u32);
-        Some((self.sets.get(index & self.sets.len().wrapping_sub(1))?, tag.max(1)))
     }
 }
 

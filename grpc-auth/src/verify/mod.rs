@@ -6,6 +6,7 @@ mod compact;
 mod header;
 mod jwt;
 mod rejection;
+mod table;
 mod trusted;
 
 use std::fmt;
