@@ -39,7 +39,7 @@ impl BearerToken {
         Self::from_bytes(token.as_bytes())
     }
 
-    fn from_bytes(token: &[u8]) -> Option<Self> {
+    pub(crate) fn from_bytes(token: &[u8]) -> Option<Self> {
         (token.len() <= MAX_TOKEN_BYTES && is_token68(token)).then(|| Self(token.into()))
     }
 

@@ -4,6 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
+#[cfg(feature = "introspection")]
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::RequestBuilder;
 use reqwest::redirect::Policy;
 use url::{Host, Url};
 
@@ -43,11 +46,31 @@ impl HttpClient {
         url: &Url,
         header: Option<(HeaderName, HeaderValue)>,
     ) -> Result<Answer, FetchError> {
-        let mut request = self.0.get(url.clone()).header(ACCEPT, "application/json");
+        let mut request = self.0.get(url.clone());
         if let Some((name, value)) = header {
             request = request.header(name, value);
         }
-        let mut response = request.send().await?;
+        Self::send(request).await
+    }
+
+    /// Sends a form, and takes a document of at most 256 KiB.
+    #[cfg(feature = "introspection")]
+    pub(crate) async fn post_form(
+        &self,
+        url: &Url,
+        authorization: Option<HeaderValue>,
+        form: String,
+    ) -> Result<Answer, FetchError> {
+        let mut request = self.0.post(url.clone()).body(form);
+        request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        Self::send(request).await
+    }
+
+    async fn send(request: RequestBuilder) -> Result<Answer, FetchError> {
+        let mut response = request.header(ACCEPT, "application/json").send().await?;
         let status = response.status().as_u16();
         let mut body = Vec::new();
         while status == 200

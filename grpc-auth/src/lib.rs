@@ -3,6 +3,8 @@
 mod bearer;
 mod caller;
 mod claims;
+#[cfg(feature = "introspection")]
+mod client_auth;
 mod clock;
 mod error;
 mod http_client;
@@ -13,6 +15,8 @@ pub mod policy;
 mod principal;
 mod scope;
 pub mod server;
+#[cfg(feature = "introspection")]
+mod signing;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod verify;
@@ -168,6 +172,8 @@ pub use grpc_auth_macros::require_scopes;
 /// ```
 pub use grpc_auth_macros::authenticated;
 
+#[cfg(feature = "introspection")]
+pub use client_auth::ClientAuthentication;
 /// Lets anyone in. A valid token still identifies its caller, an invalid one means anonymous. Under
 /// [`macro@protect`], with or without its path; anywhere else it has no effect and does not compile.
 ///
@@ -185,4 +191,6 @@ pub use principal::Principal;
 pub use scope::Scope;
 #[doc(inline)]
 pub use server::{ProtectedService, RequestExt, ResourceServer, ResourceServerBuilder, Start};
+#[cfg(feature = "introspection")]
+pub use verify::{Introspection, IntrospectionCache};
 pub use verify::{Refused, TokenCache};

@@ -108,6 +108,17 @@ impl Principal {
         Self(Arc::new(Verified { validity, facts, token, memo: ClaimsMemo::default() }))
     }
 
+    /// Of a token that is known by its hash.
+    #[cfg(feature = "introspection")]
+    pub(crate) fn introspected(facts: Facts) -> Self {
+        Self::verified(facts, Validity::default(), None)
+    }
+
+    #[cfg(feature = "introspection")]
+    pub(crate) fn claims_len(&self) -> usize {
+        self.0.facts.claims.len()
+    }
+
     pub(crate) fn as_arc(&self) -> &Arc<Verified> {
         &self.0
     }

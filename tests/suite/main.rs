@@ -8,6 +8,7 @@ mod configuration;
 mod corpora;
 mod doors;
 mod faults;
+mod introspection;
 mod issuer;
 mod issuer_faults;
 mod keys;

@@ -109,6 +109,42 @@ pub enum ConfigError {
         /// What belongs there.
         help: &'static str,
     },
+    /// A client's private key cannot be used.
+    #[error("the client's private key cannot be used: {problem}")]
+    ClientKey {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A client's id or secret is empty.
+    #[error(
+        "the {setting} is empty: write the one that the authorization server gave this service"
+    )]
+    ClientCredentialsMissing {
+        /// Which of them.
+        setting: &'static str,
+    },
+    /// A setting of introspection would not work.
+    #[error("the introspection setting `{setting}` cannot work: {help}")]
+    IntrospectionSetting {
+        /// Which.
+        setting: &'static str,
+        /// What belongs there.
+        help: &'static str,
+    },
+    /// An opaque token does not say whom to ask.
+    #[error(
+        "the issuers `{first}` and `{second}` both have `.introspection(..)`, and an opaque token \
+         does not say whose it is: keep one of them"
+    )]
+    IntrospectionAmbiguous {
+        /// One issuer.
+        first: String,
+        /// Another.
+        second: String,
+    },
+    /// The operating system has no random numbers.
+    #[error("the operating system gives no random numbers")]
+    NoRandomNumbers,
     /// Tokens for this audience are tokens for anything.
     #[error(
         "the audience {value:?} stands in nearly every token of a Keycloak realm: write one that \

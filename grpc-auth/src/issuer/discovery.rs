@@ -15,7 +15,9 @@ const MAX_URL_BYTES: usize = 2048;
 #[derive(Deserialize)]
 struct Metadata {
     issuer: String,
-    jwks_uri: String,
+    jwks_uri: Option<String>,
+    #[cfg(feature = "introspection")]
+    introspection_endpoint: Option<String>,
 }
 
 /// Asks the issuer where its keys are.
@@ -25,6 +27,23 @@ pub(crate) async fn jwks_uri(
     identifier: &str,
     now: SystemTime,
 ) -> Result<Url, FetchError> {
+    read(&fetch(http, issuer, now).await?, issuer, identifier)
+}
+
+/// Asks the issuer where tokens are introspected, if anywhere.
+#[cfg(feature = "introspection")]
+pub(crate) async fn introspection_endpoint(
+    http: &HttpClient,
+    issuer: &Url,
+    identifier: &str,
+    now: SystemTime,
+) -> Result<Option<Url>, FetchError> {
+    let document = fetch(http, issuer, now).await?;
+    let endpoint = metadata(&document, identifier)?.introspection_endpoint;
+    endpoint.map(|url| check_url(issuer, "introspection_endpoint", &url)).transpose()
+}
+
+async fn fetch(http: &HttpClient, issuer: &Url, now: SystemTime) -> Result<Vec<u8>, FetchError> {
     let mut answer = http.get(&openid_configuration(issuer), None).await?;
     // An authorization server that is no OpenID provider has the other form alone.
     if answer.status == 404 {
@@ -33,11 +52,16 @@ pub(crate) async fn jwks_uri(
     if answer.status != 200 {
         return Err(FetchError::refused(&answer, now));
     }
-    read(&answer.body, issuer, identifier)
+    Ok(answer.body)
 }
 
 /// Where the keys are, if the document is this issuer's.
 pub(crate) fn read(document: &[u8], issuer: &Url, identifier: &str) -> Result<Url, FetchError> {
+    let jwks_uri = metadata(document, identifier)?.jwks_uri.ok_or(FetchError::NotMetadata)?;
+    check_url(issuer, "jwks_uri", &jwks_uri)
+}
+
+fn metadata(document: &[u8], identifier: &str) -> Result<Metadata, FetchError> {
     // serde would take an array of the two values as well.
     let is_object = document.trim_ascii_start().starts_with(b"{");
     let metadata: Option<Metadata> = serde_json::from_slice(document).ok();
@@ -50,19 +74,21 @@ pub(crate) fn read(document: &[u8], issuer: &Url, identifier: &str) -> Result<Ur
             found: metadata.issuer.chars().take(256).collect(),
         });
     }
-    if metadata.jwks_uri.len() > MAX_URL_BYTES {
-        return Err(FetchError::NotMetadata);
-    }
-    check_keys_url(issuer, &metadata.jwks_uri).map_err(|error| FetchError::KeysUrl(error.into()))
+    Ok(metadata)
 }
 
 /// A document that came over TLS cannot send us to plain http, not even on this host.
-fn check_keys_url(issuer: &Url, jwks_uri: &str) -> Result<Url, ConfigError> {
-    let url = secure_url("jwks_uri", jwks_uri)?;
-    if issuer.scheme() == "https" && url.scheme() != "https" {
-        return Err(ConfigError::UrlInsecure { setting: "jwks_uri", value: jwks_uri.into() });
+fn check_url(issuer: &Url, member: &'static str, value: &str) -> Result<Url, FetchError> {
+    if value.len() > MAX_URL_BYTES {
+        return Err(FetchError::NotMetadata);
     }
-    Ok(url)
+    let checked = secure_url(member, value).and_then(|url| {
+        if issuer.scheme() == "https" && url.scheme() != "https" {
+            return Err(ConfigError::UrlInsecure { setting: member, value: value.into() });
+        }
+        Ok(url)
+    });
+    checked.map_err(|error| FetchError::KeysUrl(error.into()))
 }
 
 /// OpenID Connect appends its suffix to the issuer's path.
@@ -140,7 +166,7 @@ mod tests {
             ("http://127.0.0.1/", "/keys", false),
         ] {
             let issuer = Url::parse(issuer).unwrap();
-            let found = check_keys_url(&issuer, jwks_uri);
+            let found = check_url(&issuer, "jwks_uri", jwks_uri);
             assert_eq!(found.is_ok(), accepted, "{issuer} {jwks_uri}: {found:?}");
         }
     }

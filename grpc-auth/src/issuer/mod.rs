@@ -19,6 +19,8 @@ pub(crate) use grants::{GrantsError, unite};
 pub(crate) use provider::{Provider, Seen, is_guid};
 
 use crate::jwks::Algorithm;
+#[cfg(feature = "introspection")]
+use crate::verify::Introspection;
 
 /// An authorization server whose tokens are accepted.
 ///
@@ -58,6 +60,8 @@ pub struct Issuer {
     pub(crate) required_claims: Vec<RequiredClaim>,
     pub(crate) grants: Vec<GrantSource>,
     pub(crate) allow_missing_key_id: bool,
+    #[cfg(feature = "introspection")]
+    pub(crate) introspection: Option<Introspection>,
 }
 
 /// How a token says that it is for this service.
@@ -82,6 +86,9 @@ pub(crate) enum Keys {
     Discovered,
     At(String),
     Given(String),
+    /// Tokens are introspected, all of them.
+    #[cfg(feature = "introspection")]
+    None,
 }
 
 /// A key set that was given may hold, by mistake, what is no public key.
@@ -92,6 +99,8 @@ impl fmt::Debug for Keys {
             Self::At(url) if url.contains('@') => f.write_str("At([redacted])"),
             Self::At(url) => f.debug_tuple("At").field(url).finish(),
             Self::Given(_) => f.write_str("Given([redacted])"),
+            #[cfg(feature = "introspection")]
+            Self::None => f.write_str("None"),
         }
     }
 }
@@ -116,6 +125,8 @@ impl Issuer {
             required_claims: Vec::new(),
             grants: vec![GrantSource::words("/scope")],
             allow_missing_key_id: false,
+            #[cfg(feature = "introspection")]
+            introspection: None,
         }
     }
 
@@ -201,6 +212,23 @@ impl Issuer {
     #[must_use]
     pub fn static_keys(issuer: impl Into<String>, jwks: impl Into<String>) -> Self {
         Self { keys: Keys::Given(jwks.into()), ..Self::oidc(issuer) }
+    }
+
+    /// An issuer that is asked about every token, JWTs included: its keys are not fetched.
+    #[cfg(feature = "introspection")]
+    #[must_use]
+    pub fn introspected(issuer: impl Into<String>, introspection: Introspection) -> Self {
+        Self { keys: Keys::None, ..Self::oidc(issuer).introspection(introspection) }
+    }
+
+    /// Asks this issuer about tokens that cannot be verified here (RFC 7662); see
+    /// [`Introspection`]. One issuer of a resource server can be asked: an opaque token does not
+    /// say whose it is.
+    #[cfg(feature = "introspection")]
+    #[must_use]
+    pub fn introspection(mut self, introspection: Introspection) -> Self {
+        self.introspection = Some(introspection);
+        self
     }
 
     fn of_provider(mut self, provider: Provider) -> Self {

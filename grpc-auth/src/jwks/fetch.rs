@@ -49,8 +49,8 @@ pub enum FetchError {
         /// The issuer in its answer.
         found: String,
     },
-    /// The discovery document names keys that cannot be fetched safely.
-    #[error("the discovery document's `jwks_uri` cannot be used")]
+    /// The discovery document names an address that cannot be asked safely.
+    #[error("an address in the discovery document cannot be used")]
     KeysUrl(#[source] Box<crate::error::ConfigError>),
     /// The answer is no usable key set.
     #[error("the key set cannot be used")]

@@ -17,7 +17,9 @@ use crate::jwks::{
     FetchError, KeyFetcher, KeySet, KeySetEvent, KeySetSettings, KeySource, Listener, Location,
     RefreshMode,
 };
-use crate::verify::{JwtVerifier, TokenCache, TrustedIssuer, VerifiedTokens};
+#[cfg(feature = "introspection")]
+use crate::verify::Introspector;
+use crate::verify::{JwtVerifier, TokenCache, TokenVerifier, TrustedIssuer, VerifiedTokens};
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
 
@@ -172,13 +174,18 @@ impl ResourceServerBuilder {
         let fetches: Vec<_> = fetches
             .into_iter()
             .map(|keys| match keys {
+                KeysOf::None => KeysOf::None,
                 KeysOf::Given(source) => KeysOf::Given(source),
                 KeysOf::Fetched(fetch) => KeysOf::Fetched(tokio::spawn(fetch)),
             })
             .collect();
+        #[cfg(feature = "introspection")]
+        let introspector = self.introspector()?;
+        let first_issuer = self.issuers.first().map(|issuer| issuer.identifier.clone());
         let (mut wanted, mut trusted) = (Vec::new(), Vec::new());
         for (issuer, keys) in self.issuers.into_iter().zip(fetches) {
             let source = match keys {
+                KeysOf::None => continue,
                 KeysOf::Given(source) => source,
                 KeysOf::Fetched(fetch) => {
                     let (source, outcome) =
@@ -189,20 +196,24 @@ impl ResourceServerBuilder {
             };
             trusted.push(TrustedIssuer::new(issuer, source, &mut wanted));
         }
-        let first_issuer = trusted.first().map(|issuer| issuer.keys.issuer().to_owned());
+
         let realm = self.realm.or_else(|| self.audiences.first().cloned()).or(first_issuer);
         let leeway = self.leeway.as_secs_f64();
         let verified = VerifiedTokens::new(self.token_cache);
         Ok(ResourceServer {
             inner: Arc::new(Inner {
-                verifier: JwtVerifier::new(
-                    trusted,
-                    self.audiences,
-                    wanted,
-                    leeway,
-                    self.clock,
-                    verified,
-                ),
+                verifier: TokenVerifier {
+                    jwt: JwtVerifier::new(
+                        trusted,
+                        self.audiences,
+                        wanted,
+                        leeway,
+                        self.clock,
+                        verified,
+                    ),
+                    #[cfg(feature = "introspection")]
+                    introspector,
+                },
                 settings: Arc::new(CallSettings {
                     challenge: Challenge::new(realm.unwrap_or_default(), self.disclose_scopes),
                     typed_claims: self.typed_claims,
@@ -236,6 +247,25 @@ impl ResourceServerBuilder {
         self.token_cache.check()
     }
 
+    /// Prepares asking the one issuer that is asked.
+    #[cfg(feature = "introspection")]
+    fn introspector(&self) -> Result<Option<Arc<Introspector>>, ConfigError> {
+        let mut asked =
+            self.issuers.iter().filter_map(|issuer| Some((issuer, issuer.introspection.clone()?)));
+        let Some((issuer, settings)) = asked.next() else { return Ok(None) };
+        if let Some((other, _)) = asked.next() {
+            return Err(ConfigError::IntrospectionAmbiguous {
+                first: issuer.identifier.clone(),
+                second: other.identifier.clone(),
+            });
+        }
+        settings.check()?;
+        let audiences = self.audiences.clone();
+        let leeway = self.leeway.as_secs_f64();
+        Introspector::new(issuer, settings, audiences, leeway, self.clock.clone())
+            .map(|introspector| Some(Arc::new(introspector)))
+    }
+
     /// Checks an issuer's settings and prepares getting its keys.
     fn keys_of(
         &self,
@@ -254,6 +284,8 @@ impl ResourceServerBuilder {
             return Err(ConfigError::IssuerNotPlain { value: issuer.identifier.clone() });
         }
         let location = match &issuer.keys {
+            #[cfg(feature = "introspection")]
+            Keys::None => return Ok(KeysOf::None),
             Keys::Given(jwks) => {
                 let identifier = &issuer.identifier;
                 let (set, skipped) = KeySet::parse(jwks.as_bytes())
@@ -283,6 +315,9 @@ impl ResourceServerBuilder {
 type FirstFetch = (KeySource, Result<(), FetchError>);
 
 enum KeysOf<F> {
+    /// Its tokens are introspected.
+    #[cfg_attr(not(feature = "introspection"), expect(dead_code, reason = "needs the feature"))]
+    None,
     Given(KeySource),
     Fetched(F),
 }

@@ -20,7 +20,7 @@ use crate::issuer::{Auth0Config, Issuer};
 use crate::jwks::KeySetHealth;
 use crate::policy::{PolicyIndex, ServicePolicy};
 use crate::principal::Principal;
-use crate::verify::{JwtVerifier, Refused, Verifier};
+use crate::verify::{Refused, TokenVerifier, Verifier};
 
 pub use builder::{ResourceServerBuilder, Start};
 pub use future::ResponseFuture;
@@ -68,7 +68,7 @@ pub struct ResourceServer {
 
 #[derive(Debug)]
 struct Inner {
-    verifier: JwtVerifier,
+    verifier: TokenVerifier,
     settings: Arc<call::CallSettings>,
 }
 
@@ -143,6 +143,7 @@ impl ResourceServer {
     pub fn key_sets(&self) -> impl Iterator<Item = (&str, KeySetHealth)> {
         self.inner
             .verifier
+            .jwt
             .issuers()
             .iter()
             .map(|issuer| (issuer.keys.issuer(), issuer.keys.health()))

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State as Shared;
@@ -23,7 +22,8 @@ use url::form_urlencoded;
 
 use super::server::{AuthorizationServer, Client, State, locked};
 use super::token::{TokenBuilder, seconds};
-use crate::jwks::Algorithm;
+use crate::jwks::{Algorithm, KeySet};
+use crate::verify::Compact;
 
 type Parameters = HashMap<String, String>;
 
@@ -44,7 +44,8 @@ pub(super) fn json(status: StatusCode, body: &Value) -> Response {
 /// RFC 8414 §2.
 async fn metadata(Shared(state): Shared<Arc<State>>) -> Response {
     let url = &state.url;
-    let client_authentication = json!(["client_secret_basic", "client_secret_post"]);
+    let client_authentication =
+        json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]);
     json(
         StatusCode::OK,
         &json!({
@@ -120,20 +121,19 @@ fn grant(state: &State, headers: &HeaderMap, body: &[u8]) -> Result<Value, OAuth
         let ring = locked(&state.keys);
         let keys: Vec<_> = ring.signing_key(Algorithm::Rs256).into_iter().collect();
         let key = keys.first().cloned().ok_or_else(OAuthError::server)?;
-        TokenBuilder::new(keys, key, now, &state.url, audience)
+        let opaque_tokens = Arc::clone(&state.opaque_tokens);
+        TokenBuilder::new(keys, key, now, &state.url, audience, opaque_tokens)
     };
     let access_token = if audience.is_empty() {
-        opaque(
-            state,
-            json!({
-                "iss": state.url,
-                "sub": id,
-                "client_id": id,
-                "scope": scopes.join(" "),
-                "iat": seconds(now),
-                "exp": seconds(now + AuthorizationServer::TOKEN_LIFETIME),
-            }),
-        )?
+        let token = state.opaque_tokens.add(json!({
+            "iss": state.url,
+            "sub": id,
+            "client_id": id,
+            "scope": scopes.join(" "),
+            "iat": seconds(now),
+            "exp": seconds(now + AuthorizationServer::TOKEN_LIFETIME),
+        }));
+        token.map_err(|_| OAuthError::server())?
     } else {
         builder
             .subject(&id)
@@ -150,14 +150,6 @@ fn grant(state: &State, headers: &HeaderMap, body: &[u8]) -> Result<Value, OAuth
     }))
 }
 
-fn opaque(state: &State, claims: Value) -> Result<String, OAuthError> {
-    let mut bytes = [0; 32];
-    rand::fill(&mut bytes).map_err(|_| OAuthError::server())?;
-    let token = URL_SAFE_NO_PAD.encode(bytes);
-    locked(&state.opaque_tokens).insert(token.clone(), claims);
-    Ok(token)
-}
-
 /// RFC 7662 §2.
 async fn introspect(
     Shared(state): Shared<Arc<State>>,
@@ -169,24 +161,31 @@ async fn introspect(
         let token = parameters.get("token").map(String::as_str).unwrap_or_default();
         Ok(active(&state, token).unwrap_or_else(|| json!({ "active": false })))
     });
+    let other = locked(&state.other_introspection).clone();
     match answer {
+        Ok(_) if other.is_some() => {
+            ([(CONTENT_TYPE, "application/json")], other.unwrap_or_default()).into_response()
+        }
         Ok(answer) => json(StatusCode::OK, &answer),
         Err(error) => error.into_response(),
     }
 }
 
 fn active(state: &State, token: &str) -> Option<Value> {
-    let opaque = locked(&state.opaque_tokens).get(token).cloned();
-    let mut claims = match opaque {
+    if state.opaque_tokens.is_revoked(token) {
+        return None;
+    }
+    let mut claims = match state.opaque_tokens.claims(token) {
         Some(claims) => claims,
         None => own_jwt(state, token)?,
     };
-    if claims.get("exp")?.as_f64()? <= seconds(state.clock.now()) as f64 {
+    let exp = claims.get("exp").and_then(Value::as_f64);
+    if exp.is_some_and(|exp| exp <= seconds(state.clock.now()) as f64) {
         return None;
     }
     let members: &mut Map<_, _> = claims.as_object_mut()?;
     members.insert("active".into(), true.into());
-    members.insert("token_type".into(), "Bearer".into());
+    members.entry("token_type").or_insert_with(|| "Bearer".into());
     Some(claims)
 }
 
@@ -224,12 +223,50 @@ fn parameters(headers: &HeaderMap, body: &[u8]) -> Result<Parameters, OAuthError
     Ok(parameters)
 }
 
-/// `client_secret_basic` or `client_secret_post` (RFC 6749 §2.3.1).
+/// RFC 7523 §3: signed by the client about itself, for this server, and not for long.
+fn authenticate_by_assertion(
+    state: &State,
+    parameters: &Parameters,
+) -> Result<(String, Client), OAuthError> {
+    let verified = || {
+        let parameter = |name: &str| parameters.get(name).map(String::as_str);
+        if parameter("client_assertion_type")? != ASSERTION_TYPE {
+            return None;
+        }
+        let compact = Compact::parse(parameter("client_assertion")?.as_bytes()).ok()?;
+        let header: Value = serde_json::from_slice(&compact.header).ok()?;
+        let claims: Value = serde_json::from_slice(&compact.claims).ok()?;
+        let id = claims.get("sub")?.as_str()?;
+        let client = locked(&state.clients).get(id).cloned()?;
+        let (keys, _) = KeySet::parse(client.jwks.as_deref()?.as_bytes()).ok()?;
+        let algorithm = Algorithm::from_name(header.get("alg")?.as_str()?)?;
+        let is_genuine = keys
+            .without_kid(algorithm)
+            .any(|key| key.verifies(algorithm, compact.signed, &compact.signature));
+        let audience = claims.get("aud")?.as_str()?;
+        let is_for_us =
+            audience == state.url || audience.strip_prefix(&state.url)? == "oauth/token";
+        let is_fresh = claims.get("exp")?.as_f64()? > seconds(state.clock.now()) as f64;
+        let is_own = claims.get("iss")?.as_str()? == id
+            && parameter("client_id").is_none_or(|named| named == id)
+            && claims.get("jti")?.is_string();
+        (is_genuine && is_for_us && is_fresh && is_own).then(|| (id.to_owned(), client))
+    };
+    verified().ok_or_else(OAuthError::client)
+}
+
+/// RFC 7523 §2.2.
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// `client_secret_basic` or `client_secret_post` (RFC 6749 §2.3.1), or `private_key_jwt`.
 fn authenticate(
     state: &State,
     headers: &HeaderMap,
     parameters: &Parameters,
 ) -> Result<(String, Client), OAuthError> {
+    if parameters.contains_key("client_assertion") {
+        return authenticate_by_assertion(state, parameters);
+    }
     let (id, secret) = match headers.get(AUTHORIZATION) {
         Some(value) => value
             .to_str()
@@ -248,6 +285,9 @@ fn authenticate(
         }
     };
     let client = locked(&state.clients).get(&id).cloned().ok_or_else(OAuthError::client)?;
+    if client.jwks.is_some() {
+        return Err(OAuthError::client());
+    }
     verify_slices_are_equal(client.secret.as_bytes(), secret.as_bytes())
         .map_err(|_| OAuthError::client())?;
     Ok((id, client))

@@ -30,6 +30,7 @@ mod fault;
 pub mod fuzz;
 mod keys;
 mod misbehave;
+mod opaque;
 mod server;
 mod token;
 

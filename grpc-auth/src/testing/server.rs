@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -15,6 +14,7 @@ use super::clock::ManualClock;
 use super::connection;
 use super::fault::{Endpoint, Fault, Switchboard};
 use super::keys::KeyRing;
+use super::opaque::OpaqueTokens;
 use super::token::TokenBuilder;
 use crate::jwks::Algorithm;
 use crate::server::{ResourceServer, ResourceServerBuilder, Start};
@@ -40,8 +40,9 @@ pub(super) struct State {
     pub(super) clock: ManualClock,
     pub(super) keys: Mutex<KeyRing>,
     pub(super) clients: Mutex<HashMap<String, Client>>,
-    /// Claims by token, of tokens that are no JWT.
-    pub(super) opaque_tokens: Mutex<HashMap<String, Value>>,
+    pub(super) opaque_tokens: Arc<OpaqueTokens>,
+    /// What introspection says instead of the truth.
+    pub(super) other_introspection: Mutex<Option<String>>,
     pub(super) switches: Switchboard,
     /// What is published instead of the true key set.
     pub(super) other_jwks: Mutex<Option<String>>,
@@ -61,7 +62,9 @@ impl State {
 /// A registered client and what it may be granted.
 #[derive(Clone)]
 pub(super) struct Client {
+    /// Empty if it authenticates by other means.
     pub(super) secret: String,
+    pub(super) jwks: Option<String>,
     pub(super) scopes: Vec<String>,
 }
 
@@ -97,7 +100,8 @@ impl AuthorizationServer {
             clock,
             keys: Mutex::new(KeyRing::generate().map_err(io::Error::other)?),
             clients: Mutex::default(),
-            opaque_tokens: Mutex::default(),
+            opaque_tokens: Arc::default(),
+            other_introspection: Mutex::default(),
             switches: Switchboard::default(),
             other_jwks: Mutex::default(),
             key_set_headers: Mutex::default(),
@@ -148,7 +152,8 @@ impl AuthorizationServer {
             .filter_map(|algorithm| ring.signing_key(algorithm))
             .collect();
         let key = keys.first().cloned().expect("a key ring has an ES256 key");
-        TokenBuilder::new(keys, key, self.clock().now(), self.url(), Self::AUDIENCE)
+        let opaque_tokens = Arc::clone(&self.state.opaque_tokens);
+        TokenBuilder::new(keys, key, self.clock().now(), self.url(), Self::AUDIENCE, opaque_tokens)
     }
 
     /// Registers a client that may be granted these scopes.
@@ -159,8 +164,31 @@ impl AuthorizationServer {
         scopes: impl IntoIterator<Item = S>,
     ) {
         let scopes = scopes.into_iter().map(Into::into).collect();
-        let client = Client { secret: secret.into(), scopes };
+        let client = Client { secret: secret.into(), jwks: None, scopes };
         locked(&self.state.clients).insert(id.into(), client);
+    }
+
+    /// Registers a client that authenticates by assertions (`private_key_jwt`, RFC 7523), signed
+    /// with a key of this key set.
+    pub fn add_client_with_keys<S: Into<String>>(
+        &self,
+        id: impl Into<String>,
+        jwks: impl Into<String>,
+        scopes: impl IntoIterator<Item = S>,
+    ) {
+        let scopes = scopes.into_iter().map(Into::into).collect();
+        let client = Client { secret: String::new(), jwks: Some(jwks.into()), scopes };
+        locked(&self.state.clients).insert(id.into(), client);
+    }
+
+    /// Makes a token inactive, whatever it says; introspection alone knows.
+    pub fn revoke(&self, token: &str) {
+        self.state.opaque_tokens.revoke(token);
+    }
+
+    /// Answers every introspection with this document; with none, with the truth again.
+    pub fn set_introspection_response(&self, json: Option<String>) {
+        *locked(&self.state.other_introspection) = json;
     }
 
     /// The JSON of the key set as it is published now.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::keys::SigningKey;
+use super::opaque::OpaqueTokens;
 use crate::jwks::Algorithm;
 
 /// A token to be signed; made by
@@ -26,6 +27,7 @@ pub struct TokenBuilder {
     header: Map<String, Value>,
     claims: Map<String, Value>,
     names_key: bool,
+    opaque_tokens: Arc<OpaqueTokens>,
 }
 
 impl TokenBuilder {
@@ -35,6 +37,7 @@ impl TokenBuilder {
         now: SystemTime,
         issuer: &str,
         audience: &str,
+        opaque_tokens: Arc<OpaqueTokens>,
     ) -> Self {
         let builder = Self {
             key,
@@ -43,6 +46,7 @@ impl TokenBuilder {
             header: Map::new(),
             claims: Map::new(),
             names_key: true,
+            opaque_tokens,
         };
         builder
             .header("typ", "at+jwt")
@@ -131,6 +135,18 @@ impl TokenBuilder {
     pub fn sign(self) -> String {
         let key = Arc::clone(&self.key);
         self.sign_with(&key)
+    }
+
+    /// Makes the claims those of a token that is no JWT: it says nothing to anyone but the server's
+    /// introspection endpoint. The header does not matter.
+    ///
+    /// # Panics
+    /// When the operating system has no random numbers.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "only a broken machine has none")]
+    pub fn opaque(self) -> String {
+        let token = self.opaque_tokens.add(Value::Object(self.claims));
+        token.expect("there are random numbers")
     }
 
     /// Signs the token with a key of nobody's under the id of the server's: a forgery.

@@ -87,9 +87,9 @@ impl<'t> Members<'t> for TokenClaims<'t, '_> {
 }
 
 impl<'t, 'n> TokenClaims<'t, 'n> {
-    /// Reads claims and keeps those with the wanted names.
-    pub(super) fn parse(json: &'t [u8], wanted: &'n [String]) -> Result<Self, Rejection> {
-        let mut claims = Self {
+    /// Nothing yet; those with the wanted names will be kept.
+    pub(super) fn new(wanted: &'n [String]) -> Self {
+        Self {
             iss: None,
             sub: None,
             aud: Vec::new(),
@@ -102,7 +102,12 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
             cid_or_appid: None,
             wanted,
             kept: Vec::new(),
-        };
+        }
+    }
+
+    /// Reads claims and keeps those with the wanted names.
+    pub(super) fn parse(json: &'t [u8], wanted: &'n [String]) -> Result<Self, Rejection> {
+        let mut claims = Self::new(wanted);
         read_object(json, &mut claims)
             .map_err(|problem| Rejection::Json { part: "payload", problem })?;
         Ok(claims)
@@ -123,6 +128,19 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
         known.or(self.cid_or_appid.as_deref())
     }
 
+    /// Makes words of a claim that was kept as a list of them.
+    #[cfg(feature = "introspection")]
+    pub(super) fn join_words(&mut self, name: &str) {
+        let place = self.wanted.iter().position(|wanted| wanted == name);
+        let kept = self.kept.iter_mut().find(|(found, _)| Some(*found) == place);
+        if let Some((_, node)) = kept
+            && let Node::List(items) = node
+            && let Some(words) = items.iter().map(Node::as_text).collect::<Option<Vec<_>>>()
+        {
+            *node = Node::Text(words.join(" ").into());
+        }
+    }
+
     /// Everything but the issuer. `Expired` comes last, so that it is the answer for a token
     /// that is good otherwise.
     pub(super) fn check(
@@ -131,6 +149,19 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
         audiences: &[String],
         now: f64,
         leeway: f64,
+    ) -> Result<(), Rejection> {
+        self.check_purpose(intended_for, audiences)?;
+        match self.check_times(now, leeway) {
+            Ok(()) if self.exp.is_none() => Err(Rejection::ExpiryMissing),
+            outcome => outcome,
+        }
+    }
+
+    /// Whether it is for us, and for whoever brings it.
+    pub(super) fn check_purpose(
+        &self,
+        intended_for: &IntendedFor,
+        audiences: &[String],
     ) -> Result<(), Rejection> {
         let is_ours = |texts: &[Cow<'_, str>], ours: &[String]| {
             texts.iter().any(|text| ours.iter().any(|ours| ours == text))
@@ -147,6 +178,11 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
         if self.bound {
             return Err(Rejection::SenderConstrained);
         }
+        Ok(())
+    }
+
+    /// The times that it names.
+    pub(super) fn check_times(&self, now: f64, leeway: f64) -> Result<(), Rejection> {
         if self.nbf.is_some_and(|nbf| nbf > now + leeway) {
             return Err(Rejection::NotYetValid);
         }
@@ -154,9 +190,8 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
             return Err(Rejection::IssuedInFuture);
         }
         match self.exp {
-            None => Err(Rejection::ExpiryMissing),
             Some(exp) if exp <= now - leeway => Err(Rejection::Expired),
-            Some(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 }

@@ -69,6 +69,18 @@ impl JwtVerifier {
     }
 }
 
+#[cfg(feature = "introspection")]
+impl JwtVerifier {
+    /// Whether this looks like a JWT of a configured issuer, and is verified here for better or
+    /// worse.
+    pub(crate) fn is_own(&self, token: &[u8]) -> bool {
+        let Ok(compact) = Compact::parse(token) else { return false };
+        let Ok(claims) = TokenClaims::parse(&compact.claims, &self.0.wanted) else { return false };
+        let iss = claims.iss.as_deref().unwrap_or_default();
+        self.0.issuers.iter().any(|issuer| issuer.issued(iss, &claims))
+    }
+}
+
 impl Verifier for JwtVerifier {
     fn recall(&self, token: &[u8]) -> Option<Caller> {
         self.0.verified.find(token, self.0.clock.moment(), &self.0.issuers).map(remembered)

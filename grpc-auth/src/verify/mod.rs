@@ -4,8 +4,11 @@ mod cache;
 mod claims;
 mod compact;
 mod header;
+#[cfg(feature = "introspection")]
+mod introspection;
 mod jwt;
 mod rejection;
+mod router;
 mod table;
 mod trusted;
 
@@ -16,8 +19,15 @@ pub use cache::TokenCache;
 pub use rejection::Refused;
 
 pub(crate) use cache::VerifiedTokens;
+#[cfg(feature = "testing")]
+pub(crate) use compact::Compact;
+#[cfg(feature = "introspection")]
+pub(crate) use introspection::Introspector;
+#[cfg(feature = "introspection")]
+pub use introspection::{Introspection, IntrospectionCache};
 pub(crate) use jwt::JwtVerifier;
 pub(crate) use rejection::{Refusal, escape};
+pub(crate) use router::TokenVerifier;
 pub(crate) use trusted::TrustedIssuer;
 
 #[cfg(feature = "testing")]

@@ -116,6 +116,30 @@ pub(crate) enum Rejection {
     Signature,
     #[error("the issuer does not answer, and no key that is known fits")]
     KeysUnavailable,
+    #[error("the authorization server says that the token is not active")]
+    #[cfg(feature = "introspection")]
+    Inactive,
+    #[error("the introspection endpoint's `active` is not the boolean `true` or `false`")]
+    #[cfg(feature = "introspection")]
+    ActiveNotBoolean,
+    #[error("the introspection endpoint's `token_type` says that it is no access token")]
+    #[cfg(feature = "introspection")]
+    IntrospectedTokenType,
+    #[error(
+        "the introspection endpoint says no `aud`; if it never does, configure \
+         `Introspection::allow_missing_audience`"
+    )]
+    #[cfg(feature = "introspection")]
+    AudienceUnsaid,
+    #[error("the introspection endpoint does not answer, and nothing is known of the token")]
+    #[cfg(feature = "introspection")]
+    IntrospectionUnavailable,
+    #[error(
+        "more tokens than `Introspection::max_in_flight` are being asked about, and nothing is \
+         known of this one"
+    )]
+    #[cfg(feature = "introspection")]
+    IntrospectionBusy,
 }
 
 impl Rejection {
@@ -125,6 +149,13 @@ impl Rejection {
         match self {
             Self::Expired => Denied::TokenExpired,
             Self::KeysUnavailable => Denied::BackendUnavailable,
+            #[cfg(feature = "introspection")]
+            Self::IntrospectionUnavailable | Self::IntrospectionBusy => Denied::BackendUnavailable,
+            #[cfg(feature = "introspection")]
+            Self::Inactive
+            | Self::ActiveNotBoolean
+            | Self::IntrospectedTokenType
+            | Self::AudienceUnsaid => Denied::TokenInvalid,
             Self::Parts(_)
             | Self::Base64(_)
             | Self::Json { .. }

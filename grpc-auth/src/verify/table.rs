@@ -21,7 +21,6 @@ pub(super) trait Entry {
 }
 
 /// The table. Hashes are keyed by chance, so that nobody can choose what meets in one set.
-#[derive(Debug)]
 pub(super) struct Table<E> {
     sets: Box<[Set<E>]>,
     limit: usize,
@@ -192,10 +191,12 @@ impl<E> Default for Set<E> {
 }
 
 /// Without the entries: they are people's.
-impl<E> fmt::Debug for Set<E> {
+impl<E> fmt::Debug for Table<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let taken = self.tags.iter().filter(|tag| tag.load(Relaxed) != 0).count();
-        f.debug_struct("Set").field("taken", &taken).finish_non_exhaustive()
+        f.debug_struct("Table")
+            .field("sets", &self.sets.len())
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
     }
 }
 

@@ -8,7 +8,7 @@ use super::compact::Compact;
 use super::header::Header;
 use super::rejection::Rejection;
 use crate::clock::Moment;
-use crate::issuer::{Issuer, Provider, TENANT_PLACE, is_guid, unite};
+use crate::issuer::{Issuer, Provider, RequiredClaim, TENANT_PLACE, is_guid, unite};
 use crate::json::Node;
 #[cfg(feature = "testing")]
 use crate::jwks::KeySet;
@@ -90,14 +90,24 @@ impl TrustedIssuer {
             return Err(Rejection::TokenType);
         }
         self.check_key_choice(header)?;
-        for required in &settings.required_claims {
+        self.check_required(claims, |_| true)?;
+        claims.check(&settings.intended_for, audiences, now, leeway)
+    }
+
+    /// Whether the claims that mark an access token are there, those that `counts`.
+    pub(super) fn check_required(
+        &self,
+        claims: &TokenClaims<'_, '_>,
+        counts: impl Fn(&RequiredClaim) -> bool,
+    ) -> Result<(), Rejection> {
+        for required in self.settings.required_claims.iter().filter(|required| counts(required)) {
             let found = claims.named(required.name).and_then(Node::as_text);
             let fits = found.is_some_and(|found| required.value.is_none_or(|value| value == found));
             if !fits {
                 return Err(Rejection::RequiredClaim(*required));
             }
         }
-        claims.check(&settings.intended_for, audiences, now, leeway)
+        Ok(())
     }
 
     /// Whether the issuer's tokens choose their keys so.
@@ -188,7 +198,7 @@ impl TrustedIssuer {
             subject: claims.sub.as_deref().map(Into::into),
             client_id: claims.client().map(Into::into),
             grants: unite(&self.settings.grants, find).map_err(Rejection::Grants)?,
-            expires_at: claims.exp.unwrap_or_default(),
+            expires_at: claims.exp.unwrap_or(f64::INFINITY),
         })
     }
 }

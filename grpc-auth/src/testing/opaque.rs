@@ -1,0 +1,50 @@
+//! Tokens that are no JWT, and tokens that were revoked.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Mutex;
+
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::rand;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+use super::server::locked;
+
+/// What the server alone knows of tokens.
+#[derive(Default)]
+pub(super) struct OpaqueTokens {
+    claims: Mutex<HashMap<String, Value>>,
+    revoked: Mutex<HashSet<String>>,
+}
+
+impl OpaqueTokens {
+    /// Makes a token of these claims.
+    pub(super) fn add(&self, claims: Value) -> Result<String, Unspecified> {
+        let mut bytes = [0; 32];
+        rand::fill(&mut bytes)?;
+        let token = URL_SAFE_NO_PAD.encode(bytes);
+        locked(&self.claims).insert(token.clone(), claims);
+        Ok(token)
+    }
+
+    pub(super) fn claims(&self, token: &str) -> Option<Value> {
+        locked(&self.claims).get(token).cloned()
+    }
+
+    pub(super) fn revoke(&self, token: &str) {
+        locked(&self.revoked).insert(token.into());
+    }
+
+    pub(super) fn is_revoked(&self, token: &str) -> bool {
+        locked(&self.revoked).contains(token)
+    }
+}
+
+/// Without the tokens.
+impl fmt::Debug for OpaqueTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpaqueTokens").finish_non_exhaustive()
+    }
+}

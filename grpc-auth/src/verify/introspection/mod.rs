@@ -1,0 +1,10 @@
+//! Asking the authorization server about a token (RFC 7662).
+
+mod circuit;
+mod introspector;
+mod question;
+mod response;
+mod settings;
+
+pub(crate) use introspector::Introspector;
+pub use settings::{Introspection, IntrospectionCache};

@@ -1,0 +1,131 @@
+//! One question to an introspection endpoint, over HTTP.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::Mutex;
+use url::Url;
+
+use super::settings::Introspection;
+use crate::bearer::BearerToken;
+use crate::client_auth::{CannotSign, ClientAuthentication};
+use crate::clock::Clock;
+use crate::error::ConfigError;
+use crate::http_client::{HttpClient, secure_url};
+use crate::issuer::{Issuer, discovery};
+use crate::jwks::FetchError;
+
+/// For how long the endpoint's address is believed, if the metadata named it.
+const REDISCOVER: Duration = Duration::from_secs(24 * 3600);
+
+/// How an issuer is asked.
+#[derive(Debug)]
+pub(super) struct Question {
+    /// Its identifier.
+    issuer: Box<str>,
+    http: HttpClient,
+    endpoint: Endpoint,
+    client: ClientAuthentication,
+    clock: Clock,
+}
+
+#[derive(Debug)]
+enum Endpoint {
+    At(Url),
+    /// Named by the metadata of the issuer at this address.
+    Discovered {
+        issuer: Url,
+        last: Mutex<Option<(Url, SystemTime)>>,
+    },
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(
+        "the introspection endpoint does not accept this client (HTTP status {0}): check its id, its \
+         secret and the method in `ClientAuthentication`"
+    )]
+    ClientRefused(u16),
+    #[error("the answer is not the JSON object of RFC 7662 §2.2")]
+    NoAnswer,
+    #[error(
+        "the issuer's metadata names no `introspection_endpoint`: write it, \
+         `Introspection::endpoint(\"https://..\")`"
+    )]
+    NoEndpoint,
+    #[error(transparent)]
+    Credentials(#[from] CannotSign),
+}
+
+impl Question {
+    pub(super) fn new(
+        issuer: &Issuer,
+        settings: &Introspection,
+        clock: Clock,
+    ) -> Result<Self, ConfigError> {
+        let at = settings.endpoint.as_deref();
+        let at = at.map(|url| secure_url("introspection endpoint", url)).transpose()?;
+        let address = secure_url("issuer", &issuer.identifier)?;
+        let http = HttpClient::for_url(at.as_ref().unwrap_or(&address), settings.connect_timeout)?;
+        let endpoint = match at {
+            Some(url) => Endpoint::At(url),
+            None => Endpoint::Discovered { issuer: address, last: Mutex::default() },
+        };
+        let (issuer, client) = (issuer.identifier.as_str().into(), settings.client.clone());
+        Ok(Self { issuer, http, endpoint, client, clock })
+    }
+
+    /// RFC 7662 §2.1.
+    pub(super) async fn ask(&self, token: &BearerToken) -> Result<Vec<u8>, Failure> {
+        let url = self.endpoint().await?;
+        let credentials = self.client.credentials(&self.issuer, self.clock.moment())?;
+        let form = credentials
+            .form(&[("token", token.expose_secret()), ("token_type_hint", "access_token")]);
+        let answer = self.http.post_form(&url, credentials.authorization, form).await?;
+        match answer.status {
+            200 => Ok(answer.body),
+            status @ (401 | 403) => Err(Failure::ClientRefused(status)),
+            _ => Err(FetchError::refused(&answer, self.clock.now()).into()),
+        }
+    }
+
+    async fn endpoint(&self) -> Result<Url, Failure> {
+        let (issuer, last) = match &self.endpoint {
+            Endpoint::At(url) => return Ok(url.clone()),
+            Endpoint::Discovered { issuer, last } => (issuer, last),
+        };
+        let now = self.clock.now();
+        let held = last.lock().await.clone();
+        if let Some((url, since)) = &held
+            && now.duration_since(*since).is_ok_and(|passed| passed < REDISCOVER)
+        {
+            return Ok(url.clone());
+        }
+        match discovery::introspection_endpoint(&self.http, issuer, &self.issuer, now).await {
+            Ok(Some(url)) => {
+                *last.lock().await = Some((url.clone(), now));
+                Ok(url)
+            }
+            Ok(None) => Err(Failure::NoEndpoint),
+            // The old address is better than none.
+            Err(error) => held.map(|(url, _)| url).ok_or(error.into()),
+        }
+    }
+}
+
+impl Failure {
+    /// A long outage is said ever more rarely; at debug, every time.
+    pub(super) fn log(&self, issuer: &str, consecutive: u32) {
+        use std::error::Error as _;
+
+        const TEXT: &str = "a token could not be introspected";
+        let cause = self.source().map(ToString::to_string);
+        if consecutive.is_power_of_two() {
+            tracing::warn!(target: "grpc_auth", issuer, consecutive, error = %self, cause, "{TEXT}");
+        } else {
+            tracing::debug!(target: "grpc_auth", issuer, consecutive, error = %self, cause, "{TEXT}");
+        }
+    }
+}

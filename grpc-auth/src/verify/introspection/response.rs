@@ -1,0 +1,207 @@
+//! What an introspection endpoint says of a token (RFC 7662 §2.2), and whether to believe it.
+
+use std::borrow::Cow;
+
+use serde::de::MapAccess;
+use serde_json::Value;
+
+use super::super::claims::TokenClaims;
+use super::super::rejection::Rejection;
+use super::super::trusted::TrustedIssuer;
+use crate::json::{Keep, Members, Node, read_object};
+use crate::principal::Facts;
+
+/// What an answer is checked by.
+pub(super) struct Expectation<'a> {
+    pub(super) issuer: &'a TrustedIssuer,
+    pub(super) audiences: &'a [String],
+    /// The names of the claims that the issuer's grants are read from.
+    pub(super) wanted: &'a [String],
+    pub(super) allow_missing_audience: bool,
+    /// Seconds since 1970.
+    pub(super) now: f64,
+    pub(super) leeway: f64,
+}
+
+/// The answer is none: not the token's fault.
+#[derive(Debug, PartialEq)]
+pub(super) struct NoAnswer;
+
+/// A token that is active and for us.
+pub(super) struct Active {
+    pub(super) facts: Facts,
+    /// Seconds since 1970.
+    pub(super) exp: Option<f64>,
+}
+
+struct Answer<'t, 'n> {
+    active: Option<bool>,
+    token_type: Option<Cow<'t, str>>,
+    claims: TokenClaims<'t, 'n>,
+}
+
+impl<'t> Members<'t> for Answer<'t, '_> {
+    fn take<A: MapAccess<'t>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            // Servers are known that say "true", or 1.
+            "active" => self.active = map.next_value::<Value>()?.as_bool(),
+            "token_type" => {
+                self.token_type = match map.next_value_seed(Keep)? {
+                    Node::Text(text) => Some(text),
+                    Node::List(_) | Node::Object(_) | Node::Other => Some("".into()),
+                }
+            }
+            _ => return self.claims.take(name, map),
+        }
+        Ok(true)
+    }
+}
+
+impl Expectation<'_> {
+    /// Reads an answer.
+    pub(super) fn read(&self, json: &[u8]) -> Result<Result<Active, Rejection>, NoAnswer> {
+        let mut answer =
+            Answer { active: None, token_type: None, claims: TokenClaims::new(self.wanted) };
+        match read_object(json, &mut answer) {
+            Ok(()) => {}
+            // What is no JSON object was not said by an introspection endpoint; an object that can
+            // be read in two ways was, and is no reason to let anyone in.
+            Err(_) if serde_json::from_slice::<serde_json::Map<_, Value>>(json).is_err() => {
+                return Err(NoAnswer);
+            }
+            Err(problem) => return Ok(Err(Rejection::Json { part: "introspection", problem })),
+        }
+        Ok(self.check(answer, json))
+    }
+
+    fn check(&self, answer: Answer<'_, '_>, json: &[u8]) -> Result<Active, Rejection> {
+        let Answer { active, token_type, mut claims } = answer;
+        match active {
+            Some(true) => {}
+            Some(false) => return Err(Rejection::Inactive),
+            None => return Err(Rejection::ActiveNotBoolean),
+        }
+        let is_access_token =
+            |typ: &str| ["Bearer", "DPoP"].iter().any(|known| known.eq_ignore_ascii_case(typ));
+        if token_type.is_some_and(|typ| !is_access_token(&typ)) {
+            return Err(Rejection::IntrospectedTokenType);
+        }
+        let settings = &self.issuer.settings;
+        if claims.iss.as_deref().is_some_and(|iss| iss != settings.identifier) {
+            return Err(Rejection::Issuer);
+        }
+        // Claims that tell an access token by being there stand in tokens, not in answers.
+        self.issuer.check_required(&claims, |required| required.value.is_some())?;
+        match claims.check_purpose(&settings.intended_for, self.audiences) {
+            Err(Rejection::Audience) if claims.aud.is_empty() => {
+                if !self.allow_missing_audience {
+                    return Err(Rejection::AudienceUnsaid);
+                }
+            }
+            outcome => outcome?,
+        }
+        claims.check_times(self.now, self.leeway)?;
+        claims.join_words("scope");
+        let exp = claims.exp;
+        let facts = self.issuer.facts(&claims)?;
+        drop(claims);
+        Ok(Active { facts: self.issuer.with_claims(facts, json.to_vec()), exp })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::issuer::Issuer;
+    use crate::jwks::{KeySet, KeySource};
+    use crate::principal::Principal;
+
+    fn read(
+        allow_missing_audience: bool,
+        json: &str,
+    ) -> Result<Result<Active, Rejection>, NoAnswer> {
+        let mut wanted = Vec::new();
+        let settings = Issuer::oidc("https://as.example/");
+        let keys = KeySource::given("https://as.example/", KeySet::none());
+        let issuer = TrustedIssuer::new(settings, keys, &mut wanted);
+        let audiences = ["api".to_owned()];
+        let expectation = Expectation {
+            issuer: &issuer,
+            audiences: &audiences,
+            wanted: &wanted,
+            allow_missing_audience,
+            now: 1000.0,
+            leeway: 30.0,
+        };
+        expectation.read(json.as_bytes())
+    }
+
+    fn scopes(json: &str) -> Vec<String> {
+        let active = read(false, json).unwrap().unwrap();
+        Principal::new(active.facts).scopes().map(Into::into).collect()
+    }
+
+    #[test]
+    fn an_active_token_for_us_is_believed() {
+        let minimal = read(false, r#"{"active":true,"aud":"api"}"#).unwrap().unwrap();
+        assert_eq!(minimal.exp, None);
+        let full = r#"{"active":true,"aud":["x","api"],"iss":"https://as.example/","sub":"alice",
+            "client_id":"app","token_type":"bearer","exp":1001,"nbf":1030,"iat":990,"scope":"b a"}"#;
+        let full = read(false, full).unwrap().unwrap();
+        assert_eq!(full.exp, Some(1001.0));
+        let principal = Principal::new(full.facts);
+        assert_eq!((principal.subject(), principal.client_id()), (Some("alice"), Some("app")));
+        assert_eq!(principal.scopes().collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn scopes_are_words_or_an_array() {
+        assert_eq!(scopes(r#"{"active":true,"aud":"api","scope":"a b"}"#), ["a", "b"]);
+        assert_eq!(scopes(r#"{"active":true,"aud":"api","scope":["b","a"]}"#), ["a", "b"]);
+        assert_eq!(scopes(r#"{"active":true,"aud":"api"}"#), [""; 0]);
+        let form = read(false, r#"{"active":true,"aud":"api","scope":[1]}"#).unwrap();
+        assert!(matches!(form, Err(Rejection::Grants(_))));
+    }
+
+    #[test]
+    fn everything_else_is_refused_by_its_reason() {
+        let json = |problem| Rejection::Json { part: "introspection", problem };
+        for (text, expected) in [
+            (r#"{"active":false}"#, Rejection::Inactive),
+            (r#"{}"#, Rejection::ActiveNotBoolean),
+            (r#"{"active":"true","aud":"api"}"#, Rejection::ActiveNotBoolean),
+            (r#"{"active":1,"aud":"api"}"#, Rejection::ActiveNotBoolean),
+            (r#"{"active":[true],"aud":"api"}"#, Rejection::ActiveNotBoolean),
+            (r#"{"active":true}"#, Rejection::AudienceUnsaid),
+            (r#"{"active":true,"aud":"other"}"#, Rejection::Audience),
+            (r#"{"active":true,"aud":"api","exp":970}"#, Rejection::Expired),
+            (r#"{"active":true,"aud":"api","nbf":1031}"#, Rejection::NotYetValid),
+            (r#"{"active":true,"aud":"api","iat":1031}"#, Rejection::IssuedInFuture),
+            (r#"{"active":true,"aud":"api","iss":"https://as.example"}"#, Rejection::Issuer),
+            (
+                r#"{"active":true,"aud":"api","token_type":"refresh_token"}"#,
+                Rejection::IntrospectedTokenType,
+            ),
+            (r#"{"active":true,"aud":"api","token_type":7}"#, Rejection::IntrospectedTokenType),
+            (r#"{"active":false,"active":true,"aud":"api"}"#, json("a name stands in it twice")),
+            (r#"{"active":true,"aud":"x","aud":"api"}"#, json("a name stands in it twice")),
+            (r#"{"active":true,"aud":"api","exp":"1001"}"#, json("a member has another type")),
+        ] {
+            assert_eq!(read(false, text).unwrap().err(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_audience_that_is_said_is_checked_even_if_it_may_be_missing() {
+        assert!(read(true, r#"{"active":true}"#).unwrap().is_ok());
+        let other = read(true, r#"{"active":true,"aud":"other"}"#).unwrap();
+        assert_eq!(other.err(), Some(Rejection::Audience));
+    }
+
+    #[test]
+    fn what_is_no_object_is_no_answer() {
+        for text in ["", "<html>", "[]", "true", r#"{"active":true"#, r#"{"active":true} x"#] {
+            assert_eq!(read(true, text).err(), Some(NoAnswer), "{text}");
+        }
+    }
+}

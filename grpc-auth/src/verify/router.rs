@@ -1,0 +1,85 @@
+//! Which verifier a token is for.
+
+use super::jwt::JwtVerifier;
+#[cfg(feature = "introspection")]
+use super::{Introspector, Pending};
+use super::{Verdict, Verifier};
+use crate::bearer::BearerToken;
+use crate::caller::Caller;
+
+/// Verifies JWTs of configured issuers here, and asks about other tokens.
+#[derive(Debug)]
+pub(crate) struct TokenVerifier {
+    pub(crate) jwt: JwtVerifier,
+    #[cfg(feature = "introspection")]
+    pub(crate) introspector: Option<std::sync::Arc<Introspector>>,
+}
+
+#[cfg(not(feature = "introspection"))]
+impl Verifier for TokenVerifier {
+    fn recall(&self, token: &[u8]) -> Option<Caller> {
+        self.jwt.recall(token)
+    }
+
+    fn verify(&self, token: BearerToken) -> Verdict {
+        self.jwt.verify(token)
+    }
+}
+
+#[cfg(feature = "introspection")]
+impl Verifier for TokenVerifier {
+    fn recall(&self, token: &[u8]) -> Option<Caller> {
+        let verified = self.jwt.recall(token);
+        match (&self.introspector, &verified) {
+            (Some(introspector), Some(caller)) if is_hybrid(introspector, caller) => {
+                introspector.recall(token)
+            }
+            // What is remembered of a JWT's answer counts only with the verdict on the JWT.
+            (Some(introspector), None) if introspector.is_hybrid() && self.jwt.is_own(token) => {
+                None
+            }
+            (Some(introspector), None) => introspector.recall(token),
+            _ => verified,
+        }
+    }
+
+    fn verify(&self, token: BearerToken) -> Verdict {
+        let Some(introspector) = &self.introspector else { return self.jwt.verify(token) };
+        if !self.jwt.is_own(token.as_bytes()) {
+            return introspector.verify(token);
+        }
+        let verified = self.jwt.verify(token.clone());
+        if !introspector.is_hybrid() {
+            return verified;
+        }
+        let introspector = std::sync::Arc::clone(introspector);
+        match verified {
+            Verdict::Known(Ok(caller)) if is_hybrid(&introspector, &caller) => {
+                introspector.verify(token)
+            }
+            Verdict::Pending(verified) => Verdict::Pending(then_ask(introspector, verified, token)),
+            known @ Verdict::Known(_) => known,
+        }
+    }
+}
+
+/// Whether a token that was verified here is asked about as well.
+#[cfg(feature = "introspection")]
+fn is_hybrid(introspector: &Introspector, caller: &Caller) -> bool {
+    introspector.is_hybrid() && caller.principal().issuer() == introspector.issuer()
+}
+
+#[cfg(feature = "introspection")]
+fn then_ask(
+    introspector: std::sync::Arc<Introspector>,
+    verified: Pending,
+    token: BearerToken,
+) -> Pending {
+    Box::pin(async move {
+        let caller = verified.await?;
+        if is_hybrid(&introspector, &caller) {
+            return introspector.verify(token).wait().await;
+        }
+        Ok(caller)
+    })
+}
