@@ -12,13 +12,18 @@ use std::time::Instant;
 use allocation_counter::measure;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use grpc_auth::testing::{AuthorizationServer, Endpoint};
-use grpc_auth::{BearerToken, Denied, ResourceServer, TokenCache};
+use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::{
+    BearerToken, ClientAuthentication, Denied, Introspection, Issuer, ResourceServer, TokenCache,
+};
 use tests::block_on;
 use tests::kinds::{Counting, call};
 use tests::pb::kit::kinds_client::KindsClient;
+use tokio::runtime::Runtime;
 
 const JUNK: u64 = 10_000_000;
+/// Opaque tokens that the server is asked about.
+const INACTIVE: u64 = 20_000;
 const UNKNOWN_KEYS: u64 = 100_000;
 /// Calls of a good caller in each phase.
 const GOOD_CALLS: usize = 20_000;
@@ -26,11 +31,12 @@ const ROUNDS: usize = 7;
 const MEGABYTE: u64 = 1_000_000;
 
 fn main() -> ExitCode {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let runtime = Runtime::new().unwrap();
     let issuer = runtime.block_on(AuthorizationServer::start()).unwrap();
     let auth = runtime.block_on(issuer.resource_server().build()).unwrap();
 
-    let good = junk(&issuer, &auth) & unknown_keys(&issuer, &auth);
+    let good =
+        junk(&issuer, &auth) & unknown_keys(&issuer, &auth) & introspected(&runtime, &issuer);
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -79,6 +85,51 @@ fn junk(issuer: &AuthorizationServer, auth: &ResourceServer) -> bool {
     line("10,000,000 junk tokens: memory at its peak", peak, bound, "MB")
         & line("10,000,000 junk tokens: memory that stays", grown, 0.0, "MB")
         & line("10,000,000 junk tokens: good entries lost", verified_again() as f64, 0.0, "of 1000")
+}
+
+/// Opaque tokens: junk that the server knows not to be active, and junk while it does not answer.
+fn introspected(runtime: &Runtime, issuer: &AuthorizationServer) -> bool {
+    issuer.add_client("bench", "s3cret", [""; 0]);
+    let client = ClientAuthentication::client_secret_basic("bench", "s3cret");
+    let asked = Issuer::oidc(issuer.url()).introspection(Introspection::new(client));
+    let builder = ResourceServer::builder().issuer(asked).clock(issuer.clock().clone());
+    let auth = runtime.block_on(builder.audience(AuthorizationServer::AUDIENCE).build()).unwrap();
+    let token = |text: String| BearerToken::parse(&text).unwrap();
+    let good: Vec<BearerToken> = (0..1000).map(|_| token(issuer.token().opaque())).collect();
+    for token in &good {
+        runtime.block_on(auth.verify(token)).unwrap();
+    }
+    for n in 0..INACTIVE {
+        let refused = runtime.block_on(auth.verify(&token(format!("inactive-{n}")))).unwrap_err();
+        assert_eq!(refused.denied(), Denied::TokenInvalid);
+    }
+    let lost = || good.iter().filter(|token| at_once(auth.verify(token)).is_none()).count();
+    let lost_to_inactive = lost();
+
+    issuer.fail(Endpoint::Introspection, Fault::Refuse);
+    // The first five are asked about, in vain.
+    for n in 0..5 {
+        runtime.block_on(auth.verify(&token(format!("first-{n}")))).unwrap_err();
+    }
+    let memory = measure(|| {
+        for n in 0..JUNK {
+            let refused = at_once(auth.verify(&token(format!("junk-{n}"))));
+            assert_eq!(refused.unwrap().unwrap_err().denied(), Denied::BackendUnavailable);
+        }
+    });
+    let peak = memory.bytes_max as f64 / MEGABYTE as f64;
+    line(
+        "20,000 inactive opaque tokens: good entries lost",
+        lost_to_inactive as f64,
+        0.0,
+        "of 1000",
+    ) & line("10,000,000 opaque tokens, server down: memory at its peak", peak, 5.0, "MB")
+        & line(
+            "10,000,000 opaque tokens, server down: good entries lost",
+            lost() as f64,
+            0.0,
+            "of 1000",
+        )
 }
 
 static PARSED: AtomicU64 = AtomicU64::new(0);
