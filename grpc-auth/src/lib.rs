@@ -13,6 +13,8 @@ mod json;
 mod jwks;
 pub mod policy;
 mod principal;
+#[cfg(feature = "redis")]
+mod redis;
 mod scope;
 pub mod server;
 #[cfg(feature = "introspection")]
@@ -172,6 +174,8 @@ pub use grpc_auth_macros::require_scopes;
 /// ```
 pub use grpc_auth_macros::authenticated;
 
+#[cfg(feature = "redis")]
+pub use crate::redis::Redis;
 #[cfg(feature = "introspection")]
 pub use client_auth::ClientAuthentication;
 /// Lets anyone in. A valid token still identifies its caller, an invalid one means anonymous. Under

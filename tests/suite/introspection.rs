@@ -10,7 +10,8 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
 use grpc_auth::{
-    BearerToken, ClientAuthentication, Introspection, IntrospectionCache, Issuer, ResourceServer,
+    BearerToken, ClientAuthentication, Introspection, IntrospectionCache, Issuer, Redis,
+    ResourceServer,
 };
 use tests::callers::{settle, until, with};
 use tests::logs::Logs;
@@ -405,6 +406,21 @@ async fn hybrid_takes_a_good_signature_and_an_active_token() {
     kit.call(&kit.token()).await.unwrap();
 }
 
+/// Replicas share what they know through Redis; `tests/interop` has a real one.
+#[tokio::test]
+async fn a_redis_that_does_not_answer_changes_nothing() {
+    let redis = Redis::new("redis://:canary@127.0.0.1:1/").unwrap();
+    let kit = Opaque::with(|asked| asked.shared_cache(&redis, [7; 32])).await;
+    let logs = Logs::capture();
+    let token = kit.token();
+    kit.call(&token).await.unwrap();
+    kit.call(&token).await.unwrap();
+    assert_eq!(kit.asked(), 1);
+    assert_invalid(kit.call("nobodys").await);
+    until("the log says so", async || logs.text().contains("shared introspection cache")).await;
+    assert!(!format!("{} {redis:?}", logs.text()).contains("canary"));
+}
+
 #[tokio::test]
 async fn inactive_tokens_displace_no_active_one() {
     let kit = Opaque::start().await;
@@ -449,6 +465,10 @@ async fn settings_that_cannot_work_are_named() {
         (one(asked().timeout(31 * SECOND)), "`timeout`"),
         (one(asked().connect_timeout(6 * SECOND)), "`connect_timeout`"),
         (one(asked().max_in_flight(0)), "`max_in_flight`"),
+        (
+            one(asked().shared_cache(&Redis::new("redis://127.0.0.1/").unwrap(), [1; 31])),
+            "32 random",
+        ),
         (one(asked().cache(IntrospectionCache::default().active(Duration::ZERO))), "`cache`"),
         (one(asked().cache(IntrospectionCache::default().active(3601 * SECOND))), "`cache`"),
         (one(asked().endpoint("http://as.example/introspect")), "introspection endpoint"),

@@ -142,9 +142,15 @@ pub enum ConfigError {
         /// Another.
         second: String,
     },
-    /// The operating system has no random numbers.
-    #[error("the operating system gives no random numbers")]
-    NoRandomNumbers,
+    /// The address of Redis is none. It is not repeated: it may hold a password.
+    #[error(
+        "the Redis address cannot be used: write it like `redis://:password@127.0.0.1:6379/0`, or \
+         `rediss://..` for TLS"
+    )]
+    RedisAddress,
+    /// No key can be made.
+    #[error("the operating system has no random numbers")]
+    RandomUnavailable,
     /// Tokens for this audience are tokens for anything.
     #[error(
         "the audience {value:?} stands in nearly every token of a Keycloak realm: write one that \

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand;
@@ -14,8 +15,10 @@ use super::super::trusted::TrustedIssuer;
 use super::super::{Verdict, Verifier};
 use super::circuit::Circuit;
 use super::question::{Failure, Question};
-use super::response::{self, Expectation, NoAnswer};
+use super::response::{Active, Expectation, NoAnswer};
 use super::settings::Introspection;
+#[cfg(feature = "redis")]
+use super::shared::SharedCache;
 use crate::bearer::BearerToken;
 use crate::caller::Caller;
 use crate::clock::{Clock, Moment};
@@ -44,26 +47,33 @@ struct Shared {
     question: Question,
     /// Tokens are known by their hash under this key alone.
     key: hmac::Key,
-    active: Table<Active>,
-    inactive: Table<Inactive>,
+    active: Table<Remembered<Principal>>,
+    inactive: Table<Remembered<Refusal>>,
+    #[cfg(feature = "redis")]
+    shared_cache: Option<Arc<SharedCache>>,
     asking: Mutex<Asking>,
 }
 
 /// What a token is known by.
-type Digest = [u8; 32];
+pub(super) type Digest = [u8; 32];
 
-struct Active {
+/// What is known of a token.
+struct Remembered<T> {
     digest: Digest,
     /// Seconds since 1970.
     deadline: f64,
-    principal: Principal,
+    known: T,
 }
 
-struct Inactive {
-    digest: Digest,
+/// How a question ended.
+type Outcome = Result<Principal, Refusal>;
+
+/// An answer, and until when it is believed.
+struct Judged {
+    outcome: Outcome,
     /// Seconds since 1970.
+    #[cfg(feature = "redis")]
     deadline: f64,
-    refusal: Refusal,
 }
 
 #[derive(Debug, Default)]
@@ -72,18 +82,27 @@ struct Asking {
     flights: HashMap<Digest, watch::Receiver<Option<Outcome>>>,
 }
 
-/// How a question ended.
-type Outcome = Result<Principal, Refusal>;
-
-impl Entry for Active {
+impl Entry for Remembered<Principal> {
     fn weight(&self) -> usize {
-        self.principal.claims_len() + OVERHEAD
+        self.known.claims_len() + OVERHEAD
     }
 }
 
-impl Entry for Inactive {
+impl Entry for Remembered<Refusal> {
     fn weight(&self) -> usize {
         OVERHEAD
+    }
+}
+
+impl<T: Clone> Table<Remembered<T>>
+where
+    Remembered<T>: Entry,
+{
+    fn known(&self, digest: &Digest, now: Moment) -> Option<T> {
+        let is_it = |entry: &Remembered<T>| constant_time_eq_32(&entry.digest, digest);
+        let found = self.find(hash(digest), is_it)?;
+        let entry = found.as_arc()?;
+        (now.seconds < entry.deadline).then(|| entry.known.clone())
     }
 }
 
@@ -95,8 +114,15 @@ impl Introspector {
         leeway: f64,
         clock: Clock,
     ) -> Result<Self, ConfigError> {
-        let mut key = [0; 32];
-        rand::fill(&mut key).map_err(|_| ConfigError::NoRandomNumbers)?;
+        #[cfg(feature = "redis")]
+        let (shared_cache, key) = match &settings.shared_cache {
+            Some(shared) => {
+                SharedCache::new(shared).map(|(cache, key)| (Some(Arc::new(cache)), key))?
+            }
+            None => (None, random_key()?),
+        };
+        #[cfg(not(feature = "redis"))]
+        let key = random_key()?;
         let mut wanted = Vec::new();
         let keys = KeySource::given(&issuer.identifier, KeySet::none());
         let cache = settings.cache;
@@ -107,7 +133,9 @@ impl Introspector {
             leeway,
             question: Question::new(issuer, &settings, clock.clone())?,
             clock,
-            key: hmac::Key::new(hmac::HMAC_SHA256, &key),
+            key,
+            #[cfg(feature = "redis")]
+            shared_cache,
             active: Table::new(cache.active_entries, MAX_BYTES),
             inactive: Table::new(cache.inactive_entries, MAX_BYTES),
             settings,
@@ -130,7 +158,7 @@ impl Verifier for Introspector {
         if self.0.active.is_off() {
             return None;
         }
-        let principal = self.0.find_active(&self.0.digest(token), self.0.clock.moment())?;
+        let principal = self.0.active.known(&self.0.digest(token), self.0.clock.moment())?;
         // It is not kept with what is known of it.
         Some(Caller::new(principal, Some(BearerToken::from_bytes(token)?)))
     }
@@ -165,20 +193,6 @@ impl Shared {
         digest
     }
 
-    fn find_active(&self, digest: &Digest, now: Moment) -> Option<Principal> {
-        let is_it = |entry: &Active| constant_time_eq_32(&entry.digest, digest);
-        let found = self.active.find(hash(digest), is_it)?;
-        let entry = found.as_arc()?;
-        (now.seconds < entry.deadline).then(|| entry.principal.clone())
-    }
-
-    fn find_inactive(&self, digest: &Digest, now: Moment) -> Option<Refusal> {
-        let is_it = |entry: &Inactive| constant_time_eq_32(&entry.digest, digest);
-        let found = self.inactive.find(hash(digest), is_it)?;
-        let entry = found.as_arc()?;
-        (now.seconds < entry.deadline).then(|| entry.refusal.clone())
-    }
-
     /// Joins the question about this token, or begins it; what is known needs none.
     fn ask(
         self: &Arc<Self>,
@@ -191,10 +205,10 @@ impl Shared {
         if let Some(answer) = asking.flights.get(&digest) {
             return Ok(answer.clone());
         }
-        if let Some(refusal) = self.find_inactive(&digest, now) {
+        if let Some(refusal) = self.inactive.known(&digest, now) {
             return Err(Err(refusal));
         }
-        if let Some(principal) = self.find_active(&digest, now) {
+        if let Some(principal) = self.active.known(&digest, now) {
             return Err(Ok(principal));
         }
         if asking.flights.len() >= self.settings.max_in_flight {
@@ -217,61 +231,92 @@ impl Shared {
         Ok(answer)
     }
 
-    /// Asks, and remembers the answer.
+    /// Asks, unless a replica has, and remembers the answer.
     async fn answer(&self, digest: &Digest, token: &BearerToken) -> Outcome {
-        let fetch = self.question.ask(token);
-        let in_time = self.clock.timeout(self.settings.timeout, fetch).await;
+        #[cfg(feature = "redis")]
+        if let Some(outcome) = self.shared_answer(digest).await {
+            return outcome;
+        }
+        let question = self.question.ask(token);
+        let in_time = self.clock.timeout(self.settings.timeout, question).await;
         let answer =
             in_time.unwrap_or_else(|| Err(FetchError::Timeout(self.settings.timeout).into()));
-        let now = self.clock.moment();
         let judged = answer.and_then(|json| {
-            let expectation = Expectation {
-                issuer: &self.issuer,
-                audiences: &self.audiences,
-                wanted: &self.wanted,
-                allow_missing_audience: self.settings.allow_missing_audience,
-                now: now.seconds,
-                leeway: self.leeway,
-            };
-            expectation.read(&json).map_err(|NoAnswer| Failure::NoAnswer)
+            let judged = self.judge(digest, &json, f64::INFINITY)?;
+            #[cfg(feature = "redis")]
+            self.share(digest, json, judged.deadline);
+            Ok(judged)
         });
         match judged {
             Ok(judged) => {
                 self.asking().circuit.succeeded();
-                match judged {
-                    Ok(active) => Ok(self.remember_active(digest, active, now)),
-                    Err(rejection) => Err(self.remember_inactive(digest, rejection, now)),
-                }
+                judged.outcome
             }
             Err(failure) => {
-                let consecutive = self.asking().circuit.failed(now.seconds);
+                let consecutive = self.asking().circuit.failed(self.clock.moment().seconds);
                 failure.log(&self.issuer.settings.identifier, consecutive);
                 Err(unavailable())
             }
         }
     }
 
-    fn remember_active(&self, digest: &Digest, active: response::Active, now: Moment) -> Principal {
-        let cache = &self.settings.cache;
-        let deadline = match active.exp {
-            Some(exp) => exp.min(now.seconds + cache.active.as_secs_f64()),
-            None => now.seconds + cache.active_without_expiry.as_secs_f64(),
+    /// Judges an answer, and remembers it until `latest` at most.
+    fn judge(&self, digest: &Digest, json: &[u8], latest: f64) -> Result<Judged, Failure> {
+        let now = self.clock.moment();
+        let expectation = Expectation {
+            issuer: &self.issuer,
+            audiences: &self.audiences,
+            wanted: &self.wanted,
+            allow_missing_audience: self.settings.allow_missing_audience,
+            now: now.seconds,
+            leeway: self.leeway,
         };
-        let principal = Principal::introspected(active.facts);
+        let judged = expectation.read(json).map_err(|NoAnswer| Failure::NoAnswer)?;
+        let cache = &self.settings.cache;
+        let after = |age: Duration| latest.min(now.seconds + age.as_secs_f64());
+        let deadline = match &judged {
+            Ok(Active { exp: Some(exp), .. }) => exp.min(after(cache.active)),
+            Ok(Active { exp: None, .. }) => after(cache.active_without_expiry),
+            Err(_) => after(cache.inactive),
+        };
+        let outcome = match judged {
+            Ok(active) => Ok(Principal::introspected(active.facts)),
+            Err(rejection) => {
+                let issuer = Some(self.issuer.settings.identifier.clone());
+                Err(Refusal { issuer, ..rejection.into() })
+            }
+        };
         if deadline > now.seconds {
-            let entry = Active { digest: *digest, deadline, principal: principal.clone() };
-            self.active.insert(hash(digest), Arc::new(entry));
+            let (digest, hash) = (*digest, hash(digest));
+            match outcome.clone() {
+                Ok(known) => {
+                    self.active.insert(hash, Remembered { digest, deadline, known }.into())
+                }
+                Err(known) => {
+                    self.inactive.insert(hash, Remembered { digest, deadline, known }.into());
+                }
+            }
         }
-        principal
+        Ok(Judged {
+            outcome,
+            #[cfg(feature = "redis")]
+            deadline,
+        })
     }
 
-    fn remember_inactive(&self, digest: &Digest, rejection: Rejection, now: Moment) -> Refusal {
-        let issuer = Some(self.issuer.settings.identifier.clone());
-        let refusal = Refusal { issuer, ..rejection.into() };
-        let deadline = now.seconds + self.settings.cache.inactive.as_secs_f64();
-        let entry = Inactive { digest: *digest, deadline, refusal: refusal.clone() };
-        self.inactive.insert(hash(digest), Arc::new(entry));
-        refusal
+    #[cfg(feature = "redis")]
+    async fn shared_answer(&self, digest: &Digest) -> Option<Outcome> {
+        let cache = self.shared_cache.as_ref()?;
+        let found = cache.get(digest, self.clock.moment()).await?;
+        Some(self.judge(digest, &found.json, found.deadline).ok()?.outcome)
+    }
+
+    /// In the background: nobody waits for it.
+    #[cfg(feature = "redis")]
+    fn share(&self, digest: &Digest, json: Vec<u8>, deadline: f64) {
+        let Some(cache) = &self.shared_cache else { return };
+        let (cache, digest, now) = (Arc::clone(cache), *digest, self.clock.moment());
+        tokio::spawn(async move { cache.put(&digest, &json, deadline, now).await });
     }
 
     fn asking(&self) -> MutexGuard<'_, Asking> {
@@ -289,6 +334,12 @@ impl Drop for Flight {
     fn drop(&mut self) {
         self.shared.asking().flights.remove(&self.digest);
     }
+}
+
+fn random_key() -> Result<hmac::Key, ConfigError> {
+    let mut key = [0; 32];
+    rand::fill(&mut key).map_err(|_| ConfigError::RandomUnavailable)?;
+    Ok(hmac::Key::new(hmac::HMAC_SHA256, &key))
 }
 
 /// Keyed by chance, and as good as random.

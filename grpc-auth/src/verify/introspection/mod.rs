@@ -5,6 +5,8 @@ mod introspector;
 mod question;
 mod response;
 mod settings;
+#[cfg(feature = "redis")]
+mod shared;
 
 pub(crate) use introspector::Introspector;
 pub use settings::{Introspection, IntrospectionCache};
