@@ -39,8 +39,14 @@ impl BearerToken {
         Self::from_bytes(token.as_bytes())
     }
 
-    pub(crate) fn from_bytes(token: &[u8]) -> Option<Self> {
+    fn from_bytes(token: &[u8]) -> Option<Self> {
         (token.len() <= MAX_TOKEN_BYTES && is_token68(token)).then(|| Self(token.into()))
+    }
+
+    /// For bytes that were found to be a token before.
+    #[cfg(feature = "introspection")]
+    pub(crate) fn known(token: &[u8]) -> Self {
+        Self(token.into())
     }
 
     /// The token itself. Whoever holds it can act as the caller.

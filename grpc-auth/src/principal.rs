@@ -63,12 +63,15 @@ type Length = u32;
 impl Grants {
     /// From prefixes and names, sorted and without duplicates.
     pub(crate) fn new(grants: &[(&str, &str)]) -> Self {
-        let mut list = Vec::new();
-        for (prefix, name) in grants {
+        let bytes = |(prefix, name): &(&str, &str)| prefix.len() + name.len();
+        let length = grants.iter().map(|grant| size_of::<Length>() + bytes(grant)).sum();
+        let mut list = Vec::with_capacity(length);
+        for grant in grants {
             // A token has 8 KiB, and a prefix is short.
-            let length = Length::try_from(prefix.len() + name.len()).unwrap_or_default();
-            list.extend(length.to_ne_bytes());
-            list.extend(prefix.bytes().chain(name.bytes()));
+            let length = Length::try_from(bytes(grant)).unwrap_or_default();
+            list.extend_from_slice(&length.to_ne_bytes());
+            list.extend_from_slice(grant.0.as_bytes());
+            list.extend_from_slice(grant.1.as_bytes());
         }
         Self { list: list.into(), count: grants.len() }
     }

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::thread;
 
+use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
 };
@@ -20,7 +21,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
 use crate::service::{self, Call};
-use crate::tokens::{self, Algorithm};
+use crate::tokens::{self, Algorithm, ISSUER};
 use crate::{TOKENS, folder};
 
 pub(crate) async fn run(case: &str, times: usize) {
@@ -29,6 +30,8 @@ pub(crate) async fn run(case: &str, times: usize) {
         Some(("verify", algorithm)) => verify(Algorithm::parse(algorithm).unwrap(), times).await,
         Some(("call", "plain")) => call(&service::plain(), false, times).await,
         Some(("call", "protected")) => call(&protected().await, true, times).await,
+        Some(("call", "introspected")) => introspected(times).await,
+        Some(("hmac", _)) => hash(times),
         Some(("serve", "plain")) => serve(service::plain()).await,
         Some(("serve", "protected")) => serve(protected().await).await,
         Some(("extensions", inserted)) => extensions(inserted == "two", times),
@@ -85,6 +88,28 @@ async fn call(service: &impl TonicService, is_protected: bool, times: usize) {
     assert_ne!(Call::with(&forged(&folder)).is_answered_by(service).await, is_protected);
     for _ in 0..times {
         assert!(good.is_answered_by(service).await);
+    }
+}
+
+/// The same with the same token, which nobody verifies: its issuer was asked about it.
+async fn introspected(times: usize) {
+    let token = good(&folder(Algorithm::Rs256)).swap_remove(0);
+    let service = service::introspected().await;
+    let good = Call::with(&token);
+    for _ in 0..times {
+        assert!(good.is_answered_by(&service).await);
+    }
+}
+
+/// What a token is known by, once it was introspected.
+fn hash(times: usize) {
+    let token = good(&folder(Algorithm::Rs256)).swap_remove(0);
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]);
+    for _ in 0..times {
+        let mut context = hmac::Context::with_key(&key);
+        context.update(ISSUER.as_bytes());
+        context.update(black_box(token.as_bytes()));
+        black_box(context.sign());
     }
 }
 

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use grpc_auth::server::Protect;
-use grpc_auth::{Issuer, ResourceServer, TokenCache};
+use grpc_auth::{ClientAuthentication, Introspection, Issuer, ResourceServer, TokenCache};
 use http::{HeaderMap, HeaderValue, Method, Version};
 use http_body_util::{BodyExt, Full};
 use prost::Message;
 use tests::pb::kit::Word;
 use tests::pb::kit::right_server::{Right, RightServer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::{Request, Response, Status};
@@ -49,6 +50,31 @@ pub(crate) async fn resource_server(folder: &Path, token_cache: TokenCache) -> R
     let issuer = Issuer::static_keys(ISSUER, tokens::jwks(folder).unwrap());
     let builder = ResourceServer::builder().issuer(issuer.accept_token_type("JWT"));
     builder.audience(AUDIENCE).token_cache(token_cache).build().await.unwrap()
+}
+
+/// Behind an issuer that is asked about tokens, and says of each that it is good.
+pub(crate) async fn introspected() -> Protect<RightServer<Protected>> {
+    // The embedded authorization server makes keys, which costs another amount each time.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}/introspect", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 16 * 1024];
+        let mut length = 0;
+        while !request[..length].windows(5).any(|window| window == b"hint=") {
+            length += stream.read(&mut request[length..]).await.unwrap();
+        }
+        let body = format!(
+            r#"{{"active":true,"aud":"{AUDIENCE}","exp":4102444800,"scope":"read:orders"}}"#
+        );
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    });
+    let client = ClientAuthentication::client_secret_basic("bench", "s3cret");
+    let asked = Introspection::new(client).endpoint(endpoint);
+    let issuer = Issuer::introspected(ISSUER, asked);
+    let auth = ResourceServer::builder().issuer(issuer).audience(AUDIENCE).build().await.unwrap();
+    auth.protect(Protected)
 }
 
 /// A call of `Right.Get` and its credentials.
