@@ -1,0 +1,14 @@
+//! Tests with foreign parts: authorization servers, clients and a Redis that nobody here wrote.
+//!
+//! `interop/run` installs them and runs these tests; without them every test fails, none is skipped.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod clients;
+mod faults;
+mod introspection;
+mod parts;
+mod raw;
+mod redis;
+mod sloppy;
+mod tokens;
