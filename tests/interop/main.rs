@@ -7,6 +7,7 @@
 mod clients;
 mod faults;
 mod introspection;
+mod introspection_faults;
 mod parts;
 mod raw;
 mod redis;

@@ -45,7 +45,12 @@ impl Django {
         self.url("/o/introspect/")
     }
 
+    /// The base of its endpoints.
+    pub(crate) fn base(&self) -> &str {
+        self.part.said()
+    }
+
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.part.said())
+        format!("{}{path}", self.base())
     }
 }
