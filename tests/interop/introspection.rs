@@ -19,7 +19,7 @@ use tonic::{Code, Status};
 use crate::parts::{AUDIENCE, CLIENT, Django, OidcProvider, RESOURCE_SERVER};
 
 const SECOND: Duration = Duration::from_secs(1);
-const OPAQUE: &str = "urn:kit:words:opaque";
+pub(crate) const OPAQUE: &str = "urn:kit:words:opaque";
 
 /// What the resource server is at every authorization server.
 pub(crate) fn client() -> ClientAuthentication {

@@ -9,11 +9,10 @@ use tests::logs::Logs;
 use tests::{assert_denied, block_on};
 use tonic::{Code, Status};
 
-use crate::introspection::{asking, assert_invalid, client};
+use crate::introspection::{OPAQUE, asking, assert_invalid, client};
 use crate::parts::{CLIENT, Fault, OidcProvider};
 
 const SECOND: Duration = Duration::from_secs(1);
-const OPAQUE: &str = "urn:kit:words:opaque";
 
 #[track_caller]
 fn assert_unavailable<T>(answer: Result<T, Status>) {

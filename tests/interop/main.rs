@@ -10,6 +10,6 @@ mod introspection;
 mod introspection_faults;
 mod parts;
 mod raw;
-mod redis;
+mod shared_cache;
 mod sloppy;
 mod tokens;
