@@ -151,8 +151,12 @@ async fn a_redis_that_hangs_is_done_without() {
     shared.holds(1).await;
     shared.redis("CLIENT PAUSE 600000 ALL").await;
     let before = shared.asked().await;
-    with(&shared.fresh().await, &token).await.unwrap();
-    assert_invalid(with(&shared.fresh().await, "junk").await);
+    let calls = async {
+        with(&shared.fresh().await, &token).await.unwrap();
+        assert_invalid(with(&shared.fresh().await, "junk").await);
+    };
+    // For a test that fails.
+    tokio::time::timeout(30 * SECOND, calls).await.unwrap();
     assert_eq!(shared.asked().await, before + 2);
     assert!(logs.text().contains("Redis does not serve the shared introspection cache"));
 }

@@ -11,7 +11,7 @@ mod sloppy;
 use std::path::PathBuf;
 use std::process::Command;
 
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 
 pub(crate) use caller::{Caller, raw};
@@ -55,7 +55,10 @@ fn node(script: &str) -> Command {
 
 /// Sends a form as a client, and expects an answer in JSON, if any.
 async fn post(http: &Client, url: &str, client: Credentials<'_>, form: &[(&str, &str)]) -> Value {
-    let request = http.post(url).basic_auth(client.0, Some(client.1)).form(form);
+    answer_to(http.post(url).basic_auth(client.0, Some(client.1)).form(form), url).await
+}
+
+async fn answer_to(request: RequestBuilder, url: &str) -> Value {
     let answer = request.send().await.unwrap();
     let (status, text) = (answer.status(), answer.text().await.unwrap());
     assert!(status.is_success(), "{url}: {status} {text}");

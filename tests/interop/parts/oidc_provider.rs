@@ -5,7 +5,9 @@ use grpc_auth::server::ResourceServerBuilder;
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use super::{AUDIENCE, CLIENT, Credentials, Part, RESOURCE_SERVER, access_token, node, post};
+use super::{
+    AUDIENCE, CLIENT, Credentials, Part, RESOURCE_SERVER, access_token, answer_to, node, post,
+};
 
 /// A running oidc-provider.
 ///
@@ -92,7 +94,16 @@ impl OidcProvider {
     ) -> String {
         let grant = ("grant_type", "client_credentials");
         let form = [grant, ("scope", scope), ("resource", resource)];
-        access_token(&post(&self.http, &self.url("/token"), client, &form).await)
+        access_token(&post(&self.http, &self.token_endpoint(), client, &form).await)
+    }
+
+    /// Gets a token for `svc-dpop` that is bound to the key of this proof (RFC 9449 §5).
+    pub(crate) async fn bound_token(&self, proof: &str, scope: &str, resource: &str) -> String {
+        let grant = ("grant_type", "client_credentials");
+        let form = [grant, ("scope", scope), ("resource", resource)];
+        let url = self.token_endpoint();
+        let request = self.http.post(&url).basic_auth("svc-dpop", Some("svc-dpop-secret"));
+        access_token(&answer_to(request.header("dpop", proof).form(&form), &url).await)
     }
 
     /// Revokes a token of the client `svc` (RFC 7009); signed ones cannot be.
@@ -103,6 +114,11 @@ impl OidcProvider {
     /// Asks about a token as the resource server `rs` (RFC 7662).
     pub(crate) async fn introspect(&self, token: &str) -> Value {
         post(&self.http, &self.introspection(), RESOURCE_SERVER, &[("token", token)]).await
+    }
+
+    /// The token endpoint, which proofs name.
+    pub(crate) fn token_endpoint(&self) -> String {
+        self.url("/token")
     }
 
     /// The introspection endpoint.
