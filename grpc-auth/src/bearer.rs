@@ -12,6 +12,9 @@ const DPOP: &str = "DPoP ";
 
 /// The access token of a call, as it came: for calling another service on behalf of the caller.
 ///
+/// A token that is bound to its sender (RFC 8705, RFC 9449) is refused by another service: exchange
+/// it for one of your own.
+///
 /// It never shows itself: `Debug` is redacted, and there is no `Display`.
 ///
 /// ```

@@ -143,7 +143,7 @@ impl Dpop {
         self
     }
 
-    /// How many used proofs are remembered in memory, about 100 bytes each. Default 262,144, which
+    /// How many used proofs are remembered in memory, 100 to 150 bytes each. Default 262,144, which
     /// is 4,300 calls a second for a minute. No proof that could be used again is ever forgotten:
     /// when there is no room, calls are answered UNAVAILABLE.
     pub fn replay_entries(mut self, entries: usize) -> Self {

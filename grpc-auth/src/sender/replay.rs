@@ -149,8 +149,9 @@ struct State {
     forgotten: Option<u64>,
 }
 
-/// How many expired proofs a call forgets at most, unless there is no room: a second of them should
-/// not fall to one caller.
+/// How many expired proofs a call forgets at most, unless its key has used up its share: a second of
+/// them should not fall to one caller. They are more than a call adds, so that none that expired
+/// takes the room of another.
 const FORGOTTEN_AT_A_TIME: usize = 64;
 
 impl Memory {
@@ -166,9 +167,6 @@ impl Memory {
         state.forget(now, FORGOTTEN_AT_A_TIME);
         if state.used.contains(&id) || state.forgotten.is_some_and(|last| expires <= last) {
             return Ok(false);
-        }
-        if state.used.len() >= self.bounds.entries {
-            state.forget(now, usize::MAX);
         }
         if state.used.len() >= self.bounds.entries {
             return Err(ReplayStoreError::Full);
