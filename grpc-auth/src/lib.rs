@@ -16,6 +16,7 @@ mod principal;
 #[cfg(feature = "redis")]
 mod redis;
 mod scope;
+mod sender;
 pub mod server;
 #[cfg(feature = "introspection")]
 mod signing;
@@ -193,6 +194,11 @@ pub use jwks::{
 };
 pub use principal::Principal;
 pub use scope::Scope;
+#[cfg(feature = "mtls")]
+pub use sender::ClientCertificate;
+#[cfg(feature = "redis")]
+pub use sender::RedisReplayStore;
+pub use sender::{Dpop, ReplayStore, ReplayStoreError, UsedProof};
 #[doc(inline)]
 pub use server::{ProtectedService, RequestExt, ResourceServer, ResourceServerBuilder, Start};
 #[cfg(feature = "introspection")]

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bearer::BearerToken;
 use crate::claims::{Claims, ClaimsMemo, ClaimsMismatch};
+use crate::sender::Confirmation;
 
 /// Who calls: the verified token's issuer, subject, client and grants.
 ///
@@ -44,6 +45,8 @@ pub(crate) struct Facts {
     pub(crate) grants: Grants,
     /// Seconds since 1970.
     pub(crate) expires_at: f64,
+    /// What its sender has to hold; boxed, for most tokens are bound to nothing.
+    pub(crate) confirmation: Option<Box<Confirmation>>,
     /// The JSON object of the token's claims.
     pub(crate) claims: Box<[u8]>,
 }
@@ -129,6 +132,11 @@ impl Principal {
     /// The token it was made from, if that was kept.
     pub(crate) fn token(&self) -> Option<&BearerToken> {
         self.0.token.as_ref()
+    }
+
+    /// What each of its calls has to prove, if anything.
+    pub(crate) fn confirmation(&self) -> Option<&Confirmation> {
+        self.0.facts.confirmation.as_deref()
     }
 
     /// The authorization server that vouches for the caller (`iss`).
@@ -222,6 +230,7 @@ mod tests {
             client_id: None,
             grants: Grants::default(),
             expires_at,
+            confirmation: None,
             claims: Box::default(),
         })
         .expires_at()

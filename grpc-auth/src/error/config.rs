@@ -185,6 +185,24 @@ pub enum ConfigError {
         /// What to write instead.
         help: &'static str,
     },
+    /// An origin that DPoP proofs may be made for is none.
+    #[error(
+        "the DPoP origin {value:?} cannot be used: write scheme and authority as clients know \
+         them, like `https://echo.example.com`, and nothing else (plain http is accepted for \
+         loopback addresses alone)"
+    )]
+    DpopOriginInvalid {
+        /// What was configured.
+        value: String,
+    },
+    /// A setting of DPoP cannot work.
+    #[error("the DPoP setting `{setting}` cannot work: {help}")]
+    DpopSetting {
+        /// Which.
+        setting: &'static str,
+        /// What to write instead.
+        help: &'static str,
+    },
     /// An environment variable is not set, or empty.
     #[error("the environment variable `{name}` is not set: {help}")]
     VariableMissing {

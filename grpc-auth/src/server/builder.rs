@@ -10,13 +10,14 @@ use tracing::warn;
 use super::call::{CallSettings, TypedClaims};
 use super::{Inner, ResourceServer};
 use crate::clock::Clock;
-use crate::error::{Challenge, ConfigError};
+use crate::error::{Challenge, ConfigError, DpopChallenge};
 use crate::http_client::{HttpClient, secure_url};
 use crate::issuer::{GrantSource, IntendedFor, Issuer, Keys};
 use crate::jwks::{
     FetchError, KeyFetcher, KeySet, KeySetEvent, KeySetSettings, KeySource, Listener, Location,
     RefreshMode,
 };
+use crate::sender::{Dpop, SenderChecks};
 #[cfg(feature = "introspection")]
 use crate::verify::Introspector;
 use crate::verify::{JwtVerifier, TokenCache, TokenVerifier, TrustedIssuer, VerifiedTokens};
@@ -37,6 +38,9 @@ pub struct ResourceServerBuilder {
     start: Start,
     disclose_scopes: bool,
     typed_claims: Vec<TypedClaims>,
+    #[cfg(feature = "mtls")]
+    mutual_tls: bool,
+    dpop: Option<Dpop>,
     clock: Clock,
 }
 
@@ -67,6 +71,9 @@ impl ResourceServerBuilder {
             start: Start::default(),
             disclose_scopes: true,
             typed_claims: Vec::new(),
+            #[cfg(feature = "mtls")]
+            mutual_tls: false,
+            dpop: None,
             clock: Clock::system(),
         }
     }
@@ -151,6 +158,26 @@ impl ResourceServerBuilder {
         self
     }
 
+    /// Accepts tokens that are bound to a client certificate (RFC 8705, `cnf` with `x5t#S256`), from
+    /// a client that shows that certificate on its connection; otherwise they are refused.
+    ///
+    /// tonic's TLS has to ask for it, with `ServerTlsConfig::client_ca_root`, and
+    /// `client_auth_optional` if not every client has one. Behind a proxy that ends TLS there is no
+    /// such connection, and headers that speak of one are not read: see
+    /// [`ClientCertificate`](crate::ClientCertificate).
+    #[cfg(feature = "mtls")]
+    pub fn mutual_tls(mut self) -> Self {
+        self.mutual_tls = true;
+        self
+    }
+
+    /// Accepts tokens that are bound to a key of their holder (RFC 9449, `cnf` with `jkt`), with a
+    /// proof for each call; otherwise they are refused. See [`Dpop`].
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.dpop = Some(dpop);
+        self
+    }
+
     /// Judges tokens by this clock instead of the system's.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();
@@ -164,8 +191,9 @@ impl ResourceServerBuilder {
     ///
     /// # Panics
     /// Outside a tokio runtime: keys are fetched in the background.
-    pub async fn build(self) -> Result<ResourceServer, ConfigError> {
+    pub async fn build(mut self) -> Result<ResourceServer, ConfigError> {
         self.check()?;
+        let dpop = self.dpop.take().map(|dpop| dpop.build(self.clock.clone())).transpose()?;
         let mut fetches = Vec::new();
         for issuer in &self.issuers {
             fetches.push(self.keys_of(issuer)?);
@@ -197,6 +225,8 @@ impl ResourceServerBuilder {
             trusted.push(TrustedIssuer::new(issuer, source, &mut wanted));
         }
 
+        let dpop_challenge =
+            dpop.as_ref().map(|dpop| DpopChallenge { nonces: dpop.nonces.clone() });
         let realm = self.realm.or_else(|| self.audiences.first().cloned()).or(first_issuer);
         let leeway = self.leeway.as_secs_f64();
         let verified = VerifiedTokens::new(self.token_cache);
@@ -214,8 +244,14 @@ impl ResourceServerBuilder {
                     #[cfg(feature = "introspection")]
                     introspector,
                 },
+                sender: SenderChecks {
+                    #[cfg(feature = "mtls")]
+                    mutual_tls: self.mutual_tls,
+                    dpop,
+                },
                 settings: Arc::new(CallSettings {
-                    challenge: Challenge::new(realm.unwrap_or_default(), self.disclose_scopes),
+                    challenge: Challenge::new(realm.unwrap_or_default(), self.disclose_scopes)
+                        .with_dpop(dpop_challenge),
                     typed_claims: self.typed_claims,
                 }),
             }),

@@ -13,6 +13,7 @@ use crate::claims::ClaimsMismatch;
 use crate::error::Denied;
 use crate::policy::Row;
 use crate::principal::Principal;
+use crate::sender::Unproved;
 use crate::verify::{Refusal, escape};
 
 /// A refusal with its cause, which callers are not told.
@@ -82,6 +83,9 @@ impl From<Denied> for Denial {
             | Denied::SchemeUnsupported
             | Denied::TokenExpired
             | Denied::TokenInvalid
+            | Denied::ProofMalformed
+            | Denied::ProofInvalid
+            | Denied::ProofNonceRequired
             | Denied::ClaimsMismatch
             | Denied::BackendUnavailable
             | Denied::LayerMissing => "",
@@ -98,6 +102,11 @@ impl From<NoToken> for Denial {
                 Denied::SchemeUnsupported,
                 "`authorization` does not begin with `Bearer `: another scheme, or the token alone",
             ),
+            NoToken::DpopOff => Self::new(
+                Denied::SchemeUnsupported,
+                "`authorization` begins with `DPoP `, and proofs are not checked here: configure \
+                 `.dpop(Dpop::for_origins(..))`",
+            ),
             NoToken::Malformed(how) => Self::new(Denied::CredentialsMalformed, how),
         }
     }
@@ -111,6 +120,12 @@ impl From<Refusal> for Denial {
             kid: refusal.kid,
             issuer: refusal.issuer,
         }
+    }
+}
+
+impl From<Unproved> for Denial {
+    fn from(unproved: Unproved) -> Self {
+        Self::new(unproved.denied(), unproved.to_string())
     }
 }
 

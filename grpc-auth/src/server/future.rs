@@ -85,7 +85,10 @@ where
                 }
                 StateProjection::Waiting { held } => {
                     let Some(call) = held else { return Poll::Pending };
-                    let Poll::Ready(caller) = call.waiting.poll(cx) else { return Poll::Pending };
+                    let Poll::Ready(caller) = call.waiting.poll(&call.shared, &call.request, cx)
+                    else {
+                        return Poll::Pending;
+                    };
                     let Some(mut call) = held.take() else { return Poll::Pending };
                     let next = match call.shared.settle(&mut call.request, caller) {
                         Ok(()) => State::Called { response: call.service.call(call.request) },

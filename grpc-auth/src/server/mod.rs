@@ -20,7 +20,8 @@ use crate::issuer::{Auth0Config, Issuer};
 use crate::jwks::KeySetHealth;
 use crate::policy::{PolicyIndex, ServicePolicy};
 use crate::principal::Principal;
-use crate::verify::{Refused, TokenVerifier, Verifier};
+use crate::sender::SenderChecks;
+use crate::verify::{Refused, Rejection, TokenVerifier, Verifier};
 
 pub use builder::{ResourceServerBuilder, Start};
 pub use future::ResponseFuture;
@@ -69,6 +70,7 @@ pub struct ResourceServer {
 #[derive(Debug)]
 struct Inner {
     verifier: TokenVerifier,
+    sender: SenderChecks,
     settings: Arc<call::CallSettings>,
 }
 
@@ -106,7 +108,8 @@ impl ResourceServer {
     /// tokens. It says who the caller is, not what the caller may do: for that there is
     /// [`policy::authorize`](crate::policy::authorize).
     ///
-    /// It waits for keys where a call would.
+    /// It waits for keys where a call would. Tokens that are bound to a certificate or a key of
+    /// their holder (`cnf`) are refused: only a call can prove to hold it.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -135,6 +138,9 @@ impl ResourceServer {
             Some(caller) => caller,
             None => verifier.verify(token.clone()).wait().await.map_err(Refused)?,
         };
+        if caller.principal().confirmation().is_some() {
+            return Err(Refused(Rejection::SenderConstrained.into()));
+        }
         Ok(caller.principal().clone())
     }
 

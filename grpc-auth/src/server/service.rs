@@ -2,21 +2,21 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use http::header::HeaderMap;
 use http::{Request, Response};
 use tonic::server::NamedService;
 use tower_service::Service;
 
-use super::ResourceServer;
 use super::call::{Call, Decision};
 use super::decision::{self, Denial};
 use super::future::ResponseFuture;
-use crate::bearer::Presented;
+use super::{Inner, ResourceServer};
+use crate::bearer::{NoToken, Presented, Scheme};
 use crate::caller::Caller;
 use crate::error::Denied;
 use crate::policy::{AccessRule, Match, Permit, PolicyIndex, Row, authorize};
+use crate::sender::{self, Unproved};
 use crate::verify::{Pending, Verdict, Verifier};
 
 /// A service that only permitted calls reach; made by [`ResourceServer::protect`].
@@ -35,15 +35,45 @@ pub(super) struct Shared {
     policies: Arc<PolicyIndex>,
 }
 
-/// A verdict that keys are fetched for, and the token it is on.
-pub(super) struct Waiting(Pending);
+/// What a call waits for.
+pub(super) enum Waiting {
+    /// A verdict that keys are fetched for, on a token that was presented so.
+    Verdict(Pending, Scheme),
+    /// Whether this caller's proof was used before.
+    Proof(sender::Pending, Caller),
+}
 
 /// Boxed, so that what is moved is small: nearly all callers are believed.
 type Identified = Result<Caller, Box<Denial>>;
 
 impl Waiting {
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Identified> {
-        self.0.as_mut().poll(cx).map(|verdict| verdict.map_err(denial))
+    pub(super) fn poll<B>(
+        &mut self,
+        shared: &Shared,
+        request: &Request<B>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Identified> {
+        loop {
+            match self {
+                Self::Verdict(verdict, scheme) => {
+                    let caller = match ready!(verdict.as_mut().poll(cx)) {
+                        Ok(caller) => caller,
+                        Err(refusal) => return Poll::Ready(Err(denial(refusal))),
+                    };
+                    match shared.prove(request, *scheme, caller) {
+                        Identity::Known(identified) => return Poll::Ready(identified),
+                        Identity::Pending(next) => *self = next,
+                    }
+                }
+                Self::Proof(verdict, caller) => {
+                    let verdict = ready!(verdict.as_mut().poll(cx));
+                    return Poll::Ready(match verdict {
+                        Ok(()) => Ok(caller.clone()),
+                        Err(unproved) => Err(unproven(unproved, caller)),
+                    });
+                }
+            }
+        }
     }
 }
 
@@ -108,10 +138,10 @@ enum Admission {
 impl Shared {
     /// Decides at once where that is possible.
     fn admit<B>(&self, request: &mut Request<B>) -> Admission {
-        let identified = match self.identify(request.headers_mut()) {
+        let identified = match self.identify(request) {
             Identity::Known(identified) => identified,
             // Whoever may call without a token does not wait for the issuer with one.
-            Identity::Pending(_) if self.is_open(request.uri().path()) => {
+            Identity::Pending(Waiting::Verdict(..)) if self.is_open(request.uri().path()) => {
                 Err(denial(Denied::BackendUnavailable))
             }
             Identity::Pending(waiting) => return Admission::Waiting(waiting),
@@ -204,28 +234,55 @@ impl Shared {
         Ok((caller, Some(permit)))
     }
 
-    fn identify(&self, headers: &mut HeaderMap) -> Identity {
-        let verifier = &self.auth.inner.verifier;
-        let presented = match Presented::of(headers) {
+    fn identify<B>(&self, request: &mut Request<B>) -> Identity {
+        let Inner { verifier, sender, .. } = &*self.auth.inner;
+        if sender.dpop.is_some() {
+            sender::hide(request.headers_mut());
+        }
+        let presented = match Presented::of(request.headers_mut()) {
             Ok(presented) => presented,
             Err(none) => return Identity::Known(Err(denial(none))),
         };
+        let scheme = presented.scheme();
+        if scheme == Scheme::Dpop && sender.dpop.is_none() {
+            sender::hide(request.headers_mut());
+            return Identity::Known(Err(denial(NoToken::DpopOff)));
+        }
         if let Some(caller) = verifier.recall(presented.token()) {
-            return Identity::Known(Ok(caller));
+            return self.prove(request, scheme, caller);
         }
         let token = match presented.parse() {
             Ok(token) => token,
             Err(none) => return Identity::Known(Err(denial(none))),
         };
         match verifier.verify(token) {
-            Verdict::Known(verdict) => Identity::Known(verdict.map_err(denial)),
-            Verdict::Pending(verdict) => Identity::Pending(Waiting(verdict)),
+            Verdict::Known(Ok(caller)) => self.prove(request, scheme, caller),
+            Verdict::Known(Err(refusal)) => Identity::Known(Err(denial(refusal))),
+            Verdict::Pending(verdict) => Identity::Pending(Waiting::Verdict(verdict, scheme)),
+        }
+    }
+
+    /// Whether the token's sender is its holder. It is asked for every call: what is remembered of
+    /// a token is that it is genuine.
+    fn prove<B>(&self, request: &Request<B>, scheme: Scheme, caller: Caller) -> Identity {
+        // Nearly all tokens are bound to nothing.
+        if scheme == Scheme::Bearer && caller.principal().confirmation().is_none() {
+            return Identity::Known(Ok(caller));
+        }
+        match self.auth.inner.sender.check(request, scheme, &caller) {
+            Ok(None) => Identity::Known(Ok(caller)),
+            Ok(Some(verdict)) => Identity::Pending(Waiting::Proof(verdict, caller)),
+            Err(unproved) => Identity::Known(Err(unproven(unproved, &caller))),
         }
     }
 }
 
 fn denial(cause: impl Into<Denial>) -> Box<Denial> {
     Box::new(cause.into())
+}
+
+fn unproven(unproved: Unproved, caller: &Caller) -> Box<Denial> {
+    Box::new(Denial::from(unproved).of(caller.principal()))
 }
 
 fn refuse<B>(request: &Request<B>, row: Option<Row>, denial: &Denial) -> Denied {

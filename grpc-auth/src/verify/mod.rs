@@ -19,14 +19,13 @@ pub use cache::TokenCache;
 pub use rejection::Refused;
 
 pub(crate) use cache::VerifiedTokens;
-#[cfg(feature = "testing")]
 pub(crate) use compact::Compact;
 #[cfg(feature = "introspection")]
 pub(crate) use introspection::Introspector;
 #[cfg(feature = "introspection")]
 pub use introspection::{Introspection, IntrospectionCache};
 pub(crate) use jwt::JwtVerifier;
-pub(crate) use rejection::{Refusal, escape};
+pub(crate) use rejection::{Refusal, Rejection, escape};
 pub(crate) use router::TokenVerifier;
 pub(crate) use trusted::TrustedIssuer;
 
