@@ -6,7 +6,7 @@ use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{AttrStyle, FnArg, Pat, PatType, Path};
+use syn::{AttrStyle, Expr, FnArg, GenericArgument, Pat, PatType, Path, PathArguments, Type};
 
 use crate::attr;
 use crate::diagnostics::Errors;
@@ -70,7 +70,7 @@ fn method(service: &Service, method: &Method, row: Option<(usize, &Row)>) -> Tok
         match input {
             FnArg::Typed(mut parameter) if request.is_none() => {
                 let (name, binding) = name_request(&mut parameter);
-                request = Some(name);
+                request = Some((name, is_stream(&parameter.ty)));
                 bindings.extend(binding);
                 inputs.push(FnArg::Typed(parameter));
             }
@@ -79,9 +79,14 @@ fn method(service: &Service, method: &Method, row: Option<(usize, &Row)>) -> Tok
         }
     }
     signature.inputs = inputs;
-    let wants_injection = method.signature.inputs.iter().filter(is_typed).count() > 1;
+    let has_injected = method.signature.inputs.iter().filter(is_typed).count() > 1;
     let guard = match (row, &request) {
-        (Some((position, _)), Some(request)) => guard(service, position, request, wants_injection),
+        (Some((position, row)), Some((request, is_stream))) => {
+            let is_asked = has_injected || !row.requirements.is_empty();
+            let guard = guard(service, position, request, is_asked);
+            let requirements = requirements(row, request, *is_stream);
+            quote!(#guard #requirements)
+        }
         _ => TokenStream::new(),
     };
     let (attrs, visibility) = (&method.attrs, &method.visibility);
@@ -91,12 +96,7 @@ fn method(service: &Service, method: &Method, row: Option<(usize, &Row)>) -> Tok
     quote!(#(#attrs)* #visibility #signature #block)
 }
 
-fn guard(
-    service: &Service,
-    position: usize,
-    request: &Ident,
-    wants_injection: bool,
-) -> TokenStream {
+fn guard(service: &Service, position: usize, request: &Ident, is_asked: bool) -> TokenStream {
     let (krate, server) = (&service.krate, &service.server);
     let position = Literal::usize_unsuffixed(position);
     let enter = quote! {
@@ -105,7 +105,7 @@ fn guard(
             &#request,
         )
     };
-    if !wants_injection {
+    if !is_asked {
         return quote! {
             if let ::core::result::Result::Err(refusal) = #enter {
                 return refusal;
@@ -119,6 +119,51 @@ fn guard(
             ::core::result::Result::Err(refusal) => return refusal,
         };
     }
+}
+
+/// What the method requires beyond its rule. A function in a constant can use nothing but its
+/// parameters, whatever names are in scope.
+fn requirements(row: &Row, request: &Ident, is_stream: bool) -> TokenStream {
+    let admitted = local("admitted");
+    let requirement = |(position, predicate): (usize, &Expr)| {
+        let position = Literal::usize_unsuffixed(position);
+        let span = predicate.span();
+        let require = if is_stream {
+            quote_spanned!(span=> require_of_claims_alone(#position, const { #predicate }))
+        } else {
+            quote_spanned!(span=> require(#position, &#request, const { #predicate }))
+        };
+        quote! {
+            if let ::core::result::Result::Err(refusal) = #admitted.#require {
+                return refusal;
+            }
+        }
+    };
+    row.requirements.iter().map(|own| &own.predicate).enumerate().map(requirement).collect()
+}
+
+/// `Request<Streaming<M>>`: when the method is entered no message has come.
+fn is_stream(request: &Type) -> bool {
+    let Some(PathArguments::AngleBracketed(arguments)) = last_arguments(request, "Request") else {
+        return false;
+    };
+    let message = arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(message) => Some(message),
+        _ => None,
+    });
+    let stream = message.and_then(|message| last_arguments(message, "Streaming"));
+    matches!(stream, Some(PathArguments::AngleBracketed(_)))
+}
+
+/// The arguments of a type of this name, wherever it is.
+fn last_arguments<'t>(ty: &'t Type, name: &str) -> Option<&'t PathArguments> {
+    match ty {
+        Type::Path(ty) => ty.path.segments.last().filter(|last| last.ident == name),
+        Type::Group(ty) => return last_arguments(&ty.elem, name),
+        Type::Paren(ty) => return last_arguments(&ty.elem, name),
+        _ => None,
+    }
+    .map(|last| &last.arguments)
 }
 
 /// A parameter that was asked for, as a binding; a method with a mistake has no guard to make it.
@@ -173,7 +218,11 @@ fn table(service: &Service, item: &Impl) -> TokenStream {
         let row = row.as_ref()?;
         let (cfgs, rpc, rule) = (&row.cfgs, &row.rpc, access_rule(krate, &row.rule));
         let position = Literal::usize_unsuffixed(position);
-        Some(quote!(#(#cfgs)* #krate::policy::MethodPolicy::annotated(#position, #rpc, #rule)))
+        let texts = row.requirements.iter().map(|own| &own.text);
+        let requiring = (!row.requirements.is_empty()).then(|| quote!(.requiring(&[#(#texts),*])));
+        Some(quote! {
+            #(#cfgs)* #krate::policy::MethodPolicy::annotated(#position, #rpc, #rule) #requiring
+        })
     });
     let header = &item.header;
     let (generics, self_ty) = (&header.generics, &header.self_ty);

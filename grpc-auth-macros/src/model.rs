@@ -5,9 +5,12 @@ use quote::format_ident;
 use syn::ext::IdentExt;
 use syn::{Attribute, Error, FnArg, Ident, LitStr, Path, Signature, parse_quote};
 
-use crate::attr::{RuleAttribute, hides_cfg, hides_rule, rule_name, without_rules};
+use crate::attr::{
+    RuleAttribute, hides_cfg, hides_rule, is_require, own_name, rule_name, without_rules,
+};
 use crate::diagnostics::{self, Errors};
 use crate::parse::{Impl, Item, Method, Options, OtherItem};
+use crate::requirement::Requirement;
 
 /// Who may call.
 #[derive(Clone)]
@@ -41,6 +44,8 @@ pub(crate) struct Service {
 pub(crate) struct Row {
     pub(crate) rpc: LitStr,
     pub(crate) rule: Rule,
+    /// In the order of the attributes; none where anyone is let in.
+    pub(crate) requirements: Vec<Requirement>,
     /// `cfg` on the method: without it there is no row.
     pub(crate) cfgs: Vec<Attribute>,
 }
@@ -52,6 +57,9 @@ impl Service {
         let default = take_rule(&mut item.header.attrs, &krate, "the impl", errors);
         if let Some(RuleAttribute { rpc: Some(rpc), .. }) = &default {
             errors.push(diagnostics::rpc_on_impl(rpc));
+        }
+        for attribute in take_requirements(&mut item.header.attrs, &krate) {
+            errors.push(diagnostics::require_on_impl(attribute));
         }
         let default = default.map(|attribute| attribute.rule);
         let mut rows: Vec<Option<Row>> = Vec::new();
@@ -70,7 +78,7 @@ impl Service {
                         OtherItem::Unknown => errors.push(diagnostics::unknown_item(&*tokens)),
                     }
                     let mut rules =
-                        attrs.iter().filter(|a| rule_name(a, &krate).is_some()).peekable();
+                        attrs.iter().filter(|a| own_name(a, &krate).is_some()).peekable();
                     if rules.peek().is_some() {
                         rules.for_each(|rule| errors.push(diagnostics::rule_on_other_item(rule)));
                         *tokens = without_rules(tokens.clone());
@@ -98,6 +106,11 @@ fn row(
     let name = &method.signature.ident;
     let had_rule = method.attrs.iter().any(|a| rule_name(a, krate).is_some() || hides_rule(a));
     let attribute = take_rule(&mut method.attrs, krate, &format!("method `{name}`"), errors);
+    let required = take_requirements(&mut method.attrs, krate);
+    let requirements: Vec<_> = required
+        .iter()
+        .filter_map(|attribute| errors.take(Requirement::parse(attribute)))
+        .collect();
     for attribute in method.attrs.iter().filter(|attribute| hides_cfg(attribute)) {
         errors.push(diagnostics::hidden_cfg(attribute));
     }
@@ -112,9 +125,15 @@ fn row(
             return None;
         }
     };
+    if matches!(rule, Rule::AllowUnauthenticated) {
+        required
+            .iter()
+            .for_each(|attribute| errors.push(diagnostics::require_of_anyone(attribute)));
+    }
     has_request.then(|| Row {
         rpc: rpc.unwrap_or_else(|| rpc_name(name)),
         rule,
+        requirements,
         cfgs: cfgs(&method.attrs),
     })
 }
@@ -143,6 +162,11 @@ fn take_rule(
         false
     });
     found
+}
+
+/// Takes the `require`s out of the attributes.
+fn take_requirements(attributes: &mut Vec<Attribute>, krate: &Path) -> Vec<Attribute> {
+    attributes.extract_if(.., |attribute| is_require(attribute, krate)).collect()
 }
 
 /// The parameter after the receiver.

@@ -33,9 +33,9 @@ pub const ERROR_DOMAIN: &str = "grpc-auth";
 /// | `TokenExpired` | UNAUTHENTICATED | ACCESS_TOKEN_EXPIRED | `error="invalid_token"` |
 /// | `TokenInvalid` | UNAUTHENTICATED | ACCESS_TOKEN_INVALID | `error="invalid_token"` |
 /// | `ScopeInsufficient` | PERMISSION_DENIED | ACCESS_TOKEN_SCOPE_INSUFFICIENT | `error="insufficient_scope"` |
-/// | `MethodUnknown`, `ClaimsMismatch` | PERMISSION_DENIED | PERMISSION_DENIED_BY_POLICY | – |
+/// | `MethodUnknown`, `ClaimsMismatch`, `PolicyRefused` | PERMISSION_DENIED | PERMISSION_DENIED_BY_POLICY | – |
 /// | `BackendUnavailable` | UNAVAILABLE, RetryInfo | AUTH_BACKEND_UNAVAILABLE | – |
-/// | `LayerMissing` | INTERNAL | – | – |
+/// | `LayerMissing`, `PolicyPanicked` | INTERNAL | – | – |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Denied {
@@ -56,7 +56,12 @@ pub enum Denied {
     MethodUnknown,
     /// The token's claims do not fit the type that the operator's method asks for.
     ClaimsMismatch,
-    /// The authorization server's keys are not available; nobody knows whether the token is good.
+    /// The operator's requirement or [`Authorizer`](crate::server::Authorizer) says no.
+    PolicyRefused,
+    /// The operator's requirement or [`Authorizer`](crate::server::Authorizer) panicked.
+    PolicyPanicked,
+    /// The authorization server's keys are not available, so that nobody knows whether the token is
+    /// good; or the operator's [`Authorizer`](crate::server::Authorizer) does not decide.
     BackendUnavailable,
     /// The operator mounted a protected service without its layer.
     LayerMissing,
@@ -83,9 +88,11 @@ impl Denied {
             Self::TokenExpired => Some("ACCESS_TOKEN_EXPIRED"),
             Self::TokenInvalid => Some("ACCESS_TOKEN_INVALID"),
             Self::ScopeInsufficient(_) => Some("ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
-            Self::MethodUnknown | Self::ClaimsMismatch => Some("PERMISSION_DENIED_BY_POLICY"),
+            Self::MethodUnknown | Self::ClaimsMismatch | Self::PolicyRefused => {
+                Some("PERMISSION_DENIED_BY_POLICY")
+            }
             Self::BackendUnavailable => Some("AUTH_BACKEND_UNAVAILABLE"),
-            Self::LayerMissing => None,
+            Self::LayerMissing | Self::PolicyPanicked => None,
         }
     }
 
@@ -98,11 +105,12 @@ impl Denied {
             | Self::SchemeUnsupported
             | Self::TokenExpired
             | Self::TokenInvalid => Code::Unauthenticated,
-            Self::ScopeInsufficient(_) | Self::MethodUnknown | Self::ClaimsMismatch => {
-                Code::PermissionDenied
-            }
+            Self::ScopeInsufficient(_)
+            | Self::MethodUnknown
+            | Self::ClaimsMismatch
+            | Self::PolicyRefused => Code::PermissionDenied,
             Self::BackendUnavailable => Code::Unavailable,
-            Self::LayerMissing => Code::Internal,
+            Self::LayerMissing | Self::PolicyPanicked => Code::Internal,
         }
     }
 
@@ -143,9 +151,11 @@ impl fmt::Display for Denied {
             Self::TokenExpired => "the access token has expired",
             Self::TokenInvalid => "the access token is invalid",
             Self::ScopeInsufficient(_) => "the access token lacks a required scope",
-            Self::MethodUnknown | Self::ClaimsMismatch => "the caller may not call this method",
-            Self::BackendUnavailable => "access tokens cannot be checked at the moment",
-            Self::LayerMissing => "internal error",
+            Self::MethodUnknown | Self::ClaimsMismatch | Self::PolicyRefused => {
+                "the caller may not call this method"
+            }
+            Self::BackendUnavailable => "the caller cannot be checked at the moment",
+            Self::LayerMissing | Self::PolicyPanicked => "internal error",
         })
     }
 }
@@ -170,6 +180,8 @@ impl Challenge {
             }
             Denied::MethodUnknown
             | Denied::ClaimsMismatch
+            | Denied::PolicyRefused
+            | Denied::PolicyPanicked
             | Denied::BackendUnavailable
             | Denied::LayerMissing => return None,
         };
@@ -262,6 +274,13 @@ mod tests {
                 Some("PERMISSION_DENIED_BY_POLICY"),
                 None,
             ),
+            (
+                Denied::PolicyRefused,
+                Code::PermissionDenied,
+                Some("PERMISSION_DENIED_BY_POLICY"),
+                None,
+            ),
+            (Denied::PolicyPanicked, Code::Internal, None, None),
             (Denied::BackendUnavailable, Code::Unavailable, Some("AUTH_BACKEND_UNAVAILABLE"), None),
             (Denied::LayerMissing, Code::Internal, None, None),
         ] {

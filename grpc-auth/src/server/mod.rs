@@ -1,6 +1,7 @@
 //! Enforcement: the resource server, the tower layer around each service, and the guard inside
 //! each method.
 
+mod authorizer;
 mod builder;
 mod call;
 mod decision;
@@ -8,6 +9,7 @@ mod future;
 pub(crate) mod guard;
 mod layer;
 mod request_ext;
+mod require;
 mod service;
 
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use crate::policy::{PolicyIndex, ServicePolicy};
 use crate::principal::Principal;
 use crate::verify::{JwtVerifier, Refused, Verifier};
 
+pub use authorizer::{AccessDecision, AccessRequest, Authorizer, NoDecision};
 pub use builder::{ResourceServerBuilder, Start};
 pub use future::ResponseFuture;
 pub use layer::ProtectLayer;
@@ -175,7 +178,8 @@ impl ResourceServer {
     /// policy written by hand. Methods without a row are refused.
     ///
     /// # Errors
-    /// [`ConfigError::PolicyOfAnotherService`] when the policy names another service.
+    /// [`ConfigError::PolicyOfAnotherService`] when the policy names another service,
+    /// [`ConfigError::PolicyNeedsGuards`] when it is that of an annotated service with requirements.
     pub fn protect_with<S: NamedService>(
         &self,
         service: S,
@@ -186,6 +190,9 @@ impl ResourceServer {
                 policy: policy.service(),
                 service: S::NAME,
             });
+        }
+        if policy.rows().any(|row| !row.requirements().is_empty()) {
+            return Err(ConfigError::PolicyNeedsGuards { service: S::NAME });
         }
         Ok(Protect::new(service, self.clone(), PolicyIndex::single(policy).into()))
     }

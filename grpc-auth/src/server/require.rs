@@ -1,0 +1,91 @@
+//! What a method requires beyond its rule: functions of the caller's claims and the message.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::de::DeserializeOwned;
+use tonic::Request;
+use tracing::error;
+
+use super::call::Call;
+use super::decision::Denial;
+use super::guard::{Admitted, Refuse};
+use crate::claims::Claims;
+use crate::error::Denied;
+
+impl Admitted<'_> {
+    /// Asks the requirement at this position of the method's row.
+    ///
+    /// # Errors
+    /// The refusal, as what the method returns.
+    pub fn require<T, M, F, R>(
+        &self,
+        position: usize,
+        request: &Request<M>,
+        predicate: F,
+    ) -> Result<(), R>
+    where
+        F: Fn(&Claims<T>, &M) -> bool,
+        T: DeserializeOwned + Send + Sync + 'static,
+        R: Refuse,
+    {
+        self.hold(position, |claims| predicate(claims, request.get_ref()))
+    }
+
+    /// The same in a method with a stream of messages, none of which has come yet.
+    ///
+    /// # Errors
+    /// The refusal, as what the method returns.
+    pub fn require_of_claims_alone<T, F, R>(&self, position: usize, predicate: F) -> Result<(), R>
+    where
+        F: Fn(&Claims<T>) -> bool,
+        T: DeserializeOwned + Send + Sync + 'static,
+        R: Refuse,
+    {
+        self.hold(position, predicate)
+    }
+
+    fn hold<T, R>(&self, position: usize, predicate: impl Fn(&Claims<T>) -> bool) -> Result<(), R>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+        R: Refuse,
+    {
+        // A rule that needs no caller has no requirements: whoever is nobody here must not pass.
+        let Some(principal) = self.call.and_then(Call::principal) else {
+            return Err(self.refuse(&Denied::CredentialsMissing.into()));
+        };
+        // Shared references alone cross this line, and of what they lead to the call's end sees
+        // nothing but claims. Under `panic = "abort"` the process ends, and lets nobody in either.
+        let asked = catch_unwind(AssertUnwindSafe(|| match principal.typed_claims() {
+            Ok(claims) => Ok(predicate(claims)),
+            Err(mismatch) => Err(mismatch),
+        }));
+        let denial = match asked {
+            Ok(Ok(true)) => return Ok(()),
+            Ok(Ok(false)) => self.denial(position, Denied::PolicyRefused, "does not hold"),
+            Ok(Err(mismatch)) => mismatch.clone().into(),
+            Err(_) => self.panicked(position),
+        };
+        Err(self.refuse(&denial.of(principal)))
+    }
+
+    #[cold]
+    fn panicked(&self, position: usize) -> Denial {
+        error!(
+            target: "grpc_auth",
+            method = %self.row,
+            requirement = self.text(position),
+            "a requirement panicked, so nobody is let in; the panic's own message went to the \
+             panic hook"
+        );
+        self.denial(position, Denied::PolicyPanicked, "panicked")
+    }
+
+    #[cold]
+    fn denial(&self, position: usize, denied: Denied, what: &str) -> Denial {
+        Denial::new(denied, format!("the requirement `{}` {what}", self.text(position)))
+    }
+
+    fn text(&self, position: usize) -> &'static str {
+        self.row.requirements().get(position).copied().unwrap_or_default()
+    }
+}
