@@ -163,6 +163,23 @@ pub(crate) fn not_a_predicate(expression: impl ToTokens) -> Error {
     )
 }
 
+pub(crate) fn claims_and_message(parameters: impl ToTokens) -> Error {
+    with_help(
+        parameters,
+        "a requirement is a function of the caller's claims and the message",
+        "write `|claims: &Claims<..>, message| ..`, with `_` for what it does not look at; it has \
+         one parameter where the method's is written `Request<Streaming<..>>`",
+    )
+}
+
+pub(crate) fn no_message_yet(parameters: impl ToTokens) -> Error {
+    with_help(
+        parameters,
+        "a method with a stream of messages is entered before the first of them has come",
+        "write `|claims: &Claims<..>| ..` here, and look at each message in the method",
+    )
+}
+
 pub(crate) fn scope_as_predicate(literal: impl ToTokens) -> Error {
     let text = literal.to_token_stream().to_string();
     with_help(

@@ -6,12 +6,13 @@ use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{AttrStyle, Expr, FnArg, GenericArgument, Pat, PatType, Path, PathArguments, Type};
+use syn::{AttrStyle, Expr, FnArg, Pat, PatType, Path};
 
 use crate::attr;
 use crate::diagnostics::Errors;
 use crate::model::{Row, Rule, ScopeRule, Service};
 use crate::parse::{Impl, Item, Method, Options};
+use crate::requirement::is_stream;
 
 /// Expands `#[protect]`. The user's impl is always emitted, so that one mistake gives one message.
 pub(crate) fn protect(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -124,46 +125,22 @@ fn guard(service: &Service, position: usize, request: &Ident, is_asked: bool) ->
 /// What the method requires beyond its rule. A function in a constant can use nothing but its
 /// parameters, whatever names are in scope.
 fn requirements(row: &Row, request: &Ident, is_stream: bool) -> TokenStream {
-    let admitted = local("admitted");
     let requirement = |(position, predicate): (usize, &Expr)| {
         let position = Literal::usize_unsuffixed(position);
         let span = predicate.span();
+        let admitted = Ident::new("admitted", Span::mixed_site().located_at(span));
         let require = if is_stream {
-            quote_spanned!(span=> require_of_claims_alone(#position, const { #predicate }))
+            quote_spanned!(span=> #admitted.require_of_claims_alone(#position, const { #predicate }))
         } else {
-            quote_spanned!(span=> require(#position, &#request, const { #predicate }))
+            quote_spanned!(span=> #admitted.require(#position, &#request, const { #predicate }))
         };
         quote! {
-            if let ::core::result::Result::Err(refusal) = #admitted.#require {
+            if let ::core::result::Result::Err(refusal) = #require {
                 return refusal;
             }
         }
     };
     row.requirements.iter().map(|own| &own.predicate).enumerate().map(requirement).collect()
-}
-
-/// `Request<Streaming<M>>`: when the method is entered no message has come.
-fn is_stream(request: &Type) -> bool {
-    let Some(PathArguments::AngleBracketed(arguments)) = last_arguments(request, "Request") else {
-        return false;
-    };
-    let message = arguments.args.iter().find_map(|argument| match argument {
-        GenericArgument::Type(message) => Some(message),
-        _ => None,
-    });
-    let stream = message.and_then(|message| last_arguments(message, "Streaming"));
-    matches!(stream, Some(PathArguments::AngleBracketed(_)))
-}
-
-/// The arguments of a type of this name, wherever it is.
-fn last_arguments<'t>(ty: &'t Type, name: &str) -> Option<&'t PathArguments> {
-    match ty {
-        Type::Path(ty) => ty.path.segments.last().filter(|last| last.ident == name),
-        Type::Group(ty) => return last_arguments(&ty.elem, name),
-        Type::Paren(ty) => return last_arguments(&ty.elem, name),
-        _ => None,
-    }
-    .map(|last| &last.arguments)
 }
 
 /// A parameter that was asked for, as a binding; a method with a mistake has no guard to make it.

@@ -3,7 +3,7 @@
 use heck::ToUpperCamelCase;
 use quote::format_ident;
 use syn::ext::IdentExt;
-use syn::{Attribute, Error, FnArg, Ident, LitStr, Path, Signature, parse_quote};
+use syn::{Attribute, Error, FnArg, Ident, LitStr, Path, Signature, Type, parse_quote};
 
 use crate::attr::{
     RuleAttribute, hides_cfg, hides_rule, is_require, own_name, rule_name, without_rules,
@@ -106,15 +106,15 @@ fn row(
     let name = &method.signature.ident;
     let had_rule = method.attrs.iter().any(|a| rule_name(a, krate).is_some() || hides_rule(a));
     let attribute = take_rule(&mut method.attrs, krate, &format!("method `{name}`"), errors);
+    let request = errors.take(request(&method.signature));
     let required = take_requirements(&mut method.attrs, krate);
     let requirements: Vec<_> = required
         .iter()
-        .filter_map(|attribute| errors.take(Requirement::parse(attribute)))
+        .filter_map(|attribute| errors.take(Requirement::parse(attribute, request)))
         .collect();
     for attribute in method.attrs.iter().filter(|attribute| hides_cfg(attribute)) {
         errors.push(diagnostics::hidden_cfg(attribute));
     }
-    let has_request = errors.take(request(&method.signature)).is_some();
     let (rule, rpc) = match (attribute, default) {
         (Some(attribute), _) => (attribute.rule, attribute.rpc),
         // What is wrong with the rule has been said.
@@ -130,7 +130,7 @@ fn row(
             .iter()
             .for_each(|attribute| errors.push(diagnostics::require_of_anyone(attribute)));
     }
-    has_request.then(|| Row {
+    request.map(|_| Row {
         rpc: rpc.unwrap_or_else(|| rpc_name(name)),
         rule,
         requirements,
@@ -169,12 +169,13 @@ fn take_requirements(attributes: &mut Vec<Attribute>, krate: &Path) -> Vec<Attri
     attributes.extract_if(.., |attribute| is_require(attribute, krate)).collect()
 }
 
-/// The parameter after the receiver.
-fn request(signature: &Signature) -> Result<(), Error> {
-    match signature.inputs.iter().find(|input| matches!(input, FnArg::Typed(_))) {
-        Some(_) => Ok(()),
-        None => Err(diagnostics::no_request(&signature.ident)),
-    }
+/// The type of the parameter after the receiver.
+fn request(signature: &Signature) -> Result<&Type, Error> {
+    let parameter = signature.inputs.iter().find_map(|input| match input {
+        FnArg::Typed(parameter) => Some(&*parameter.ty),
+        FnArg::Receiver(_) => None,
+    });
+    parameter.ok_or_else(|| diagnostics::no_request(&signature.ident))
 }
 
 /// tonic derives the method's name from the RPC's; the way back is a guess that `rpc` corrects.

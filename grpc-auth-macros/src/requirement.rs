@@ -3,7 +3,7 @@
 use proc_macro2::{Spacing, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Error, Expr, Meta, MetaList, Token};
+use syn::{Attribute, Error, Expr, GenericArgument, Meta, MetaList, PathArguments, Token, Type};
 
 use crate::diagnostics;
 
@@ -16,7 +16,8 @@ pub(crate) struct Requirement {
 }
 
 impl Requirement {
-    pub(crate) fn parse(attribute: &Attribute) -> Result<Self, Error> {
+    /// For a method with a request of this type, if it has one.
+    pub(crate) fn parse(attribute: &Attribute, request: Option<&Type>) -> Result<Self, Error> {
         let Meta::List(list) = &attribute.meta else {
             return Err(diagnostics::no_predicate(attribute));
         };
@@ -29,6 +30,9 @@ impl Requirement {
             return Err(diagnostics::second_predicate(second));
         }
         check(&predicate)?;
+        if let Some(request) = request {
+            check_parameters(&predicate, is_stream(request))?;
+        }
         if let Some(own) = own_self(list.tokens.clone()) {
             return Err(diagnostics::predicate_of_self(own));
         }
@@ -50,6 +54,43 @@ fn check(predicate: &Expr) -> Result<(), Error> {
         Expr::Lit(literal) => Err(diagnostics::scope_as_predicate(literal)),
         other => Err(diagnostics::not_a_predicate(other)),
     }
+}
+
+/// What the compiler would say of a closure, with the reason.
+fn check_parameters(predicate: &Expr, is_stream: bool) -> Result<(), Error> {
+    match predicate {
+        Expr::Group(group) => check_parameters(&group.expr, is_stream),
+        Expr::Closure(closure) => match (is_stream, closure.inputs.len()) {
+            (true, 1) | (false, 2) => Ok(()),
+            (true, _) => Err(diagnostics::no_message_yet(&closure.inputs)),
+            (false, _) => Err(diagnostics::claims_and_message(&closure.inputs)),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// `Request<Streaming<M>>`: when the method is entered no message has come.
+pub(crate) fn is_stream(request: &Type) -> bool {
+    let Some(PathArguments::AngleBracketed(arguments)) = last_arguments(request, "Request") else {
+        return false;
+    };
+    let message = arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(message) => Some(message),
+        _ => None,
+    });
+    let stream = message.and_then(|message| last_arguments(message, "Streaming"));
+    matches!(stream, Some(PathArguments::AngleBracketed(_)))
+}
+
+/// The arguments of a type of this name, wherever it is.
+fn last_arguments<'t>(ty: &'t Type, name: &str) -> Option<&'t PathArguments> {
+    match ty {
+        Type::Path(ty) => ty.path.segments.last().filter(|last| last.ident == name),
+        Type::Group(ty) => return last_arguments(&ty.elem, name),
+        Type::Paren(ty) => return last_arguments(&ty.elem, name),
+        _ => None,
+    }
+    .map(|last| &last.arguments)
 }
 
 /// `self` as a value; `self::owner` is a path.
