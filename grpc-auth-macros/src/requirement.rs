@@ -1,9 +1,12 @@
 //! Reading `#[require(..)]`: one function of claims and message, and its text for the table.
 
 use proc_macro2::{Spacing, TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Error, Expr, GenericArgument, Meta, MetaList, PathArguments, Token, Type};
+use syn::{
+    Attribute, Error, Expr, ExprClosure, GenericArgument, Meta, MetaList, PathArguments, Token,
+    Type,
+};
 
 use crate::diagnostics;
 
@@ -62,11 +65,17 @@ fn check_parameters(predicate: &Expr, is_stream: bool) -> Result<(), Error> {
         Expr::Group(group) => check_parameters(&group.expr, is_stream),
         Expr::Closure(closure) => match (is_stream, closure.inputs.len()) {
             (true, 1) | (false, 2) => Ok(()),
-            (true, _) => Err(diagnostics::no_message_yet(&closure.inputs)),
-            (false, _) => Err(diagnostics::claims_and_message(&closure.inputs)),
+            (true, _) => Err(diagnostics::no_message_yet(parameters(closure))),
+            (false, _) => Err(diagnostics::claims_and_message(parameters(closure))),
         },
         _ => Ok(()),
     }
+}
+
+/// With their bars, of which there is something to point at where there are no parameters.
+fn parameters(closure: &ExprClosure) -> TokenStream {
+    let ExprClosure { inputs_begin, inputs, inputs_end, .. } = closure;
+    quote!(#inputs_begin #inputs #inputs_end)
 }
 
 /// `Request<Streaming<M>>`: when the method is entered no message has come.

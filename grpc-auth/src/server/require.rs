@@ -28,7 +28,7 @@ impl Admitted<'_> {
         T: DeserializeOwned + Send + Sync + 'static,
         R: Refuse,
     {
-        self.hold(position, |claims| predicate(claims, request.get_ref()))
+        self.ask(position, |claims| predicate(claims, request.get_ref()))
     }
 
     /// The same in a method with a stream of messages, none of which has come yet.
@@ -41,10 +41,10 @@ impl Admitted<'_> {
         T: DeserializeOwned + Send + Sync + 'static,
         R: Refuse,
     {
-        self.hold(position, predicate)
+        self.ask(position, predicate)
     }
 
-    fn hold<T, R>(&self, position: usize, predicate: impl Fn(&Claims<T>) -> bool) -> Result<(), R>
+    fn ask<T, R>(&self, position: usize, predicate: impl Fn(&Claims<T>) -> bool) -> Result<(), R>
     where
         T: DeserializeOwned + Send + Sync + 'static,
         R: Refuse,
@@ -53,8 +53,9 @@ impl Admitted<'_> {
         let Some(principal) = self.call.and_then(Call::principal) else {
             return Err(self.refuse(&Denied::CredentialsMissing.into()));
         };
-        // Shared references alone cross this line, and of what they lead to the call's end sees
-        // nothing but claims. Under `panic = "abort"` the process ends, and lets nobody in either.
+        // A panic can leave nothing broken that is seen again, unless the user's claims have cells in
+        // them. Reading the claims is the user's code too. (Under `panic = "abort"` the process
+        // ends, which lets nobody in either.)
         let asked = catch_unwind(AssertUnwindSafe(|| match principal.typed_claims() {
             Ok(claims) => Ok(predicate(claims)),
             Err(mismatch) => Err(mismatch),
@@ -87,5 +88,26 @@ impl Admitted<'_> {
 
     fn text(&self, position: usize) -> &'static str {
         self.row.requirements().get(position).copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::{Code, Status};
+
+    use super::*;
+    use crate::policy::{AccessRule, MethodPolicy, ServicePolicy};
+
+    /// A method that lets anyone in cannot have requirements. If one had, nobody would pass.
+    #[test]
+    fn nobody_fulfils_a_requirement() {
+        const METHODS: &[MethodPolicy] =
+            &[MethodPolicy::annotated(0, "Get", AccessRule::AllowUnauthenticated)
+                .requiring(&["anyone"])];
+        let row = ServicePolicy::annotated("a.B", METHODS).row("Get").unwrap();
+        let nobody = Admitted { row, call: None };
+        let answer: Result<(), Result<(), Status>> =
+            nobody.require_of_claims_alone(0, |_: &Claims<serde_json::Value>| true);
+        assert_eq!(answer.unwrap_err().unwrap_err().code(), Code::Unauthenticated);
     }
 }

@@ -29,6 +29,12 @@ pub(crate) async fn run(case: &str, times: usize) {
         Some(("verify", algorithm)) => verify(Algorithm::parse(algorithm).unwrap(), times).await,
         Some(("call", "plain")) => call(&service::plain(), false, times).await,
         Some(("call", "protected")) => call(&protected().await, true, times).await,
+        Some(("call", "asking")) => {
+            call(&service::asking(&folder(Algorithm::Rs256)).await, true, times).await;
+        }
+        Some(("call", "requiring")) => {
+            call(&service::requiring(&folder(Algorithm::Rs256)).await, true, times).await;
+        }
         Some(("serve", "plain")) => serve(service::plain()).await,
         Some(("serve", "protected")) => serve(protected().await).await,
         Some(("extensions", inserted)) => extensions(inserted == "two", times),

@@ -13,13 +13,13 @@ struct Service;
 #[tonic::async_trait]
 impl Left for Service {
     #[authenticated]
-    #[require(|tenant: &Tenant, word| tenant.tenant == word.text)]
+    #[require(|tenant: &Tenant, word: &Word| tenant.tenant == word.text)]
     async fn get(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
         Ok(Response::new(request.into_inner()))
     }
 
     #[authenticated]
-    #[require(|claims: Claims<Tenant>, word| claims.tenant == word.text)]
+    #[require(|claims: grpc_auth::Claims<Tenant>, word: &Word| claims.tenant == word.text)]
     async fn put(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
         Ok(Response::new(request.into_inner()))
     }
