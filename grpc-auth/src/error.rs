@@ -39,9 +39,9 @@ pub const ERROR_DOMAIN: &str = "grpc-auth";
 /// | `ProofInvalid` | UNAUTHENTICATED | ACCESS_TOKEN_INVALID | `DPoP error="invalid_dpop_proof"` |
 /// | `ProofNonceRequired` | UNAUTHENTICATED | DPOP_NONCE_REQUIRED | `DPoP error="use_dpop_nonce"` |
 /// | `ScopeInsufficient` | PERMISSION_DENIED | ACCESS_TOKEN_SCOPE_INSUFFICIENT | `error="insufficient_scope"` |
-/// | `MethodUnknown`, `ClaimsMismatch` | PERMISSION_DENIED | PERMISSION_DENIED_BY_POLICY | – |
+/// | `MethodUnknown`, `ClaimsMismatch`, `PolicyRefused` | PERMISSION_DENIED | PERMISSION_DENIED_BY_POLICY | – |
 /// | `BackendUnavailable` | UNAVAILABLE, RetryInfo | AUTH_BACKEND_UNAVAILABLE | – |
-/// | `LayerMissing` | INTERNAL | – | – |
+/// | `LayerMissing`, `PolicyPanicked` | INTERNAL | – | – |
 ///
 /// Where DPoP proofs are checked ([`Dpop`](crate::Dpop)), each challenge comes for both schemes, in
 /// two values (RFC 9449 §7.1); `DPOP_NONCE_REQUIRED` comes with the nonce in `dpop-nonce`.
@@ -74,7 +74,12 @@ pub enum Denied {
     MethodUnknown,
     /// The token's claims do not fit the type that the operator's method asks for.
     ClaimsMismatch,
-    /// The authorization server's keys are not available; nobody knows whether the token is good.
+    /// The operator's requirement or [`Authorizer`](crate::server::Authorizer) says no.
+    PolicyRefused,
+    /// The operator's requirement or [`Authorizer`](crate::server::Authorizer) panicked.
+    PolicyPanicked,
+    /// The authorization server's keys are not available, so that nobody knows whether the token is
+    /// good; or the operator's [`Authorizer`](crate::server::Authorizer) does not decide.
     BackendUnavailable,
     /// The operator mounted a protected service without its layer.
     LayerMissing,
@@ -113,9 +118,11 @@ impl Denied {
             Self::TokenInvalid | Self::ProofInvalid => Some("ACCESS_TOKEN_INVALID"),
             Self::ProofNonceRequired => Some("DPOP_NONCE_REQUIRED"),
             Self::ScopeInsufficient(_) => Some("ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
-            Self::MethodUnknown | Self::ClaimsMismatch => Some("PERMISSION_DENIED_BY_POLICY"),
+            Self::MethodUnknown | Self::ClaimsMismatch | Self::PolicyRefused => {
+                Some("PERMISSION_DENIED_BY_POLICY")
+            }
             Self::BackendUnavailable => Some("AUTH_BACKEND_UNAVAILABLE"),
-            Self::LayerMissing => None,
+            Self::LayerMissing | Self::PolicyPanicked => None,
         }
     }
 
@@ -131,11 +138,12 @@ impl Denied {
             | Self::ProofMalformed
             | Self::ProofInvalid
             | Self::ProofNonceRequired => Code::Unauthenticated,
-            Self::ScopeInsufficient(_) | Self::MethodUnknown | Self::ClaimsMismatch => {
-                Code::PermissionDenied
-            }
+            Self::ScopeInsufficient(_)
+            | Self::MethodUnknown
+            | Self::ClaimsMismatch
+            | Self::PolicyRefused => Code::PermissionDenied,
             Self::BackendUnavailable => Code::Unavailable,
-            Self::LayerMissing => Code::Internal,
+            Self::LayerMissing | Self::PolicyPanicked => Code::Internal,
         }
     }
 
@@ -184,9 +192,11 @@ impl fmt::Display for Denied {
             Self::ProofInvalid => "the DPoP proof is invalid",
             Self::ProofNonceRequired => "the DPoP proof needs the nonce of this answer",
             Self::ScopeInsufficient(_) => "the access token lacks a required scope",
-            Self::MethodUnknown | Self::ClaimsMismatch => "the caller may not call this method",
-            Self::BackendUnavailable => "access tokens cannot be checked at the moment",
-            Self::LayerMissing => "internal error",
+            Self::MethodUnknown | Self::ClaimsMismatch | Self::PolicyRefused => {
+                "the caller may not call this method"
+            }
+            Self::BackendUnavailable => "the caller cannot be checked at the moment",
+            Self::LayerMissing | Self::PolicyPanicked => "internal error",
         })
     }
 }
@@ -243,6 +253,8 @@ impl Challenge {
             }
             Denied::MethodUnknown
             | Denied::ClaimsMismatch
+            | Denied::PolicyRefused
+            | Denied::PolicyPanicked
             | Denied::BackendUnavailable
             | Denied::LayerMissing => return None,
         })
@@ -334,6 +346,13 @@ mod tests {
                 Some("PERMISSION_DENIED_BY_POLICY"),
                 None,
             ),
+            (
+                Denied::PolicyRefused,
+                Code::PermissionDenied,
+                Some("PERMISSION_DENIED_BY_POLICY"),
+                None,
+            ),
+            (Denied::PolicyPanicked, Code::Internal, None, None),
             (Denied::BackendUnavailable, Code::Unavailable, Some("AUTH_BACKEND_UNAVAILABLE"), None),
             (Denied::LayerMissing, Code::Internal, None, None),
         ] {

@@ -183,6 +183,14 @@ impl Principal {
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
+        self.typed_claims().clone()
+    }
+
+    /// The same, where they stay.
+    pub(crate) fn typed_claims<T>(&self) -> &Result<Claims<T>, ClaimsMismatch>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
         self.0.memo.get_or_parse(&self.0.facts.claims)
     }
 }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod arbitrary;
+mod authorizer;
+mod authorizer_waits;
 mod claims;
 mod configuration;
 mod corpora;
@@ -23,6 +25,7 @@ mod own_crate;
 mod policy;
 mod presets;
 mod raw;
+mod require;
 mod traps;
 mod unknown_keys;
 mod verification;

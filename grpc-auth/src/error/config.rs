@@ -264,6 +264,23 @@ pub enum ConfigError {
         /// The service that was to be protected.
         service: &'static str,
     },
+    /// A policy has requirements, which nothing but the guards of its annotated service enforces.
+    #[error(
+        "the policy for `{service}` has requirements, which only an annotated service enforces: \
+         mount that with `auth.protect(service)`, or write a policy without them"
+    )]
+    PolicyNeedsGuards {
+        /// The service.
+        service: &'static str,
+    },
+    /// The authorizer cannot be asked as it is set.
+    #[error("the setting `{setting}` cannot work: {help}")]
+    AuthorizerSetting {
+        /// Which.
+        setting: &'static str,
+        /// What to write instead.
+        help: &'static str,
+    },
     /// The runtime went away while the keys were fetched.
     #[error("the server is built while its tokio runtime shuts down")]
     Runtime(#[source] Box<dyn Error + Send + Sync>),

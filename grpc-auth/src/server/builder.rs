@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
+use super::authorizer::{Authorizer, AuthorizerSettings};
 use super::call::{CallSettings, TypedClaims};
 use super::{Inner, ResourceServer};
 use crate::clock::Clock;
@@ -41,6 +42,7 @@ pub struct ResourceServerBuilder {
     #[cfg(feature = "mtls")]
     mutual_tls: bool,
     dpop: Option<Dpop>,
+    authorizer: AuthorizerSettings,
     clock: Clock,
 }
 
@@ -74,6 +76,7 @@ impl ResourceServerBuilder {
             #[cfg(feature = "mtls")]
             mutual_tls: false,
             dpop: None,
+            authorizer: AuthorizerSettings::default(),
             clock: Clock::system(),
         }
     }
@@ -178,6 +181,58 @@ impl ResourceServerBuilder {
         self
     }
 
+    /// Asks this decision point about every call that the rules let in; see [`Authorizer`].
+    /// Default: nobody is asked.
+    ///
+    /// ```
+    /// use grpc_auth::server::{AccessDecision, AccessRequest};
+    /// use grpc_auth::testing::AuthorizationServer;
+    /// # use grpc_auth::policy::{AccessRule, MethodPolicy, ServicePolicy};
+    /// # use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+    /// # const HEALTH: ServicePolicy = ServicePolicy::new("grpc.health.v1.Health", &[
+    /// #     MethodPolicy::new("Check", AccessRule::Authenticated),
+    /// # ]);
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let issuer = AuthorizationServer::start().await?;
+    /// let auth = issuer
+    ///     .resource_server()
+    ///     .authorizer(|request: AccessRequest| async move {
+    ///         Ok(match request.principal().subject() {
+    ///             Some("alice") if request.rpc() == "Check" => AccessDecision::Allow,
+    ///             _ => AccessDecision::Deny,
+    ///         })
+    ///     })
+    ///     .build()
+    ///     .await?;
+    /// # let (reporter, service) = tonic_health::server::health_reporter();
+    /// # drop(reporter);
+    /// # let mut client = HealthClient::new(auth.protect_with(service, HEALTH)?);
+    /// # let call_of = |subject: &str| {
+    /// #     let mut request = tonic::Request::new(HealthCheckRequest::default());
+    /// #     let token = issuer.token().subject(subject).sign();
+    /// #     request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    /// #     request
+    /// # };
+    ///
+    /// assert!(client.check(call_of("alice")).await.is_ok());
+    /// let denied = client.check(call_of("bob")).await.unwrap_err();
+    /// assert_eq!(denied.code(), tonic::Code::PermissionDenied);
+    /// # Ok(()) }
+    /// ```
+    pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
+        self.authorizer.add(authorizer);
+        self
+    }
+
+    /// How long the authorizer is waited for; then the call is answered UNAVAILABLE. Default 5 s,
+    /// at most 30 s.
+    pub fn authorizer_timeout(mut self, timeout: Duration) -> Self {
+        self.authorizer.timeout = Some(timeout);
+        self
+    }
+
     /// Judges tokens by this clock instead of the system's.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();
@@ -230,6 +285,7 @@ impl ResourceServerBuilder {
         let realm = self.realm.or_else(|| self.audiences.first().cloned()).or(first_issuer);
         let leeway = self.leeway.as_secs_f64();
         let verified = VerifiedTokens::new(self.token_cache);
+        let authorizer = self.authorizer.decision_point(&self.clock);
         Ok(ResourceServer {
             inner: Arc::new(Inner {
                 verifier: TokenVerifier {
@@ -253,6 +309,7 @@ impl ResourceServerBuilder {
                     challenge: Challenge::new(realm.unwrap_or_default(), self.disclose_scopes)
                         .with_dpop(dpop_challenge),
                     typed_claims: self.typed_claims,
+                    authorizer,
                 }),
             }),
         })
@@ -279,6 +336,7 @@ impl ResourceServerBuilder {
         if self.leeway > MAX_LEEWAY {
             return Err(ConfigError::LeewayTooLong { seconds: self.leeway.as_secs() });
         }
+        self.authorizer.check()?;
         self.key_sets.check()?;
         self.token_cache.check()
     }

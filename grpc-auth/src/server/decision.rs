@@ -1,8 +1,9 @@
 //! The log line of every decision, written where it is made: allow at debug, deny at info, with
 //! the same fields. No token, no secret and no claim's value stands in them, but `iss`.
 //!
-//! Allow means that the rule let the caller in; claims that do not fit the method's type are denied
-//! after that, on a line of their own.
+//! Allow means that the layer let the caller in: the rule, and the authorizer if there is one.
+//! Requirements that do not hold, and claims that do not fit the method's type, are denied after
+//! that, on a line of their own.
 
 use std::borrow::Cow;
 
@@ -26,7 +27,7 @@ pub(crate) struct Denial {
 }
 
 impl Denial {
-    fn new(denied: Denied, cause: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(denied: Denied, cause: impl Into<Cow<'static, str>>) -> Self {
         Self { denied, cause: cause.into(), kid: None, issuer: None }
     }
 
@@ -35,10 +36,11 @@ impl Denial {
         Self { issuer: Some(principal.issuer().to_owned()), ..self }
     }
 
-    pub(crate) fn of_caller(denied: Denied, principal: Option<&Principal>) -> Self {
+    /// The same, unless the caller is anonymous.
+    pub(crate) fn of_caller(self, principal: Option<&Principal>) -> Self {
         match principal {
-            Some(principal) => Self::from(denied).of(principal),
-            None => denied.into(),
+            Some(principal) => self.of(principal),
+            None => self,
         }
     }
 
@@ -87,6 +89,8 @@ impl From<Denied> for Denial {
             | Denied::ProofInvalid
             | Denied::ProofNonceRequired
             | Denied::ClaimsMismatch
+            | Denied::PolicyRefused
+            | Denied::PolicyPanicked
             | Denied::BackendUnavailable
             | Denied::LayerMissing => "",
         };

@@ -1,6 +1,7 @@
 //! Enforcement: the resource server, the tower layer around each service, and the guard inside
 //! each method.
 
+mod authorizer;
 mod builder;
 mod call;
 mod decision;
@@ -8,6 +9,7 @@ mod future;
 pub(crate) mod guard;
 mod layer;
 mod request_ext;
+mod require;
 mod service;
 
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use crate::principal::Principal;
 use crate::sender::SenderChecks;
 use crate::verify::{Refused, Rejection, TokenVerifier, Verifier};
 
+pub use authorizer::{AccessDecision, AccessRequest, Authorizer, NoDecision};
 pub use builder::{ResourceServerBuilder, Start};
 pub use future::ResponseFuture;
 pub use layer::ProtectLayer;
@@ -182,7 +185,8 @@ impl ResourceServer {
     /// policy written by hand. Methods without a row are refused.
     ///
     /// # Errors
-    /// [`ConfigError::PolicyOfAnotherService`] when the policy names another service.
+    /// [`ConfigError::PolicyOfAnotherService`] when the policy names another service,
+    /// [`ConfigError::PolicyNeedsGuards`] when it is that of an annotated service with requirements.
     pub fn protect_with<S: NamedService>(
         &self,
         service: S,
@@ -194,12 +198,16 @@ impl ResourceServer {
                 service: S::NAME,
             });
         }
+        if policy.rows().any(|row| !row.requirements().is_empty()) {
+            return Err(ConfigError::PolicyNeedsGuards { service: S::NAME });
+        }
         Ok(Protect::new(service, self.clone(), PolicyIndex::single(policy).into()))
     }
 
     /// The layer for these policies, for a whole `Server` or any tower stack. It refuses every
     /// path that none of them names, so it needs a policy for each service under it, health and
-    /// reflection included, and `rpc = ".."` where a method's name does not tell the RPC's.
+    /// reflection included, and `rpc = ".."` where a method's name does not tell the RPC's. What the
+    /// methods of annotated services require beyond their rules is for the guards in them.
     ///
     /// ```
     /// use grpc_auth::policy::{AccessRule, MethodPolicy, ServicePolicy};

@@ -8,6 +8,7 @@ use http::{Request, Response};
 use tonic::server::NamedService;
 use tower_service::Service;
 
+use super::authorizer::{AccessRequest, Asking};
 use super::call::{Call, Decision};
 use super::decision::{self, Denial};
 use super::future::ResponseFuture;
@@ -16,6 +17,7 @@ use crate::bearer::{NoToken, Presented, Scheme};
 use crate::caller::Caller;
 use crate::error::Denied;
 use crate::policy::{AccessRule, Match, Permit, PolicyIndex, Row, authorize};
+use crate::principal::Principal;
 use crate::sender::{self, Unproved};
 use crate::verify::{Pending, Verdict, Verifier};
 
@@ -35,10 +37,12 @@ pub(super) struct Shared {
     policies: Arc<PolicyIndex>,
 }
 
-/// What a call waits for.
+/// What there is to learn of a caller.
 pub(super) enum Waiting {
-    /// A verdict that keys are fetched for, on a token that was presented so.
-    Verdict(Pending, Scheme),
+    /// Keys, for the verdict on a token that was presented so.
+    Keys(Pending, Scheme),
+    /// What the issuer says of a token that was presented so.
+    Answer(Pending, Scheme),
     /// Whether this caller's proof was used before.
     Proof(sender::Pending, Caller),
 }
@@ -55,7 +59,7 @@ impl Waiting {
     ) -> Poll<Identified> {
         loop {
             match self {
-                Self::Verdict(verdict, scheme) => {
+                Self::Keys(verdict, scheme) | Self::Answer(verdict, scheme) => {
                     let caller = match ready!(verdict.as_mut().poll(cx)) {
                         Ok(caller) => caller,
                         Err(refusal) => return Poll::Ready(Err(denial(refusal))),
@@ -118,21 +122,29 @@ where
         match self.shared.admit(&mut request) {
             Admission::Granted => ResponseFuture::called(self.inner.call(request)),
             Admission::Refused(denied) => ResponseFuture::refused(self.shared.answer(denied)),
-            Admission::Waiting(waiting) => {
+            Admission::Waiting(stage) => {
                 // The one that was polled ready goes with the call; a clone was not.
                 let clone = self.inner.clone();
                 let ready = std::mem::replace(&mut self.inner, clone);
-                ResponseFuture::waiting(Arc::clone(&self.shared), ready, request, waiting)
+                ResponseFuture::waiting(Arc::clone(&self.shared), ready, request, stage)
             }
         }
     }
 }
 
 /// What becomes of a call for now.
-enum Admission {
+pub(super) enum Admission {
     Granted,
     Refused(Denied),
-    Waiting(Waiting),
+    Waiting(Stage),
+}
+
+/// What a call waits for.
+pub(super) enum Stage {
+    /// Who its caller is.
+    Caller(Waiting),
+    /// The authorizer's answer about its caller, whom the rule lets in.
+    Answer(Asking),
 }
 
 impl Shared {
@@ -141,12 +153,27 @@ impl Shared {
         let identified = match self.identify(request) {
             Identity::Known(identified) => identified,
             // Whoever may call without a token does not wait for the issuer with one.
-            Identity::Pending(Waiting::Verdict(..)) if self.is_open(request.uri().path()) => {
+            Identity::Pending(Waiting::Keys(..)) if self.is_open(request.uri().path()) => {
                 Err(denial(Denied::BackendUnavailable))
             }
-            Identity::Pending(waiting) => return Admission::Waiting(waiting),
+            Identity::Pending(waiting) => return Admission::Waiting(Stage::Caller(waiting)),
         };
-        self.settle(request, identified).map_or_else(Admission::Refused, |()| Admission::Granted)
+        self.settle(request, identified)
+    }
+
+    /// Goes on with a call once what it waits for is there.
+    pub(super) fn proceed<B>(
+        &self,
+        request: &mut Request<B>,
+        stage: &mut Stage,
+        cx: &mut Context<'_>,
+    ) -> Poll<Admission> {
+        match stage {
+            Stage::Caller(waiting) => {
+                waiting.poll(self, request, cx).map(|caller| self.settle(request, caller))
+            }
+            Stage::Answer(asking) => asking.poll(cx).map(|answer| Self::conclude(request, answer)),
+        }
     }
 
     fn is_open(&self, path: &str) -> bool {
@@ -155,26 +182,57 @@ impl Shared {
     }
 
     /// Decides on a call whose caller is clear, and leaves what was learnt in the extensions of a
-    /// call that is let in.
-    pub(super) fn settle<B>(
-        &self,
-        request: &mut Request<B>,
-        identified: Identified,
-    ) -> Result<(), Denied> {
+    /// call that is let in, or that the authorizer is to be asked about.
+    fn settle<B>(&self, request: &mut Request<B>, identified: Identified) -> Admission {
         let matched = self.policies.find(request.uri().path());
         let row = match matched {
             Match::Row(row) => Some(row),
             Match::Guarded | Match::Unknown => None,
         };
-        match Self::decide(matched, identified) {
-            Ok((caller, permit)) => {
-                if permit.is_some() {
-                    let principal = caller.as_ref().map(Caller::principal);
+        let (caller, permit) = match Self::decide(matched, identified) {
+            Ok(decided) => decided,
+            Err(denial) => return Admission::Refused(refuse(request, row, &denial)),
+        };
+        let principal = caller.as_ref().map(Caller::principal);
+        let question = self.question(request, row, principal);
+        if question.is_none() && permit.is_some() {
+            decision::log_allowed(request.uri().path(), row, principal);
+        }
+        match (self.leave(request, caller, permit), question) {
+            (Ok(()), None) => Admission::Granted,
+            (Ok(()), Some(asking)) => Admission::Waiting(Stage::Answer(asking)),
+            (Err(denial), _) => Admission::Refused(refuse(request, row, &denial)),
+        }
+    }
+
+    /// What the authorizer is asked: nothing about methods that let anyone in.
+    fn question<B>(
+        &self,
+        request: &Request<B>,
+        row: Option<Row>,
+        principal: Option<&Principal>,
+    ) -> Option<Asking> {
+        let authorizer = self.auth.inner.settings.authorizer.as_ref()?;
+        if row.is_some_and(|row| matches!(row.rule(), AccessRule::AllowUnauthenticated)) {
+            return None;
+        }
+        // No rule but that one is passed by nobody.
+        Some(authorizer.ask(AccessRequest::new(request, row, principal?)))
+    }
+
+    /// The authorizer has answered about a call.
+    fn conclude<B>(request: &Request<B>, answer: Result<(), Denial>) -> Admission {
+        let call = Call::of(request.extensions());
+        let row = call.and_then(|call| call.decision.row());
+        let principal = call.and_then(Call::principal);
+        match answer {
+            Ok(()) => {
+                if row.is_some() {
                     decision::log_allowed(request.uri().path(), row, principal);
                 }
-                self.leave(request, caller, permit).map_err(|denial| refuse(request, row, &denial))
+                Admission::Granted
             }
-            Err(denial) => Err(refuse(request, row, &denial)),
+            Err(denial) => Admission::Refused(refuse(request, row, &denial.of_caller(principal))),
         }
     }
 
@@ -210,7 +268,7 @@ impl Shared {
     }
 
     /// In this order: the row of the table, whether anyone may call, credentials, verification,
-    /// the rule.
+    /// the rule. The authorizer comes after it.
     fn decide(
         matched: Match,
         caller: Identified,
@@ -230,7 +288,7 @@ impl Shared {
         };
         let principal = caller.as_ref().map(Caller::principal);
         let permit = authorize(row, principal)
-            .map_err(|denied| Box::new(Denial::of_caller(denied, principal)))?;
+            .map_err(|denied| Box::new(Denial::from(denied).of_caller(principal)))?;
         Ok((caller, Some(permit)))
     }
 
@@ -258,7 +316,8 @@ impl Shared {
         match verifier.verify(token) {
             Verdict::Known(Ok(caller)) => self.prove(request, scheme, caller),
             Verdict::Known(Err(refusal)) => Identity::Known(Err(denial(refusal))),
-            Verdict::Pending(verdict) => Identity::Pending(Waiting::Verdict(verdict, scheme)),
+            Verdict::Pending(verdict) => Identity::Pending(Waiting::Keys(verdict, scheme)),
+            Verdict::Asked(verdict) => Identity::Pending(Waiting::Answer(verdict, scheme)),
         }
     }
 

@@ -172,6 +172,7 @@ fn call_by<M>(mut request: tonic::Request<M>, caller: Option<Caller>) -> tonic::
         settings: Arc::new(CallSettings {
             challenge: Challenge::new("unit-test", true),
             typed_claims: Vec::new(),
+            authorizer: None,
         }),
     });
     request

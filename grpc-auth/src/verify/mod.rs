@@ -48,8 +48,12 @@ pub(crate) trait Verifier: fmt::Debug + Send + Sync {
 /// What a verifier says of a token.
 pub(crate) enum Verdict {
     Known(Result<Caller, Refusal>),
-    /// Something has to be fetched first.
+    /// Keys have to be fetched first.
     Pending(Pending),
+    /// The issuer is asked about the token. Whoever may call without one waits for that as well: it
+    /// is as if the token were verified, and is over soon.
+    #[cfg_attr(not(feature = "introspection"), expect(dead_code, reason = "needs the feature"))]
+    Asked(Pending),
 }
 
 pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<Caller, Refusal>> + Send>>;
@@ -59,7 +63,7 @@ impl Verdict {
     pub(crate) async fn wait(self) -> Result<Caller, Refusal> {
         match self {
             Self::Known(result) => result,
-            Self::Pending(pending) => pending.await,
+            Self::Pending(pending) | Self::Asked(pending) => pending.await,
         }
     }
 }

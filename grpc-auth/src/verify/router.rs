@@ -57,13 +57,13 @@ impl Verifier for TokenVerifier {
             Verdict::Known(Ok(caller)) if is_hybrid(&introspector, &caller) => {
                 match introspector.verify(token) {
                     Verdict::Known(asked) => Verdict::Known(of_both(&caller, asked)),
-                    Verdict::Pending(asked) => {
-                        Verdict::Pending(Box::pin(async move { of_both(&caller, asked.await) }))
+                    Verdict::Pending(asked) | Verdict::Asked(asked) => {
+                        Verdict::Asked(Box::pin(async move { of_both(&caller, asked.await) }))
                     }
                 }
             }
             Verdict::Pending(verified) => Verdict::Pending(then_ask(introspector, verified, token)),
-            known @ Verdict::Known(_) => known,
+            other => other,
         }
     }
 }
