@@ -38,6 +38,6 @@ async fn a_token_bound_to_a_key_is_no_bearer_token() {
         let token = issuer.bound_token(&proof, "read:word", resource).await;
         assert_invalid(with(&auth, &token).await);
         let line = logs.line_with("call denied");
-        assert!(line.contains("bound to a key of its holder (`cnf`)"), "{line}");
+        assert!(line.contains("bound to a key of its holder (`cnf`, `jkt`)"), "{line}");
     }
 }
