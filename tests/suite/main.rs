@@ -8,7 +8,6 @@ mod configuration;
 mod corpora;
 mod doors;
 mod dpop;
-mod dpop_redis;
 mod faults;
 mod introspection;
 mod issuer;
