@@ -10,7 +10,6 @@ mod configuration;
 mod corpora;
 mod doors;
 mod dpop;
-mod dpop_redis;
 mod faults;
 mod introspection;
 mod issuer;

@@ -81,10 +81,14 @@ mod tests {
             jwk
         };
         assert!(thumbprint(&with("kid", json!("any")), Algorithm::EdDsa).is_ok());
+        let n = URL_SAFE_NO_PAD.encode([0xff; 256]);
+        let rsa = json!({"kty": "RSA", "n": n, "e": "AQAB", "alg": "RS256"});
+        assert!(thumbprint(&rsa, Algorithm::Rs256).is_ok());
         for (jwk, algorithm, reason) in [
             (ed.clone(), Algorithm::Es256, Skipped::UnsupportedAlgorithm),
             (with("alg", json!("ES256")), Algorithm::EdDsa, Skipped::UnsupportedAlgorithm),
             (with("alg", json!("ES256")), Algorithm::Es256, Skipped::UnsupportedAlgorithm),
+            (rsa, Algorithm::Ps256, Skipped::UnsupportedAlgorithm),
             (with("alg", json!(null)), Algorithm::EdDsa, Skipped::UnsupportedAlgorithm),
             (with("d", json!("AAAA")), Algorithm::EdDsa, Skipped::Private),
             (with("use", json!("enc")), Algorithm::EdDsa, Skipped::OtherUse),

@@ -3,19 +3,20 @@
 use grpc_auth::{ConfigError, Dpop, Redis, RedisReplayStore};
 use tests::callers::until;
 use tests::resp::FakeRedis;
-use tests::sender::{Doors, Expected, ORIGIN};
+use tests::sender::{Doors, Expected};
 use tests::serve;
 
-fn dpop(redis: &FakeRedis) -> Dpop {
-    let store = RedisReplayStore::new(&Redis::new(&redis.url()).unwrap());
-    Dpop::for_origins([ORIGIN]).replay_store(store)
+use super::dpop;
+
+fn shared(redis: &FakeRedis) -> Dpop {
+    dpop().replay_store(RedisReplayStore::new(&Redis::new(&redis.url()).unwrap()))
 }
 
 #[tokio::test]
 async fn a_proof_is_used_once_at_all_replicas() {
     let redis = FakeRedis::start().await;
-    let mut doors = Doors::start(dpop(&redis)).await;
-    let replica = doors.issuer.resource_server().dpop(dpop(&redis)).build().await.unwrap();
+    let mut doors = Doors::start(shared(&redis)).await;
+    let replica = doors.issuer.resource_server().dpop(shared(&redis)).build().await.unwrap();
     let token = doors.token();
     let authorization = format!("DPoP {token}");
     let (proof, other) = (doors.proof(&token), doors.proof(&token));
@@ -42,7 +43,7 @@ async fn a_proof_is_used_once_at_all_replicas() {
 #[tokio::test]
 async fn while_redis_is_away_calls_with_proofs_are_answered_unavailable() {
     let mut redis = FakeRedis::start().await;
-    let doors = Doors::start(dpop(&redis)).await;
+    let doors = Doors::start(shared(&redis)).await;
     let token = doors.token();
     let authorization = format!("DPoP {token}");
     let used = doors.proof(&token);
@@ -70,7 +71,7 @@ async fn while_redis_is_away_calls_with_proofs_are_answered_unavailable() {
 #[tokio::test]
 async fn a_redis_that_is_full_or_hangs_lets_nobody_in() {
     let redis = FakeRedis::start().await;
-    let doors = Doors::start(dpop(&redis)).await;
+    let doors = Doors::start(shared(&redis)).await;
     let token = doors.token();
     let authorization = format!("DPoP {token}");
     for (answer, cause) in [
@@ -87,7 +88,7 @@ async fn a_redis_that_is_full_or_hangs_lets_nobody_in() {
 async fn a_server_starts_without_its_redis() {
     let mut redis = FakeRedis::start().await;
     redis.kill().await;
-    let doors = Doors::start(dpop(&redis)).await;
+    let doors = Doors::start(shared(&redis)).await;
     let token = doors.token();
     let cause = "does not answer: Redis cannot be reached";
     let proof = doors.proof(&token);
