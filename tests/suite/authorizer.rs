@@ -8,7 +8,7 @@ use grpc_auth::server::{
     AccessDecision, AccessRequest, Authorizer, NoDecision, ResourceServerBuilder,
 };
 use grpc_auth::testing::AuthorizationServer;
-use tests::callers::settle;
+use tests::callers::{settle, until};
 use tests::kinds::{Counting, METHODS, call};
 use tests::logs::Logs;
 use tests::pb::kit::Word;
@@ -250,6 +250,7 @@ async fn it_is_waited_for_as_long_as_is_set_and_no_longer() {
         settle().await;
         assert!(!pending.is_finished());
         issuer.clock().advance(Duration::from_millis(1));
+        until("the call is answered", async || pending.is_finished()).await;
         let answer = pending.await.unwrap();
         assert_unavailable(answer.unwrap_err());
         let cause = format!("cause=\"the authorizer did not answer within {seconds}s\"");
