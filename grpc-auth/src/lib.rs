@@ -3,6 +3,7 @@
 mod bearer;
 mod caller;
 mod claims;
+pub mod client;
 #[cfg(feature = "introspection")]
 mod client_auth;
 mod clock;
