@@ -12,6 +12,8 @@ mod http_client;
 mod issuer;
 mod json;
 mod jwks;
+mod metrics;
+pub mod observability;
 pub mod policy;
 mod principal;
 #[cfg(feature = "redis")]

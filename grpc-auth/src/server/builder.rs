@@ -17,6 +17,7 @@ use crate::jwks::{
     FetchError, KeyFetcher, KeySet, KeySetEvent, KeySetSettings, KeySource, Listener, Location,
     RefreshMode,
 };
+use crate::metrics;
 #[cfg(feature = "introspection")]
 use crate::verify::Introspector;
 use crate::verify::{JwtVerifier, TokenCache, TokenVerifier, TrustedIssuer, VerifiedTokens};
@@ -166,6 +167,7 @@ impl ResourceServerBuilder {
     /// Outside a tokio runtime: keys are fetched in the background.
     pub async fn build(self) -> Result<ResourceServer, ConfigError> {
         self.check()?;
+        metrics::describe();
         let mut fetches = Vec::new();
         for issuer in &self.issuers {
             fetches.push(self.keys_of(issuer)?);

@@ -16,6 +16,7 @@ use super::future::ResponseFuture;
 use crate::bearer::Presented;
 use crate::caller::Caller;
 use crate::error::Denied;
+use crate::metrics;
 use crate::policy::{AccessRule, Match, Permit, PolicyIndex, Row, authorize};
 use crate::verify::{Pending, Verdict, Verifier};
 
@@ -33,6 +34,7 @@ pub struct Protect<S> {
 pub(super) struct Shared {
     auth: ResourceServer,
     policies: Arc<PolicyIndex>,
+    allowed: metrics::Allowed,
 }
 
 /// A verdict that keys are fetched for, and the token it is on.
@@ -49,7 +51,8 @@ impl Waiting {
 
 impl<S> Protect<S> {
     pub(super) fn new(inner: S, auth: ResourceServer, policies: Arc<PolicyIndex>) -> Self {
-        Self { inner, shared: Arc::new(Shared { auth, policies }) }
+        let allowed = metrics::Allowed::new(policies.rows());
+        Self { inner, shared: Arc::new(Shared { auth, policies, allowed }) }
     }
 
     /// Adjusts tonic's server inside, its message limits or compression:
@@ -131,7 +134,7 @@ impl Shared {
         request: &mut Request<B>,
         identified: Identified,
     ) -> Result<(), Denied> {
-        let matched = self.policies.find(request.uri().path());
+        let (matched, place) = self.policies.find_with_place(request.uri().path());
         let row = match matched {
             Match::Row(row) => Some(row),
             Match::Guarded | Match::Unknown => None,
@@ -141,6 +144,7 @@ impl Shared {
                 if permit.is_some() {
                     let principal = caller.as_ref().map(Caller::principal);
                     decision::log_allowed(request.uri().path(), row, principal);
+                    self.allowed.count(place);
                 }
                 self.leave(request, caller, permit).map_err(|denial| refuse(request, row, &denial))
             }
