@@ -197,7 +197,9 @@ pub use jwks::{
 pub use principal::Principal;
 pub use scope::Scope;
 #[doc(inline)]
-pub use server::{ProtectedService, RequestExt, ResourceServer, ResourceServerBuilder, Start};
+pub use server::{
+    Health, ProtectedService, RequestExt, ResourceServer, ResourceServerBuilder, Start,
+};
 #[cfg(feature = "introspection")]
 pub use verify::{Introspection, IntrospectionCache};
 pub use verify::{Refused, TokenCache};

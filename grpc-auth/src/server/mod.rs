@@ -6,6 +6,9 @@ mod call;
 mod decision;
 mod future;
 pub(crate) mod guard;
+mod health;
+#[cfg(feature = "health")]
+mod health_watch;
 mod layer;
 mod request_ext;
 mod service;
@@ -24,6 +27,9 @@ use crate::verify::{Refused, TokenVerifier, Verifier};
 
 pub use builder::{ResourceServerBuilder, Start};
 pub use future::ResponseFuture;
+pub use health::Health;
+#[cfg(feature = "health")]
+pub use health_watch::HealthWatch;
 pub use layer::ProtectLayer;
 pub use request_ext::RequestExt;
 pub use service::Protect;
@@ -138,8 +144,8 @@ impl ResourceServer {
         Ok(caller.principal().clone())
     }
 
-    /// Whether the keys of each issuer can be relied on. Asking fetches nothing: for a readiness
-    /// probe let the server refresh by itself ([`RefreshMode::Eager`](crate::RefreshMode)).
+    /// Whether the keys of each issuer can be relied on. Asking fetches nothing and counts as no
+    /// use: for a readiness probe there is [`health`](Self::health).
     pub fn key_sets(&self) -> impl Iterator<Item = (&str, KeySetHealth)> {
         self.inner
             .verifier
