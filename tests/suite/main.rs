@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod arbitrary;
+mod canary;
 mod claims;
 mod configuration;
 mod corpora;
 mod doors;
 mod faults;
+mod health;
 mod introspection;
 mod issuer;
 mod issuer_faults;
@@ -16,10 +18,13 @@ mod logging;
 mod matrix;
 mod metrics;
 mod mutations;
+mod observability;
 mod own_crate;
 mod policy;
 mod presets;
 mod raw;
+mod seen;
+mod token_relay;
 mod traps;
 mod unknown_keys;
 mod verification;
