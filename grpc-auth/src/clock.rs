@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 #[cfg(feature = "testing")]
 use crate::testing::ManualClock;
@@ -54,6 +54,16 @@ impl Clock {
         }
     }
 
+    /// Begins to measure how long something takes.
+    pub(crate) fn stopwatch(&self) -> Stopwatch {
+        match &self.0 {
+            // By the monotonic clock: the time of day may be set.
+            Source::System => Stopwatch::System(Instant::now()),
+            #[cfg(feature = "testing")]
+            Source::Manual(clock) => Stopwatch::Manual(clock.clone(), clock.now()),
+        }
+    }
+
     /// Gives up on something after `duration`, counted from this call.
     pub(crate) async fn timeout<T>(
         &self,
@@ -72,6 +82,24 @@ impl Clock {
     /// The time of day, in both forms.
     pub(crate) fn moment(&self) -> Moment {
         Moment::of(self.now())
+    }
+}
+
+/// How long something takes.
+#[derive(Debug)]
+pub(crate) enum Stopwatch {
+    System(Instant),
+    #[cfg(feature = "testing")]
+    Manual(ManualClock, SystemTime),
+}
+
+impl Stopwatch {
+    pub(crate) fn elapsed(&self) -> Duration {
+        match self {
+            Self::System(since) => since.elapsed(),
+            #[cfg(feature = "testing")]
+            Self::Manual(clock, since) => clock.now().duration_since(*since).unwrap_or_default(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod bearer;
 mod caller;
 mod claims;
+pub mod client;
 #[cfg(feature = "introspection")]
 mod client_auth;
 mod clock;
@@ -11,6 +12,8 @@ mod http_client;
 mod issuer;
 mod json;
 mod jwks;
+mod metrics;
+pub mod observability;
 pub mod policy;
 mod principal;
 #[cfg(feature = "redis")]
@@ -306,7 +309,9 @@ pub use sender::ClientCertificate;
 pub use sender::RedisReplayStore;
 pub use sender::{Dpop, ReplayStore, ReplayStoreError, UsedProof};
 #[doc(inline)]
-pub use server::{ProtectedService, RequestExt, ResourceServer, ResourceServerBuilder, Start};
+pub use server::{
+    Health, ProtectedService, RequestExt, ResourceServer, ResourceServerBuilder, Start,
+};
 #[cfg(feature = "introspection")]
 pub use verify::{Introspection, IntrospectionCache};
 pub use verify::{Refused, TokenCache};

@@ -1,10 +1,17 @@
 //! Reading what was logged while a test ran.
 
 use std::cell::RefCell;
+use std::fmt::Debug;
 use std::io;
 use std::sync::Once;
 
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record as Values};
+use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// The log lines of this thread, from TRACE up, since it was made.
 ///
@@ -13,8 +20,26 @@ use tracing_subscriber::fmt::MakeWriter;
 #[derive(Debug)]
 pub struct Logs(());
 
+/// An event, a span, or values that were told of a span later.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Record {
+    /// Whether it is a span.
+    pub is_span: bool,
+    /// Who emitted it.
+    pub target: String,
+    /// `INFO`
+    pub level: String,
+    /// A span's name, or an event's message.
+    pub name: String,
+    /// The fields it may have, the message apart.
+    pub declared: Vec<&'static str>,
+    /// Those that it has.
+    pub values: Vec<(&'static str, String)>,
+}
+
 thread_local! {
     static LINES: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+    static RECORDS: RefCell<Vec<Record>> = const { RefCell::new(Vec::new()) };
 }
 
 static SUBSCRIBER: Once = Once::new();
@@ -24,14 +49,11 @@ impl Logs {
     #[must_use]
     pub fn capture() -> Self {
         SUBSCRIBER.call_once(|| {
-            tracing_subscriber::fmt()
-                .with_max_level(tracing::Level::TRACE)
-                .with_ansi(false)
-                .without_time()
-                .with_writer(Lines)
-                .init();
+            let lines = tracing_subscriber::fmt::layer().with_ansi(false).without_time();
+            tracing_subscriber::registry().with(lines.with_writer(Lines)).with(Records).init();
         });
         LINES.set(Some(Vec::new()));
+        RECORDS.take();
         Self(())
     }
 
@@ -41,6 +63,12 @@ impl Logs {
         LINES.with_borrow(|lines| {
             String::from_utf8_lossy(lines.as_deref().unwrap_or_default()).into_owned()
         })
+    }
+
+    /// All events and spans so far, with what each of them holds.
+    #[must_use]
+    pub fn records(&self) -> Vec<Record> {
+        RECORDS.with_borrow(Clone::clone)
     }
 
     /// The only line of this crate that contains the text.
@@ -57,6 +85,7 @@ impl Logs {
 impl Drop for Logs {
     fn drop(&mut self) {
         LINES.set(None);
+        RECORDS.take();
     }
 }
 
@@ -80,5 +109,54 @@ impl MakeWriter<'_> for Lines {
 
     fn make_writer(&self) -> Self {
         Self
+    }
+}
+
+struct Records;
+
+impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Records {
+    fn on_new_span(&self, span: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        keep(span.metadata(), |record| span.record(record));
+    }
+
+    fn on_record(&self, id: &Id, values: &Values<'_>, context: Context<'_, S>) {
+        if let Some(metadata) = context.metadata(id) {
+            keep(metadata, |record| values.record(record));
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        keep(event.metadata(), |record| event.record(record));
+    }
+}
+
+fn keep(metadata: &'static Metadata<'static>, fill: impl FnOnce(&mut Record)) {
+    if LINES.with_borrow(Option::is_none) {
+        return;
+    }
+    let fields = metadata.fields().iter().map(|field| field.name());
+    let mut record = Record {
+        is_span: metadata.is_span(),
+        target: metadata.target().into(),
+        level: metadata.level().to_string(),
+        name: metadata.name().into(),
+        declared: fields.filter(|name| *name != "message").collect(),
+        values: Vec::new(),
+    };
+    fill(&mut record);
+    RECORDS.with_borrow_mut(|records| records.push(record));
+}
+
+impl Visit for Record {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let value = format!("{value:?}");
+        match field.name() {
+            "message" => self.name = value,
+            name => self.values.push((name, value)),
+        }
     }
 }

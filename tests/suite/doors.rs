@@ -45,7 +45,7 @@ async fn a_service_mounted_without_its_layer_refuses_everything_and_says_what_to
 }
 
 /// None of the rules names its RPC where the Rust name does not tell it.
-struct Misnamed;
+pub(crate) struct Misnamed;
 
 #[grpc_auth::protect]
 #[tonic::async_trait]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::fetch::FetchError;
 use super::key::Skipped;
+use crate::metrics;
 
 /// Something that happened to the key set of one issuer.
 ///
@@ -97,6 +98,14 @@ pub enum KeySetHealth {
     Unavailable,
 }
 
+impl KeySetHealth {
+    /// Whether there are keys that tokens can be checked with: fresh or stale.
+    #[must_use]
+    pub const fn is_usable(self) -> bool {
+        matches!(self, Self::Fresh | Self::Stale { .. })
+    }
+}
+
 /// Who is told.
 #[derive(Clone, Default)]
 pub(crate) struct Listener(pub(crate) Option<Arc<Callback>>);
@@ -137,7 +146,6 @@ impl Listener {
 
     pub(super) fn tell(&self, issuer: &str, event: &KeySetEvent<'_>) {
         log(issuer, event);
-        #[cfg(feature = "metrics")]
         measure(issuer, event);
         // A callback that panics must not end the refreshing.
         if let Some(callback) = &self.0
@@ -195,45 +203,20 @@ fn log(issuer: &str, event: &KeySetEvent<'_>) {
     }
 }
 
-/// Labels are bounded: configured issuers and the names of variants.
-#[cfg(feature = "metrics")]
 fn measure(issuer: &str, event: &KeySetEvent<'_>) {
-    use metrics::{counter, gauge};
-
-    let issuer = issuer.to_owned();
     match event {
-        KeySetEvent::RefreshStarted { .. } => {}
+        KeySetEvent::RefreshStarted { .. } | KeySetEvent::ServingStale { .. } => {}
         KeySetEvent::RefreshSucceeded { generation, added, removed, not_modified } => {
             let result = match (not_modified, added + removed) {
                 (true, _) => "not_modified",
                 (false, 0) => "unchanged",
                 (false, _) => "changed",
             };
-            counter!("grpc_auth_key_set_fetches_total", "issuer" => issuer.clone(), "result" => result)
-                .increment(1);
-            #[expect(clippy::cast_precision_loss, reason = "nobody counts 2^52 rotations")]
-            gauge!("grpc_auth_key_set_generation", "issuer" => issuer).set(*generation as f64);
+            metrics::key_set_fetched(issuer, result);
+            metrics::key_set_generation(issuer, *generation);
         }
-        KeySetEvent::RefreshFailed { error, .. } => {
-            counter!(
-                "grpc_auth_key_set_fetches_total",
-                "issuer" => issuer, "result" => error.kind()
-            )
-            .increment(1);
-        }
-        KeySetEvent::UnknownKey { decision } => {
-            counter!(
-                "grpc_auth_unknown_keys_total",
-                "issuer" => issuer, "decision" => decision.as_str()
-            )
-            .increment(1);
-        }
-        KeySetEvent::ServingStale { age } => {
-            gauge!("grpc_auth_key_set_stale_age_seconds", "issuer" => issuer)
-                .set(age.as_secs_f64());
-        }
-        KeySetEvent::KeySkipped { .. } => {
-            counter!("grpc_auth_keys_skipped_total", "issuer" => issuer).increment(1);
-        }
+        KeySetEvent::RefreshFailed { error, .. } => metrics::key_set_fetched(issuer, error.kind()),
+        KeySetEvent::UnknownKey { decision } => metrics::unknown_key(issuer, decision.as_str()),
+        KeySetEvent::KeySkipped { .. } => metrics::key_skipped(issuer),
     }
 }

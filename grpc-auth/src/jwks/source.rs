@@ -1,17 +1,19 @@
 //! The keys of one issuer: a snapshot that calls read without a lock, and the task that keeps it.
 
+mod health;
+mod task;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwapOption, Guard};
-use aws_lc_rs::rand;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use super::event::{KeySetEvent, KeySetHealth, Listener};
-use super::fetch::{FetchError, Fetched, KeyFetcher};
-use super::lifecycle::{Answer, Arrival, Lifecycle, Next, Request};
+use super::event::{KeySetEvent, Listener};
+use super::fetch::{FetchError, KeyFetcher};
+use super::lifecycle::{Answer, Arrival, Lifecycle};
 use super::set::KeySet;
 use super::settings::KeySetSettings;
 use crate::clock::{Clock, Moment};
@@ -74,6 +76,8 @@ struct Refresh {
     wake: Notify,
     /// Counts fetches that ended.
     finished: watch::Sender<u64>,
+    /// The same, for those who look at its health: they are no waiting calls, which are counted.
+    settled: watch::Sender<()>,
     listener: Listener,
 }
 
@@ -118,6 +122,7 @@ impl KeySource {
                 settings,
                 wake: Notify::new(),
                 finished: watch::Sender::new(0),
+                settled: watch::Sender::default(),
                 listener,
             }),
         });
@@ -198,20 +203,6 @@ impl KeySource {
         is_over
     }
 
-    pub(crate) fn health(&self) -> KeySetHealth {
-        let Some(refresh) = &self.shared.refresh else { return KeySetHealth::Fresh };
-        let now = self.shared.clock.now();
-        let lifecycle = refresh.lock();
-        match lifecycle.held() {
-            Some(held) if now < held.fresh_until => KeySetHealth::Fresh,
-            Some(held) if now < held.stale_until => {
-                KeySetHealth::Stale { age: now.duration_since(held.fetched_at).unwrap_or_default() }
-            }
-            _ if lifecycle.failures() == 0 => KeySetHealth::Idle,
-            _ => KeySetHealth::Unavailable,
-        }
-    }
-
     pub(crate) fn issuer(&self) -> &str {
         &self.shared.issuer
     }
@@ -278,104 +269,6 @@ impl Shared {
         self.quiet_until.store(bits(until), Ordering::Relaxed);
     }
 
-    /// Fetches whenever the lifecycle says so, until it is aborted.
-    async fn keep(self: Arc<Self>, mut fetcher: KeyFetcher) {
-        let Some(refresh) = &self.refresh else { return };
-        loop {
-            let now = self.clock.now();
-            let next = refresh.lock().next(now);
-            match next {
-                Next::Fetch(_) => {
-                    // What went wrong has been told, and decides on the next step.
-                    let _ = self.fetch(refresh, &mut fetcher).await;
-                }
-                Next::At(time) => {
-                    let pause = time.duration_since(now).unwrap_or_default();
-                    let _ = self.clock.timeout(pause, refresh.wake.notified()).await;
-                }
-                Next::Idle => refresh.wake.notified().await,
-            }
-        }
-    }
-
-    async fn fetch(&self, refresh: &Refresh, fetcher: &mut KeyFetcher) -> Result<(), FetchError> {
-        let request = refresh.lock().begin();
-        self.tell(refresh, &KeySetEvent::RefreshStarted { forced: request == Request::Forced });
-        let (now, held) = (self.clock.now(), refresh.lock().held());
-        if held.is_some_and(|held| now >= held.fresh_until) {
-            fetcher.accept_older();
-        }
-        let timeout = refresh.settings.timeout;
-        let outcome = self
-            .clock
-            .timeout(timeout, fetcher.fetch(request))
-            .await
-            .unwrap_or(Err(FetchError::Timeout(timeout)));
-        let result = outcome.and_then(|fetched| self.succeed(refresh, fetched));
-        if let Err(error) = &result {
-            self.fail(refresh, error);
-        }
-        refresh.finished.send_modify(|finished| *finished += 1);
-        result
-    }
-
-    fn succeed(&self, refresh: &Refresh, fetched: Fetched) -> Result<(), FetchError> {
-        let now = self.clock.now();
-        let before = self.snapshot.load_full();
-        let not_modified = matches!(fetched, Fetched::NotModified { .. });
-        let (keys, skipped, max_age) = match (fetched, &before) {
-            (Fetched::Keys { set, skipped, max_age }, _) => (Arc::new(set), skipped, max_age),
-            (Fetched::NotModified { max_age }, Some(before)) => {
-                (Arc::clone(&before.keys), Vec::new(), max_age)
-            }
-            // Nobody asked whether nothing had changed.
-            (Fetched::NotModified { .. }, None) => {
-                return Err(FetchError::Status { status: 304, retry_after: None });
-            }
-        };
-        let old = before.as_ref().map(|before| before.keys.identities()).unwrap_or_default();
-        let new = keys.identities();
-        let added = new.iter().filter(|key| !old.contains(key)).count();
-        let removed = old.iter().filter(|key| !new.contains(key)).count();
-        let has_changed = added + removed > 0 || before.is_none();
-        let generation = before.map_or(0, |before| before.generation) + u64::from(has_changed);
-        // Not with every refresh: it is said once for each set.
-        for (position, reason) in skipped.into_iter().filter(|_| has_changed) {
-            refresh.listener.tell_skipped(&self.issuer, position, reason);
-        }
-
-        let mut lifecycle = refresh.lock();
-        let held = lifecycle.succeed(now, max_age, added > 0, roll());
-        let stale_until = Some(held.stale_until);
-        // In this order: whoever sees the new generation finds the new keys.
-        self.snapshot.store(Some(Arc::new(Snapshot { keys, generation, stale_until })));
-        self.generation.store(generation, Ordering::Release);
-        self.publish(&lifecycle);
-        drop(lifecycle);
-        self.tell(
-            refresh,
-            &KeySetEvent::RefreshSucceeded { generation, added, removed, not_modified },
-        );
-        Ok(())
-    }
-
-    fn fail(&self, refresh: &Refresh, error: &FetchError) {
-        let now = self.clock.now();
-        let (consecutive, held) = {
-            let mut lifecycle = refresh.lock();
-            lifecycle.fail(now, error.retry_after(), error.is_misconfiguration(), roll());
-            self.publish(&lifecycle);
-            (lifecycle.failures(), lifecycle.held())
-        };
-        self.tell(refresh, &KeySetEvent::RefreshFailed { error, consecutive });
-        if let Some(held) = held
-            && (held.fresh_until..held.stale_until).contains(&now)
-        {
-            let age = now.duration_since(held.fetched_at).unwrap_or_default();
-            self.tell(refresh, &KeySetEvent::ServingStale { age });
-        }
-    }
-
     fn tell(&self, refresh: &Refresh, event: &KeySetEvent<'_>) {
         refresh.listener.tell(&self.issuer, event);
     }
@@ -383,13 +276,4 @@ impl Shared {
 
 fn bits(time: SystemTime) -> u64 {
     Moment::of(time).seconds.to_bits()
-}
-
-/// From 0 to 1, by chance: replicas that start together do not refresh together.
-fn roll() -> f64 {
-    let mut bytes = [0; 4];
-    match rand::fill(&mut bytes) {
-        Ok(()) => f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX),
-        Err(_) => 0.5,
-    }
 }

@@ -58,13 +58,25 @@ impl PolicyIndex {
     /// Matches the path of the URI and nothing else: method, query and content type get no
     /// exemption, since tonic serves them all.
     pub(crate) fn find(&self, path: &str) -> Match {
+        self.find_with_place(path).0
+    }
+
+    /// The same, with the place of the row among [`rows`](Self::rows).
+    pub(crate) fn find_with_place(&self, path: &str) -> (Match, usize) {
         match self.rows.binary_search_by(|(own, _)| (**own).cmp(path)) {
-            Ok(place) => self.rows.get(place).map_or(Match::Unknown, |(_, row)| Match::Row(*row)),
-            Err(_) if self.guarded.iter().any(|prefix| path.starts_with(&**prefix)) => {
-                Match::Guarded
+            Ok(place) => {
+                let row = self.rows.get(place);
+                (row.map_or(Match::Unknown, |(_, row)| Match::Row(*row)), place)
             }
-            Err(_) => Match::Unknown,
+            Err(place) if self.guarded.iter().any(|prefix| path.starts_with(&**prefix)) => {
+                (Match::Guarded, place)
+            }
+            Err(place) => (Match::Unknown, place),
         }
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row> {
+        self.rows.iter().map(|(_, row)| *row)
     }
 }
 

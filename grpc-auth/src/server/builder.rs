@@ -18,6 +18,7 @@ use crate::jwks::{
     FetchError, KeyFetcher, KeySet, KeySetEvent, KeySetSettings, KeySource, Listener, Location,
     RefreshMode,
 };
+use crate::metrics;
 use crate::sender::{Dpop, SenderChecks};
 #[cfg(feature = "introspection")]
 use crate::verify::Introspector;
@@ -249,6 +250,7 @@ impl ResourceServerBuilder {
     pub async fn build(mut self) -> Result<ResourceServer, ConfigError> {
         self.check()?;
         let dpop = self.dpop.take().map(|dpop| dpop.build(self.clock.clone())).transpose()?;
+        metrics::describe();
         let mut fetches = Vec::new();
         for issuer in &self.issuers {
             fetches.push(self.keys_of(issuer)?);

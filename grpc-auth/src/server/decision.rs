@@ -12,6 +12,7 @@ use tracing::{debug, info};
 use crate::bearer::NoToken;
 use crate::claims::ClaimsMismatch;
 use crate::error::Denied;
+use crate::metrics;
 use crate::policy::Row;
 use crate::principal::Principal;
 use crate::sender::Unproved;
@@ -44,6 +45,7 @@ impl Denial {
         }
     }
 
+    /// Logs it, and counts it.
     pub(crate) fn log(&self, method: &str, row: Option<Row>) {
         info!(
             target: "grpc_auth",
@@ -56,10 +58,11 @@ impl Denial {
             issuer = self.issuer,
             "call denied"
         );
+        metrics::denied(row, self.denied);
     }
 }
 
-/// `principal` is none for an anonymous caller.
+/// `principal` is none for an anonymous caller. Whoever logs counts: the layer has a counter at hand.
 pub(crate) fn log_allowed(method: &str, row: Option<Row>, principal: Option<&Principal>) {
     debug!(
         target: "grpc_auth",

@@ -12,6 +12,7 @@ use crate::bearer::BearerToken;
 use crate::caller::Caller;
 use crate::claims::Claims;
 use crate::error::{Challenge, Denied};
+use crate::metrics;
 use crate::policy::{AccessRule, Permit, Row, authorize};
 use crate::principal::Principal;
 
@@ -64,6 +65,7 @@ fn permit_for<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
         ),
         Ok(permit) => {
             decision::log_allowed(&method, Some(row), call.principal());
+            metrics::allowed(row);
             return Ok(permit);
         }
         Err(denied) => denied.into(),
@@ -88,6 +90,7 @@ fn permit_without_layer<R: Refuse>(row: Row) -> Result<Permit, R> {
             "the service is mounted without its layer, so nobody may call this method: mount it \
              with `auth.protect(service)` instead of tonic's `Server::new(service)`"
         );
+        metrics::denied(Some(row), Denied::LayerMissing);
         R::refuse(Denied::LayerMissing.to_status(&Challenge::new("", false)))
     })
 }

@@ -7,6 +7,9 @@ mod call;
 mod decision;
 mod future;
 pub(crate) mod guard;
+mod health;
+#[cfg(feature = "health")]
+mod health_watch;
 mod layer;
 mod request_ext;
 mod require;
@@ -28,6 +31,9 @@ use crate::verify::{Refused, Rejection, TokenVerifier, Verifier};
 pub use authorizer::{AccessDecision, AccessRequest, Authorizer, NoDecision};
 pub use builder::{ResourceServerBuilder, Start};
 pub use future::ResponseFuture;
+pub use health::Health;
+#[cfg(feature = "health")]
+pub use health_watch::HealthWatch;
 pub use layer::ProtectLayer;
 pub use request_ext::RequestExt;
 pub use service::Protect;
@@ -147,8 +153,8 @@ impl ResourceServer {
         Ok(caller.principal().clone())
     }
 
-    /// Whether the keys of each issuer can be relied on. Asking fetches nothing: for a readiness
-    /// probe let the server refresh by itself ([`RefreshMode::Eager`](crate::RefreshMode)).
+    /// Whether the keys of each issuer can be relied on. Asking fetches nothing and counts as no
+    /// use: for a readiness probe there is [`health`](Self::health).
     pub fn key_sets(&self) -> impl Iterator<Item = (&str, KeySetHealth)> {
         self.inner
             .verifier

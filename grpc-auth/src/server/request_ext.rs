@@ -10,6 +10,7 @@ use super::decision::Denial;
 use crate::bearer::BearerToken;
 use crate::claims::Claims;
 use crate::error::{Challenge, Denied};
+use crate::metrics;
 use crate::principal::Principal;
 
 /// What a request behind a [`Protect`](crate::server::Protect) knows about its caller: for
@@ -50,6 +51,7 @@ pub trait RequestExt: sealed::HasExtensions {
                 "claims were asked for, but the service is mounted without its layer: mount it \
                  with `auth.protect(service)`"
             );
+            metrics::denied(None, Denied::LayerMissing);
             return Err(Denied::LayerMissing.to_status(&Challenge::new("", false)));
         };
         let claims = match call.principal() {

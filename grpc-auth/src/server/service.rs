@@ -16,6 +16,7 @@ use super::{Inner, ResourceServer};
 use crate::bearer::{NoToken, Presented, Scheme};
 use crate::caller::Caller;
 use crate::error::Denied;
+use crate::metrics;
 use crate::policy::{AccessRule, Match, Permit, PolicyIndex, Row, authorize};
 use crate::principal::Principal;
 use crate::sender::{self, Unproved};
@@ -35,6 +36,7 @@ pub struct Protect<S> {
 pub(super) struct Shared {
     auth: ResourceServer,
     policies: Arc<PolicyIndex>,
+    allowed: metrics::Allowed,
 }
 
 /// What there is to learn of a caller.
@@ -83,7 +85,8 @@ impl Waiting {
 
 impl<S> Protect<S> {
     pub(super) fn new(inner: S, auth: ResourceServer, policies: Arc<PolicyIndex>) -> Self {
-        Self { inner, shared: Arc::new(Shared { auth, policies }) }
+        let allowed = metrics::Allowed::new(policies.rows());
+        Self { inner, shared: Arc::new(Shared { auth, policies, allowed }) }
     }
 
     /// Adjusts tonic's server inside, its message limits or compression:
@@ -172,7 +175,7 @@ impl Shared {
             Stage::Caller(waiting) => {
                 waiting.poll(self, request, cx).map(|caller| self.settle(request, caller))
             }
-            Stage::Answer(asking) => asking.poll(cx).map(|answer| Self::conclude(request, answer)),
+            Stage::Answer(asking) => asking.poll(cx).map(|answer| self.conclude(request, answer)),
         }
     }
 
@@ -184,7 +187,7 @@ impl Shared {
     /// Decides on a call whose caller is clear, and leaves what was learnt in the extensions of a
     /// call that is let in, or that the authorizer is to be asked about.
     fn settle<B>(&self, request: &mut Request<B>, identified: Identified) -> Admission {
-        let matched = self.policies.find(request.uri().path());
+        let (matched, place) = self.policies.find_with_place(request.uri().path());
         let row = match matched {
             Match::Row(row) => Some(row),
             Match::Guarded | Match::Unknown => None,
@@ -197,6 +200,7 @@ impl Shared {
         let question = self.question(request, row, principal);
         if question.is_none() && permit.is_some() {
             decision::log_allowed(request.uri().path(), row, principal);
+            self.allowed.count(place);
         }
         match (self.leave(request, caller, permit), question) {
             (Ok(()), None) => Admission::Granted,
@@ -221,14 +225,16 @@ impl Shared {
     }
 
     /// The authorizer has answered about a call.
-    fn conclude<B>(request: &Request<B>, answer: Result<(), Denial>) -> Admission {
+    fn conclude<B>(&self, request: &Request<B>, answer: Result<(), Denial>) -> Admission {
         let call = Call::of(request.extensions());
         let row = call.and_then(|call| call.decision.row());
         let principal = call.and_then(Call::principal);
         match answer {
             Ok(()) => {
                 if row.is_some() {
+                    let (_, place) = self.policies.find_with_place(request.uri().path());
                     decision::log_allowed(request.uri().path(), row, principal);
+                    self.allowed.count(place);
                 }
                 Admission::Granted
             }

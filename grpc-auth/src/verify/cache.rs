@@ -104,7 +104,7 @@ impl Entry for Verified {
 
 impl VerifiedTokens {
     pub(crate) fn new(settings: TokenCache) -> Self {
-        let table = Table::new(settings.entries, settings.bytes);
+        let table = Table::new("verified", settings.entries, settings.bytes);
         Self { hash: TailHash::new(), table, max_age: settings.max_age }
     }
 
@@ -120,8 +120,21 @@ impl VerifiedTokens {
         now: Moment,
         issuers: &[TrustedIssuer],
     ) -> Option<Principal> {
+        let hash = self.hash.of(token).filter(|_| !self.table.is_off())?;
+        let found = self.find_current(hash, token, now, issuers);
+        self.table.metrics.looked_up(found.is_some());
+        found
+    }
+
+    fn find_current(
+        &self,
+        hash: u64,
+        token: &[u8],
+        now: Moment,
+        issuers: &[TrustedIssuer],
+    ) -> Option<Principal> {
         let is_it = |entry: &Verified| entry.token().is_some_and(|own| is_same(own, token));
-        let found = self.table.find(self.hash.of(token)?, is_it)?;
+        let found = self.table.find(hash, is_it)?;
         let entry = found.as_arc()?;
         let validity = entry.validity();
         let is_current = now.seconds < validity.deadline

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use tracing::field::Empty;
+use tracing::{Instrument, Span, debug_span};
+
 use super::cache::VerifiedTokens;
 use super::claims::TokenClaims;
 use super::compact::Compact;
@@ -14,6 +17,7 @@ use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::issuer::{Provider, Seen};
 use crate::jwks::{Arrival, Missing, Waiting};
+use crate::metrics::{self, Outcome, Timer, Verifications};
 use crate::principal::{Principal, Validity};
 
 /// Believes tokens of the configured issuers made for this service.
@@ -30,6 +34,7 @@ struct Shared {
     leeway: f64,
     clock: Clock,
     verified: VerifiedTokens,
+    metrics: Verifications,
 }
 
 /// Why there is no verdict that is good yet.
@@ -61,7 +66,13 @@ impl JwtVerifier {
         verified: VerifiedTokens,
     ) -> Self {
         issuers.sort_by_key(|issuer| issuer.settings.provider == Provider::EntraAnyTenant);
-        Self(Arc::new(Shared { issuers, audiences, wanted, leeway, clock, verified }))
+        let metrics = Verifications::new();
+        Self(Arc::new(Shared { issuers, audiences, wanted, leeway, clock, verified, metrics }))
+    }
+
+    #[cfg(feature = "health")]
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.clock
     }
 
     pub(crate) fn issuers(&self) -> &[TrustedIssuer] {
@@ -87,6 +98,29 @@ impl Verifier for JwtVerifier {
     }
 
     fn verify(&self, token: BearerToken) -> Verdict {
+        let timer = Timer::start(&self.0.clock);
+        match self.judge(token) {
+            Verdict::Known(result) => {
+                self.0.metrics.end(&timer, outcome(&result));
+                Verdict::Known(result)
+            }
+            Verdict::Pending(pending) | Verdict::Asked(pending) => {
+                let span = debug_span!(target: "grpc_auth", "wait_for_keys", outcome = Empty);
+                let waiting = async move {
+                    let result = pending.await;
+                    let outcome = outcome(&result);
+                    metrics::verified_after_waiting(&timer, outcome);
+                    Span::current().record("outcome", outcome.as_str());
+                    result
+                };
+                Verdict::Pending(Box::pin(waiting.instrument(span)))
+            }
+        }
+    }
+}
+
+impl JwtVerifier {
+    fn judge(&self, token: BearerToken) -> Verdict {
         let mut attempt = self.0.attempt(&token);
         // Keys that came since then cost no fetch.
         if let Err(Obstacle::Keys(keys)) = &attempt
@@ -218,6 +252,13 @@ impl Shared {
                 Ok(caller) => return Ok(caller),
             }
         }
+    }
+}
+
+fn outcome(result: &Attempt) -> Outcome {
+    match result {
+        Ok(_) => Outcome::Valid,
+        Err(refusal) => refusal.rejection.denied().into(),
     }
 }
 

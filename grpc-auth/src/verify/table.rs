@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use arc_swap::ArcSwapOption;
 
+use crate::metrics::TokenCacheUse;
+
 /// Places in a set.
 const WAYS: usize = 8;
 
@@ -27,6 +29,7 @@ pub(super) struct Table<E> {
     bytes: AtomicUsize,
     /// Where room is made next when bytes run out.
     hand: AtomicUsize,
+    pub(super) metrics: TokenCacheUse,
 }
 
 /// What a look-up reads stands first, in one or two lines of memory.
@@ -44,8 +47,8 @@ struct Set<E> {
 
 impl<E: Entry> Table<E> {
     /// For so many entries, rounded up to a power of two, of so many bytes together. With none it
-    /// remembers nothing.
-    pub(super) fn new(entries: usize, bytes: usize) -> Self {
+    /// remembers nothing. The name is the one in metrics.
+    pub(super) fn new(name: &'static str, entries: usize, bytes: usize) -> Self {
         let sets = match entries {
             0 => 0,
             entries => entries.div_ceil(WAYS).next_power_of_two(),
@@ -55,6 +58,7 @@ impl<E: Entry> Table<E> {
             limit: bytes,
             bytes: AtomicUsize::new(0),
             hand: AtomicUsize::new(0),
+            metrics: TokenCacheUse::new(name),
         }
     }
 
@@ -133,10 +137,14 @@ impl<E: Entry> Table<E> {
             return;
         };
         used.store(false, Relaxed);
+        if entry.is_some() {
+            self.metrics.remembered();
+        }
         let before = slot.swap(entry);
         own.store(tag, Relaxed);
         if let Some(before) = before {
             self.bytes.fetch_sub(before.weight(), Relaxed);
+            self.metrics.forgot();
         }
     }
 

@@ -14,7 +14,7 @@ impl Entry for Weightless {
 
 #[test]
 fn entries_spread_over_the_table() {
-    let table = Table::<Weightless>::new(8192, 0);
+    let table = Table::<Weightless>::new("weightless", 8192, 0);
     let random = RandomState::new();
     let mut load = vec![0; table.sets.len()];
     for n in 0..8192 {

@@ -14,6 +14,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use grpc_auth::{BearerToken, TokenCache};
 use http::Extensions;
+use metrics_util::debugging::DebuggingRecorder;
 use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::server::NamedService;
@@ -29,6 +30,10 @@ pub(crate) async fn run(case: &str, times: usize) {
         Some(("signature", algorithm)) => signature(Algorithm::parse(algorithm).unwrap(), times),
         Some(("verify", algorithm)) => verify(Algorithm::parse(algorithm).unwrap(), times).await,
         Some(("call", "plain")) => call(&service::plain(), false, times).await,
+        Some(("call", "measured")) => {
+            DebuggingRecorder::new().install().unwrap();
+            call(&protected().await, true, times).await;
+        }
         Some(("call", "protected")) => call(&protected().await, true, times).await,
         Some(("call", "introspected")) => introspected(times).await,
         Some(("hmac", _)) => hash(times),

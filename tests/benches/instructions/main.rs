@@ -40,6 +40,8 @@ const WARM_CALL: f64 = 2_500.0;
 const INTROSPECTED_CALL: f64 = 1.03;
 /// .. what a `#[require]` adds beyond the function that it asks, ..
 const REQUIRE: f64 = 200.0;
+/// .. what counting a call adds for a recorder, ..
+const MEASURED: f64 = 150.0;
 /// .. and what a remembered token adds to a whole call over a connection, as a ratio.
 const WHOLE_CALL: f64 = 1.02;
 
@@ -70,6 +72,9 @@ fn main() -> ExitCode {
         .map(|case| Count::Instructions.each(case, 200, 2_200));
     let what = "warm introspected call / warm call and an HMAC";
     table.ratio(what, protected + hmac, introspected, INTROSPECTED_CALL);
+
+    let measured = Count::Instructions.each("call measured", 200, 2_200);
+    table.difference("warm call with a recorder / without", protected, measured, MEASURED);
 
     let [plain, protected] = warm(Count::Allocations, 100, 1_100);
     let [one, two] =

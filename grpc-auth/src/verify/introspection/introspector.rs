@@ -25,6 +25,7 @@ use crate::clock::{Clock, Moment};
 use crate::error::ConfigError;
 use crate::issuer::Issuer;
 use crate::jwks::{FetchError, KeySet, KeySource};
+use crate::metrics::{self, Timer};
 use crate::principal::Principal;
 
 /// What answers may take in memory, whatever they hold.
@@ -136,8 +137,8 @@ impl Introspector {
             key,
             #[cfg(feature = "redis")]
             shared_cache,
-            active: Table::new(cache.active_entries, MAX_BYTES),
-            inactive: Table::new(cache.inactive_entries, MAX_BYTES),
+            active: Table::new("active", cache.active_entries, MAX_BYTES),
+            inactive: Table::new("inactive", cache.inactive_entries, MAX_BYTES),
             settings,
             asking: Mutex::default(),
         })))
@@ -158,7 +159,9 @@ impl Verifier for Introspector {
         if self.0.active.is_off() {
             return None;
         }
-        let principal = self.0.active.known(&self.0.digest(token), self.0.clock.moment())?;
+        let known = self.0.active.known(&self.0.digest(token), self.0.clock.moment());
+        self.0.active.metrics.looked_up(known.is_some());
+        let principal = known?;
         // It is not kept with what is known of it.
         Some(Caller::new(principal, Some(BearerToken::known(token))))
     }
@@ -205,7 +208,11 @@ impl Shared {
         if let Some(answer) = asking.flights.get(&digest) {
             return Ok(answer.clone());
         }
-        if let Some(refusal) = self.inactive.known(&digest, now) {
+        let refusal = self.inactive.known(&digest, now);
+        if !self.inactive.is_off() {
+            self.inactive.metrics.looked_up(refusal.is_some());
+        }
+        if let Some(refusal) = refusal {
             return Err(Err(refusal));
         }
         if let Some(principal) = self.active.known(&digest, now) {
@@ -237,6 +244,7 @@ impl Shared {
         if let Some(outcome) = self.shared_answer(digest).await {
             return outcome;
         }
+        let timer = Timer::start(&self.clock);
         let question = self.question.ask(token);
         let in_time = self.clock.timeout(self.settings.timeout, question).await;
         let answer =
@@ -247,6 +255,12 @@ impl Shared {
             self.share(digest, json, judged.deadline);
             Ok(judged)
         });
+        let outcome = match &judged {
+            Ok(judged) if judged.outcome.is_ok() => "active",
+            Ok(_) => "inactive",
+            Err(_) => "failed",
+        };
+        metrics::introspected(&self.issuer.settings.identifier, &timer, outcome);
         match judged {
             Ok(judged) => {
                 self.asking().circuit.succeeded();

@@ -1,0 +1,7 @@
+//! The client side: calling other services with tokens.
+//!
+//! [`TokenRelayLayer`] forwards the token of the caller whom a handler serves.
+
+mod relay;
+
+pub use relay::{ResponseFuture, TokenRelay, TokenRelayLayer};

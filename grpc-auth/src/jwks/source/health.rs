@@ -1,0 +1,51 @@
+//! Whether the keys of an issuer can be relied on, and when that changes.
+
+#[cfg(feature = "health")]
+use std::time::SystemTime;
+
+#[cfg(feature = "health")]
+use tokio::sync::watch;
+
+use super::KeySource;
+use crate::jwks::KeySetHealth;
+
+impl KeySource {
+    pub(crate) fn health(&self) -> KeySetHealth {
+        let Some(refresh) = &self.shared.refresh else { return KeySetHealth::Fresh };
+        let now = self.shared.clock.now();
+        let lifecycle = refresh.lock();
+        match lifecycle.held() {
+            Some(held) if now < held.fresh_until => KeySetHealth::Fresh,
+            Some(held) if now < held.stale_until => {
+                KeySetHealth::Stale { age: now.duration_since(held.fetched_at).unwrap_or_default() }
+            }
+            _ if lifecycle.failures() == 0 => KeySetHealth::Idle,
+            _ => KeySetHealth::Unavailable,
+        }
+    }
+
+    /// Uses the keys as a call would: those that are due are fetched again, in the background.
+    pub(crate) fn keep_in_use(&self) {
+        let now = self.shared.clock.moment();
+        if self.load(now).is_none() {
+            drop(self.need_keys(now.time));
+        }
+    }
+
+    /// When its health changes by time alone or keys grow due; none for keys that were given.
+    #[cfg(feature = "health")]
+    pub(crate) fn changes_at(&self) -> Option<SystemTime> {
+        let refresh = self.shared.refresh.as_ref()?;
+        let now = self.shared.clock.now();
+        let lifecycle = refresh.lock();
+        let (_, due) = lifecycle.quiet(now);
+        let end = lifecycle.held().map(|held| held.stale_until).filter(|end| now < *end);
+        Some(end.map_or(due, |end| end.min(due)))
+    }
+
+    /// Changes whenever a fetch has ended; none for keys that were given.
+    #[cfg(feature = "health")]
+    pub(crate) fn settled(&self) -> Option<watch::Receiver<()>> {
+        self.shared.refresh.as_ref().map(|refresh| refresh.settled.subscribe())
+    }
+}

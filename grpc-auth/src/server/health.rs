@@ -1,0 +1,63 @@
+//! Whether a resource server can judge tokens at the moment.
+
+use super::ResourceServer;
+use crate::jwks::KeySetHealth;
+
+/// Whether tokens can be checked at the moment; made by [`ResourceServer::health`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "it tells how the server is, and does nothing about it"]
+pub struct Health {
+    key_sets: Vec<(String, KeySetHealth)>,
+}
+
+impl Health {
+    /// Whether the tokens of every issuer can be checked: each has usable keys, fresh or stale.
+    ///
+    /// A server with several issuers may rather serve some callers than none when one issuer is
+    /// down: it asks whether any of [`key_sets`](Self::key_sets) is
+    /// [usable](KeySetHealth::is_usable).
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.key_sets.iter().all(|(_, health)| health.is_usable())
+    }
+
+    /// Each issuer and how its keys are.
+    pub fn key_sets(&self) -> impl ExactSizeIterator<Item = (&str, KeySetHealth)> {
+        self.key_sets.iter().map(|(issuer, health)| (&**issuer, *health))
+    }
+}
+
+impl ResourceServer {
+    /// Tells whether tokens can be checked at the moment: for a readiness probe, or with the
+    /// feature `health` for gRPC's health protocol (`ResourceServer::watch_health`).
+    ///
+    /// Asking counts as use, and waits for nothing: keys that are due are fetched in the
+    /// background, as for a call. So a server that gets no calls until it is ready becomes ready,
+    /// and one that is asked now and then keeps its keys overnight.
+    ///
+    /// It is no liveness probe: to start the server again mends no issuer.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use grpc_auth::{KeySetHealth, Start};
+    /// use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+    ///
+    /// let issuer = AuthorizationServer::start().await?;
+    /// let up = issuer.resource_server().build().await?;
+    /// assert!(up.health().is_ready());
+    ///
+    /// issuer.fail(Endpoint::Jwks, Fault::Status(404));
+    /// let down = issuer.resource_server().start(Start::Warm).build().await?;
+    /// assert!(!down.health().is_ready());
+    /// assert_eq!(down.health().key_sets().next(), Some((issuer.url(), KeySetHealth::Unavailable)));
+    /// # Ok(()) }
+    /// ```
+    pub fn health(&self) -> Health {
+        let issuers = self.inner.verifier.jwt.issuers();
+        issuers.iter().for_each(|issuer| issuer.keys.keep_in_use());
+        Health {
+            key_sets: self.key_sets().map(|(issuer, health)| (issuer.to_owned(), health)).collect(),
+        }
+    }
+}
