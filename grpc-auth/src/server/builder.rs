@@ -192,6 +192,7 @@ impl ResourceServerBuilder {
         let first_issuer = trusted.first().map(|issuer| issuer.keys.issuer().to_owned());
         let realm = self.realm.or_else(|| self.audiences.first().cloned()).or(first_issuer);
         let leeway = self.leeway.as_secs_f64();
+        let clock = self.clock.clone();
         let verified = VerifiedTokens::new(self.token_cache);
         Ok(ResourceServer {
             inner: Arc::new(Inner {
@@ -203,6 +204,8 @@ impl ResourceServerBuilder {
                     self.clock,
                     verified,
                 ),
+                clock,
+                leeway: self.leeway,
                 settings: Arc::new(CallSettings {
                     challenge: Challenge::new(realm.unwrap_or_default(), self.disclose_scopes),
                     typed_claims: self.typed_claims,

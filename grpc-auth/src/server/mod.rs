@@ -4,17 +4,21 @@
 mod builder;
 mod call;
 mod decision;
+mod expiry;
 mod future;
 pub(crate) mod guard;
 mod layer;
 mod request_ext;
 mod service;
+mod stream;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tonic::server::NamedService;
 
 use crate::bearer::BearerToken;
+use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::issuer::{Auth0Config, Issuer};
 use crate::jwks::KeySetHealth;
@@ -23,10 +27,12 @@ use crate::principal::Principal;
 use crate::verify::{JwtVerifier, Refused, Verifier};
 
 pub use builder::{ResourceServerBuilder, Start};
+pub use expiry::StreamExpiry;
 pub use future::ResponseFuture;
 pub use layer::ProtectLayer;
 pub use request_ext::RequestExt;
 pub use service::Protect;
+pub use stream::EndableBody;
 
 #[cfg(feature = "testing")]
 pub(crate) use call::{Call, CallSettings, Decision};
@@ -69,6 +75,9 @@ pub struct ResourceServer {
 #[derive(Debug)]
 struct Inner {
     verifier: JwtVerifier,
+    clock: Clock,
+    /// By which tokens, and their streams, outlive `exp`.
+    leeway: Duration,
     settings: Arc<call::CallSettings>,
 }
 

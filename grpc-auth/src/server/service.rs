@@ -12,11 +12,13 @@ use tower_service::Service;
 use super::ResourceServer;
 use super::call::{Call, Decision};
 use super::decision::{self, Denial};
+use super::expiry::{Expiry, StreamExpiry, kind_of};
 use super::future::ResponseFuture;
+use super::stream::EndableBody;
 use crate::bearer::Presented;
 use crate::caller::Caller;
-use crate::error::Denied;
-use crate::policy::{AccessRule, Match, Permit, PolicyIndex, Row, authorize};
+use crate::error::{ConfigError, Denied};
+use crate::policy::{AccessRule, Match, Permit, PolicyIndex, Row, RpcKind, authorize};
 use crate::verify::{Pending, Verdict, Verifier};
 
 /// A service that only permitted calls reach; made by [`ResourceServer::protect`].
@@ -33,6 +35,7 @@ pub struct Protect<S> {
 pub(super) struct Shared {
     auth: ResourceServer,
     policies: Arc<PolicyIndex>,
+    stream_expiry: StreamExpiry,
 }
 
 /// A verdict that keys are fetched for, and the token it is on.
@@ -49,7 +52,70 @@ impl Waiting {
 
 impl<S> Protect<S> {
     pub(super) fn new(inner: S, auth: ResourceServer, policies: Arc<PolicyIndex>) -> Self {
-        Self { inner, shared: Arc::new(Shared { auth, policies }) }
+        let stream_expiry = StreamExpiry::default();
+        Self { inner, shared: Arc::new(Shared { auth, policies, stream_expiry }) }
+    }
+
+    /// Sets when open streams of the service end; by default when their caller's token expires.
+    /// A handler that still works on a stream then is dropped, at whatever it waits for. What a
+    /// caller does not read it does not get, and that includes the end: a stream whose caller has
+    /// stopped reading ends when it goes on, or when its connection does.
+    ///
+    /// ```
+    /// # mod health { pub use tonic_health::pb::health_server::{Health, HealthServer}; }
+    /// # use tonic::{Code, Request, Response, Status};
+    /// # use tonic_health::pb::health_client::HealthClient;
+    /// # use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+    /// use std::time::Duration;
+    /// use grpc_auth::server::StreamExpiry;
+    /// use grpc_auth::testing::AuthorizationServer;
+    /// # struct Service;
+    /// # #[grpc_auth::protect]
+    /// # #[tonic::async_trait]
+    /// # impl health::Health for Service {
+    /// #     #[authenticated]
+    /// #     async fn check(&self, _: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
+    /// #         Ok(Response::new(HealthCheckResponse::default()))
+    /// #     }
+    /// #     type WatchStream = tokio_stream::Pending<Result<HealthCheckResponse, Status>>;
+    /// #     #[authenticated]
+    /// #     async fn watch(&self, _: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+    /// #         Ok(Response::new(tokio_stream::pending()))
+    /// #     }
+    /// # }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let issuer = AuthorizationServer::start().await?;
+    /// let auth = issuer.resource_server().build().await?;
+    /// let minute = StreamExpiry::MaxAge(Duration::from_secs(60));
+    /// let mut client = HealthClient::new(auth.protect(Service).stream_expiry(minute)?);
+    ///
+    /// # let mut request = Request::new(HealthCheckRequest::default());
+    /// # let token = issuer.token().sign();
+    /// # request.metadata_mut().insert("authorization", format!("Bearer {token}").parse()?);
+    /// // The token is valid, so the stream is open ..
+    /// let mut stream = client.watch(request).await?.into_inner();
+    /// // .. for a minute.
+    /// issuer.clock().advance(Duration::from_secs(60));
+    /// assert_eq!(stream.message().await.unwrap_err().code(), Code::Unauthenticated);
+    ///
+    /// assert!(auth.protect(Service).stream_expiry(StreamExpiry::MaxAge(Duration::ZERO)).is_err());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError::StreamAgeZero`].
+    pub fn stream_expiry(self, stream_expiry: StreamExpiry) -> Result<Self, ConfigError> {
+        stream_expiry.check()?;
+        Ok(self.ending(stream_expiry))
+    }
+
+    /// With a policy that was checked.
+    pub(super) fn ending(self, stream_expiry: StreamExpiry) -> Self {
+        let Shared { auth, policies, .. } = &*self.shared;
+        let (auth, policies) = (auth.clone(), Arc::clone(policies));
+        Self { inner: self.inner, shared: Arc::new(Shared { auth, policies, stream_expiry }) }
     }
 
     /// Adjusts tonic's server inside, its message limits or compression:
@@ -74,7 +140,8 @@ impl<S: NamedService> NamedService for Protect<S> {
 impl<S, B, R> Service<Request<B>> for Protect<S>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone,
-    R: Default,
+    B: EndableBody,
+    R: EndableBody + Default,
 {
     type Response = Response<R>;
     type Error = S::Error;
@@ -86,7 +153,10 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.shared.admit(&mut request) {
-            Admission::Granted => ResponseFuture::called(self.inner.call(request)),
+            Admission::Granted(None) => ResponseFuture::called(self.inner.call(request)),
+            Admission::Granted(Some(expiry)) => {
+                ResponseFuture::streaming(&mut self.inner, request, expiry)
+            }
             Admission::Refused(denied) => ResponseFuture::refused(self.shared.answer(denied)),
             Admission::Waiting(waiting) => {
                 // The one that was polled ready goes with the call; a clone was not.
@@ -100,7 +170,8 @@ where
 
 /// What becomes of a call for now.
 enum Admission {
-    Granted,
+    /// With the end of the call's streams.
+    Granted(Option<Arc<Expiry>>),
     Refused(Denied),
     Waiting(Waiting),
 }
@@ -116,7 +187,7 @@ impl Shared {
             }
             Identity::Pending(waiting) => return Admission::Waiting(waiting),
         };
-        self.settle(request, identified).map_or_else(Admission::Refused, |()| Admission::Granted)
+        self.settle(request, identified).map_or_else(Admission::Refused, Admission::Granted)
     }
 
     fn is_open(&self, path: &str) -> bool {
@@ -125,12 +196,12 @@ impl Shared {
     }
 
     /// Decides on a call whose caller is clear, and leaves what was learnt in the extensions of a
-    /// call that is let in.
+    /// call that is let in. Tells when its streams end.
     pub(super) fn settle<B>(
         &self,
         request: &mut Request<B>,
         identified: Identified,
-    ) -> Result<(), Denied> {
+    ) -> Result<Option<Arc<Expiry>>, Denied> {
         let matched = self.policies.find(request.uri().path());
         let row = match matched {
             Match::Row(row) => Some(row),
@@ -142,10 +213,21 @@ impl Shared {
                     let principal = caller.as_ref().map(Caller::principal);
                     decision::log_allowed(request.uri().path(), row, principal);
                 }
-                self.leave(request, caller, permit).map_err(|denial| refuse(request, row, &denial))
+                let expiry = self.expiry(request.uri().path(), row, caller.as_ref());
+                self.leave(request, caller, permit)
+                    .map(|()| expiry)
+                    .map_err(|denial| refuse(request, row, &denial))
             }
             Err(denial) => Err(refuse(request, row, &denial)),
         }
+    }
+
+    /// Who has no token has none that expires, and unary calls have no streams.
+    fn expiry(&self, path: &str, row: Option<Row>, caller: Option<&Caller>) -> Option<Arc<Expiry>> {
+        if kind_of(row) == RpcKind::Unary {
+            return None;
+        }
+        Expiry::of(self.stream_expiry, &self.auth, caller?.principal(), path, row)
     }
 
     /// Leaves what was learnt in the extensions.
