@@ -10,6 +10,7 @@ use syn::{AttrStyle, Expr, FnArg, Pat, PatType, Path};
 
 use crate::attr;
 use crate::diagnostics::Errors;
+use crate::kind;
 use crate::model::{Row, Rule, ScopeRule, Service};
 use crate::parse::{Impl, Item, Method, Options};
 use crate::requirement::is_stream;
@@ -191,26 +192,40 @@ fn is_typed(input: &&FnArg) -> bool {
 /// The impl of `ProtectedService`: the table, and the way into tonic's server.
 fn table(service: &Service, item: &Impl) -> TokenStream {
     let Service { krate, server, cfgs, .. } = service;
-    let rows = service.rows.iter().enumerate().filter_map(|(position, row)| {
-        let row = row.as_ref()?;
-        let (cfgs, rpc, rule) = (&row.cfgs, &row.rpc, access_rule(krate, &row.rule));
-        let position = Literal::usize_unsuffixed(position);
-        let texts = row.requirements.iter().map(|own| &own.text);
-        let requiring = (!row.requirements.is_empty()).then(|| quote!(.requiring(&[#(#texts),*])));
-        Some(quote! {
-            #(#cfgs)* #krate::policy::MethodPolicy::annotated(#position, #rpc, #rule) #requiring
-        })
+    let methods = item.items.iter().filter_map(|item| match item {
+        Item::Method(method) => Some(method),
+        Item::Other { .. } => None,
     });
+    let rows =
+        service.rows.iter().zip(methods).enumerate().filter_map(|(position, (row, method))| {
+            let row = row.as_ref()?;
+            let (cfgs, rpc, rule) = (&row.cfgs, &row.rpc, access_rule(krate, &row.rule));
+            let position = Literal::usize_unsuffixed(position);
+            let kind = kind::of(&method.signature, krate, &item.trait_path);
+            let texts = row.requirements.iter().map(|own| &own.text);
+            let requiring =
+                (!row.requirements.is_empty()).then(|| quote!(.requiring(&[#(#texts),*])));
+            Some(quote! {
+                #(#cfgs)*
+                #krate::policy::MethodPolicy::annotated(#position, #rpc, #rule)
+                    .kind(#kind)
+                    #requiring
+            })
+        });
     let header = &item.header;
     let (generics, self_ty) = (&header.generics, &header.self_ty);
     let where_clause = &generics.where_clause;
     quote! {
         #(#cfgs)*
         impl #generics #krate::ProtectedService<#server<Self>> for #self_ty #where_clause {
-            const POLICY: #krate::policy::ServicePolicy = #krate::policy::ServicePolicy::annotated(
-                <#server<Self> as #krate::__private::NamedService>::NAME,
-                &[#(#rows),*],
-            );
+            const POLICY: #krate::policy::ServicePolicy = {
+                #[allow(unused_imports)]
+                use #krate::__private::OneMessage as _;
+                #krate::policy::ServicePolicy::annotated(
+                    <#server<Self> as #krate::__private::NamedService>::NAME,
+                    &[#(#rows),*],
+                )
+            };
 
             fn into_server(service: #krate::__private::Arc<Self>) -> #server<Self> {
                 <#server<Self>>::from_arc(service)

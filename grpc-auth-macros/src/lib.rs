@@ -8,6 +8,7 @@
 mod attr;
 mod diagnostics;
 mod expand;
+mod kind;
 mod model;
 mod parse;
 mod requirement;

@@ -1,10 +1,16 @@
 //! What generated code may name. No part of the public interface: it changes without notice.
 
+use std::marker::PhantomData;
+use std::pin::Pin;
 pub use std::sync::Arc;
 
+use futures_core::Stream;
+
 pub use tonic::server::NamedService;
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::policy::Row;
+pub use crate::policy::RpcKind;
 use crate::server::ProtectedService;
 
 pub use crate::server::guard::{Admitted, FromCaller, Inject, InjectOptional, Refuse, enter};
@@ -17,6 +23,38 @@ pub const fn row<S, T: ProtectedService<S>>(position: usize) -> Row {
         Some(row) => row,
         None => panic!("the table of the service has no row for the method"),
     }
+}
+
+/// A side of a method, by the type of its request or of what it returns. `Side::<T>::STREAMS` is one
+/// of the constants below where `T`, whatever it is called, is the type of a stream; anything else
+/// has the one of [`OneMessage`].
+#[derive(Debug)]
+pub struct Side<T>(PhantomData<T>);
+
+/// A side that is no stream.
+pub trait OneMessage {
+    /// Whether it is one.
+    const STREAMS: bool = false;
+}
+
+impl<T> OneMessage for Side<T> {}
+
+impl<M> Side<Request<Streaming<M>>> {
+    /// Whether it is one.
+    pub const STREAMS: bool = true;
+}
+
+impl<S: Stream> Side<Result<Response<S>, Status>> {
+    /// Whether it is one.
+    pub const STREAMS: bool = true;
+}
+
+/// What `async_trait` makes of it.
+type Boxed<S> = Pin<Box<dyn Future<Output = Result<Response<S>, Status>> + Send>>;
+
+impl<S: Stream> Side<Boxed<S>> {
+    /// Whether it is one.
+    pub const STREAMS: bool = true;
 }
 
 /// Of the methods that `cfg` left for one RPC there is at most one.

@@ -64,6 +64,19 @@ impl Clock {
         }
     }
 
+    /// Waits until the clock shows `time`. If it was set back meanwhile it may show less: ask again.
+    pub(crate) fn sleep_until(&self, time: SystemTime) -> impl Future<Output = ()> + Send + use<> {
+        let source = self.0.clone();
+        let remaining = time.duration_since(self.now()).unwrap_or_default();
+        async move {
+            match source {
+                Source::System => tokio::time::sleep(remaining).await,
+                #[cfg(feature = "testing")]
+                Source::Manual(clock) => clock.sleep_until(time).await,
+            }
+        }
+    }
+
     /// Gives up on something after `duration`, counted from this call.
     pub(crate) async fn timeout<T>(
         &self,

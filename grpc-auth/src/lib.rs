@@ -129,7 +129,11 @@ pub use error::{ConfigError, Denied, ERROR_DOMAIN};
 ///
 /// impl ProtectedService<HealthServer<Self>> for Service {
 ///     const POLICY: ServicePolicy = ServicePolicy::annotated(HealthServer::<Self>::NAME, &[
-///         MethodPolicy::annotated(0, "Check", AccessRule::RequireScopes(..)),
+///         MethodPolicy::annotated(0, "Check", AccessRule::RequireScopes(..))
+///             .kind(RpcKind::of(
+///                 Side::<Request<HealthCheckRequest>>::STREAMS,
+///                 Side::<Result<.., Status>>::STREAMS,
+///             )),
 ///         ..
 ///     ]);
 ///     ..

@@ -145,6 +145,11 @@ impl Principal {
         &self.0.facts.issuer
     }
 
+    /// The issuer, to be kept without all else that is known.
+    pub(crate) fn shared_issuer(&self) -> Arc<str> {
+        Arc::clone(&self.0.facts.issuer)
+    }
+
     /// The caller: a person or, for client credentials, the client (`sub`).
     #[must_use]
     pub fn subject(&self) -> Option<&str> {

@@ -62,58 +62,100 @@ impl Echo for EchoService {
     }
 }
 impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
-    const POLICY: ::grpc_auth::policy::ServicePolicy = ::grpc_auth::policy::ServicePolicy::annotated(
-        <EchoServer<Self> as ::grpc_auth::__private::NamedService>::NAME,
-        &[
-            ::grpc_auth::policy::MethodPolicy::annotated(
-                0,
-                "UnaryEcho",
-                ::grpc_auth::policy::AccessRule::RequireScopes(
-                    ::grpc_auth::policy::ScopeRule::Scope(
-                        ::grpc_auth::Scope::from_static("read:echo"),
+    const POLICY: ::grpc_auth::policy::ServicePolicy = {
+        #[allow(unused_imports)]
+        use ::grpc_auth::__private::OneMessage as _;
+        ::grpc_auth::policy::ServicePolicy::annotated(
+            <EchoServer<Self> as ::grpc_auth::__private::NamedService>::NAME,
+            &[
+                ::grpc_auth::policy::MethodPolicy::annotated(
+                        0,
+                        "UnaryEcho",
+                        ::grpc_auth::policy::AccessRule::RequireScopes(
+                            ::grpc_auth::policy::ScopeRule::Scope(
+                                ::grpc_auth::Scope::from_static("read:echo"),
+                            ),
+                        ),
+                    )
+                    .kind(
+                        ::grpc_auth::__private::RpcKind::of(
+                            <::grpc_auth::__private::Side<
+                                Request<EchoRequest>,
+                            >>::STREAMS,
+                            <::grpc_auth::__private::Side<
+                                Result<Response<EchoReply>, Status>,
+                            >>::STREAMS,
+                        ),
                     ),
-                ),
-            ),
-            ::grpc_auth::policy::MethodPolicy::annotated(
-                1,
-                "Expand",
-                ::grpc_auth::policy::AccessRule::RequireScopes(
-                    ::grpc_auth::policy::ScopeRule::All(
-                        &[
-                            ::grpc_auth::policy::ScopeRule::Scope(scopes::WRITE),
-                            ::grpc_auth::policy::ScopeRule::Any(
+                ::grpc_auth::policy::MethodPolicy::annotated(
+                        1,
+                        "Expand",
+                        ::grpc_auth::policy::AccessRule::RequireScopes(
+                            ::grpc_auth::policy::ScopeRule::All(
                                 &[
-                                    ::grpc_auth::policy::ScopeRule::Scope(
-                                        ::grpc_auth::Scope::from_static("team:blue"),
-                                    ),
-                                    ::grpc_auth::policy::ScopeRule::All(
+                                    ::grpc_auth::policy::ScopeRule::Scope(scopes::WRITE),
+                                    ::grpc_auth::policy::ScopeRule::Any(
                                         &[
                                             ::grpc_auth::policy::ScopeRule::Scope(
-                                                ::grpc_auth::Scope::from_static("a"),
+                                                ::grpc_auth::Scope::from_static("team:blue"),
                                             ),
-                                            ::grpc_auth::policy::ScopeRule::Scope(
-                                                ::grpc_auth::Scope::from_static("b"),
+                                            ::grpc_auth::policy::ScopeRule::All(
+                                                &[
+                                                    ::grpc_auth::policy::ScopeRule::Scope(
+                                                        ::grpc_auth::Scope::from_static("a"),
+                                                    ),
+                                                    ::grpc_auth::policy::ScopeRule::Scope(
+                                                        ::grpc_auth::Scope::from_static("b"),
+                                                    ),
+                                                ],
                                             ),
                                         ],
                                     ),
                                 ],
                             ),
-                        ],
+                        ),
+                    )
+                    .kind(
+                        ::grpc_auth::__private::RpcKind::of(
+                            <::grpc_auth::__private::Side<
+                                Request<EchoRequest>,
+                            >>::STREAMS,
+                            <::grpc_auth::__private::Side<
+                                Result<Response<<Self as Echo>::ExpandStream>, Status>,
+                            >>::STREAMS,
+                        ),
                     ),
-                ),
-            ),
-            ::grpc_auth::policy::MethodPolicy::annotated(
-                2,
-                "Chat",
-                ::grpc_auth::policy::AccessRule::Authenticated,
-            ),
-            ::grpc_auth::policy::MethodPolicy::annotated(
-                3,
-                "Ping",
-                ::grpc_auth::policy::AccessRule::AllowUnauthenticated,
-            ),
-        ],
-    );
+                ::grpc_auth::policy::MethodPolicy::annotated(
+                        2,
+                        "Chat",
+                        ::grpc_auth::policy::AccessRule::Authenticated,
+                    )
+                    .kind(
+                        ::grpc_auth::__private::RpcKind::of(
+                            <::grpc_auth::__private::Side<
+                                Request<Streaming<EchoRequest>>,
+                            >>::STREAMS,
+                            <::grpc_auth::__private::Side<
+                                Result<Response<<Self as Echo>::ExpandStream>, Status>,
+                            >>::STREAMS,
+                        ),
+                    ),
+                ::grpc_auth::policy::MethodPolicy::annotated(
+                        3,
+                        "Ping",
+                        ::grpc_auth::policy::AccessRule::AllowUnauthenticated,
+                    )
+                    .kind(
+                        ::grpc_auth::__private::RpcKind::of(
+                            <::grpc_auth::__private::Side<Request<()>>>::STREAMS,
+                            <::grpc_auth::__private::Side<
+                                Result<Response<()>, Status>,
+                            >>::STREAMS,
+                        ),
+                    ),
+            ],
+        )
+    };
     fn into_server(service: ::grpc_auth::__private::Arc<Self>) -> EchoServer<Self> {
         <EchoServer<Self>>::from_arc(service)
     }

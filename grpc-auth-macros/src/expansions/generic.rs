@@ -36,26 +36,46 @@ impl<S: Store> renamed::ProtectedService<pb::EchoServer<Self>> for Service<S>
 where
     S: Send + Sync + 'static,
 {
-    const POLICY: renamed::policy::ServicePolicy = renamed::policy::ServicePolicy::annotated(
-        <pb::EchoServer<Self> as renamed::__private::NamedService>::NAME,
-        &[
-            renamed::policy::MethodPolicy::annotated(
-                0,
-                "GetUrl",
-                renamed::policy::AccessRule::Authenticated,
-            ),
-            #[cfg(feature = "admin")]
-            renamed::policy::MethodPolicy::annotated(
-                1,
-                "Move",
-                renamed::policy::AccessRule::RequireScopes(
-                    renamed::policy::ScopeRule::Scope(
-                        renamed::Scope::from_static("admin:all"),
+    const POLICY: renamed::policy::ServicePolicy = {
+        #[allow(unused_imports)]
+        use renamed::__private::OneMessage as _;
+        renamed::policy::ServicePolicy::annotated(
+            <pb::EchoServer<Self> as renamed::__private::NamedService>::NAME,
+            &[
+                renamed::policy::MethodPolicy::annotated(
+                        0,
+                        "GetUrl",
+                        renamed::policy::AccessRule::Authenticated,
+                    )
+                    .kind(
+                        renamed::__private::RpcKind::of(
+                            <renamed::__private::Side<Request<()>>>::STREAMS,
+                            <renamed::__private::Side<
+                                Result<Response<()>, Status>,
+                            >>::STREAMS,
+                        ),
                     ),
-                ),
-            ),
-        ],
-    );
+                #[cfg(feature = "admin")]
+                renamed::policy::MethodPolicy::annotated(
+                        1,
+                        "Move",
+                        renamed::policy::AccessRule::RequireScopes(
+                            renamed::policy::ScopeRule::Scope(
+                                renamed::Scope::from_static("admin:all"),
+                            ),
+                        ),
+                    )
+                    .kind(
+                        renamed::__private::RpcKind::of(
+                            <renamed::__private::Side<Request<()>>>::STREAMS,
+                            <renamed::__private::Side<
+                                Result<Response<()>, Status>,
+                            >>::STREAMS,
+                        ),
+                    ),
+            ],
+        )
+    };
     fn into_server(service: renamed::__private::Arc<Self>) -> pb::EchoServer<Self> {
         <pb::EchoServer<Self>>::from_arc(service)
     }

@@ -250,6 +250,12 @@ pub enum ConfigError {
         /// What was configured.
         seconds: u64,
     },
+    /// Streams that may be open for no time at all.
+    #[error(
+        "a `StreamExpiry::MaxAge` of zero ends every stream at once: write how long one may stay \
+         open, or leave it at `StreamExpiry::UntilExpiry`"
+    )]
+    StreamAgeZero,
     /// A service has two policies.
     #[error("the service `{service}` has two policies in one layer: keep one of them")]
     PolicyDuplicate {

@@ -28,10 +28,12 @@ mod authorize;
 mod descriptor;
 mod display;
 mod index;
+mod kind;
 mod rule;
 mod table;
 
 pub use authorize::{Permit, authorize};
+pub use kind::RpcKind;
 pub use rule::{AccessRule, ScopeRule};
 pub use table::{MethodPolicy, Row, ServicePolicy};
 

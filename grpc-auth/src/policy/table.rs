@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::kind::RpcKind;
 use super::rule::AccessRule;
 
 /// The rules of one gRPC service.
@@ -25,6 +26,8 @@ pub struct MethodPolicy {
     /// Which method of an annotated impl: a guard asks for its own row, not for one of its name.
     #[serde(skip)]
     position: usize,
+    #[serde(skip)]
+    kind: RpcKind,
 }
 
 /// One row of a table together with its service: what [`authorize`](super::authorize) decides on.
@@ -114,17 +117,19 @@ impl ServicePolicy {
 }
 
 impl MethodPolicy {
-    /// Says who may call the RPC of this name, as the `.proto` file spells it.
+    /// Says who may call the RPC of this name, as the `.proto` file spells it. Both of its sides
+    /// count as streams, which end when the caller's token expires, until [`kind`](Self::kind) says
+    /// that they are none.
     #[must_use]
     pub const fn new(rpc: &'static str, rule: AccessRule) -> Self {
-        Self { rpc, rule, requirements: &[], position: 0 }
+        Self::annotated(0, rpc, rule)
     }
 
     /// The rule of the method at this position of an annotated impl, as
     /// [`#[protect]`](crate::protect) writes it.
     #[must_use]
     pub const fn annotated(position: usize, rpc: &'static str, rule: AccessRule) -> Self {
-        Self { rpc, rule, requirements: &[], position }
+        Self { rpc, rule, requirements: &[], position, kind: RpcKind::Bidirectional }
     }
 
     /// The texts of the method's [`#[require]`](macro@crate::require)s, as
@@ -133,6 +138,24 @@ impl MethodPolicy {
     #[must_use]
     pub const fn requiring(self, requirements: &'static [&'static str]) -> Self {
         Self { requirements, ..self }
+    }
+
+    /// Says which sides of the RPC are streams; [`#[protect]`](crate::protect) finds it out.
+    ///
+    /// ```
+    /// use grpc_auth::policy::{AccessRule, MethodPolicy, RpcKind, ServicePolicy};
+    ///
+    /// const HEALTH: ServicePolicy = ServicePolicy::new("grpc.health.v1.Health", &[
+    ///     MethodPolicy::new("Check", AccessRule::Authenticated).kind(RpcKind::Unary),
+    ///     MethodPolicy::new("Watch", AccessRule::Authenticated).kind(RpcKind::ServerStreaming),
+    /// ]);
+    /// // A call that is never cut off, and one that ends with its caller's token.
+    /// assert_eq!(HEALTH.row("Check").unwrap().kind(), RpcKind::Unary);
+    /// assert_eq!(HEALTH.row("Watch").unwrap().kind(), RpcKind::ServerStreaming);
+    /// ```
+    #[must_use]
+    pub const fn kind(self, kind: RpcKind) -> Self {
+        Self { kind, ..self }
     }
 }
 
@@ -147,6 +170,12 @@ impl Row {
     #[must_use]
     pub const fn rpc(&self) -> &'static str {
         self.method.rpc
+    }
+
+    /// Which of its sides are streams.
+    #[must_use]
+    pub const fn kind(&self) -> RpcKind {
+        self.method.kind
     }
 
     /// Who may call it.

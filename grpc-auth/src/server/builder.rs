@@ -286,10 +286,13 @@ impl ResourceServerBuilder {
             dpop.as_ref().map(|dpop| DpopChallenge { nonces: dpop.nonces.clone() });
         let realm = self.realm.or_else(|| self.audiences.first().cloned()).or(first_issuer);
         let leeway = self.leeway.as_secs_f64();
+        let clock = self.clock.clone();
         let verified = VerifiedTokens::new(self.token_cache);
         let authorizer = self.authorizer.decision_point(&self.clock);
         Ok(ResourceServer {
             inner: Arc::new(Inner {
+                clock,
+                leeway: self.leeway,
                 verifier: TokenVerifier {
                     jwt: JwtVerifier::new(
                         trusted,

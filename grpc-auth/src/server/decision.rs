@@ -77,6 +77,21 @@ pub(crate) fn log_allowed(method: &str, row: Option<Row>, principal: Option<&Pri
     );
 }
 
+/// A call that was allowed has to end. The fields are those of a refusal.
+pub(crate) fn log_ended(method: &str, row: Option<Row>, issuer: &str, cause: &'static str) {
+    info!(
+        target: "grpc_auth",
+        method = escape(method),
+        rule = row.map(|row| row.rule().to_string()),
+        verdict = "deny",
+        reason = Denied::TokenExpired.reason(),
+        cause,
+        kid = None::<&str>,
+        issuer,
+        "stream ended"
+    );
+}
+
 impl From<Denied> for Denial {
     fn from(denied: Denied) -> Self {
         let cause = match denied {

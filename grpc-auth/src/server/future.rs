@@ -1,16 +1,19 @@
 //! What a protected call resolves to: the service's answer, a refusal that is there already, or
-//! either of them once the keys for its token have come and the authorizer has answered.
+//! either of them once the keys for its token have come and the authorizer has answered. A call with
+//! streams is answered when they have to end, if its handler has not done so.
 
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::expiry::{Expiry, Timer};
 use super::service::{Admission, Shared, Stage};
+use super::stream::{EndableBody, Side};
 
 pin_project! {
     /// The response of [`Protect`](super::Protect).
@@ -28,9 +31,20 @@ pin_project! {
     #[project = StateProjection]
     enum State<S, B, R, F> {
         Called { #[pin] response: F },
+        // Boxed too: unary calls do not pay for what streams need.
+        Streaming { call: Option<Pin<Box<Streaming<F>>>> },
         // Boxed, for they are rare: every call moves this future, and most are called at once.
         Refused { response: Option<Box<Response<R>>> },
         Waiting { held: Option<Box<Held<S, B>>> },
+    }
+}
+
+pin_project! {
+    /// A call with streams, until its handler answers.
+    struct Streaming<F> {
+        #[pin]
+        response: F,
+        timer: Timer,
     }
 }
 
@@ -51,6 +65,13 @@ where
         Self { state: State::Called { response } }
     }
 
+    pub(super) fn streaming(service: &mut S, request: Request<B>, expiry: Arc<Expiry>) -> Self
+    where
+        B: EndableBody,
+    {
+        Self { state: State::streaming(service, request, expiry) }
+    }
+
     pub(super) fn refused(response: Response<R>) -> Self {
         Self { state: State::Refused { response: Some(Box::new(response)) } }
     }
@@ -66,10 +87,53 @@ where
     }
 }
 
+impl<S, B, R> State<S, B, R, S::Future>
+where
+    S: Service<Request<B>>,
+    B: EndableBody,
+{
+    /// Calls a service that is ready, with a request that ends with the call's streams.
+    fn streaming(service: &mut S, request: Request<B>, expiry: Arc<Expiry>) -> Self {
+        let request = if expiry.kind().streams_requests() {
+            request.map(|body| body.ending(Side::Request, Timer::new(Arc::clone(&expiry))))
+        } else {
+            request
+        };
+        let response = service.call(request);
+        let timer = Timer::new(expiry);
+        Self::Streaming { call: Some(Box::pin(Streaming { response, timer })) }
+    }
+}
+
+impl<F> Streaming<F> {
+    fn poll<R, E>(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Response<R>, E>>
+    where
+        F: Future<Output = Result<Response<R>, E>>,
+        R: Default + EndableBody,
+    {
+        let this = self.project();
+        // First of all: the handler may be about to see the end of its request stream.
+        if let Poll::Ready(response) = this.response.poll(cx) {
+            let expiry = this.timer.expiry();
+            if !expiry.kind().streams_responses() {
+                return Poll::Ready(response);
+            }
+            let timer = Timer::new(Arc::clone(expiry));
+            let ending = |body: R| body.ending(Side::Response, timer);
+            return Poll::Ready(response.map(|response| response.map(ending)));
+        }
+        if this.timer.expiry().has_only_to_answer() {
+            return Poll::Pending;
+        }
+        this.timer.poll(cx).map(|()| Ok(this.timer.expiry().status().into_http()))
+    }
+}
+
 impl<S, B, R> Future for ResponseFuture<S, B, R>
 where
     S: Service<Request<B>, Response = Response<R>>,
-    R: Default,
+    B: EndableBody,
+    R: Default + EndableBody,
 {
     type Output = Result<Response<R>, S::Error>;
 
@@ -78,6 +142,13 @@ where
         loop {
             match state.as_mut().project() {
                 StateProjection::Called { response } => return response.poll(cx),
+                StateProjection::Streaming { call } => {
+                    let Some(running) = call else { return Poll::Pending };
+                    let response = ready!(running.as_mut().poll(cx));
+                    // The handler's future goes now, not when the answer has been sent.
+                    *call = None;
+                    return Poll::Ready(response);
+                }
                 // Polled again after it was ready: a future may do anything but panic here.
                 StateProjection::Refused { response } => {
                     return response
@@ -92,8 +163,11 @@ where
                     };
                     let Some(mut call) = held.take() else { return Poll::Pending };
                     let next = match admission {
-                        Admission::Granted => {
+                        Admission::Granted(None) => {
                             State::Called { response: call.service.call(call.request) }
+                        }
+                        Admission::Granted(Some(expiry)) => {
+                            State::streaming(&mut call.service, call.request, expiry)
                         }
                         Admission::Refused(denied) => {
                             let response = Box::new(call.shared.answer(denied));
@@ -118,6 +192,7 @@ where
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
             State::Called { .. } => "called",
+            State::Streaming { .. } => "called, with streams",
             State::Refused { .. } => "refused",
             State::Waiting { .. } => "waiting",
         };

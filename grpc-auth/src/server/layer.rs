@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::ResourceServer;
+use super::expiry::StreamExpiry;
 use super::service::Protect;
+use crate::error::ConfigError;
 use crate::policy::PolicyIndex;
 
 /// Wraps services so that only permitted calls reach them; made by [`ResourceServer::layer`].
@@ -13,11 +15,22 @@ use crate::policy::PolicyIndex;
 pub struct ProtectLayer {
     auth: ResourceServer,
     policies: Arc<PolicyIndex>,
+    stream_expiry: StreamExpiry,
 }
 
 impl ProtectLayer {
     pub(super) fn new(auth: ResourceServer, policies: Arc<PolicyIndex>) -> Self {
-        Self { auth, policies }
+        Self { auth, policies, stream_expiry: StreamExpiry::default() }
+    }
+
+    /// Sets when the streams of the services below end, as
+    /// [`Protect::stream_expiry`](Protect::stream_expiry) does.
+    ///
+    /// # Errors
+    /// [`ConfigError::StreamAgeZero`].
+    pub fn stream_expiry(self, stream_expiry: StreamExpiry) -> Result<Self, ConfigError> {
+        stream_expiry.check()?;
+        Ok(Self { stream_expiry, ..self })
     }
 }
 
@@ -25,6 +38,7 @@ impl<S> Layer<S> for ProtectLayer {
     type Service = Protect<S>;
 
     fn layer(&self, inner: S) -> Protect<S> {
-        Protect::new(inner, self.auth.clone(), Arc::clone(&self.policies))
+        let (auth, policies) = (self.auth.clone(), Arc::clone(&self.policies));
+        Protect::new(inner, auth, policies).ending(self.stream_expiry)
     }
 }

@@ -5,6 +5,7 @@ mod authorizer;
 mod builder;
 mod call;
 mod decision;
+mod expiry;
 mod future;
 pub(crate) mod guard;
 mod health;
@@ -14,12 +15,15 @@ mod layer;
 mod request_ext;
 mod require;
 mod service;
+mod stream;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tonic::server::NamedService;
 
 use crate::bearer::BearerToken;
+use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::issuer::{Auth0Config, Issuer};
 use crate::jwks::KeySetHealth;
@@ -30,6 +34,7 @@ use crate::verify::{Refused, Rejection, TokenVerifier, Verifier};
 
 pub use authorizer::{AccessDecision, AccessRequest, Authorizer, NoDecision};
 pub use builder::{ResourceServerBuilder, Start};
+pub use expiry::StreamExpiry;
 pub use future::ResponseFuture;
 pub use health::Health;
 #[cfg(feature = "health")]
@@ -37,6 +42,7 @@ pub use health_watch::HealthWatch;
 pub use layer::ProtectLayer;
 pub use request_ext::RequestExt;
 pub use service::Protect;
+pub use stream::EndableBody;
 
 #[cfg(feature = "testing")]
 pub(crate) use call::{Call, CallSettings, Decision};
@@ -80,6 +86,9 @@ pub struct ResourceServer {
 struct Inner {
     verifier: TokenVerifier,
     sender: SenderChecks,
+    clock: Clock,
+    /// By which tokens, and their streams, outlive `exp`.
+    leeway: Duration,
     settings: Arc<call::CallSettings>,
 }
 

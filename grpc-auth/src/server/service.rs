@@ -11,13 +11,15 @@ use tower_service::Service;
 use super::authorizer::{AccessRequest, Asking};
 use super::call::{Call, Decision};
 use super::decision::{self, Denial};
+use super::expiry::{Expiry, StreamExpiry, kind_of};
 use super::future::ResponseFuture;
+use super::stream::EndableBody;
 use super::{Inner, ResourceServer};
 use crate::bearer::{NoToken, Presented, Scheme};
 use crate::caller::Caller;
-use crate::error::Denied;
+use crate::error::{ConfigError, Denied};
 use crate::metrics;
-use crate::policy::{AccessRule, Match, Permit, PolicyIndex, Row, authorize};
+use crate::policy::{AccessRule, Match, Permit, PolicyIndex, Row, RpcKind, authorize};
 use crate::principal::Principal;
 use crate::sender::{self, Unproved};
 use crate::verify::{Pending, Verdict, Verifier};
@@ -37,6 +39,7 @@ pub(super) struct Shared {
     auth: ResourceServer,
     policies: Arc<PolicyIndex>,
     allowed: metrics::Allowed,
+    stream_expiry: StreamExpiry,
 }
 
 /// What there is to learn of a caller.
@@ -85,8 +88,73 @@ impl Waiting {
 
 impl<S> Protect<S> {
     pub(super) fn new(inner: S, auth: ResourceServer, policies: Arc<PolicyIndex>) -> Self {
+        let stream_expiry = StreamExpiry::default();
         let allowed = metrics::Allowed::new(policies.rows());
-        Self { inner, shared: Arc::new(Shared { auth, policies, allowed }) }
+        Self { inner, shared: Arc::new(Shared { auth, policies, allowed, stream_expiry }) }
+    }
+
+    /// Sets when open streams of the service end; by default when their caller's token expires.
+    /// A handler that still works on a stream then is dropped, at whatever it waits for. What a
+    /// caller does not read it does not get, and that includes the end: a stream whose caller has
+    /// stopped reading ends when it goes on, or when its connection does.
+    ///
+    /// ```
+    /// # mod health { pub use tonic_health::pb::health_server::{Health, HealthServer}; }
+    /// # use tonic::{Code, Request, Response, Status};
+    /// # use tonic_health::pb::health_client::HealthClient;
+    /// # use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+    /// use std::time::Duration;
+    /// use grpc_auth::server::StreamExpiry;
+    /// use grpc_auth::testing::AuthorizationServer;
+    /// # struct Service;
+    /// # #[grpc_auth::protect]
+    /// # #[tonic::async_trait]
+    /// # impl health::Health for Service {
+    /// #     #[authenticated]
+    /// #     async fn check(&self, _: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
+    /// #         Ok(Response::new(HealthCheckResponse::default()))
+    /// #     }
+    /// #     type WatchStream = tokio_stream::Pending<Result<HealthCheckResponse, Status>>;
+    /// #     #[authenticated]
+    /// #     async fn watch(&self, _: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+    /// #         Ok(Response::new(tokio_stream::pending()))
+    /// #     }
+    /// # }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let issuer = AuthorizationServer::start().await?;
+    /// let auth = issuer.resource_server().build().await?;
+    /// let minute = StreamExpiry::MaxAge(Duration::from_secs(60));
+    /// let mut client = HealthClient::new(auth.protect(Service).stream_expiry(minute)?);
+    ///
+    /// # let mut request = Request::new(HealthCheckRequest::default());
+    /// # let token = issuer.token().sign();
+    /// # request.metadata_mut().insert("authorization", format!("Bearer {token}").parse()?);
+    /// // The token is valid, so the stream is open ..
+    /// let mut stream = client.watch(request).await?.into_inner();
+    /// // .. for a minute.
+    /// issuer.clock().advance(Duration::from_secs(60));
+    /// assert_eq!(stream.message().await.unwrap_err().code(), Code::Unauthenticated);
+    ///
+    /// assert!(auth.protect(Service).stream_expiry(StreamExpiry::MaxAge(Duration::ZERO)).is_err());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError::StreamAgeZero`].
+    pub fn stream_expiry(self, stream_expiry: StreamExpiry) -> Result<Self, ConfigError> {
+        stream_expiry.check()?;
+        Ok(self.ending(stream_expiry))
+    }
+
+    /// With a policy that was checked.
+    pub(super) fn ending(self, stream_expiry: StreamExpiry) -> Self {
+        let Shared { auth, policies, .. } = &*self.shared;
+        let (auth, policies) = (auth.clone(), Arc::clone(policies));
+        let allowed = metrics::Allowed::new(policies.rows());
+        let shared = Shared { auth, policies, allowed, stream_expiry };
+        Self { inner: self.inner, shared: Arc::new(shared) }
     }
 
     /// Adjusts tonic's server inside, its message limits or compression:
@@ -111,7 +179,8 @@ impl<S: NamedService> NamedService for Protect<S> {
 impl<S, B, R> Service<Request<B>> for Protect<S>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone,
-    R: Default,
+    B: EndableBody,
+    R: EndableBody + Default,
 {
     type Response = Response<R>;
     type Error = S::Error;
@@ -123,7 +192,10 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.shared.admit(&mut request) {
-            Admission::Granted => ResponseFuture::called(self.inner.call(request)),
+            Admission::Granted(None) => ResponseFuture::called(self.inner.call(request)),
+            Admission::Granted(Some(expiry)) => {
+                ResponseFuture::streaming(&mut self.inner, request, expiry)
+            }
             Admission::Refused(denied) => ResponseFuture::refused(self.shared.answer(denied)),
             Admission::Waiting(stage) => {
                 // The one that was polled ready goes with the call; a clone was not.
@@ -137,7 +209,8 @@ where
 
 /// What becomes of a call for now.
 pub(super) enum Admission {
-    Granted,
+    /// With the end of the call's streams.
+    Granted(Option<Arc<Expiry>>),
     Refused(Denied),
     Waiting(Stage),
 }
@@ -202,8 +275,12 @@ impl Shared {
             decision::log_allowed(request.uri().path(), row, principal);
             self.allowed.count(place);
         }
+        let expiry = match &question {
+            None => self.expiry(request.uri().path(), row, caller.as_ref()),
+            Some(_) => None,
+        };
         match (self.leave(request, caller, permit), question) {
-            (Ok(()), None) => Admission::Granted,
+            (Ok(()), None) => Admission::Granted(expiry),
             (Ok(()), Some(asking)) => Admission::Waiting(Stage::Answer(asking)),
             (Err(denial), _) => Admission::Refused(refuse(request, row, &denial)),
         }
@@ -228,7 +305,8 @@ impl Shared {
     fn conclude<B>(&self, request: &Request<B>, answer: Result<(), Denial>) -> Admission {
         let call = Call::of(request.extensions());
         let row = call.and_then(|call| call.decision.row());
-        let principal = call.and_then(Call::principal);
+        let caller = call.and_then(|call| call.caller.as_ref());
+        let principal = caller.map(Caller::principal);
         match answer {
             Ok(()) => {
                 if row.is_some() {
@@ -236,10 +314,18 @@ impl Shared {
                     decision::log_allowed(request.uri().path(), row, principal);
                     self.allowed.count(place);
                 }
-                Admission::Granted
+                Admission::Granted(self.expiry(request.uri().path(), row, caller))
             }
             Err(denial) => Admission::Refused(refuse(request, row, &denial.of_caller(principal))),
         }
+    }
+
+    /// Who has no token has none that expires, and unary calls have no streams.
+    fn expiry(&self, path: &str, row: Option<Row>, caller: Option<&Caller>) -> Option<Arc<Expiry>> {
+        if kind_of(row) == RpcKind::Unary {
+            return None;
+        }
+        Expiry::of(self.stream_expiry, &self.auth, caller?.principal(), path, row)
     }
 
     /// Leaves what was learnt in the extensions.

@@ -1,0 +1,178 @@
+//! When the streams of a call end. Unary calls are none of it: they are decided on when they
+//! arrive.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, SystemTime};
+
+use tonic::Status;
+
+use super::{ResourceServer, decision};
+use crate::error::{ConfigError, Denied};
+use crate::policy::{Row, RpcKind};
+use crate::principal::Principal;
+
+/// When the open streams of a service end; set by
+/// [`Protect::stream_expiry`](super::Protect::stream_expiry).
+///
+/// A token is verified when a call arrives, and a stream may stay open for days after that. At its
+/// end the caller is answered UNAUTHENTICATED with the reason ACCESS_TOKEN_EXPIRED, as a call with
+/// the same token would be; what was sent before has arrived. Unary calls are never cut off, nor are
+/// calls without a token of methods that let anyone in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamExpiry {
+    /// When the caller's token expires (`exp`), and the leeway is over. The default.
+    #[default]
+    UntilExpiry,
+    /// When caller or handler end them: the token is looked at when a stream is opened, and never
+    /// again.
+    AtOpen,
+    /// When the caller's token expires, or this long after they were opened if that is earlier.
+    /// More than zero.
+    MaxAge(Duration),
+}
+
+/// The end of one call's streams, known to all its parts.
+pub(super) struct Expiry {
+    at: SystemTime,
+    cause: &'static str,
+    kind: RpcKind,
+    auth: ResourceServer,
+    /// For the log: whose token, and what it called.
+    issuer: Arc<str>,
+    method: Box<str>,
+    row: Option<Row>,
+    /// The handler has read the request stream to its end.
+    requests_are_over: AtomicBool,
+    is_told: AtomicBool,
+}
+
+/// Waits for the end of a call's streams, on behalf of whoever polls it. It takes a timer of the
+/// runtime only if it has to wait.
+pub(super) struct Timer {
+    expiry: Arc<Expiry>,
+    sleep: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+const EXPIRED: &str = "the token expired while the stream was open";
+const TOO_OLD: &str = "the stream was open for as long as `StreamExpiry::MaxAge` allows";
+
+impl StreamExpiry {
+    pub(super) fn check(self) -> Result<(), ConfigError> {
+        match self {
+            Self::MaxAge(age) if age.is_zero() => Err(ConfigError::StreamAgeZero),
+            Self::UntilExpiry | Self::AtOpen | Self::MaxAge(_) => Ok(()),
+        }
+    }
+
+    /// The end of streams that are opened now, and the cause that the log tells.
+    fn end(self, auth: &ResourceServer, caller: &Principal) -> Option<(SystemTime, &'static str)> {
+        let expires_at = caller.expires_at() + auth.inner.leeway;
+        let until_expiry = (expires_at, EXPIRED);
+        match self {
+            Self::AtOpen => None,
+            Self::UntilExpiry => Some(until_expiry),
+            Self::MaxAge(age) => {
+                // An age beyond all clocks is none.
+                let by_age = auth.inner.clock.now().checked_add(age);
+                Some(match by_age.filter(|end| *end < expires_at) {
+                    Some(end) => (end, TOO_OLD),
+                    None => until_expiry,
+                })
+            }
+        }
+    }
+}
+
+impl Expiry {
+    /// Of a call that is let in; none if its streams do not end by themselves.
+    pub(super) fn of(
+        stream_expiry: StreamExpiry,
+        auth: &ResourceServer,
+        caller: &Principal,
+        method: &str,
+        row: Option<Row>,
+    ) -> Option<Arc<Self>> {
+        let (at, cause) = stream_expiry.end(auth, caller)?;
+        Some(Arc::new(Self {
+            at,
+            cause,
+            kind: kind_of(row),
+            auth: auth.clone(),
+            issuer: caller.shared_issuer(),
+            method: method.into(),
+            row,
+            requests_are_over: AtomicBool::new(false),
+            is_told: AtomicBool::new(false),
+        }))
+    }
+
+    pub(super) fn kind(&self) -> RpcKind {
+        self.kind
+    }
+
+    /// Nothing more comes from the caller.
+    pub(super) fn note_end_of_requests(&self) {
+        self.requests_are_over.store(true, Ordering::Release);
+    }
+
+    /// Whether all that is left is to answer: what a unary call is from its beginning.
+    pub(super) fn has_only_to_answer(&self) -> bool {
+        !self.kind.streams_responses() && self.requests_are_over.load(Ordering::Acquire)
+    }
+
+    fn is_reached(&self) -> bool {
+        self.auth.inner.clock.now() >= self.at
+    }
+
+    /// What the caller is told, and the log, once for each call.
+    pub(super) fn status(&self) -> Status {
+        if !self.is_told.swap(true, Ordering::Relaxed) {
+            decision::log_ended(&self.method, self.row, &self.issuer, self.cause);
+        }
+        Denied::TokenExpired.to_status(&self.auth.inner.settings.challenge)
+    }
+}
+
+/// Of a method without a row nothing is known.
+pub(super) fn kind_of(row: Option<Row>) -> RpcKind {
+    row.map_or(RpcKind::Bidirectional, |row| row.kind())
+}
+
+impl Timer {
+    pub(super) fn new(expiry: Arc<Expiry>) -> Self {
+        Self { expiry, sleep: None }
+    }
+
+    pub(super) fn expiry(&self) -> &Arc<Expiry> {
+        &self.expiry
+    }
+
+    /// Looks at the clock and waits for nothing.
+    pub(super) fn is_due(&self) -> bool {
+        self.expiry.is_reached()
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // More than one round when the clock was set back meanwhile.
+        while !self.expiry.is_reached() {
+            let expiry = &self.expiry;
+            let sleep = self
+                .sleep
+                .get_or_insert_with(|| Box::pin(expiry.auth.inner.clock.sleep_until(expiry.at)));
+            ready!(sleep.as_mut().poll(cx));
+            self.sleep = None;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timer").field("method", &self.expiry.method).finish_non_exhaustive()
+    }
+}
