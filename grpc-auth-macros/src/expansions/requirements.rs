@@ -49,30 +49,57 @@ impl Echo for EchoService {
     }
 }
 impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
-    const POLICY: ::grpc_auth::policy::ServicePolicy = ::grpc_auth::policy::ServicePolicy::annotated(
-        <EchoServer<Self> as ::grpc_auth::__private::NamedService>::NAME,
-        &[
-            #[cfg(feature = "echo")]
-            ::grpc_auth::policy::MethodPolicy::annotated(
-                    0,
-                    "UnaryEcho",
-                    ::grpc_auth::policy::AccessRule::RequireScopes(
-                        ::grpc_auth::policy::ScopeRule::Scope(
-                            ::grpc_auth::Scope::from_static("read:echo"),
+    const POLICY: ::grpc_auth::policy::ServicePolicy = {
+        #[allow(unused_imports)]
+        use ::grpc_auth::__private::OneMessage as _;
+        ::grpc_auth::policy::ServicePolicy::annotated(
+            <EchoServer<Self> as ::grpc_auth::__private::NamedService>::NAME,
+            &[
+                #[cfg(feature = "echo")]
+                ::grpc_auth::policy::MethodPolicy::annotated(
+                        0,
+                        "UnaryEcho",
+                        ::grpc_auth::policy::AccessRule::RequireScopes(
+                            ::grpc_auth::policy::ScopeRule::Scope(
+                                ::grpc_auth::Scope::from_static("read:echo"),
+                            ),
                         ),
+                    )
+                    .kind(
+                        ::grpc_auth::__private::RpcKind::of(
+                            <::grpc_auth::__private::Side<
+                                Request<EchoRequest>,
+                            >>::STREAMS,
+                            <::grpc_auth::__private::Side<
+                                Result<Response<EchoReply>, Status>,
+                            >>::STREAMS,
+                        ),
+                    )
+                    .requiring(
+                        &[
+                            "owns_echo",
+                            "| claims : & Claims < Tenant > , _ | claims . staff",
+                        ],
                     ),
-                )
-                .requiring(
-                    &["owns_echo", "| claims : & Claims < Tenant > , _ | claims . staff"],
-                ),
-            ::grpc_auth::policy::MethodPolicy::annotated(
-                    1,
-                    "Chat",
-                    ::grpc_auth::policy::AccessRule::Authenticated,
-                )
-                .requiring(&["Self :: is_member"]),
-        ],
-    );
+                ::grpc_auth::policy::MethodPolicy::annotated(
+                        1,
+                        "Chat",
+                        ::grpc_auth::policy::AccessRule::Authenticated,
+                    )
+                    .kind(
+                        ::grpc_auth::__private::RpcKind::of(
+                            <::grpc_auth::__private::Side<
+                                Request<tonic::Streaming<EchoRequest>>,
+                            >>::STREAMS,
+                            <::grpc_auth::__private::Side<
+                                Result<Response<EchoReply>, Status>,
+                            >>::STREAMS,
+                        ),
+                    )
+                    .requiring(&["Self :: is_member"]),
+            ],
+        )
+    };
     fn into_server(service: ::grpc_auth::__private::Arc<Self>) -> EchoServer<Self> {
         <EchoServer<Self>>::from_arc(service)
     }
