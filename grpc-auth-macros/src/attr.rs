@@ -1,4 +1,5 @@
-//! Reading the rules: `require_scopes`, `authenticated`, `allow_unauthenticated`.
+//! Reading the rules: `require_scopes`, `authenticated`, `allow_unauthenticated`, and what a method
+//! requires beyond its rule: `require`.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -9,7 +10,10 @@ use syn::{Attribute, Error, Expr, ExprCall, ExprPath, Lit, LitStr, Meta, Path, T
 use crate::diagnostics;
 use crate::model::{Rule, ScopeRule};
 
-const NAMES: [&str; 3] = ["require_scopes", "authenticated", "allow_unauthenticated"];
+/// The access rules.
+const RULES: [&str; 3] = ["require_scopes", "authenticated", "allow_unauthenticated"];
+/// Everything that is taken away from a method.
+const NAMES: [&str; 4] = ["require_scopes", "authenticated", "allow_unauthenticated", "require"];
 
 /// A rule as it stands on a method or an impl.
 pub(crate) struct RuleAttribute {
@@ -17,9 +21,19 @@ pub(crate) struct RuleAttribute {
     pub(crate) rpc: Option<LitStr>,
 }
 
-/// Tells whether an attribute is a rule of ours, by its bare name or under this crate's path;
-/// other crates may have attributes of the same names.
+/// Tells whether an attribute is an access rule of ours, by its bare name or under this crate's
+/// path; other crates may have attributes of the same names.
 pub(crate) fn rule_name(attribute: &Attribute, krate: &Path) -> Option<&'static str> {
+    own_name(attribute, krate).filter(|name| RULES.contains(name))
+}
+
+/// Tells whether an attribute is a `require` of ours.
+pub(crate) fn is_require(attribute: &Attribute, krate: &Path) -> bool {
+    own_name(attribute, krate) == Some("require")
+}
+
+/// The name of an attribute that is taken away.
+pub(crate) fn own_name(attribute: &Attribute, krate: &Path) -> Option<&'static str> {
     let path = attribute.path();
     let name = path.segments.last()?.ident.to_string();
     let name = *NAMES.iter().find(|known| **known == name)?;
@@ -31,7 +45,7 @@ pub(crate) fn rule_name(attribute: &Attribute, krate: &Path) -> Option<&'static 
     (prefix.is_empty() || is_crate || is_grpc_auth).then_some(name)
 }
 
-/// Tells whether a `cfg_attr` has a rule inside.
+/// Tells whether a `cfg_attr` has a rule or a requirement inside.
 pub(crate) fn hides_rule(attribute: &Attribute) -> bool {
     is_cfg_attr_with(attribute, &NAMES)
 }

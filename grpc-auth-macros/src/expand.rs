@@ -6,12 +6,13 @@ use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{AttrStyle, FnArg, Pat, PatType, Path};
+use syn::{AttrStyle, Expr, FnArg, Pat, PatType, Path};
 
 use crate::attr;
 use crate::diagnostics::Errors;
 use crate::model::{Row, Rule, ScopeRule, Service};
 use crate::parse::{Impl, Item, Method, Options};
+use crate::requirement::is_stream;
 
 /// Expands `#[protect]`. The user's impl is always emitted, so that one mistake gives one message.
 pub(crate) fn protect(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -70,7 +71,7 @@ fn method(service: &Service, method: &Method, row: Option<(usize, &Row)>) -> Tok
         match input {
             FnArg::Typed(mut parameter) if request.is_none() => {
                 let (name, binding) = name_request(&mut parameter);
-                request = Some(name);
+                request = Some((name, is_stream(&parameter.ty)));
                 bindings.extend(binding);
                 inputs.push(FnArg::Typed(parameter));
             }
@@ -79,9 +80,14 @@ fn method(service: &Service, method: &Method, row: Option<(usize, &Row)>) -> Tok
         }
     }
     signature.inputs = inputs;
-    let wants_injection = method.signature.inputs.iter().filter(is_typed).count() > 1;
+    let has_injected = method.signature.inputs.iter().filter(is_typed).count() > 1;
     let guard = match (row, &request) {
-        (Some((position, _)), Some(request)) => guard(service, position, request, wants_injection),
+        (Some((position, row)), Some((request, is_stream))) => {
+            let is_asked = has_injected || !row.requirements.is_empty();
+            let guard = guard(service, position, request, is_asked);
+            let requirements = requirements(row, request, *is_stream);
+            quote!(#guard #requirements)
+        }
         _ => TokenStream::new(),
     };
     let (attrs, visibility) = (&method.attrs, &method.visibility);
@@ -91,12 +97,7 @@ fn method(service: &Service, method: &Method, row: Option<(usize, &Row)>) -> Tok
     quote!(#(#attrs)* #visibility #signature #block)
 }
 
-fn guard(
-    service: &Service,
-    position: usize,
-    request: &Ident,
-    wants_injection: bool,
-) -> TokenStream {
+fn guard(service: &Service, position: usize, request: &Ident, is_asked: bool) -> TokenStream {
     let (krate, server) = (&service.krate, &service.server);
     let position = Literal::usize_unsuffixed(position);
     let enter = quote! {
@@ -105,7 +106,7 @@ fn guard(
             &#request,
         )
     };
-    if !wants_injection {
+    if !is_asked {
         return quote! {
             if let ::core::result::Result::Err(refusal) = #enter {
                 return refusal;
@@ -119,6 +120,27 @@ fn guard(
             ::core::result::Result::Err(refusal) => return refusal,
         };
     }
+}
+
+/// What the method requires beyond its rule. A function in a constant can use nothing but its
+/// parameters, whatever names are in scope.
+fn requirements(row: &Row, request: &Ident, is_stream: bool) -> TokenStream {
+    let requirement = |(position, predicate): (usize, &Expr)| {
+        let position = Literal::usize_unsuffixed(position);
+        let span = predicate.span();
+        let admitted = Ident::new("admitted", Span::mixed_site().located_at(span));
+        let require = if is_stream {
+            quote_spanned!(span=> #admitted.require_of_claims_alone(#position, const { #predicate }))
+        } else {
+            quote_spanned!(span=> #admitted.require(#position, &#request, const { #predicate }))
+        };
+        quote! {
+            if let ::core::result::Result::Err(refusal) = #require {
+                return refusal;
+            }
+        }
+    };
+    row.requirements.iter().map(|own| &own.predicate).enumerate().map(requirement).collect()
 }
 
 /// A parameter that was asked for, as a binding; a method with a mistake has no guard to make it.
@@ -173,7 +195,11 @@ fn table(service: &Service, item: &Impl) -> TokenStream {
         let row = row.as_ref()?;
         let (cfgs, rpc, rule) = (&row.cfgs, &row.rpc, access_rule(krate, &row.rule));
         let position = Literal::usize_unsuffixed(position);
-        Some(quote!(#(#cfgs)* #krate::policy::MethodPolicy::annotated(#position, #rpc, #rule)))
+        let texts = row.requirements.iter().map(|own| &own.text);
+        let requiring = (!row.requirements.is_empty()).then(|| quote!(.requiring(&[#(#texts),*])));
+        Some(quote! {
+            #(#cfgs)* #krate::policy::MethodPolicy::annotated(#position, #rpc, #rule) #requiring
+        })
     });
     let header = &item.header;
     let (generics, self_ty) = (&header.generics, &header.self_ty);

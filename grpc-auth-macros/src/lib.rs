@@ -2,7 +2,7 @@
 //! them.
 //!
 //! The way of an impl through this crate: `parse` reads it (method bodies stay tokens), `attr`
-//! reads the rules, `model` keeps what is valid, `expand` writes the code, and `diagnostics`
+//! reads the rules and `requirement` what stands beside them, `model` keeps what is valid, `expand` writes the code, and `diagnostics`
 //! holds every message.
 
 mod attr;
@@ -10,6 +10,7 @@ mod diagnostics;
 mod expand;
 mod model;
 mod parse;
+mod requirement;
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +39,12 @@ pub fn authenticated(_: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn allow_unauthenticated(_: TokenStream, item: TokenStream) -> TokenStream {
     orphaned("allow_unauthenticated", item)
+}
+
+/// See the documentation of `grpc_auth::require`.
+#[proc_macro_attribute]
+pub fn require(_: TokenStream, item: TokenStream) -> TokenStream {
+    orphaned("require", item)
 }
 
 /// `#[protect]` takes its rules away before they are expanded: one that is expanded has no effect.

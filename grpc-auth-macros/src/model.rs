@@ -3,11 +3,14 @@
 use heck::ToUpperCamelCase;
 use quote::format_ident;
 use syn::ext::IdentExt;
-use syn::{Attribute, Error, FnArg, Ident, LitStr, Path, Signature, parse_quote};
+use syn::{Attribute, Error, FnArg, Ident, LitStr, Path, Signature, Type, parse_quote};
 
-use crate::attr::{RuleAttribute, hides_cfg, hides_rule, rule_name, without_rules};
+use crate::attr::{
+    RuleAttribute, hides_cfg, hides_rule, is_require, own_name, rule_name, without_rules,
+};
 use crate::diagnostics::{self, Errors};
 use crate::parse::{Impl, Item, Method, Options, OtherItem};
+use crate::requirement::Requirement;
 
 /// Who may call.
 #[derive(Clone)]
@@ -41,6 +44,8 @@ pub(crate) struct Service {
 pub(crate) struct Row {
     pub(crate) rpc: LitStr,
     pub(crate) rule: Rule,
+    /// In the order of the attributes; none where anyone is let in.
+    pub(crate) requirements: Vec<Requirement>,
     /// `cfg` on the method: without it there is no row.
     pub(crate) cfgs: Vec<Attribute>,
 }
@@ -52,6 +57,9 @@ impl Service {
         let default = take_rule(&mut item.header.attrs, &krate, "the impl", errors);
         if let Some(RuleAttribute { rpc: Some(rpc), .. }) = &default {
             errors.push(diagnostics::rpc_on_impl(rpc));
+        }
+        for attribute in take_requirements(&mut item.header.attrs, &krate) {
+            errors.push(diagnostics::require_on_impl(attribute));
         }
         let default = default.map(|attribute| attribute.rule);
         let mut rows: Vec<Option<Row>> = Vec::new();
@@ -70,7 +78,7 @@ impl Service {
                         OtherItem::Unknown => errors.push(diagnostics::unknown_item(&*tokens)),
                     }
                     let mut rules =
-                        attrs.iter().filter(|a| rule_name(a, &krate).is_some()).peekable();
+                        attrs.iter().filter(|a| own_name(a, &krate).is_some()).peekable();
                     if rules.peek().is_some() {
                         rules.for_each(|rule| errors.push(diagnostics::rule_on_other_item(rule)));
                         *tokens = without_rules(tokens.clone());
@@ -98,10 +106,15 @@ fn row(
     let name = &method.signature.ident;
     let had_rule = method.attrs.iter().any(|a| rule_name(a, krate).is_some() || hides_rule(a));
     let attribute = take_rule(&mut method.attrs, krate, &format!("method `{name}`"), errors);
+    let request = errors.take(request(&method.signature));
+    let required = take_requirements(&mut method.attrs, krate);
+    let requirements: Vec<_> = required
+        .iter()
+        .filter_map(|attribute| errors.take(Requirement::parse(attribute, request)))
+        .collect();
     for attribute in method.attrs.iter().filter(|attribute| hides_cfg(attribute)) {
         errors.push(diagnostics::hidden_cfg(attribute));
     }
-    let has_request = errors.take(request(&method.signature)).is_some();
     let (rule, rpc) = match (attribute, default) {
         (Some(attribute), _) => (attribute.rule, attribute.rpc),
         // What is wrong with the rule has been said.
@@ -112,9 +125,15 @@ fn row(
             return None;
         }
     };
-    has_request.then(|| Row {
+    if matches!(rule, Rule::AllowUnauthenticated) {
+        required
+            .iter()
+            .for_each(|attribute| errors.push(diagnostics::require_of_anyone(attribute)));
+    }
+    request.map(|_| Row {
         rpc: rpc.unwrap_or_else(|| rpc_name(name)),
         rule,
+        requirements,
         cfgs: cfgs(&method.attrs),
     })
 }
@@ -145,12 +164,18 @@ fn take_rule(
     found
 }
 
-/// The parameter after the receiver.
-fn request(signature: &Signature) -> Result<(), Error> {
-    match signature.inputs.iter().find(|input| matches!(input, FnArg::Typed(_))) {
-        Some(_) => Ok(()),
-        None => Err(diagnostics::no_request(&signature.ident)),
-    }
+/// Takes the `require`s out of the attributes.
+fn take_requirements(attributes: &mut Vec<Attribute>, krate: &Path) -> Vec<Attribute> {
+    attributes.extract_if(.., |attribute| is_require(attribute, krate)).collect()
+}
+
+/// The type of the parameter after the receiver.
+fn request(signature: &Signature) -> Result<&Type, Error> {
+    let parameter = signature.inputs.iter().find_map(|input| match input {
+        FnArg::Typed(parameter) => Some(&*parameter.ty),
+        FnArg::Receiver(_) => None,
+    });
+    parameter.ok_or_else(|| diagnostics::no_request(&signature.ident))
 }
 
 /// tonic derives the method's name from the RPC's; the way back is a guess that `rpc` corrects.

@@ -1,4 +1,4 @@
-//! What three services expand to. `UPDATE_EXPECT=1 cargo test -p grpc-auth-macros` blesses new
+//! What four services expand to. `UPDATE_EXPECT=1 cargo test -p grpc-auth-macros` blesses new
 //! expansions.
 
 use expect_test::{ExpectFile, expect_file};
@@ -101,6 +101,36 @@ fn a_service_that_async_trait_has_seen() {
         }
     };
     check(TokenStream::new(), item, &expect_file!["expansions/below_async_trait.rs"]);
+}
+
+#[test]
+fn a_service_with_requirements_beyond_its_rules() {
+    let item = quote! {
+        #[require_scopes("read:echo")]
+        #[tonic::async_trait]
+        impl Echo for EchoService {
+            #[require(owns_echo)]
+            #[cfg(feature = "echo")]
+            #[grpc_auth::require(|claims: &Claims<Tenant>, _| claims.staff)]
+            async fn unary_echo(
+                &self,
+                _: Request<EchoRequest>,
+                claims: Claims<Tenant>,
+            ) -> Result<Response<EchoReply>, Status> {
+                reply(claims)
+            }
+
+            #[authenticated]
+            #[require(Self::is_member)]
+            async fn chat(
+                &self,
+                mut request: Request<tonic::Streaming<EchoRequest>>,
+            ) -> Result<Response<EchoReply>, Status> {
+                reply(request.get_mut())
+            }
+        }
+    };
+    check(TokenStream::new(), item, &expect_file!["expansions/requirements.rs"]);
 }
 
 /// Whatever is wrong, the user's impl is emitted, and a type that asks for `protect` finds it.

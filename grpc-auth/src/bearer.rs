@@ -8,8 +8,12 @@ use http::header::{AUTHORIZATION, Entry, HeaderMap, HeaderValue};
 /// HTTP/2 header limits make longer tokens useless; checked before anything else is looked at.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 const SCHEME: &str = "Bearer ";
+const DPOP: &str = "DPoP ";
 
 /// The access token of a call, as it came: for calling another service on behalf of the caller.
+///
+/// A token that is bound to its sender (RFC 8705, RFC 9449) is refused by another service: exchange
+/// it for one of your own.
 ///
 /// It never shows itself: `Debug` is redacted, and there is no `Display`.
 ///
@@ -29,6 +33,7 @@ pub struct BearerToken(Arc<[u8]>);
 pub(crate) enum NoToken {
     Missing,
     OtherScheme,
+    DpopOff,
     Malformed(&'static str),
 }
 
@@ -80,10 +85,22 @@ impl BearerToken {
     }
 }
 
+/// How a token is presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// By whoever holds it (RFC 6750).
+    Bearer,
+    /// With a proof of its holder's key (RFC 9449 §7.1).
+    Dpop,
+}
+
 /// What stands where a token should. Only its frame was looked at: that is enough to find a token
 /// that was verified before, and a token costs more to look through than to find.
 #[derive(Clone, Copy)]
-pub(crate) struct Presented<'h>(&'h [u8]);
+pub(crate) struct Presented<'h> {
+    token: &'h [u8],
+    scheme: Scheme,
+}
 
 impl<'h> Presented<'h> {
     /// Finds the credentials, and hides them: whoever prints the metadata further in does not print
@@ -100,25 +117,35 @@ impl<'h> Presented<'h> {
         }
         let value = &*value;
         if let Some(token) = value.as_bytes().strip_prefix(SCHEME.as_bytes()) {
-            return Ok(Self(token));
+            return Ok(Self { token, scheme: Scheme::Bearer });
         }
-        match value.as_bytes().split_at_checked(SCHEME.len()) {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case(SCHEME.as_bytes()) => {
-                Ok(Self(token))
-            }
-            _ => Err(no_bearer(value)),
+        let after = |prefix: &str| {
+            let (scheme, token) = value.as_bytes().split_at_checked(prefix.len())?;
+            scheme.eq_ignore_ascii_case(prefix.as_bytes()).then_some(token)
+        };
+        match (after(SCHEME), after(DPOP)) {
+            (Some(token), _) => Ok(Self { token, scheme: Scheme::Bearer }),
+            (None, Some(token)) => Ok(Self { token, scheme: Scheme::Dpop }),
+            (None, None) => Err(no_bearer(value)),
         }
     }
 
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
     pub(crate) fn token(&self) -> &'h [u8] {
-        self.0
+        self.token
     }
 
     /// Looks through the token.
     pub(crate) fn parse(&self) -> Result<BearerToken, NoToken> {
-        BearerToken::from_bytes(self.0).ok_or_else(|| {
-            let problem = if self.0.is_ascii() { NOT_ONE } else { "not ASCII" };
-            NoToken::Malformed(problem)
+        BearerToken::from_bytes(self.token).ok_or_else(|| {
+            NoToken::Malformed(match self.scheme {
+                _ if !self.token.is_ascii() => "not ASCII",
+                Scheme::Bearer => NOT_ONE,
+                Scheme::Dpop => "not one token68 after `DPoP `",
+            })
         })
     }
 }
@@ -194,7 +221,8 @@ mod tests {
             (vec!["Bearer a", "Bearer a"], NoToken::Malformed("several authorization values")),
             (vec!["Bearer a", "Basic a"], NoToken::Malformed("several authorization values")),
             (vec!["Basic YTpi"], NoToken::OtherScheme),
-            (vec!["DPoP a.b.c"], NoToken::OtherScheme),
+            (vec!["DPoP"], NoToken::OtherScheme),
+            (vec!["DPoP a b"], NoToken::Malformed("not one token68 after `DPoP `")),
             (vec!["a.b.c"], NoToken::OtherScheme),
             (vec!["Bearer\ta"], NoToken::OtherScheme),
             (vec![""], NoToken::Malformed("no scheme")),
@@ -217,6 +245,20 @@ mod tests {
             BearerToken::from_headers(not_ascii).unwrap_err(),
             NoToken::Malformed("not ASCII")
         );
+    }
+
+    #[test]
+    fn a_token_with_a_proof_is_told_from_a_bearer_token() {
+        for (value, scheme) in [
+            ("Bearer a", Scheme::Bearer),
+            ("bEARER a", Scheme::Bearer),
+            ("DPoP a", Scheme::Dpop),
+            ("dpop a", Scheme::Dpop),
+        ] {
+            let mut headers = headers([value.as_bytes()]);
+            let presented = Presented::of(&mut headers).unwrap();
+            assert_eq!((presented.scheme(), presented.token()), (scheme, &b"a"[..]), "{value}");
+        }
     }
 
     /// Methods that let anyone in see them all.

@@ -74,7 +74,7 @@ struct Node {
 }
 
 impl ClaimsMemo {
-    pub(crate) fn get_or_parse<T>(&self, json: &[u8]) -> Result<Claims<T>, ClaimsMismatch>
+    pub(crate) fn get_or_parse<T>(&self, json: &[u8]) -> &Result<Claims<T>, ClaimsMismatch>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
@@ -84,7 +84,7 @@ impl ClaimsMemo {
                 Box::new(Node { parsed: Box::new(parse::<T>(json)), next: Self::default() })
             });
             match node.parsed.downcast_ref::<Result<Claims<T>, ClaimsMismatch>>() {
-                Some(parsed) => return parsed.clone(),
+                Some(parsed) => return parsed,
                 None => memo = &node.next,
             }
         }
@@ -183,9 +183,10 @@ mod tests {
         thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    let other = memo.get_or_parse::<serde_json::Value>(json).unwrap();
+                    let other = memo.get_or_parse::<serde_json::Value>(json).as_ref().unwrap();
                     assert_eq!(other["tenant"], "blue");
-                    assert_eq!(memo.get_or_parse::<Counted>(json).unwrap().tenant(), "blue");
+                    let counted = memo.get_or_parse::<Counted>(json).as_ref().unwrap();
+                    assert_eq!(counted.tenant(), "blue");
                 });
             }
         });
@@ -200,7 +201,8 @@ mod tests {
             ("{\"a\\nb\":1}", "*"),
             (r#"{"https://example.com/roles":{"a":-1}}"#, "https://example.com/roles.a"),
         ] {
-            let error = ClaimsMemo::default().get_or_parse::<Tenants>(json.as_bytes()).unwrap_err();
+            let memo = ClaimsMemo::default();
+            let error = memo.get_or_parse::<Tenants>(json.as_bytes()).as_ref().unwrap_err();
             assert_eq!(error.path(), path, "{json}");
         }
     }
@@ -214,7 +216,7 @@ mod tests {
             (r#"{"team":["canary"]}"#, "team[0]"),
         ] {
             let memo = ClaimsMemo::default();
-            let error = memo.get_or_parse::<Nested>(json.as_bytes()).unwrap_err();
+            let error = memo.get_or_parse::<Nested>(json.as_bytes()).as_ref().unwrap_err();
             assert_eq!(error.path(), path, "{json}");
             assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
             assert!(error.type_name().ends_with("Nested"));

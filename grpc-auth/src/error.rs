@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -11,7 +12,9 @@ use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use crate::jwks::Algorithm;
 use crate::policy::{AccessRule, Row};
+use crate::sender::Nonces;
 
 mod config;
 
@@ -32,10 +35,16 @@ pub const ERROR_DOMAIN: &str = "grpc-auth";
 /// | `SchemeUnsupported` | UNAUTHENTICATED | ACCESS_TOKEN_TYPE_UNSUPPORTED | `Bearer realm=".."` |
 /// | `TokenExpired` | UNAUTHENTICATED | ACCESS_TOKEN_EXPIRED | `error="invalid_token"` |
 /// | `TokenInvalid` | UNAUTHENTICATED | ACCESS_TOKEN_INVALID | `error="invalid_token"` |
+/// | `ProofMalformed` | UNAUTHENTICATED | ACCESS_TOKEN_MALFORMED | `DPoP error="invalid_dpop_proof"` |
+/// | `ProofInvalid` | UNAUTHENTICATED | ACCESS_TOKEN_INVALID | `DPoP error="invalid_dpop_proof"` |
+/// | `ProofNonceRequired` | UNAUTHENTICATED | DPOP_NONCE_REQUIRED | `DPoP error="use_dpop_nonce"` |
 /// | `ScopeInsufficient` | PERMISSION_DENIED | ACCESS_TOKEN_SCOPE_INSUFFICIENT | `error="insufficient_scope"` |
-/// | `MethodUnknown`, `ClaimsMismatch` | PERMISSION_DENIED | PERMISSION_DENIED_BY_POLICY | – |
+/// | `MethodUnknown`, `ClaimsMismatch`, `PolicyRefused` | PERMISSION_DENIED | PERMISSION_DENIED_BY_POLICY | – |
 /// | `BackendUnavailable` | UNAVAILABLE, RetryInfo | AUTH_BACKEND_UNAVAILABLE | – |
-/// | `LayerMissing` | INTERNAL | – | – |
+/// | `LayerMissing`, `PolicyPanicked` | INTERNAL | – | – |
+///
+/// Where DPoP proofs are checked ([`Dpop`](crate::Dpop)), each challenge comes for both schemes, in
+/// two values (RFC 9449 §7.1); `DPOP_NONCE_REQUIRED` comes with the nonce in `dpop-nonce`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Denied {
@@ -50,13 +59,27 @@ pub enum Denied {
     /// The caller's token is not one of ours. One reason for every cause, so that it helps nobody
     /// who guesses.
     TokenInvalid,
+    /// The caller sent no proof with a token that is bound to a key, several, or something that is
+    /// none.
+    ProofMalformed,
+    /// The caller's proof is not for this call, this token and this key, or was used before. One
+    /// answer for every cause.
+    ProofInvalid,
+    /// The caller's proof needs the nonce that comes with the answer; nothing is wrong with its
+    /// token.
+    ProofNonceRequired,
     /// The caller's token is valid and lacks a scope that the row asks for.
     ScopeInsufficient(Row),
     /// The operator's policies say nothing about the method.
     MethodUnknown,
     /// The token's claims do not fit the type that the operator's method asks for.
     ClaimsMismatch,
-    /// The authorization server's keys are not available; nobody knows whether the token is good.
+    /// The operator's requirement or [`Authorizer`](crate::server::Authorizer) says no.
+    PolicyRefused,
+    /// The operator's requirement or [`Authorizer`](crate::server::Authorizer) panicked.
+    PolicyPanicked,
+    /// The authorization server's keys are not available, so that nobody knows whether the token is
+    /// good; or the operator's [`Authorizer`](crate::server::Authorizer) does not decide.
     BackendUnavailable,
     /// The operator mounted a protected service without its layer.
     LayerMissing,
@@ -67,7 +90,18 @@ pub enum Denied {
 pub(crate) struct Challenge {
     realm: Box<str>,
     disclose_scopes: bool,
+    dpop: Option<DpopChallenge>,
 }
+
+/// What it tells where DPoP proofs are checked.
+#[derive(Debug)]
+pub(crate) struct DpopChallenge {
+    /// If one is asked for in each proof.
+    pub(crate) nonces: Option<Arc<Nonces>>,
+}
+
+/// Carries the nonce that the next proof needs (RFC 9449 §8).
+const DPOP_NONCE: &str = "dpop-nonce";
 
 /// How long a caller should wait before it tries again when keys are missing.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -78,14 +112,17 @@ impl Denied {
     pub const fn reason(&self) -> Option<&'static str> {
         match self {
             Self::CredentialsMissing => Some("CREDENTIALS_MISSING"),
-            Self::CredentialsMalformed => Some("ACCESS_TOKEN_MALFORMED"),
+            Self::CredentialsMalformed | Self::ProofMalformed => Some("ACCESS_TOKEN_MALFORMED"),
             Self::SchemeUnsupported => Some("ACCESS_TOKEN_TYPE_UNSUPPORTED"),
             Self::TokenExpired => Some("ACCESS_TOKEN_EXPIRED"),
-            Self::TokenInvalid => Some("ACCESS_TOKEN_INVALID"),
+            Self::TokenInvalid | Self::ProofInvalid => Some("ACCESS_TOKEN_INVALID"),
+            Self::ProofNonceRequired => Some("DPOP_NONCE_REQUIRED"),
             Self::ScopeInsufficient(_) => Some("ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
-            Self::MethodUnknown | Self::ClaimsMismatch => Some("PERMISSION_DENIED_BY_POLICY"),
+            Self::MethodUnknown | Self::ClaimsMismatch | Self::PolicyRefused => {
+                Some("PERMISSION_DENIED_BY_POLICY")
+            }
             Self::BackendUnavailable => Some("AUTH_BACKEND_UNAVAILABLE"),
-            Self::LayerMissing => None,
+            Self::LayerMissing | Self::PolicyPanicked => None,
         }
     }
 
@@ -97,12 +134,16 @@ impl Denied {
             | Self::CredentialsMalformed
             | Self::SchemeUnsupported
             | Self::TokenExpired
-            | Self::TokenInvalid => Code::Unauthenticated,
-            Self::ScopeInsufficient(_) | Self::MethodUnknown | Self::ClaimsMismatch => {
-                Code::PermissionDenied
-            }
+            | Self::TokenInvalid
+            | Self::ProofMalformed
+            | Self::ProofInvalid
+            | Self::ProofNonceRequired => Code::Unauthenticated,
+            Self::ScopeInsufficient(_)
+            | Self::MethodUnknown
+            | Self::ClaimsMismatch
+            | Self::PolicyRefused => Code::PermissionDenied,
             Self::BackendUnavailable => Code::Unavailable,
-            Self::LayerMissing => Code::Internal,
+            Self::LayerMissing | Self::PolicyPanicked => Code::Internal,
         }
     }
 
@@ -116,8 +157,13 @@ impl Denied {
             details.set_retry_info(Some(RETRY_DELAY));
         }
         let mut metadata = http::HeaderMap::new();
-        if let Some(value) = challenge.for_denied(self) {
-            metadata.insert(WWW_AUTHENTICATE, value);
+        for value in challenge.for_denied(self) {
+            metadata.append(WWW_AUTHENTICATE, value);
+        }
+        if self == Self::ProofNonceRequired
+            && let Some(nonce) = challenge.nonce()
+        {
+            metadata.insert(DPOP_NONCE, nonce);
         }
         Status::with_error_details_and_metadata(
             self.code(),
@@ -142,10 +188,15 @@ impl fmt::Display for Denied {
             Self::SchemeUnsupported => "the authorization scheme is not supported: use Bearer",
             Self::TokenExpired => "the access token has expired",
             Self::TokenInvalid => "the access token is invalid",
+            Self::ProofMalformed => "the dpop metadata is not one DPoP proof",
+            Self::ProofInvalid => "the DPoP proof is invalid",
+            Self::ProofNonceRequired => "the DPoP proof needs the nonce of this answer",
             Self::ScopeInsufficient(_) => "the access token lacks a required scope",
-            Self::MethodUnknown | Self::ClaimsMismatch => "the caller may not call this method",
-            Self::BackendUnavailable => "access tokens cannot be checked at the moment",
-            Self::LayerMissing => "internal error",
+            Self::MethodUnknown | Self::ClaimsMismatch | Self::PolicyRefused => {
+                "the caller may not call this method"
+            }
+            Self::BackendUnavailable => "the caller cannot be checked at the moment",
+            Self::LayerMissing | Self::PolicyPanicked => "internal error",
         })
     }
 }
@@ -154,12 +205,38 @@ impl std::error::Error for Denied {}
 
 impl Challenge {
     pub(crate) fn new(realm: impl Into<Box<str>>, disclose_scopes: bool) -> Self {
-        Self { realm: realm.into(), disclose_scopes }
+        Self { realm: realm.into(), disclose_scopes, dpop: None }
     }
 
-    /// The challenge of RFC 6750 §3. Without credentials it carries no error code.
-    fn for_denied(&self, denied: Denied) -> Option<HeaderValue> {
-        let error = match denied {
+    /// Asks for tokens with proofs as well.
+    pub(crate) fn with_dpop(self, dpop: Option<DpopChallenge>) -> Self {
+        Self { dpop, ..self }
+    }
+
+    /// The challenges of RFC 6750 §3 and RFC 9449 §7.1. Without credentials they carry no error
+    /// code.
+    fn for_denied(&self, denied: Denied) -> impl Iterator<Item = HeaderValue> {
+        let error = self.error_of(denied);
+        let is_of_proof = matches!(
+            denied,
+            Denied::ProofMalformed | Denied::ProofInvalid | Denied::ProofNonceRequired
+        );
+        let bearer = error.as_ref().filter(|_| !is_of_proof);
+        let bearer = bearer.map(|error| format!("Bearer realm=\"{}\"{error}", self.realm));
+        let dpop = error.as_ref().filter(|_| self.dpop.is_some()).map(|error| {
+            let names: Vec<_> = Algorithm::ALL.iter().map(|name| name.as_str()).collect();
+            format!("DPoP realm=\"{}\"{error}, algs=\"{}\"", self.realm, names.join(" "))
+        });
+        [bearer, dpop].into_iter().flatten().filter_map(|value| value.try_into().ok())
+    }
+
+    fn nonce(&self) -> Option<HeaderValue> {
+        self.dpop.as_ref()?.nonces.as_ref()?.current().try_into().ok()
+    }
+
+    /// What follows the realm; none where there is nothing to ask for.
+    fn error_of(&self, denied: Denied) -> Option<String> {
+        Some(match denied {
             Denied::CredentialsMissing | Denied::SchemeUnsupported => String::new(),
             Denied::CredentialsMalformed => ", error=\"invalid_request\"".into(),
             Denied::TokenExpired | Denied::TokenInvalid => {
@@ -168,12 +245,19 @@ impl Challenge {
             Denied::ScopeInsufficient(row) => {
                 format!(", error=\"insufficient_scope\"{}", self.scopes(row))
             }
+            Denied::ProofMalformed | Denied::ProofInvalid => {
+                format!(", error=\"invalid_dpop_proof\", error_description=\"{denied}\"")
+            }
+            Denied::ProofNonceRequired => {
+                format!(", error=\"use_dpop_nonce\", error_description=\"{denied}\"")
+            }
             Denied::MethodUnknown
             | Denied::ClaimsMismatch
+            | Denied::PolicyRefused
+            | Denied::PolicyPanicked
             | Denied::BackendUnavailable
             | Denied::LayerMissing => return None,
-        };
-        HeaderValue::try_from(format!("Bearer realm=\"{}\"{error}", self.realm)).ok()
+        })
     }
 
     fn scopes(&self, row: Row) -> String {
@@ -262,6 +346,13 @@ mod tests {
                 Some("PERMISSION_DENIED_BY_POLICY"),
                 None,
             ),
+            (
+                Denied::PolicyRefused,
+                Code::PermissionDenied,
+                Some("PERMISSION_DENIED_BY_POLICY"),
+                None,
+            ),
+            (Denied::PolicyPanicked, Code::Internal, None, None),
             (Denied::BackendUnavailable, Code::Unavailable, Some("AUTH_BACKEND_UNAVAILABLE"), None),
             (Denied::LayerMissing, Code::Internal, None, None),
         ] {
@@ -274,6 +365,45 @@ mod tests {
             assert_eq!(challenge.map(|value| value.to_str().unwrap()), header, "{denied:?}");
             let retries = status.get_details_retry_info().and_then(|info| info.retry_delay);
             assert_eq!(retries.is_some(), denied == Denied::BackendUnavailable);
+        }
+    }
+
+    /// RFC 9449 §7.1: for tokens with proofs, beside those of bearer tokens.
+    #[test]
+    fn where_proofs_are_checked_the_challenge_says_so() {
+        let challenge = || {
+            let nonces = Nonces::new(&[7; 32], crate::Clock::system());
+            let dpop = DpopChallenge { nonces: Some(Arc::new(nonces)) };
+            Challenge::new("api", true).with_dpop(Some(dpop))
+        };
+        let row = POLICY.row("Collect").unwrap();
+        let scopes = "error=\"insufficient_scope\", scope=\"read:echo admin:all\"";
+        let of_proof = |denied, error| format!("error=\"{error}\", error_description=\"{denied}\"");
+        let invalid = of_proof(Denied::ProofInvalid, "invalid_dpop_proof");
+        let malformed = of_proof(Denied::ProofMalformed, "invalid_dpop_proof");
+        let nonce = of_proof(Denied::ProofNonceRequired, "use_dpop_nonce");
+        for (denied, reason, error, is_of_bearer) in [
+            (Denied::CredentialsMissing, "CREDENTIALS_MISSING", "", true),
+            (Denied::ScopeInsufficient(row), "ACCESS_TOKEN_SCOPE_INSUFFICIENT", scopes, true),
+            (Denied::ProofMalformed, "ACCESS_TOKEN_MALFORMED", &malformed, false),
+            (Denied::ProofInvalid, "ACCESS_TOKEN_INVALID", &invalid, false),
+            (Denied::ProofNonceRequired, "DPOP_NONCE_REQUIRED", &nonce, false),
+        ] {
+            let status = denied.to_status(&challenge());
+            assert_eq!(status.get_details_error_info().unwrap().reason, reason);
+            let values = status.metadata().get_all("www-authenticate").iter();
+            let values: Vec<_> = values.map(|value| value.to_str().unwrap()).collect();
+            let error = if error.is_empty() { String::new() } else { format!(", {error}") };
+            let mut expected = vec![format!(
+                "DPoP realm=\"api\"{error}, \
+                 algs=\"RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA\""
+            )];
+            if is_of_bearer {
+                expected.insert(0, format!("Bearer realm=\"api\"{error}"));
+            }
+            assert_eq!(values, expected, "{denied:?}");
+            let has_nonce = status.metadata().contains_key("dpop-nonce");
+            assert_eq!(has_nonce, denied == Denied::ProofNonceRequired, "{denied:?}");
         }
     }
 

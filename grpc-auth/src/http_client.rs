@@ -102,7 +102,7 @@ pub(crate) fn secure_url(setting: &'static str, value: &str) -> Result<Url, Conf
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),

@@ -19,6 +19,7 @@ mod principal;
 #[cfg(feature = "redis")]
 mod redis;
 mod scope;
+mod sender;
 pub mod server;
 #[cfg(feature = "introspection")]
 mod signing;
@@ -44,6 +45,9 @@ pub use error::{ConfigError, Denied, ERROR_DOMAIN};
 /// | `#[require_scopes("a", "b")]` | callers whose token grants all of these; `any(..)` and `all(..)` nest |
 /// | `#[authenticated]` | callers with a valid token |
 /// | `#[allow_unauthenticated]` | anyone; a valid token still identifies its caller |
+///
+/// Beside its rule a method can have any number of [`#[require(..)]`](macro@require)s: functions of the
+/// caller's claims and the message, all of which must hold.
 ///
 /// | option | when |
 /// |---|---|
@@ -189,6 +193,109 @@ pub use client_auth::ClientAuthentication;
 /// fn outside_of_protect() {}
 /// ```
 pub use grpc_auth_macros::allow_unauthenticated;
+
+/// Requires something of the caller's claims and the message, beside the method's access rule:
+/// that an order is the caller's own, that a tenant is named that the caller belongs to. Under
+/// [`macro@protect`], with or without its path; anywhere else it has no effect and does not compile.
+///
+/// It takes a closure, or the path of a function: `fn(&Claims<T>, &M) -> bool` with `M` the message
+/// of the method's `Request<M>` and `T` any type the claims are to have. A method with a stream of
+/// messages, `Request<Streaming<M>>`, is entered before the first of them has come: there it is
+/// `fn(&Claims<T>) -> bool`.
+///
+/// Requirements are asked in their order, once the access rule and the
+/// [`Authorizer`](server::Authorizer) have let the caller in and before anything is injected; the
+/// first that does not hold refuses the call:
+///
+/// | | the caller sees |
+/// |---|---|
+/// | it does not hold | PERMISSION_DENIED, PERMISSION_DENIED_BY_POLICY; the log names the requirement |
+/// | the claims do not fit `T` | PERMISSION_DENIED, PERMISSION_DENIED_BY_POLICY; the log names the path |
+/// | it panics | INTERNAL |
+///
+/// The requirement's text stands in the [table](policy::ServicePolicy), and in the log when it
+/// does not hold: it should hold no secret of its own.
+///
+/// # Examples
+/// ```
+/// # mod health { pub use tonic_health::pb::health_server::{Health, HealthServer}; }
+/// # use tonic::{Code, Request, Response, Status};
+/// # use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
+/// use grpc_auth::{Claims, ProtectedService};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Staff {
+///     teams: Vec<String>,
+/// }
+///
+/// /// The team is named first: `blue.orders`.
+/// fn owns_service(claims: &Claims<Staff>, message: &HealthCheckRequest) -> bool {
+///     let team = message.service.split('.').next();
+///     claims.teams.iter().any(|own| Some(own.as_str()) == team)
+/// }
+///
+/// # struct Service;
+/// #[grpc_auth::protect]
+/// #[tonic::async_trait]
+/// impl health::Health for Service {
+///     #[require_scopes("read:health")]
+///     #[require(owns_service)]
+///     #[require(|_: &Claims<Staff>, message| message.service.len() < 100)]
+///     async fn check(
+///         &self,
+///         _: Request<HealthCheckRequest>,
+///     ) -> Result<Response<HealthCheckResponse>, Status> {
+///         Ok(Response::new(HealthCheckResponse::default()))
+///     }
+/// #   type WatchStream = tokio_stream::Empty<Result<HealthCheckResponse, Status>>;
+/// #   #[authenticated]
+/// #   async fn watch(&self, _: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+/// #       Ok(Response::new(tokio_stream::empty()))
+/// #   }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let issuer = grpc_auth::testing::AuthorizationServer::start().await?;
+/// # let auth = issuer.resource_server().build().await?;
+/// # let mut client = HealthClient::new(auth.protect(Service));
+/// # let call = |service: &str| {
+/// #     let mut request = Request::new(HealthCheckRequest { service: service.into() });
+/// #     let token = issuer.token().scopes(["read:health"]).claim("teams", ["blue"]).sign();
+/// #     request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+/// #     request
+/// # };
+/// // The caller's token has `"teams": ["blue"]`.
+/// assert!(client.check(call("blue.orders")).await.is_ok());
+/// let denied = client.check(call("red.orders")).await.unwrap_err();
+/// assert_eq!(denied.code(), Code::PermissionDenied);
+///
+/// let row = <Service as ProtectedService<health::HealthServer<_>>>::POLICY.row("Check").unwrap();
+/// assert_eq!(row.requirements()[0], "owns_service");
+/// # Ok(()) }
+/// ```
+///
+/// # Expansion
+/// ```text
+/// if let Err(refusal) = admitted.require(0, &request, const { owns_service }) {
+///     return refusal;
+/// }
+/// ```
+///
+/// # Limitations
+/// * It is a function of claims and message: `self` and the method's other parameters cannot be used.
+/// * Whether messages are streamed is told by the parameter's type as it is written,
+///   `Request<Streaming<..>>`; behind a type alias of another name it does not compile.
+/// * The message is decoded before it is asked. Whether a caller may send large ones is a matter of
+///   the access rule.
+/// * A panic goes to the process's panic hook as any other does, with its message. With
+///   `panic = "abort"` it ends the process, and nobody is let in.
+///
+/// ```compile_fail
+/// #[grpc_auth::require(|_| true)]
+/// fn outside_of_protect() {}
+/// ```
+pub use grpc_auth_macros::require;
 pub use issuer::{Auth0Config, GrantSource, Issuer};
 pub use jwks::{
     Algorithm, FetchError, KeySetError, KeySetEvent, KeySetHealth, KeySetSettings, RefreshMode,
@@ -196,6 +303,11 @@ pub use jwks::{
 };
 pub use principal::Principal;
 pub use scope::Scope;
+#[cfg(feature = "mtls")]
+pub use sender::ClientCertificate;
+#[cfg(feature = "redis")]
+pub use sender::RedisReplayStore;
+pub use sender::{Dpop, ReplayStore, ReplayStoreError, UsedProof};
 #[doc(inline)]
 pub use server::{
     Health, ProtectedService, RequestExt, ResourceServer, ResourceServerBuilder, Start,

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bearer::BearerToken;
 use crate::claims::{Claims, ClaimsMemo, ClaimsMismatch};
+use crate::sender::Confirmation;
 
 /// Who calls: the verified token's issuer, subject, client and grants.
 ///
@@ -44,6 +45,8 @@ pub(crate) struct Facts {
     pub(crate) grants: Grants,
     /// Seconds since 1970.
     pub(crate) expires_at: f64,
+    /// What its sender has to hold; boxed, for most tokens are bound to nothing.
+    pub(crate) confirmation: Option<Box<Confirmation>>,
     /// The JSON object of the token's claims.
     pub(crate) claims: Box<[u8]>,
 }
@@ -131,6 +134,11 @@ impl Principal {
         self.0.token.as_ref()
     }
 
+    /// What each of its calls has to prove, if anything.
+    pub(crate) fn confirmation(&self) -> Option<&Confirmation> {
+        self.0.facts.confirmation.as_deref()
+    }
+
     /// The authorization server that vouches for the caller (`iss`).
     #[must_use]
     pub fn issuer(&self) -> &str {
@@ -172,6 +180,14 @@ impl Principal {
     /// # Errors
     /// When the claims do not fit `T`; the error names the path in the claims, never a value.
     pub fn claims<T>(&self) -> Result<Claims<T>, ClaimsMismatch>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.typed_claims().clone()
+    }
+
+    /// The same, where they stay.
+    pub(crate) fn typed_claims<T>(&self) -> &Result<Claims<T>, ClaimsMismatch>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
@@ -222,6 +238,7 @@ mod tests {
             client_id: None,
             grants: Grants::default(),
             expires_at,
+            confirmation: None,
             claims: Box::default(),
         })
         .expires_at()

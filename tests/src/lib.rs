@@ -9,6 +9,8 @@ pub mod judge;
 pub mod kinds;
 pub mod logs;
 pub mod readme;
+pub mod resp;
+pub mod sender;
 pub mod tls;
 
 /// The README, whose code blocks are doctests.

@@ -3,11 +3,14 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod arbitrary;
+mod authorizer;
+mod authorizer_waits;
 mod canary;
 mod claims;
 mod configuration;
 mod corpora;
 mod doors;
+mod dpop;
 mod faults;
 mod health;
 mod introspection;
@@ -17,12 +20,14 @@ mod keys;
 mod logging;
 mod matrix;
 mod metrics;
+mod mtls;
 mod mutations;
 mod observability;
 mod own_crate;
 mod policy;
 mod presets;
 mod raw;
+mod require;
 mod seen;
 mod token_relay;
 mod traps;

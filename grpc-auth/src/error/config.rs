@@ -185,6 +185,24 @@ pub enum ConfigError {
         /// What to write instead.
         help: &'static str,
     },
+    /// An origin that DPoP proofs may be made for is none.
+    #[error(
+        "the DPoP origin {value:?} cannot be used: write scheme and authority as clients know \
+         them, like `https://echo.example.com`, and nothing else (plain http is accepted for \
+         loopback addresses alone)"
+    )]
+    DpopOriginInvalid {
+        /// What was configured.
+        value: String,
+    },
+    /// A setting of DPoP cannot work.
+    #[error("the DPoP setting `{setting}` cannot work: {help}")]
+    DpopSetting {
+        /// Which.
+        setting: &'static str,
+        /// What to write instead.
+        help: &'static str,
+    },
     /// An environment variable is not set, or empty.
     #[error("the environment variable `{name}` is not set: {help}")]
     VariableMissing {
@@ -245,6 +263,23 @@ pub enum ConfigError {
         policy: &'static str,
         /// The service that was to be protected.
         service: &'static str,
+    },
+    /// A policy has requirements, which nothing but the guards of its annotated service enforces.
+    #[error(
+        "the policy for `{service}` has requirements, which only an annotated service enforces: \
+         mount that with `auth.protect(service)`, or write a policy without them"
+    )]
+    PolicyNeedsGuards {
+        /// The service.
+        service: &'static str,
+    },
+    /// The authorizer cannot be asked as it is set.
+    #[error("the setting `{setting}` cannot work: {help}")]
+    AuthorizerSetting {
+        /// Which.
+        setting: &'static str,
+        /// What to write instead.
+        help: &'static str,
     },
     /// The runtime went away while the keys were fetched.
     #[error("the server is built while its tokio runtime shuts down")]

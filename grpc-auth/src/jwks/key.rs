@@ -73,7 +73,7 @@ impl Key {
         Self::admit(object)
     }
 
-    fn admit(jwk: &Map<String, Value>) -> Result<Self, Skipped> {
+    pub(super) fn admit(jwk: &Map<String, Value>) -> Result<Self, Skipped> {
         let is = |name: &str, value: &str| jwk.get(name).and_then(Value::as_str) == Some(value);
         if is("kty", "oct") {
             return Err(Skipped::Symmetric);

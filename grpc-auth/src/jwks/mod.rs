@@ -7,6 +7,7 @@ mod fetch;
 mod freshness;
 mod key;
 mod lifecycle;
+mod proof_key;
 mod set;
 mod settings;
 mod source;
@@ -23,7 +24,9 @@ pub(crate) use event::Listener;
 pub(crate) use fetch::{KeyFetcher, Location};
 #[cfg(feature = "testing")]
 pub(crate) use freshness::heeded;
-pub(crate) use key::{Key, MAX_KID_BYTES};
+pub(crate) use key::{Key, MAX_KID_BYTES, Skipped};
 pub(crate) use lifecycle::Arrival;
+#[cfg(feature = "testing")]
+pub(crate) use proof_key::canonical_form;
 pub(crate) use set::KeySet;
 pub(crate) use source::{KeySource, Missing, Waiting};

@@ -9,7 +9,11 @@ impl fmt::Display for ServicePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.service())?;
         let width = self.rows().map(|row| row.rpc().len()).max().unwrap_or(0);
-        self.rows().try_for_each(|row| writeln!(f, "  {:width$}  {}", row.rpc(), row.rule()))
+        self.rows().try_for_each(|row| {
+            write!(f, "  {:width$}  {}", row.rpc(), row.rule())?;
+            row.requirements().iter().try_for_each(|text| write!(f, " require({text})"))?;
+            writeln!(f)
+        })
     }
 }
 

@@ -19,6 +19,9 @@ pub struct ServicePolicy {
 pub struct MethodPolicy {
     rpc: &'static str,
     rule: AccessRule,
+    /// What the method's guard asks for beyond the rule.
+    #[serde(rename = "require", skip_serializing_if = "<[_]>::is_empty")]
+    requirements: &'static [&'static str],
     /// Which method of an annotated impl: a guard asks for its own row, not for one of its name.
     #[serde(skip)]
     position: usize,
@@ -47,13 +50,18 @@ impl ServicePolicy {
     /// `service` is the full name with its package, `grpc.health.v1.Health`.
     ///
     /// # Panics
-    /// In a constant, a compile error: a name is empty or holds a slash, or a method has two rows.
+    /// In a constant, a compile error: a name is empty or holds a slash, a method has two rows, or
+    /// has requirements, which only the guard of an annotated method enforces.
     #[must_use]
     pub const fn new(service: &'static str, methods: &'static [MethodPolicy]) -> Self {
         assert!(is_name(service), "a service is named like `package.Service`, without slashes");
         let mut rest = methods;
         while let [method, tail @ ..] = rest {
             assert!(is_name(method.rpc), "a method is named like `GetItem`, without slashes");
+            assert!(
+                method.requirements.is_empty(),
+                "nothing enforces a requirement in a table written by hand: leave it out"
+            );
             assert!(find(tail, method.rpc).is_none(), "a method has two rows: keep one of them");
             rest = tail;
         }
@@ -109,14 +117,22 @@ impl MethodPolicy {
     /// Says who may call the RPC of this name, as the `.proto` file spells it.
     #[must_use]
     pub const fn new(rpc: &'static str, rule: AccessRule) -> Self {
-        Self { rpc, rule, position: 0 }
+        Self { rpc, rule, requirements: &[], position: 0 }
     }
 
     /// The rule of the method at this position of an annotated impl, as
     /// [`#[protect]`](crate::protect) writes it.
     #[must_use]
     pub const fn annotated(position: usize, rpc: &'static str, rule: AccessRule) -> Self {
-        Self { rpc, rule, position }
+        Self { rpc, rule, requirements: &[], position }
+    }
+
+    /// The texts of the method's [`#[require]`](macro@crate::require)s, as
+    /// [`#[protect]`](crate::protect) writes them: so that nobody who reads the table takes the
+    /// rule for all there is.
+    #[must_use]
+    pub const fn requiring(self, requirements: &'static [&'static str]) -> Self {
+        Self { requirements, ..self }
     }
 }
 
@@ -137,6 +153,13 @@ impl Row {
     #[must_use]
     pub const fn rule(&self) -> &'static AccessRule {
         &self.method.rule
+    }
+
+    /// What the method's guard requires beyond the rule, in the words of its
+    /// [`#[require]`](macro@crate::require)s; all of them must hold.
+    #[must_use]
+    pub const fn requirements(&self) -> &'static [&'static str] {
+        self.method.requirements
     }
 }
 
@@ -210,6 +233,33 @@ mod tests {
             serde_json::to_string(&POLICY).unwrap(),
             r#"{"service":"a.B","methods":[{"rpc":"One","rule":"authenticated"},{"rpc":"Two","rule":"allow_unauthenticated"}]}"#
         );
+    }
+
+    #[test]
+    fn requirements_stand_in_the_table_for_people_and_for_programs() {
+        const METHODS: &[MethodPolicy] = &[
+            MethodPolicy::annotated(0, "Get", AccessRule::Authenticated)
+                .requiring(&["owns_order", "|claims: &Claims<Staff>, _| claims.staff"]),
+            MethodPolicy::annotated(1, "Ping", AccessRule::AllowUnauthenticated),
+        ];
+        let policy = ServicePolicy::annotated("a.B", METHODS);
+        assert_eq!(
+            policy.to_string(),
+            "a.B\n  Get   authenticated require(owns_order) \
+             require(|claims: &Claims<Staff>, _| claims.staff)\n  Ping  allow_unauthenticated\n"
+        );
+        assert_eq!(
+            serde_json::to_string(&policy).unwrap(),
+            r#"{"service":"a.B","methods":[{"rpc":"Get","rule":"authenticated","require":["owns_order","|claims: &Claims<Staff>, _| claims.staff"]},{"rpc":"Ping","rule":"allow_unauthenticated"}]}"#
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "nothing enforces a requirement in a table written by hand")]
+    fn a_table_written_by_hand_has_no_requirements() {
+        const METHODS: &[MethodPolicy] =
+            &[MethodPolicy::new("One", AccessRule::Authenticated).requiring(&["owns_order"])];
+        let _ = ServicePolicy::new("a.B", METHODS);
     }
 
     #[test]

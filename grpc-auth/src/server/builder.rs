@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
+use super::authorizer::{Authorizer, AuthorizerSettings};
 use super::call::{CallSettings, TypedClaims};
 use super::{Inner, ResourceServer};
 use crate::clock::Clock;
-use crate::error::{Challenge, ConfigError};
+use crate::error::{Challenge, ConfigError, DpopChallenge};
 use crate::http_client::{HttpClient, secure_url};
 use crate::issuer::{GrantSource, IntendedFor, Issuer, Keys};
 use crate::jwks::{
@@ -18,6 +19,7 @@ use crate::jwks::{
     RefreshMode,
 };
 use crate::metrics;
+use crate::sender::{Dpop, SenderChecks};
 #[cfg(feature = "introspection")]
 use crate::verify::Introspector;
 use crate::verify::{JwtVerifier, TokenCache, TokenVerifier, TrustedIssuer, VerifiedTokens};
@@ -38,6 +40,10 @@ pub struct ResourceServerBuilder {
     start: Start,
     disclose_scopes: bool,
     typed_claims: Vec<TypedClaims>,
+    #[cfg(feature = "mtls")]
+    mutual_tls: bool,
+    dpop: Option<Dpop>,
+    authorizer: AuthorizerSettings,
     clock: Clock,
 }
 
@@ -68,6 +74,10 @@ impl ResourceServerBuilder {
             start: Start::default(),
             disclose_scopes: true,
             typed_claims: Vec::new(),
+            #[cfg(feature = "mtls")]
+            mutual_tls: false,
+            dpop: None,
+            authorizer: AuthorizerSettings::default(),
             clock: Clock::system(),
         }
     }
@@ -152,6 +162,78 @@ impl ResourceServerBuilder {
         self
     }
 
+    /// Accepts tokens that are bound to a client certificate (RFC 8705, `cnf` with `x5t#S256`), from
+    /// a client that shows that certificate on its connection; otherwise they are refused.
+    ///
+    /// tonic's TLS has to ask for it, with `ServerTlsConfig::client_ca_root`, and
+    /// `client_auth_optional` if not every client has one. Behind a proxy that ends TLS there is no
+    /// such connection, and headers that speak of one are not read: see
+    /// [`ClientCertificate`](crate::ClientCertificate).
+    #[cfg(feature = "mtls")]
+    pub fn mutual_tls(mut self) -> Self {
+        self.mutual_tls = true;
+        self
+    }
+
+    /// Accepts tokens that are bound to a key of their holder (RFC 9449, `cnf` with `jkt`), with a
+    /// proof for each call; otherwise they are refused. See [`Dpop`].
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.dpop = Some(dpop);
+        self
+    }
+
+    /// Asks this decision point about every call that the rules let in; see [`Authorizer`].
+    /// Default: nobody is asked.
+    ///
+    /// ```
+    /// use grpc_auth::server::{AccessDecision, AccessRequest};
+    /// use grpc_auth::testing::AuthorizationServer;
+    /// # use grpc_auth::policy::{AccessRule, MethodPolicy, ServicePolicy};
+    /// # use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+    /// # const HEALTH: ServicePolicy = ServicePolicy::new("grpc.health.v1.Health", &[
+    /// #     MethodPolicy::new("Check", AccessRule::Authenticated),
+    /// # ]);
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let issuer = AuthorizationServer::start().await?;
+    /// let auth = issuer
+    ///     .resource_server()
+    ///     .authorizer(|request: AccessRequest| async move {
+    ///         Ok(match request.principal().subject() {
+    ///             Some("alice") if request.rpc() == "Check" => AccessDecision::Allow,
+    ///             _ => AccessDecision::Deny,
+    ///         })
+    ///     })
+    ///     .build()
+    ///     .await?;
+    /// # let (reporter, service) = tonic_health::server::health_reporter();
+    /// # drop(reporter);
+    /// # let mut client = HealthClient::new(auth.protect_with(service, HEALTH)?);
+    /// # let call_of = |subject: &str| {
+    /// #     let mut request = tonic::Request::new(HealthCheckRequest::default());
+    /// #     let token = issuer.token().subject(subject).sign();
+    /// #     request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    /// #     request
+    /// # };
+    ///
+    /// assert!(client.check(call_of("alice")).await.is_ok());
+    /// let denied = client.check(call_of("bob")).await.unwrap_err();
+    /// assert_eq!(denied.code(), tonic::Code::PermissionDenied);
+    /// # Ok(()) }
+    /// ```
+    pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
+        self.authorizer.add(authorizer);
+        self
+    }
+
+    /// How long the authorizer is waited for; then the call is answered UNAVAILABLE. Default 5 s,
+    /// at most 30 s.
+    pub fn authorizer_timeout(mut self, timeout: Duration) -> Self {
+        self.authorizer.timeout = Some(timeout);
+        self
+    }
+
     /// Judges tokens by this clock instead of the system's.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();
@@ -165,9 +247,10 @@ impl ResourceServerBuilder {
     ///
     /// # Panics
     /// Outside a tokio runtime: keys are fetched in the background.
-    pub async fn build(self) -> Result<ResourceServer, ConfigError> {
+    pub async fn build(mut self) -> Result<ResourceServer, ConfigError> {
         self.check()?;
         metrics::describe();
+        let dpop = self.dpop.take().map(|dpop| dpop.build(self.clock.clone())).transpose()?;
         let mut fetches = Vec::new();
         for issuer in &self.issuers {
             fetches.push(self.keys_of(issuer)?);
@@ -199,9 +282,12 @@ impl ResourceServerBuilder {
             trusted.push(TrustedIssuer::new(issuer, source, &mut wanted));
         }
 
+        let dpop_challenge =
+            dpop.as_ref().map(|dpop| DpopChallenge { nonces: dpop.nonces.clone() });
         let realm = self.realm.or_else(|| self.audiences.first().cloned()).or(first_issuer);
         let leeway = self.leeway.as_secs_f64();
         let verified = VerifiedTokens::new(self.token_cache);
+        let authorizer = self.authorizer.decision_point(&self.clock);
         Ok(ResourceServer {
             inner: Arc::new(Inner {
                 verifier: TokenVerifier {
@@ -216,9 +302,16 @@ impl ResourceServerBuilder {
                     #[cfg(feature = "introspection")]
                     introspector,
                 },
+                sender: SenderChecks {
+                    #[cfg(feature = "mtls")]
+                    mutual_tls: self.mutual_tls,
+                    dpop,
+                },
                 settings: Arc::new(CallSettings {
-                    challenge: Challenge::new(realm.unwrap_or_default(), self.disclose_scopes),
+                    challenge: Challenge::new(realm.unwrap_or_default(), self.disclose_scopes)
+                        .with_dpop(dpop_challenge),
                     typed_claims: self.typed_claims,
+                    authorizer,
                 }),
             }),
         })
@@ -245,6 +338,7 @@ impl ResourceServerBuilder {
         if self.leeway > MAX_LEEWAY {
             return Err(ConfigError::LeewayTooLong { seconds: self.leeway.as_secs() });
         }
+        self.authorizer.check()?;
         self.key_sets.check()?;
         self.token_cache.check()
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::Extensions;
 use serde::de::DeserializeOwned;
 
+use super::authorizer::DecisionPoint;
 use crate::caller::Caller;
 use crate::claims::{Claims, ClaimsMismatch};
 use crate::error::Challenge;
@@ -27,6 +28,8 @@ pub(crate) struct CallSettings {
     pub(crate) challenge: Challenge,
     /// What else stands in the extensions because of a call.
     pub(crate) typed_claims: Vec<TypedClaims>,
+    /// Who is asked after the rule.
+    pub(crate) authorizer: Option<DecisionPoint>,
 }
 
 /// What the layer says of the method.

@@ -1,8 +1,9 @@
 //! The log line of every decision, written where it is made: allow at debug, deny at info, with
 //! the same fields. No token, no secret and no claim's value stands in them, but `iss`.
 //!
-//! Allow means that the rule let the caller in; claims that do not fit the method's type are denied
-//! after that, on a line of their own.
+//! Allow means that the layer let the caller in: the rule, and the authorizer if there is one.
+//! Requirements that do not hold, and claims that do not fit the method's type, are denied after
+//! that, on a line of their own.
 
 use std::borrow::Cow;
 
@@ -14,6 +15,7 @@ use crate::error::Denied;
 use crate::metrics;
 use crate::policy::Row;
 use crate::principal::Principal;
+use crate::sender::Unproved;
 use crate::verify::{Refusal, escape};
 
 /// A refusal with its cause, which callers are not told.
@@ -26,7 +28,7 @@ pub(crate) struct Denial {
 }
 
 impl Denial {
-    fn new(denied: Denied, cause: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(denied: Denied, cause: impl Into<Cow<'static, str>>) -> Self {
         Self { denied, cause: cause.into(), kid: None, issuer: None }
     }
 
@@ -35,10 +37,11 @@ impl Denial {
         Self { issuer: Some(principal.issuer().to_owned()), ..self }
     }
 
-    pub(crate) fn of_caller(denied: Denied, principal: Option<&Principal>) -> Self {
+    /// The same, unless the caller is anonymous.
+    pub(crate) fn of_caller(self, principal: Option<&Principal>) -> Self {
         match principal {
-            Some(principal) => Self::from(denied).of(principal),
-            None => denied.into(),
+            Some(principal) => self.of(principal),
+            None => self,
         }
     }
 
@@ -85,7 +88,12 @@ impl From<Denied> for Denial {
             | Denied::SchemeUnsupported
             | Denied::TokenExpired
             | Denied::TokenInvalid
+            | Denied::ProofMalformed
+            | Denied::ProofInvalid
+            | Denied::ProofNonceRequired
             | Denied::ClaimsMismatch
+            | Denied::PolicyRefused
+            | Denied::PolicyPanicked
             | Denied::BackendUnavailable
             | Denied::LayerMissing => "",
         };
@@ -101,6 +109,11 @@ impl From<NoToken> for Denial {
                 Denied::SchemeUnsupported,
                 "`authorization` does not begin with `Bearer `: another scheme, or the token alone",
             ),
+            NoToken::DpopOff => Self::new(
+                Denied::SchemeUnsupported,
+                "`authorization` begins with `DPoP `, and proofs are not checked here: configure \
+                 `.dpop(Dpop::for_origins(..))`",
+            ),
             NoToken::Malformed(how) => Self::new(Denied::CredentialsMalformed, how),
         }
     }
@@ -114,6 +127,12 @@ impl From<Refusal> for Denial {
             kid: refusal.kid,
             issuer: refusal.issuer,
         }
+    }
+}
+
+impl From<Unproved> for Denial {
+    fn from(unproved: Unproved) -> Self {
+        Self::new(unproved.denied(), unproved.to_string())
     }
 }
 

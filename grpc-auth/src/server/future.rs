@@ -1,5 +1,5 @@
 //! What a protected call resolves to: the service's answer, a refusal that is there already, or
-//! either of them once the keys for its token have come.
+//! either of them once the keys for its token have come and the authorizer has answered.
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::service::{Shared, Waiting};
+use super::service::{Admission, Shared, Stage};
 
 pin_project! {
     /// The response of [`Protect`](super::Protect).
@@ -34,12 +34,13 @@ pin_project! {
     }
 }
 
-/// A call that waits for its token's verdict, with the service that was ready for it.
+/// A call that waits for its token's verdict or the authorizer's answer, with the service that was
+/// ready for it.
 struct Held<S, B> {
     shared: Arc<Shared>,
     service: S,
     request: Request<B>,
-    waiting: Waiting,
+    stage: Stage,
 }
 
 impl<S, B, R> ResponseFuture<S, B, R>
@@ -58,9 +59,9 @@ where
         shared: Arc<Shared>,
         service: S,
         request: Request<B>,
-        waiting: Waiting,
+        stage: Stage,
     ) -> Self {
-        let held = Some(Box::new(Held { shared, service, request, waiting }));
+        let held = Some(Box::new(Held { shared, service, request, stage }));
         Self { state: State::Waiting { held } }
     }
 }
@@ -85,13 +86,22 @@ where
                 }
                 StateProjection::Waiting { held } => {
                     let Some(call) = held else { return Poll::Pending };
-                    let Poll::Ready(caller) = call.waiting.poll(cx) else { return Poll::Pending };
+                    let Held { shared, request, stage, .. } = &mut **call;
+                    let Poll::Ready(admission) = shared.proceed(request, stage, cx) else {
+                        return Poll::Pending;
+                    };
                     let Some(mut call) = held.take() else { return Poll::Pending };
-                    let next = match call.shared.settle(&mut call.request, caller) {
-                        Ok(()) => State::Called { response: call.service.call(call.request) },
-                        Err(denied) => {
+                    let next = match admission {
+                        Admission::Granted => {
+                            State::Called { response: call.service.call(call.request) }
+                        }
+                        Admission::Refused(denied) => {
                             let response = Box::new(call.shared.answer(denied));
                             State::Refused { response: Some(response) }
+                        }
+                        Admission::Waiting(stage) => {
+                            call.stage = stage;
+                            State::Waiting { held: Some(call) }
                         }
                     };
                     state.set(next);
@@ -109,7 +119,7 @@ where
         let state = match &self.state {
             State::Called { .. } => "called",
             State::Refused { .. } => "refused",
-            State::Waiting { .. } => "waiting for keys",
+            State::Waiting { .. } => "waiting",
         };
         f.debug_tuple("ResponseFuture").field(&state).finish()
     }

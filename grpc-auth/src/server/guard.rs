@@ -13,15 +13,15 @@ use crate::caller::Caller;
 use crate::claims::Claims;
 use crate::error::{Challenge, Denied};
 use crate::metrics;
-use crate::policy::{Permit, Row, authorize};
+use crate::policy::{AccessRule, Permit, Row, authorize};
 use crate::principal::Principal;
 
 /// A call that passed the guard.
 #[derive(Debug)]
 pub struct Admitted<'r> {
-    row: Row,
+    pub(super) row: Row,
     /// None without a layer.
-    call: Option<&'r Call>,
+    pub(super) call: Option<&'r Call>,
 }
 
 /// Asks for the permit of exactly this row. A permit of another row, or none, is no permit: then
@@ -58,17 +58,27 @@ fn permit_for<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
         ),
     }
     let method = format!("/{row}");
-    match authorize(row, call.principal()) {
+    let denial = match authorize(row, call.principal()) {
+        Ok(_) if !was_asked(row, call) => Denial::new(
+            Denied::PolicyRefused,
+            "the authorizer was not asked: the layer knows the RPC as one that lets anyone in",
+        ),
         Ok(permit) => {
             decision::log_allowed(&method, Some(row), call.principal());
             metrics::allowed(row);
-            Ok(permit)
+            return Ok(permit);
         }
-        Err(denied) => {
-            Denial::of_caller(denied, call.principal()).log(&method, Some(row));
-            Err(R::refuse(denied.to_status(&call.settings.challenge)))
-        }
-    }
+        Err(denied) => denied.into(),
+    };
+    let denial = denial.of_caller(call.principal());
+    denial.log(&method, Some(row));
+    Err(R::refuse(denial.denied.to_status(&call.settings.challenge)))
+}
+
+/// The layer asks the authorizer, if there is one, unless it takes the method for an open one.
+fn was_asked(row: Row, call: &Call) -> bool {
+    let is_open = |row: Row| matches!(row.rule(), AccessRule::AllowUnauthenticated);
+    call.settings.authorizer.is_none() || is_open(row) || !call.decision.row().is_some_and(is_open)
 }
 
 fn permit_without_layer<R: Refuse>(row: Row) -> Result<Permit, R> {
@@ -106,7 +116,7 @@ impl Admitted<'_> {
         self.inject()
     }
 
-    fn refuse<R: Refuse>(&self, denial: &Denial) -> R {
+    pub(super) fn refuse<R: Refuse>(&self, denial: &Denial) -> R {
         denial.log(&format!("/{}", self.row), Some(self.row));
         let none = Challenge::new("", false);
         let challenge = self.call.map_or(&none, |call| &call.settings.challenge);

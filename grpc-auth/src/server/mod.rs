@@ -1,6 +1,7 @@
 //! Enforcement: the resource server, the tower layer around each service, and the guard inside
 //! each method.
 
+mod authorizer;
 mod builder;
 mod call;
 mod decision;
@@ -11,6 +12,7 @@ mod health;
 mod health_watch;
 mod layer;
 mod request_ext;
+mod require;
 mod service;
 
 use std::sync::Arc;
@@ -23,8 +25,10 @@ use crate::issuer::{Auth0Config, Issuer};
 use crate::jwks::KeySetHealth;
 use crate::policy::{PolicyIndex, ServicePolicy};
 use crate::principal::Principal;
-use crate::verify::{Refused, TokenVerifier, Verifier};
+use crate::sender::SenderChecks;
+use crate::verify::{Refused, Rejection, TokenVerifier, Verifier};
 
+pub use authorizer::{AccessDecision, AccessRequest, Authorizer, NoDecision};
 pub use builder::{ResourceServerBuilder, Start};
 pub use future::ResponseFuture;
 pub use health::Health;
@@ -75,6 +79,7 @@ pub struct ResourceServer {
 #[derive(Debug)]
 struct Inner {
     verifier: TokenVerifier,
+    sender: SenderChecks,
     settings: Arc<call::CallSettings>,
 }
 
@@ -112,7 +117,8 @@ impl ResourceServer {
     /// tokens. It says who the caller is, not what the caller may do: for that there is
     /// [`policy::authorize`](crate::policy::authorize).
     ///
-    /// It waits for keys where a call would.
+    /// It waits for keys where a call would. Tokens that are bound to a certificate or a key of
+    /// their holder (`cnf`) are refused: only a call can prove to hold it.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -141,6 +147,9 @@ impl ResourceServer {
             Some(caller) => caller,
             None => verifier.verify(token.clone()).wait().await.map_err(Refused)?,
         };
+        if caller.principal().confirmation().is_some() {
+            return Err(Refused(Rejection::SenderConstrained.into()));
+        }
         Ok(caller.principal().clone())
     }
 
@@ -182,7 +191,8 @@ impl ResourceServer {
     /// policy written by hand. Methods without a row are refused.
     ///
     /// # Errors
-    /// [`ConfigError::PolicyOfAnotherService`] when the policy names another service.
+    /// [`ConfigError::PolicyOfAnotherService`] when the policy names another service,
+    /// [`ConfigError::PolicyNeedsGuards`] when it is that of an annotated service with requirements.
     pub fn protect_with<S: NamedService>(
         &self,
         service: S,
@@ -194,12 +204,16 @@ impl ResourceServer {
                 service: S::NAME,
             });
         }
+        if policy.rows().any(|row| !row.requirements().is_empty()) {
+            return Err(ConfigError::PolicyNeedsGuards { service: S::NAME });
+        }
         Ok(Protect::new(service, self.clone(), PolicyIndex::single(policy).into()))
     }
 
     /// The layer for these policies, for a whole `Server` or any tower stack. It refuses every
     /// path that none of them names, so it needs a policy for each service under it, health and
-    /// reflection included, and `rpc = ".."` where a method's name does not tell the RPC's.
+    /// reflection included, and `rpc = ".."` where a method's name does not tell the RPC's. What the
+    /// methods of annotated services require beyond their rules is for the guards in them.
     ///
     /// ```
     /// use grpc_auth::policy::{AccessRule, MethodPolicy, ServicePolicy};

@@ -2,22 +2,24 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use http::header::HeaderMap;
 use http::{Request, Response};
 use tonic::server::NamedService;
 use tower_service::Service;
 
-use super::ResourceServer;
+use super::authorizer::{AccessRequest, Asking};
 use super::call::{Call, Decision};
 use super::decision::{self, Denial};
 use super::future::ResponseFuture;
-use crate::bearer::Presented;
+use super::{Inner, ResourceServer};
+use crate::bearer::{NoToken, Presented, Scheme};
 use crate::caller::Caller;
 use crate::error::Denied;
 use crate::metrics;
 use crate::policy::{AccessRule, Match, Permit, PolicyIndex, Row, authorize};
+use crate::principal::Principal;
+use crate::sender::{self, Unproved};
 use crate::verify::{Pending, Verdict, Verifier};
 
 /// A service that only permitted calls reach; made by [`ResourceServer::protect`].
@@ -37,15 +39,47 @@ pub(super) struct Shared {
     allowed: metrics::Allowed,
 }
 
-/// A verdict that keys are fetched for, and the token it is on.
-pub(super) struct Waiting(Pending);
+/// What there is to learn of a caller.
+pub(super) enum Waiting {
+    /// Keys, for the verdict on a token that was presented so.
+    Keys(Pending, Scheme),
+    /// What the issuer says of a token that was presented so.
+    Answer(Pending, Scheme),
+    /// Whether this caller's proof was used before.
+    Proof(sender::Pending, Caller),
+}
 
 /// Boxed, so that what is moved is small: nearly all callers are believed.
 type Identified = Result<Caller, Box<Denial>>;
 
 impl Waiting {
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Identified> {
-        self.0.as_mut().poll(cx).map(|verdict| verdict.map_err(denial))
+    pub(super) fn poll<B>(
+        &mut self,
+        shared: &Shared,
+        request: &Request<B>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Identified> {
+        loop {
+            match self {
+                Self::Keys(verdict, scheme) | Self::Answer(verdict, scheme) => {
+                    let caller = match ready!(verdict.as_mut().poll(cx)) {
+                        Ok(caller) => caller,
+                        Err(refusal) => return Poll::Ready(Err(denial(refusal))),
+                    };
+                    match shared.prove(request, *scheme, caller) {
+                        Identity::Known(identified) => return Poll::Ready(identified),
+                        Identity::Pending(next) => *self = next,
+                    }
+                }
+                Self::Proof(verdict, caller) => {
+                    let verdict = ready!(verdict.as_mut().poll(cx));
+                    return Poll::Ready(match verdict {
+                        Ok(()) => Ok(caller.clone()),
+                        Err(unproved) => Err(unproven(unproved, caller)),
+                    });
+                }
+            }
+        }
     }
 }
 
@@ -91,35 +125,58 @@ where
         match self.shared.admit(&mut request) {
             Admission::Granted => ResponseFuture::called(self.inner.call(request)),
             Admission::Refused(denied) => ResponseFuture::refused(self.shared.answer(denied)),
-            Admission::Waiting(waiting) => {
+            Admission::Waiting(stage) => {
                 // The one that was polled ready goes with the call; a clone was not.
                 let clone = self.inner.clone();
                 let ready = std::mem::replace(&mut self.inner, clone);
-                ResponseFuture::waiting(Arc::clone(&self.shared), ready, request, waiting)
+                ResponseFuture::waiting(Arc::clone(&self.shared), ready, request, stage)
             }
         }
     }
 }
 
 /// What becomes of a call for now.
-enum Admission {
+pub(super) enum Admission {
     Granted,
     Refused(Denied),
-    Waiting(Waiting),
+    Waiting(Stage),
+}
+
+/// What a call waits for.
+pub(super) enum Stage {
+    /// Who its caller is.
+    Caller(Waiting),
+    /// The authorizer's answer about its caller, whom the rule lets in.
+    Answer(Asking),
 }
 
 impl Shared {
     /// Decides at once where that is possible.
     fn admit<B>(&self, request: &mut Request<B>) -> Admission {
-        let identified = match self.identify(request.headers_mut()) {
+        let identified = match self.identify(request) {
             Identity::Known(identified) => identified,
             // Whoever may call without a token does not wait for the issuer with one.
-            Identity::Pending(_) if self.is_open(request.uri().path()) => {
+            Identity::Pending(Waiting::Keys(..)) if self.is_open(request.uri().path()) => {
                 Err(denial(Denied::BackendUnavailable))
             }
-            Identity::Pending(waiting) => return Admission::Waiting(waiting),
+            Identity::Pending(waiting) => return Admission::Waiting(Stage::Caller(waiting)),
         };
-        self.settle(request, identified).map_or_else(Admission::Refused, |()| Admission::Granted)
+        self.settle(request, identified)
+    }
+
+    /// Goes on with a call once what it waits for is there.
+    pub(super) fn proceed<B>(
+        &self,
+        request: &mut Request<B>,
+        stage: &mut Stage,
+        cx: &mut Context<'_>,
+    ) -> Poll<Admission> {
+        match stage {
+            Stage::Caller(waiting) => {
+                waiting.poll(self, request, cx).map(|caller| self.settle(request, caller))
+            }
+            Stage::Answer(asking) => asking.poll(cx).map(|answer| Self::conclude(request, answer)),
+        }
     }
 
     fn is_open(&self, path: &str) -> bool {
@@ -128,27 +185,59 @@ impl Shared {
     }
 
     /// Decides on a call whose caller is clear, and leaves what was learnt in the extensions of a
-    /// call that is let in.
-    pub(super) fn settle<B>(
-        &self,
-        request: &mut Request<B>,
-        identified: Identified,
-    ) -> Result<(), Denied> {
+    /// call that is let in, or that the authorizer is to be asked about.
+    fn settle<B>(&self, request: &mut Request<B>, identified: Identified) -> Admission {
         let (matched, place) = self.policies.find_with_place(request.uri().path());
         let row = match matched {
             Match::Row(row) => Some(row),
             Match::Guarded | Match::Unknown => None,
         };
-        match Self::decide(matched, identified) {
-            Ok((caller, permit)) => {
-                if permit.is_some() {
-                    let principal = caller.as_ref().map(Caller::principal);
-                    decision::log_allowed(request.uri().path(), row, principal);
-                    self.allowed.count(place);
+        let (caller, permit) = match Self::decide(matched, identified) {
+            Ok(decided) => decided,
+            Err(denial) => return Admission::Refused(refuse(request, row, &denial)),
+        };
+        let principal = caller.as_ref().map(Caller::principal);
+        let question = self.question(request, row, principal);
+        if question.is_none() && permit.is_some() {
+            decision::log_allowed(request.uri().path(), row, principal);
+            self.allowed.count(place);
+        }
+        match (self.leave(request, caller, permit), question) {
+            (Ok(()), None) => Admission::Granted,
+            (Ok(()), Some(asking)) => Admission::Waiting(Stage::Answer(asking)),
+            (Err(denial), _) => Admission::Refused(refuse(request, row, &denial)),
+        }
+    }
+
+    /// What the authorizer is asked: nothing about methods that let anyone in.
+    fn question<B>(
+        &self,
+        request: &Request<B>,
+        row: Option<Row>,
+        principal: Option<&Principal>,
+    ) -> Option<Asking> {
+        let authorizer = self.auth.inner.settings.authorizer.as_ref()?;
+        if row.is_some_and(|row| matches!(row.rule(), AccessRule::AllowUnauthenticated)) {
+            return None;
+        }
+        // No rule but that one is passed by nobody.
+        Some(authorizer.ask(AccessRequest::new(request, row, principal?)))
+    }
+
+    /// The authorizer has answered about a call.
+    fn conclude<B>(request: &Request<B>, answer: Result<(), Denial>) -> Admission {
+        let call = Call::of(request.extensions());
+        let row = call.and_then(|call| call.decision.row());
+        let principal = call.and_then(Call::principal);
+        match answer {
+            Ok(()) => {
+                if let Some(row) = row {
+                    decision::log_allowed(request.uri().path(), Some(row), principal);
+                    metrics::allowed(row);
                 }
-                self.leave(request, caller, permit).map_err(|denial| refuse(request, row, &denial))
+                Admission::Granted
             }
-            Err(denial) => Err(refuse(request, row, &denial)),
+            Err(denial) => Admission::Refused(refuse(request, row, &denial.of_caller(principal))),
         }
     }
 
@@ -184,7 +273,7 @@ impl Shared {
     }
 
     /// In this order: the row of the table, whether anyone may call, credentials, verification,
-    /// the rule.
+    /// the rule. The authorizer comes after it.
     fn decide(
         matched: Match,
         caller: Identified,
@@ -204,32 +293,60 @@ impl Shared {
         };
         let principal = caller.as_ref().map(Caller::principal);
         let permit = authorize(row, principal)
-            .map_err(|denied| Box::new(Denial::of_caller(denied, principal)))?;
+            .map_err(|denied| Box::new(Denial::from(denied).of_caller(principal)))?;
         Ok((caller, Some(permit)))
     }
 
-    fn identify(&self, headers: &mut HeaderMap) -> Identity {
-        let verifier = &self.auth.inner.verifier;
-        let presented = match Presented::of(headers) {
+    fn identify<B>(&self, request: &mut Request<B>) -> Identity {
+        let Inner { verifier, sender, .. } = &*self.auth.inner;
+        if sender.dpop.is_some() {
+            sender::hide(request.headers_mut());
+        }
+        let presented = match Presented::of(request.headers_mut()) {
             Ok(presented) => presented,
             Err(none) => return Identity::Known(Err(denial(none))),
         };
+        let scheme = presented.scheme();
+        if scheme == Scheme::Dpop && sender.dpop.is_none() {
+            sender::hide(request.headers_mut());
+            return Identity::Known(Err(denial(NoToken::DpopOff)));
+        }
         if let Some(caller) = verifier.recall(presented.token()) {
-            return Identity::Known(Ok(caller));
+            return self.prove(request, scheme, caller);
         }
         let token = match presented.parse() {
             Ok(token) => token,
             Err(none) => return Identity::Known(Err(denial(none))),
         };
         match verifier.verify(token) {
-            Verdict::Known(verdict) => Identity::Known(verdict.map_err(denial)),
-            Verdict::Pending(verdict) => Identity::Pending(Waiting(verdict)),
+            Verdict::Known(Ok(caller)) => self.prove(request, scheme, caller),
+            Verdict::Known(Err(refusal)) => Identity::Known(Err(denial(refusal))),
+            Verdict::Pending(verdict) => Identity::Pending(Waiting::Keys(verdict, scheme)),
+            Verdict::Asked(verdict) => Identity::Pending(Waiting::Answer(verdict, scheme)),
+        }
+    }
+
+    /// Whether the token's sender is its holder. It is asked for every call: what is remembered of
+    /// a token is that it is genuine.
+    fn prove<B>(&self, request: &Request<B>, scheme: Scheme, caller: Caller) -> Identity {
+        // Nearly all tokens are bound to nothing.
+        if scheme == Scheme::Bearer && caller.principal().confirmation().is_none() {
+            return Identity::Known(Ok(caller));
+        }
+        match self.auth.inner.sender.check(request, scheme, &caller) {
+            Ok(None) => Identity::Known(Ok(caller)),
+            Ok(Some(verdict)) => Identity::Pending(Waiting::Proof(verdict, caller)),
+            Err(unproved) => Identity::Known(Err(unproven(unproved, &caller))),
         }
     }
 }
 
 fn denial(cause: impl Into<Denial>) -> Box<Denial> {
     Box::new(cause.into())
+}
+
+fn unproven(unproved: Unproved, caller: &Caller) -> Box<Denial> {
+    Box::new(Denial::from(unproved).of(caller.principal()))
 }
 
 fn refuse<B>(request: &Request<B>, row: Option<Row>, denial: &Denial) -> Denied {

@@ -60,7 +60,7 @@ impl SigningKey {
     }
 
     /// The public key as a JWK (RFC 7517).
-    fn jwk(&self) -> Value {
+    pub(super) fn jwk(&self) -> Value {
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let mut jwk = match &self.pair {
             Pair::Rs256(pair) => {

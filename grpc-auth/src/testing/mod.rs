@@ -24,6 +24,7 @@
 
 mod clock;
 mod connection;
+mod dpop;
 mod endpoints;
 mod fault;
 #[doc(hidden)]
@@ -47,6 +48,7 @@ use crate::principal::{Facts, Grants, Principal};
 use crate::server::{Call, CallSettings, Decision};
 
 pub use clock::ManualClock;
+pub use dpop::{DpopKey, ProofBuilder};
 pub use fault::{Endpoint, Fault};
 pub use server::AuthorizationServer;
 pub use token::TokenBuilder;
@@ -101,6 +103,7 @@ pub fn principal_with_claims(claims: Value) -> Principal {
         client_id: text("client_id").map(Into::into),
         grants: Grants::new(&grants),
         expires_at: claims.get("exp").and_then(Value::as_f64).unwrap_or(f64::from(u32::MAX)),
+        confirmation: None,
         claims: claims.to_string().into_bytes().into(),
     })
 }
@@ -169,6 +172,7 @@ fn call_by<M>(mut request: tonic::Request<M>, caller: Option<Caller>) -> tonic::
         settings: Arc::new(CallSettings {
             challenge: Challenge::new("unit-test", true),
             typed_claims: Vec::new(),
+            authorizer: None,
         }),
     });
     request

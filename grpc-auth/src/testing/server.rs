@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::clock::ManualClock;
 use super::connection;
+use super::dpop::DpopKey;
 use super::fault::{Endpoint, Fault, Switchboard};
 use super::keys::KeyRing;
 use super::opaque::OpaqueTokens;
@@ -161,6 +162,25 @@ impl AuthorizationServer {
         let key = keys.first().cloned().expect("a key ring has an ES256 key");
         let opaque_tokens = Arc::clone(&self.state.opaque_tokens);
         TokenBuilder::new(keys, key, self.clock().now(), self.url(), Self::AUDIENCE, opaque_tokens)
+    }
+
+    /// Makes a client's key to bind tokens to, which signs its proofs by this server's clock, with
+    /// ES256.
+    ///
+    /// # Panics
+    /// When the operating system has no random numbers.
+    #[must_use]
+    pub fn dpop_key(&self) -> DpopKey {
+        self.dpop_key_with(Algorithm::Es256)
+    }
+
+    /// Makes a client's key for RS256, ES256 or EdDSA.
+    ///
+    /// # Panics
+    /// When the operating system has no random numbers.
+    #[must_use]
+    pub fn dpop_key_with(&self, algorithm: Algorithm) -> DpopKey {
+        DpopKey::generate(algorithm, self.clock().clone())
     }
 
     /// Registers a client that may be granted these scopes.

@@ -8,9 +8,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::dpop::DpopKey;
 use super::keys::SigningKey;
 use super::opaque::OpaqueTokens;
 use crate::jwks::Algorithm;
+use crate::sender::Thumbprint;
 
 /// A token to be signed; made by
 /// [`AuthorizationServer::token`](super::AuthorizationServer::token).
@@ -71,6 +73,25 @@ impl TokenBuilder {
     pub fn scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
         let scopes: Vec<String> = scopes.into_iter().map(Into::into).collect();
         self.claim("scope", scopes.join(" "))
+    }
+
+    /// Binds it to a client's key: it is good with that key's DPoP proofs alone (RFC 9449 §6.1).
+    pub fn bound_to_key(self, key: &DpopKey) -> Self {
+        self.bound("jkt", key.thumbprint())
+    }
+
+    /// Binds it to a client certificate, given in DER (RFC 8705 §3.1). Bound to a key as well, it
+    /// needs both.
+    pub fn bound_to_certificate(self, der: &[u8]) -> Self {
+        self.bound("x5t#S256", Thumbprint::of(der).encode())
+    }
+
+    fn bound(mut self, name: &str, thumbprint: String) -> Self {
+        let cnf = self.claims.entry("cnf").or_insert_with(|| Map::new().into());
+        if let Some(cnf) = cnf.as_object_mut() {
+            cnf.insert(name.into(), thumbprint.into());
+        }
+        self
     }
 
     /// Any claim, as anything that serializes; it replaces one of the same name.
@@ -160,18 +181,26 @@ impl TokenBuilder {
         self.sign_with(&forger.expect("a key can be generated"))
     }
 
-    #[expect(clippy::expect_used, reason = "only a broken machine cannot sign")]
     fn sign_with(mut self, key: &SigningKey) -> String {
         self.header.entry("alg").or_insert_with(|| key.algorithm().as_str().into());
         if self.names_key {
             self.header.entry("kid").or_insert_with(|| key.kid.as_str().into());
         }
-        let encode =
-            |part: Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(part).to_string());
-        let signed = format!("{}.{}", encode(self.header), encode(self.claims));
-        let signature = key.sign(signed.as_bytes()).expect("a key can sign");
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+        encode_and_sign(self.header, self.claims, key)
     }
+}
+
+/// The compact form of RFC 7515 §7.1.
+#[expect(clippy::expect_used, reason = "only a broken machine cannot sign")]
+pub(super) fn encode_and_sign(
+    header: Map<String, Value>,
+    claims: Map<String, Value>,
+    key: &SigningKey,
+) -> String {
+    let encode = |part: Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(part).to_string());
+    let signed = format!("{}.{}", encode(header), encode(claims));
+    let signature = key.sign(signed.as_bytes()).expect("a key can sign");
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
 /// NumericDate of RFC 7519 §2.

@@ -133,8 +133,8 @@ impl VerifiedTokens {
         now: Moment,
         issuers: &[TrustedIssuer],
     ) -> Option<Principal> {
-        let is_same = |own: &[u8]| constant_time_eq(own, token);
-        let found = self.table.find(hash, |entry| entry.token().is_some_and(is_same))?;
+        let is_it = |entry: &Verified| entry.token().is_some_and(|own| is_same(own, token));
+        let found = self.table.find(hash, is_it)?;
         let entry = found.as_arc()?;
         let validity = entry.validity();
         let is_current = now.seconds < validity.deadline
@@ -184,6 +184,17 @@ impl TailHash {
         let product = sum(of_high, high).wrapping_mul(sum(of_low, low));
         Some((product.wrapping_add(self.offset) >> 64) as u64)
     }
+}
+
+/// Compares all of two tokens. The end of the signature, all of an ES256 or EdDSA one, is compared
+/// in constant time: how far a guess agrees with it shows in no time. Whoever has these 512 bits
+/// has nothing left to guess, so the rest may end early, which costs a third.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    const SECRET: usize = 86;
+    let split = |token: &'_ [u8]| token.len().saturating_sub(SECRET);
+    let (one, one_end) = one.split_at(split(one));
+    let (other, other_end) = other.split_at(split(other));
+    constant_time_eq(one_end, other_end) && one == other
 }
 
 #[cfg(test)]

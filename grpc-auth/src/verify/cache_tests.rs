@@ -31,6 +31,7 @@ fn verified(token: &str, subject: &str, validity: Validity) -> Principal {
         client_id: None,
         grants: Grants::default(),
         expires_at: 1e9,
+        confirmation: None,
         claims: Box::default(),
     };
     Principal::verified(facts, validity, BearerToken::parse(token))

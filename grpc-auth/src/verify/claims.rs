@@ -7,6 +7,7 @@ use serde::de::MapAccess;
 use super::rejection::Rejection;
 use crate::issuer::IntendedFor;
 use crate::json::{Keep, Members, Node, Text, Texts, read_object};
+use crate::sender::Confirmation;
 
 /// The claims that decide, and those that somebody's configuration asks for; others are the user's
 /// business.
@@ -18,8 +19,7 @@ pub(super) struct TokenClaims<'t, 'n> {
     pub(super) exp: Option<f64>,
     nbf: Option<f64>,
     iat: Option<f64>,
-    /// Bound to a key of the holder (RFC 7800).
-    bound: bool,
+    cnf: Option<Node<'t>>,
     pub(super) client_id: Option<Cow<'t, str>>,
     pub(super) azp: Option<Cow<'t, str>>,
     /// Okta's name for the client, or that of Entra's version 1.0.
@@ -73,13 +73,15 @@ impl<'t> Members<'t> for TokenClaims<'t, '_> {
                 self.iat = Some(map.next_value()?);
                 None
             }
-            _ => {
-                self.bound |= name == "cnf";
-                match place {
-                    Some(place) => Some((place, map.next_value_seed(Keep)?)),
-                    None => return Ok(false),
-                }
+            "cnf" => {
+                let node = map.next_value_seed(Keep)?;
+                self.cnf = Some(node.clone());
+                place.map(|place| (place, node))
             }
+            _ => match place {
+                Some(place) => Some((place, map.next_value_seed(Keep)?)),
+                None => return Ok(false),
+            },
         };
         self.kept.extend(kept);
         Ok(true)
@@ -96,7 +98,7 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
             exp: None,
             nbf: None,
             iat: None,
-            bound: false,
+            cnf: None,
             client_id: None,
             azp: None,
             cid_or_appid: None,
@@ -141,6 +143,13 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
         }
     }
 
+    /// What the sender has to hold (RFC 7800); that it does is checked for each call.
+    pub(super) fn confirmation(&self) -> Result<Option<Box<Confirmation>>, Rejection> {
+        let Some(cnf) = &self.cnf else { return Ok(None) };
+        let confirmation = Confirmation::read(cnf).ok_or(Rejection::Confirmation)?;
+        Ok(Some(Box::new(confirmation)))
+    }
+
     /// Everything but the issuer. `Expired` comes last, so that it is the answer for a token
     /// that is good otherwise.
     pub(super) fn check(
@@ -175,9 +184,7 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
             }
             IntendedFor::Audience | IntendedFor::Clients(_) => {}
         }
-        if self.bound {
-            return Err(Rejection::SenderConstrained);
-        }
+        self.confirmation()?;
         Ok(())
     }
 
@@ -238,7 +245,9 @@ mod tests {
             (r#"{"aud":"api","exp":1001,"nbf":"0"}"#, types.clone()),
             (r#"{"aud":"api","exp":1001,"iat":1031}"#, Rejection::IssuedInFuture),
             (r#"{"aud":"api","exp":1001,"sub":1}"#, types),
-            (r#"{"aud":"api","exp":1001,"cnf":null}"#, Rejection::SenderConstrained),
+            (r#"{"aud":"api","exp":1001,"cnf":null}"#, Rejection::Confirmation),
+            (r#"{"aud":"api","exp":1001,"cnf":{}}"#, Rejection::Confirmation),
+            (r#"{"aud":"api","exp":1001,"cnf":{"jwk":{"kty":"EC"}}}"#, Rejection::Confirmation),
             // Good otherwise: only then is a token said to be expired.
             (r#"{"aud":"other","exp":1}"#, Rejection::Audience),
         ] {

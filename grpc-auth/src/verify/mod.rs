@@ -19,14 +19,13 @@ pub use cache::TokenCache;
 pub use rejection::Refused;
 
 pub(crate) use cache::VerifiedTokens;
-#[cfg(feature = "testing")]
 pub(crate) use compact::Compact;
 #[cfg(feature = "introspection")]
 pub(crate) use introspection::Introspector;
 #[cfg(feature = "introspection")]
 pub use introspection::{Introspection, IntrospectionCache};
 pub(crate) use jwt::JwtVerifier;
-pub(crate) use rejection::{Refusal, escape};
+pub(crate) use rejection::{Refusal, Rejection, escape};
 pub(crate) use router::TokenVerifier;
 pub(crate) use trusted::TrustedIssuer;
 
@@ -49,8 +48,12 @@ pub(crate) trait Verifier: fmt::Debug + Send + Sync {
 /// What a verifier says of a token.
 pub(crate) enum Verdict {
     Known(Result<Caller, Refusal>),
-    /// Something has to be fetched first.
+    /// Keys have to be fetched first.
     Pending(Pending),
+    /// The issuer is asked about the token. Whoever may call without one waits for that as well: it
+    /// is as if the token were verified, and is over soon.
+    #[cfg_attr(not(feature = "introspection"), expect(dead_code, reason = "needs the feature"))]
+    Asked(Pending),
 }
 
 pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<Caller, Refusal>> + Send>>;
@@ -60,7 +63,7 @@ impl Verdict {
     pub(crate) async fn wait(self) -> Result<Caller, Refusal> {
         match self {
             Self::Known(result) => result,
-            Self::Pending(pending) => pending.await,
+            Self::Pending(pending) | Self::Asked(pending) => pending.await,
         }
     }
 }

@@ -100,8 +100,16 @@ pub(crate) enum Rejection {
     NotYetValid,
     #[error("`iat` is in the future")]
     IssuedInFuture,
-    #[error("it is bound to a key of its holder (`cnf`), which cannot be checked here")]
+    #[cfg(feature = "introspection")]
+    #[error("the issuer's answer does not repeat the `cnf` of the token that it is about")]
+    Unbound,
+    #[error("it is bound to a key of its holder (`cnf`), which only a call can prove to hold")]
     SenderConstrained,
+    #[error(
+        "`cnf` binds it in another way than those that are checked, `x5t#S256` and `jkt`, each a \
+         SHA-256 thumbprint in base64url"
+    )]
+    Confirmation,
     #[error("its grants cannot be read: {0}")]
     Grants(GrantsError),
     #[error("`kid` is missing; if this issuer has none, configure `Issuer::allow_missing_key_id`")]
@@ -152,7 +160,8 @@ impl Rejection {
             #[cfg(feature = "introspection")]
             Self::IntrospectionUnavailable | Self::IntrospectionBusy => Denied::BackendUnavailable,
             #[cfg(feature = "introspection")]
-            Self::Inactive
+            Self::Unbound
+            | Self::Inactive
             | Self::ActiveNotBoolean
             | Self::IntrospectedTokenType
             | Self::AudienceUnsaid => Denied::TokenInvalid,
@@ -171,6 +180,7 @@ impl Rejection {
             | Self::NotYetValid
             | Self::IssuedInFuture
             | Self::SenderConstrained
+            | Self::Confirmation
             | Self::Grants(_)
             | Self::KeyIdMissing
             | Self::KeyIdTooLong

@@ -2,7 +2,7 @@
 
 use super::jwt::JwtVerifier;
 #[cfg(feature = "introspection")]
-use super::{Introspector, Pending};
+use super::{Introspector, Pending, Refusal, Rejection};
 use super::{Verdict, Verifier};
 use crate::bearer::BearerToken;
 use crate::caller::Caller;
@@ -32,7 +32,7 @@ impl Verifier for TokenVerifier {
         let verified = self.jwt.recall(token);
         match (&self.introspector, &verified) {
             (Some(introspector), Some(caller)) if is_hybrid(introspector, caller) => {
-                introspector.recall(token)
+                introspector.recall(token).filter(|asked| keeps_binding(caller, asked))
             }
             // What is remembered of a JWT's answer counts only with the verdict on the JWT.
             (Some(introspector), None) if introspector.is_hybrid() && self.jwt.is_own(token) => {
@@ -55,10 +55,15 @@ impl Verifier for TokenVerifier {
         let introspector = std::sync::Arc::clone(introspector);
         match verified {
             Verdict::Known(Ok(caller)) if is_hybrid(&introspector, &caller) => {
-                introspector.verify(token)
+                match introspector.verify(token) {
+                    Verdict::Known(asked) => Verdict::Known(of_both(&caller, asked)),
+                    Verdict::Pending(asked) | Verdict::Asked(asked) => {
+                        Verdict::Asked(Box::pin(async move { of_both(&caller, asked.await) }))
+                    }
+                }
             }
             Verdict::Pending(verified) => Verdict::Pending(then_ask(introspector, verified, token)),
-            known @ Verdict::Known(_) => known,
+            other => other,
         }
     }
 }
@@ -78,8 +83,23 @@ fn then_ask(
     Box::pin(async move {
         let caller = verified.await?;
         if is_hybrid(&introspector, &caller) {
-            return introspector.verify(token).wait().await;
+            return of_both(&caller, introspector.verify(token).wait().await);
         }
         Ok(caller)
     })
+}
+
+/// What was asked counts, and must not untie a token from its holder: authorization servers repeat
+/// `cnf` in their answers (RFC 8705 §3.2, RFC 9449 §6.2).
+#[cfg(feature = "introspection")]
+fn of_both(verified: &Caller, asked: Result<Caller, Refusal>) -> Result<Caller, Refusal> {
+    let asked = asked?;
+    if keeps_binding(verified, &asked) { Ok(asked) } else { Err(Rejection::Unbound.into()) }
+}
+
+/// A token whose claims were left out may be bound by the answer alone.
+#[cfg(feature = "introspection")]
+fn keeps_binding(verified: &Caller, asked: &Caller) -> bool {
+    let bound = verified.principal().confirmation();
+    bound.is_none() || bound == asked.principal().confirmation()
 }

@@ -14,6 +14,7 @@ use crate::json::Node;
 use crate::jwks::KeySet;
 use crate::jwks::{Key, KeySource};
 use crate::principal::{Facts, Grants};
+use crate::sender::Confirmation;
 
 /// An issuer with the keys it has now.
 #[derive(Debug)]
@@ -173,6 +174,7 @@ impl TrustedIssuer {
             client_id: facts.client_id,
             grants: facts.grants,
             expires_at: facts.expires_at,
+            confirmation: facts.confirmation,
             claims: json.into(),
         }
     }
@@ -199,6 +201,7 @@ impl TrustedIssuer {
             client_id: claims.client().map(Into::into),
             grants: unite(&self.settings.grants, find).map_err(Rejection::Grants)?,
             expires_at: claims.exp.unwrap_or(f64::INFINITY),
+            confirmation: claims.confirmation()?,
         })
     }
 }
@@ -233,6 +236,7 @@ pub(super) struct ClaimedFacts {
     client_id: Option<Box<str>>,
     grants: Grants,
     expires_at: f64,
+    confirmation: Option<Box<Confirmation>>,
 }
 
 /// When a token ends that is valid until `exp`, at the latest after `longest` from now and with its

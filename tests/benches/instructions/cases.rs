@@ -37,6 +37,12 @@ pub(crate) async fn run(case: &str, times: usize) {
         Some(("call", "protected")) => call(&protected().await, true, times).await,
         Some(("call", "introspected")) => introspected(times).await,
         Some(("hmac", _)) => hash(times),
+        Some(("call", "asking")) => {
+            call(&service::asking(&folder(Algorithm::Rs256)).await, true, times).await;
+        }
+        Some(("call", "requiring")) => {
+            call(&service::requiring(&folder(Algorithm::Rs256)).await, true, times).await;
+        }
         Some(("serve", "plain")) => serve(service::plain()).await,
         Some(("serve", "protected")) => serve(protected().await).await,
         Some(("extensions", inserted)) => extensions(inserted == "two", times),

@@ -40,6 +40,8 @@ const WARM_CALL: f64 = 2_500.0;
 const INTROSPECTED_CALL: f64 = 1.03;
 /// .. what counting a call adds for a recorder, ..
 const MEASURED: f64 = 150.0;
+/// .. what a `#[require]` adds beyond the function that it asks, ..
+const REQUIRE: f64 = 200.0;
 /// .. and what a remembered token adds to a whole call over a connection, as a ratio.
 const WHOLE_CALL: f64 = 1.02;
 
@@ -79,6 +81,10 @@ fn main() -> ExitCode {
         ["extensions one", "extensions two"].map(|case| Count::Allocations.each(case, 100, 1_100));
     table.difference("its allocations / without layer", plain, protected, two - one);
     table.note("(the limit is what `Extensions::insert` allocates)");
+
+    let [asking, requiring] =
+        ["call asking", "call requiring"].map(|case| Count::Instructions.each(case, 200, 2_200));
+    table.difference("warm call with `#[require]` / asked in handler", asking, requiring, REQUIRE);
 
     // How often a server wakes up depends on what else the machine does: the median of three.
     let mut pairs: Vec<[f64; 2]> = (0..3)

@@ -1,14 +1,16 @@
 //! One handler, plain and protected, called in process as tonic's transport calls it.
 
 use std::convert::Infallible;
+use std::hint::black_box;
 use std::path::Path;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use grpc_auth::server::Protect;
-use grpc_auth::{ClientAuthentication, Introspection, Issuer, ResourceServer, TokenCache};
+use grpc_auth::{Claims, ClientAuthentication, Introspection, Issuer, ResourceServer, TokenCache};
 use http::{HeaderMap, HeaderValue, Method, Version};
 use http_body_util::{BodyExt, Full};
 use prost::Message;
+use serde::Deserialize;
 use tests::pb::kit::Word;
 use tests::pb::kit::right_server::{Right, RightServer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -36,6 +38,54 @@ impl Right for Protected {
     async fn get(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
         Ok(Response::new(request.into_inner()))
     }
+}
+
+/// Claims of the benchmark's tokens.
+#[derive(Deserialize)]
+struct Subject {
+    sub: String,
+}
+
+/// What is asked, whoever asks it.
+#[inline(never)]
+fn is_other(subject: &Subject, word: &Word) -> bool {
+    black_box(&subject.sub) != black_box(&word.text)
+}
+
+pub(crate) struct Requiring;
+
+#[grpc_auth::protect]
+#[tonic::async_trait]
+impl Right for Requiring {
+    #[require_scopes("read:orders")]
+    #[require(|claims: &Claims<Subject>, word| is_other(claims, word))]
+    async fn get(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+}
+
+/// Asks in the handler, of what is at hand there.
+pub(crate) struct Asking(Subject);
+
+#[grpc_auth::protect]
+#[tonic::async_trait]
+impl Right for Asking {
+    #[require_scopes("read:orders")]
+    async fn get(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        if !is_other(&self.0, request.get_ref()) {
+            return Err(Status::permission_denied(""));
+        }
+        Ok(Response::new(request.into_inner()))
+    }
+}
+
+pub(crate) async fn requiring(folder: &Path) -> Protect<RightServer<Requiring>> {
+    resource_server(folder, TokenCache::default()).await.protect(Requiring)
+}
+
+pub(crate) async fn asking(folder: &Path) -> Protect<RightServer<Asking>> {
+    let subject = Subject { sub: "auth0|65f1c2d3e4b5a69788000000".into() };
+    resource_server(folder, TokenCache::default()).await.protect(Asking(subject))
 }
 
 pub(crate) fn plain() -> RightServer<Plain> {

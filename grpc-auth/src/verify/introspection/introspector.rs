@@ -169,7 +169,7 @@ impl Verifier for Introspector {
     fn verify(&self, token: BearerToken) -> Verdict {
         let digest = self.0.digest(token.as_bytes());
         match self.0.ask(digest, &token) {
-            Ok(mut answer) => Verdict::Pending(Box::pin(async move {
+            Ok(mut answer) => Verdict::Asked(Box::pin(async move {
                 let outcome = match answer.wait_for(Option::is_some).await {
                     Ok(outcome) => outcome.clone(),
                     // The question ended without an answer: it panicked, or the runtime ends.

@@ -83,8 +83,14 @@ impl Expectation<'_> {
         }
         let is_access_token =
             |typ: &str| ["Bearer", "DPoP"].iter().any(|known| known.eq_ignore_ascii_case(typ));
-        if token_type.is_some_and(|typ| !is_access_token(&typ)) {
+        if token_type.as_deref().is_some_and(|typ| !is_access_token(typ)) {
             return Err(Rejection::IntrospectedTokenType);
+        }
+        // RFC 9449 §5: bound to a key, and the answer has to say to which.
+        if token_type.is_some_and(|typ| typ.eq_ignore_ascii_case("DPoP"))
+            && claims.confirmation()?.is_none_or(|bound| bound.key.is_none())
+        {
+            return Err(Rejection::Confirmation);
         }
         let settings = &self.issuer.settings;
         if claims.iss.as_deref().is_some_and(|iss| iss != settings.identifier) {

@@ -1,0 +1,198 @@
+//! One DPoP proof: a JWT that the sender of a call signed for it (RFC 9449 §4.2), and what it has
+//! to say (§4.3).
+
+use std::borrow::Cow;
+
+use constant_time_eq::constant_time_eq;
+use http::header::{HeaderMap, HeaderValue};
+use serde::de::MapAccess;
+use serde_json::value::RawValue;
+
+use super::Unproved;
+use super::confirmation::Thumbprint;
+use super::origin::Origin;
+use crate::json::{Members, Text, read_object};
+use crate::jwks::{Algorithm, Key};
+use crate::verify::{Compact, Rejection};
+
+/// The metadata that carries it.
+const DPOP: &str = "dpop";
+
+const MAX_PROOF_BYTES: usize = 8 * 1024;
+const MAX_ID_BYTES: usize = 256;
+
+/// What a proof is compared with.
+pub(super) struct Expected<'c> {
+    pub(super) method: &'static str,
+    pub(super) origins: &'c [Origin],
+    pub(super) path: &'c str,
+    /// The access token it came with, and the key that this is bound to.
+    pub(super) token: &'c [u8],
+    pub(super) key: &'c Thumbprint,
+    /// Between these seconds since 1970 it was made.
+    pub(super) earliest: f64,
+    pub(super) latest: f64,
+}
+
+/// What is left to check of a proof that is right: that it is fresh.
+#[derive(Debug)]
+pub(super) struct Proof {
+    pub(super) id: String,
+    pub(super) issued_at: f64,
+    pub(super) nonce: Option<String>,
+}
+
+/// Takes the only proof out of the metadata.
+pub(super) fn only_proof(headers: &HeaderMap) -> Result<&[u8], Unproved> {
+    let mut values = headers.get_all(DPOP).iter().map(HeaderValue::as_bytes);
+    match (values.next(), values.next()) {
+        (None, _) => Err(Unproved::ProofMissing),
+        (Some(_), Some(_)) => Err(Unproved::ProofsSeveral),
+        (Some(proof), None) if proof.len() > MAX_PROOF_BYTES => Err(Unproved::ProofTooLong),
+        (Some(proof), None) => Ok(proof),
+    }
+}
+
+/// Checks a proof, what is cheap first. Anyone can make one for a key of their own: only with the
+/// key that the token is bound to is it worth a signature check.
+pub(super) fn check(proof: &[u8], expected: &Expected<'_>) -> Result<Proof, Unproved> {
+    let compact = Compact::parse(proof).map_err(Unproved::ProofMalformed)?;
+    let header = ProofHeader::parse(&compact.header)?;
+    let claims = ProofClaims::parse(&compact.claims)?;
+    let issued_at = claims.check(expected)?;
+    let (key, form) = Key::of_proof(header.jwk, header.algorithm).map_err(Unproved::ProofKey)?;
+    if !Thumbprint::of(form.as_bytes()).is(expected.key) {
+        return Err(Unproved::ProofKeyOther);
+    }
+    if !key.verifies(header.algorithm, compact.signed, &compact.signature) {
+        return Err(Unproved::ProofSignature);
+    }
+    let id = claims.jti.filter(|id| (1..=MAX_ID_BYTES).contains(&id.len()));
+    let id = id.ok_or(Unproved::ProofId)?.into_owned();
+    Ok(Proof { id, issued_at, nonce: claims.nonce.map(Cow::into_owned) })
+}
+
+struct ProofHeader<'t> {
+    algorithm: Algorithm,
+    jwk: &'t str,
+}
+
+#[derive(Default)]
+struct Parameters<'t> {
+    alg: Option<Cow<'t, str>>,
+    typ: Option<Cow<'t, str>>,
+    jwk: Option<&'t RawValue>,
+    /// A parameter that changes what the other bytes mean (RFC 7515 §4.1.11, RFC 7797, RFC 7516).
+    changing: Option<&'static str>,
+}
+
+impl<'t> Members<'t> for Parameters<'t> {
+    fn take<A: MapAccess<'t>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "alg" => self.alg = Some(map.next_value_seed(Text)?),
+            "typ" => self.typ = Some(map.next_value_seed(Text)?),
+            "jwk" => self.jwk = Some(map.next_value()?),
+            "crit" => self.changing = Some("crit"),
+            "b64" => self.changing = Some("b64"),
+            "zip" => self.changing = Some("zip"),
+            _ => {}
+        }
+        Ok(matches!(name, "alg" | "typ" | "jwk"))
+    }
+}
+
+impl<'t> ProofHeader<'t> {
+    fn parse(json: &'t [u8]) -> Result<Self, Unproved> {
+        let mut parameters = Parameters::default();
+        read_object(json, &mut parameters).map_err(|problem| {
+            Unproved::ProofMalformed(Rejection::Json { part: "header", problem })
+        })?;
+        if let Some(name) = parameters.changing {
+            return Err(Unproved::ProofParameter(name));
+        }
+        // Nothing else is ever a proof: a token that the same key signed for another purpose is none.
+        if parameters.typ.as_deref() != Some("dpop+jwt") {
+            return Err(Unproved::ProofType);
+        }
+        let algorithm = parameters.alg.as_deref().and_then(Algorithm::from_name);
+        Ok(Self {
+            algorithm: algorithm.ok_or(Unproved::ProofAlgorithm)?,
+            jwk: parameters.jwk.ok_or(Unproved::ProofKeyMissing)?.get(),
+        })
+    }
+}
+
+#[derive(Default)]
+struct ProofClaims<'t> {
+    jti: Option<Cow<'t, str>>,
+    htm: Option<Cow<'t, str>>,
+    htu: Option<Cow<'t, str>>,
+    ath: Option<Cow<'t, str>>,
+    nonce: Option<Cow<'t, str>>,
+    iat: Option<f64>,
+}
+
+impl<'t> Members<'t> for ProofClaims<'t> {
+    fn take<A: MapAccess<'t>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        let slot = match name {
+            "jti" => &mut self.jti,
+            "htm" => &mut self.htm,
+            "htu" => &mut self.htu,
+            "ath" => &mut self.ath,
+            "nonce" => &mut self.nonce,
+            "iat" => {
+                self.iat = Some(map.next_value()?);
+                return Ok(true);
+            }
+            _ => return Ok(false),
+        };
+        *slot = Some(map.next_value_seed(Text)?);
+        Ok(true)
+    }
+}
+
+impl<'t> ProofClaims<'t> {
+    fn parse(json: &'t [u8]) -> Result<Self, Unproved> {
+        let mut claims = Self::default();
+        read_object(json, &mut claims).map_err(|problem| {
+            Unproved::ProofMalformed(Rejection::Json { part: "payload", problem })
+        })?;
+        Ok(claims)
+    }
+
+    /// Whether it was made for this call, and lately: when.
+    fn check(&self, expected: &Expected<'_>) -> Result<f64, Unproved> {
+        if self.htm.as_deref() != Some(expected.method) {
+            return Err(Unproved::ProofMethod);
+        }
+        let htu = self.htu.as_deref().unwrap_or_default();
+        if !expected.origins.iter().any(|origin| origin.is_target(htu, expected.path)) {
+            return Err(Unproved::ProofTarget);
+        }
+        let hash = Thumbprint::of(expected.token).encode();
+        let own = self.ath.as_deref().unwrap_or_default();
+        if !constant_time_eq(own.as_bytes(), hash.as_bytes()) {
+            return Err(Unproved::ProofToken);
+        }
+        match self.iat {
+            None => Err(Unproved::ProofTimeMissing),
+            Some(iat) if iat < expected.earliest => Err(Unproved::ProofOld),
+            Some(iat) if iat > expected.latest => Err(Unproved::ProofInFuture),
+            Some(iat) => Ok(iat),
+        }
+    }
+}
+
+/// Hides the proofs from whoever prints the metadata further in.
+pub(crate) fn hide(headers: &mut HeaderMap) {
+    // `entry` alone would reserve a place, and a map can be full.
+    if headers.contains_key(DPOP)
+        && let http::header::Entry::Occupied(mut proofs) = headers.entry(DPOP)
+    {
+        proofs.iter_mut().for_each(|proof| proof.set_sensitive(true));
+    }
+}
+
+#[cfg(test)]
+#[path = "proof_tests.rs"]
+mod tests;

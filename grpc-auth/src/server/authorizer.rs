@@ -1,0 +1,322 @@
+//! Asking someone else: decisions that take more than the token says, made by a decision point
+//! elsewhere.
+
+use std::any::type_name;
+use std::fmt;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, HeaderName, PROXY_AUTHORIZATION};
+use http::{Request, Uri};
+use tonic::metadata::MetadataMap;
+
+use super::decision::Denial;
+use crate::clock::Clock;
+use crate::error::{ConfigError, Denied};
+use crate::policy::Row;
+use crate::principal::Principal;
+use crate::verify::escape;
+
+/// A decision point that is asked about every call that the rules let in (XACML's PDP): a policy
+/// engine, a relationship database, an AuthZEN service.
+///
+/// It is asked after the method's rule and before the message is read; `#[require]`s and the method
+/// come after it. Its answers:
+///
+/// | answer | what the caller sees |
+/// |---|---|
+/// | `Ok(AccessDecision::Allow)` | the call goes on |
+/// | `Ok(AccessDecision::Deny)` | PERMISSION_DENIED, PERMISSION_DENIED_BY_POLICY |
+/// | `Err(_)`, or none within [`authorizer_timeout`](super::ResourceServerBuilder::authorizer_timeout) | UNAVAILABLE, AUTH_BACKEND_UNAVAILABLE, with RetryInfo |
+/// | a panic | INTERNAL (with `panic = "abort"` the process ends) |
+///
+/// Calls that are refused anyhow are not asked about; nor are methods that let anyone in, which have
+/// nothing to decide. Answers are not remembered, and nothing limits how many are waited for: an
+/// authorizer that needs a cache or a limit has its own. When a caller goes away, the future is
+/// dropped.
+///
+/// A closure is an authorizer as well: [`ResourceServerBuilder::authorizer`] shows one.
+///
+/// ```
+/// use grpc_auth::server::{AccessDecision, AccessRequest, Authorizer, NoDecision};
+/// # struct Relations;
+/// # impl Relations {
+/// #     async fn holds(&self, who: &str, what: &str) -> Result<bool, std::io::Error> { Ok(who == "alice" && what == "Check") }
+/// # }
+///
+/// struct ByRelation(Relations);
+///
+/// impl Authorizer for ByRelation {
+///     async fn authorize(&self, request: AccessRequest) -> Result<AccessDecision, NoDecision> {
+///         let who = request.principal().subject().unwrap_or_default();
+///         Ok(match self.0.holds(who, request.rpc()).await? {
+///             true => AccessDecision::Allow,
+///             false => AccessDecision::Deny,
+///         })
+///     }
+/// }
+/// ```
+///
+/// [`ResourceServerBuilder::authorizer`]: super::ResourceServerBuilder::authorizer
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot decide on calls",
+    note = "write `impl Authorizer for {Self}`, or a closure \
+            `|request: AccessRequest| async move {{ Ok(AccessDecision::Deny) }}`"
+)]
+pub trait Authorizer: Send + Sync + 'static {
+    /// Decides on one call.
+    ///
+    /// # Errors
+    /// [`NoDecision`], into which every error converts: the call is neither allowed nor denied.
+    fn authorize(
+        &self,
+        request: AccessRequest,
+    ) -> impl Future<Output = Result<AccessDecision, NoDecision>> + Send;
+}
+
+impl<F, A> Authorizer for F
+where
+    F: Fn(AccessRequest) -> A + Send + Sync + 'static,
+    A: Future<Output = Result<AccessDecision, NoDecision>> + Send,
+{
+    fn authorize(
+        &self,
+        request: AccessRequest,
+    ) -> impl Future<Output = Result<AccessDecision, NoDecision>> + Send {
+        self(request)
+    }
+}
+
+/// What an [`Authorizer`] answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum AccessDecision {
+    /// The call goes on to the method's requirements, and the method.
+    Allow,
+    /// The call is refused with PERMISSION_DENIED.
+    Deny,
+}
+
+/// Why an [`Authorizer`] did not decide.
+///
+/// Every error converts into it, so that `?` works. What the error says is not kept, for it may hold
+/// what belongs in no log, an address with a subject in it; the log has its type alone. An
+/// authorizer that knows better writes a line of its own, or says [`NoDecision::new`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoDecision {
+    cause: &'static str,
+}
+
+impl NoDecision {
+    /// For a cause that stands in the log as it is, `"no policy is loaded"`.
+    #[must_use]
+    pub const fn new(cause: &'static str) -> Self {
+        Self { cause }
+    }
+}
+
+impl<E: std::error::Error> From<E> for NoDecision {
+    fn from(_: E) -> Self {
+        Self { cause: type_name::<E>() }
+    }
+}
+
+/// A call that an [`Authorizer`] is asked about.
+///
+/// It holds neither the token nor a proof that came with it, and not the message. `Debug` shows the
+/// method and whose token it is.
+#[derive(Clone)]
+pub struct AccessRequest {
+    uri: Uri,
+    row: Option<Row>,
+    principal: Principal,
+    metadata: MetadataMap,
+}
+
+/// What proves who calls. The decision is about what was proved.
+const CREDENTIALS: [HeaderName; 3] =
+    [AUTHORIZATION, PROXY_AUTHORIZATION, HeaderName::from_static("dpop")];
+
+impl AccessRequest {
+    pub(super) fn new<B>(request: &Request<B>, row: Option<Row>, principal: &Principal) -> Self {
+        let mut headers = request.headers().clone();
+        for name in &CREDENTIALS {
+            headers.remove(name);
+        }
+        Self {
+            uri: request.uri().clone(),
+            row,
+            principal: principal.clone(),
+            metadata: MetadataMap::from_headers(headers),
+        }
+    }
+
+    /// The path of the call, `/package.Service/Method`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// The full name of the service, from the path.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        self.names().0
+    }
+
+    /// The name of the RPC, from the path.
+    #[must_use]
+    pub fn rpc(&self) -> &str {
+        self.names().1
+    }
+
+    fn names(&self) -> (&str, &str) {
+        let path = self.uri.path().trim_start_matches('/');
+        path.split_once('/').unwrap_or((path, ""))
+    }
+
+    /// The row of the table that let the caller in so far. None when no row has the RPC's name
+    /// (its method needs `rpc = ".."`): its rule is then asked after the authorizer.
+    #[must_use]
+    pub fn row(&self) -> Option<Row> {
+        self.row
+    }
+
+    /// The caller, whose [claims](Principal::claims) are as typed as in a method.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// What else the caller sent. Nobody vouches for it.
+    #[must_use]
+    pub fn metadata(&self) -> &MetadataMap {
+        &self.metadata
+    }
+}
+
+impl fmt::Debug for AccessRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessRequest")
+            .field("path", &escape(self.path()))
+            .field("principal", &self.principal)
+            .finish_non_exhaustive()
+    }
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<AccessDecision, NoDecision>> + Send>>;
+
+/// An authorizer of any type.
+trait Decide: Send + Sync {
+    fn decide(self: Arc<Self>, request: AccessRequest) -> Answer;
+}
+
+impl<A: Authorizer> Decide for A {
+    fn decide(self: Arc<Self>, request: AccessRequest) -> Answer {
+        Box::pin(async move { self.authorize(request).await })
+    }
+}
+
+impl fmt::Debug for dyn Decide {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authorizer")
+    }
+}
+
+/// What a resource server is told about its authorizer.
+#[derive(Debug, Default)]
+pub(super) struct AuthorizerSettings {
+    authorizers: Vec<Arc<dyn Decide>>,
+    pub(super) timeout: Option<Duration>,
+}
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl AuthorizerSettings {
+    pub(super) fn add(&mut self, authorizer: impl Authorizer) {
+        self.authorizers.push(Arc::new(authorizer));
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |setting, help| Err(ConfigError::AuthorizerSetting { setting, help });
+        match (self.authorizers.len(), self.timeout) {
+            // One of them alone would be asked, and the others would protect nothing.
+            (2.., _) => wrong("authorizer", "it is set twice: ask both in one, and combine"),
+            (0, Some(_)) => wrong("authorizer_timeout", "nobody is asked: set `authorizer` too"),
+            (_, Some(Duration::ZERO)) => {
+                wrong("authorizer_timeout", "nobody answers in no time: write 1 s or more")
+            }
+            (_, Some(timeout)) if timeout > LONGEST_TIMEOUT => {
+                wrong("authorizer_timeout", "callers are gone by then: write at most 30 s")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn decision_point(self, clock: &Clock) -> Option<DecisionPoint> {
+        let authorizer = self.authorizers.into_iter().next()?;
+        let timeout = self.timeout.unwrap_or(TIMEOUT);
+        Some(DecisionPoint { authorizer, timeout, clock: clock.clone() })
+    }
+}
+
+/// The authorizer of a resource server, and how long it is waited for.
+#[derive(Debug)]
+pub(crate) struct DecisionPoint {
+    authorizer: Arc<dyn Decide>,
+    timeout: Duration,
+    clock: Clock,
+}
+
+impl DecisionPoint {
+    pub(super) fn ask(&self, request: AccessRequest) -> Asking {
+        let authorizer = Arc::clone(&self.authorizer);
+        let (clock, timeout) = (self.clock.clone(), self.timeout);
+        Asking(Box::pin(async move {
+            // It is called in there as well: it may panic before it returns a future.
+            let answer = caught(async { authorizer.decide(request).await });
+            match clock.timeout(timeout, answer).await {
+                Some(Ok(Ok(AccessDecision::Allow))) => Ok(()),
+                Some(Ok(Ok(AccessDecision::Deny))) => {
+                    Err(Denial::new(Denied::PolicyRefused, "the authorizer denies it"))
+                }
+                Some(Ok(Err(NoDecision { cause }))) => Err(Denial::new(
+                    Denied::BackendUnavailable,
+                    format!("the authorizer did not decide: {cause}"),
+                )),
+                Some(Err(Panicked)) => {
+                    Err(Denial::new(Denied::PolicyPanicked, "the authorizer panicked"))
+                }
+                None => Err(Denial::new(
+                    Denied::BackendUnavailable,
+                    format!("the authorizer did not answer within {timeout:?}"),
+                )),
+            }
+        }))
+    }
+}
+
+/// A question on its way. Dropping it takes the question back.
+pub(super) struct Asking(Pin<Box<dyn Future<Output = Result<(), Denial>> + Send>>);
+
+impl Asking {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Denial>> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+struct Panicked;
+
+/// Nothing of what panicked is looked at again.
+async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
+    let mut work = pin!(work);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+        Ok(progress) => progress.map(Ok),
+        Err(_) => Poll::Ready(Err(Panicked)),
+    })
+    .await
+}

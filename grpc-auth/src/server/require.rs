@@ -1,0 +1,113 @@
+//! What a method requires beyond its rule: functions of the caller's claims and the message.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::de::DeserializeOwned;
+use tonic::Request;
+use tracing::error;
+
+use super::call::Call;
+use super::decision::Denial;
+use super::guard::{Admitted, Refuse};
+use crate::claims::Claims;
+use crate::error::Denied;
+
+impl Admitted<'_> {
+    /// Asks the requirement at this position of the method's row.
+    ///
+    /// # Errors
+    /// The refusal, as what the method returns.
+    pub fn require<T, M, F, R>(
+        &self,
+        position: usize,
+        request: &Request<M>,
+        predicate: F,
+    ) -> Result<(), R>
+    where
+        F: Fn(&Claims<T>, &M) -> bool,
+        T: DeserializeOwned + Send + Sync + 'static,
+        R: Refuse,
+    {
+        self.ask(position, |claims| predicate(claims, request.get_ref()))
+    }
+
+    /// The same in a method with a stream of messages, none of which has come yet.
+    ///
+    /// # Errors
+    /// The refusal, as what the method returns.
+    pub fn require_of_claims_alone<T, F, R>(&self, position: usize, predicate: F) -> Result<(), R>
+    where
+        F: Fn(&Claims<T>) -> bool,
+        T: DeserializeOwned + Send + Sync + 'static,
+        R: Refuse,
+    {
+        self.ask(position, predicate)
+    }
+
+    fn ask<T, R>(&self, position: usize, predicate: impl Fn(&Claims<T>) -> bool) -> Result<(), R>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+        R: Refuse,
+    {
+        // A rule that needs no caller has no requirements: whoever is nobody here must not pass.
+        let Some(principal) = self.call.and_then(Call::principal) else {
+            return Err(self.refuse(&Denied::CredentialsMissing.into()));
+        };
+        // A panic can leave nothing broken that is seen again, unless the user's claims have cells in
+        // them. Reading the claims is the user's code too. (Under `panic = "abort"` the process
+        // ends, which lets nobody in either.)
+        let asked = catch_unwind(AssertUnwindSafe(|| match principal.typed_claims() {
+            Ok(claims) => Ok(predicate(claims)),
+            Err(mismatch) => Err(mismatch),
+        }));
+        let denial = match asked {
+            Ok(Ok(true)) => return Ok(()),
+            Ok(Ok(false)) => self.denial(position, Denied::PolicyRefused, "does not hold"),
+            Ok(Err(mismatch)) => mismatch.clone().into(),
+            Err(_) => self.panicked(position),
+        };
+        Err(self.refuse(&denial.of(principal)))
+    }
+
+    #[cold]
+    fn panicked(&self, position: usize) -> Denial {
+        error!(
+            target: "grpc_auth",
+            method = %self.row,
+            requirement = self.text(position),
+            "a requirement panicked, so nobody is let in; the panic's own message went to the \
+             panic hook"
+        );
+        self.denial(position, Denied::PolicyPanicked, "panicked")
+    }
+
+    #[cold]
+    fn denial(&self, position: usize, denied: Denied, what: &str) -> Denial {
+        Denial::new(denied, format!("the requirement `{}` {what}", self.text(position)))
+    }
+
+    fn text(&self, position: usize) -> &'static str {
+        self.row.requirements().get(position).copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::{Code, Status};
+
+    use super::*;
+    use crate::policy::{AccessRule, MethodPolicy, ServicePolicy};
+
+    /// A method that lets anyone in cannot have requirements. If one had, nobody would pass.
+    #[test]
+    fn nobody_fulfils_a_requirement() {
+        const METHODS: &[MethodPolicy] =
+            &[MethodPolicy::annotated(0, "Get", AccessRule::AllowUnauthenticated)
+                .requiring(&["anyone"])];
+        let row = ServicePolicy::annotated("a.B", METHODS).row("Get").unwrap();
+        let nobody = Admitted { row, call: None };
+        let answer: Result<(), Result<(), Status>> =
+            nobody.require_of_claims_alone(0, |_: &Claims<serde_json::Value>| true);
+        assert_eq!(answer.unwrap_err().unwrap_err().code(), Code::Unauthenticated);
+    }
+}

@@ -1,0 +1,190 @@
+//! oidc-provider: an OpenID-certified authorization server in JavaScript.
+
+use grpc_auth::ResourceServer;
+use grpc_auth::server::ResourceServerBuilder;
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use super::{
+    AUDIENCE, CLIENT, Credentials, Part, RESOURCE_SERVER, access_token, answer_to, node, post,
+};
+
+/// A running oidc-provider.
+///
+/// | resource | tokens |
+/// |---|---|
+/// | `urn:kit:words:{rs256,ps256,es256,es384,eddsa}` | signed, for the audience `urn:kit:words`, an hour |
+/// | `urn:kit:other` | signed, for the audience `urn:kit:other` |
+/// | `urn:kit:words:opaque` | opaque, for `urn:kit:words`, 300 s; with `:short` 2 s |
+/// | `urn:kit:other:opaque` | opaque, for `urn:kit:other` |
+///
+/// Its clients are `svc` (basic), `svc-post` and `svc-dpop`; its resource servers `rs` (basic), `rs-post`
+/// and `rs:odd %` with the secret `a+b /c:%` (basic). Other secrets are `CLIENT-secret`.
+#[derive(Debug)]
+pub(crate) struct OidcProvider {
+    part: Part,
+    http: Client,
+}
+
+/// What an endpoint does instead of answering.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// This status, and nothing else.
+    Status(u16),
+    /// This status, with `Retry-After`.
+    RetryAfter { status: u16, seconds: u32 },
+    /// Status 200 with this body, said to be JSON.
+    Body(String),
+    /// A captive portal's page.
+    Html,
+    /// No answer; the connection stays open.
+    Hang,
+    /// White space, twice a second, without end.
+    Drip,
+    /// 1 GB of white space, then a document.
+    Huge,
+    /// The connection ends before the body does.
+    Truncated,
+    /// To another path of the same server.
+    Redirect,
+}
+
+/// What happens to the old keys when new ones come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rotation {
+    /// They stay published.
+    Add,
+    /// They are gone.
+    Replace,
+}
+
+impl OidcProvider {
+    /// Starts on a free port with fresh keys.
+    pub(crate) async fn start() -> Self {
+        Self::with_client_keys(None).await
+    }
+
+    /// Starts with one more resource server, `rs-jwt`, which authenticates by private_key_jwt with
+    /// a key of this set.
+    pub(crate) async fn with_client_keys(jwks: Option<&str>) -> Self {
+        let mut command = node("oidc_provider.mjs");
+        if let Some(jwks) = jwks {
+            command.env("CLIENT_JWKS", jwks);
+        }
+        let part = Part::start("oidc-provider", command, "READY").await;
+        Self { part, http: Client::new() }
+    }
+
+    /// Its identifier, and the base of its endpoints.
+    pub(crate) fn issuer(&self) -> &str {
+        self.part.said()
+    }
+
+    /// The configuration of a resource server that believes it.
+    pub(crate) fn resource_server(&self) -> ResourceServerBuilder {
+        ResourceServer::oidc(self.issuer()).audience(AUDIENCE)
+    }
+
+    /// Gets a token by the client credentials grant (RFC 6749 §4.4) for a resource (RFC 8707).
+    pub(crate) async fn token(
+        &self,
+        client: Credentials<'_>,
+        scope: &str,
+        resource: &str,
+    ) -> String {
+        let grant = ("grant_type", "client_credentials");
+        let form = [grant, ("scope", scope), ("resource", resource)];
+        access_token(&post(&self.http, &self.token_endpoint(), client, &form).await)
+    }
+
+    /// Gets a token for `svc-dpop` that is bound to the key of this proof (RFC 9449 §5).
+    pub(crate) async fn bound_token(&self, proof: &str, scope: &str, resource: &str) -> String {
+        let grant = ("grant_type", "client_credentials");
+        let form = [grant, ("scope", scope), ("resource", resource)];
+        let url = self.token_endpoint();
+        let request = self.http.post(&url).basic_auth("svc-dpop", Some("svc-dpop-secret"));
+        access_token(&answer_to(request.header("dpop", proof).form(&form), &url).await)
+    }
+
+    /// Revokes a token of the client `svc` (RFC 7009); signed ones cannot be.
+    pub(crate) async fn revoke(&self, token: &str) {
+        post(&self.http, &self.url("/token/revocation"), CLIENT, &[("token", token)]).await;
+    }
+
+    /// Asks about a token as the resource server `rs` (RFC 7662).
+    pub(crate) async fn introspect(&self, token: &str) -> Value {
+        post(&self.http, &self.introspection(), RESOURCE_SERVER, &[("token", token)]).await
+    }
+
+    /// The token endpoint, which proofs name.
+    pub(crate) fn token_endpoint(&self) -> String {
+        self.url("/token")
+    }
+
+    /// The introspection endpoint.
+    pub(crate) fn introspection(&self) -> String {
+        self.url("/token/introspection")
+    }
+
+    /// Makes an endpoint misbehave: `jwks`, `introspection`, `token` or `discovery`. One at a time.
+    pub(crate) async fn fault(&self, endpoint: &str, fault: Fault) {
+        let mut described = fault.describe();
+        described["path"] = endpoint.into();
+        self.control("/_test/fault", &described).await;
+    }
+
+    /// Ends the fault.
+    pub(crate) async fn heal(&self) {
+        self.control("/_test/fault", &json!({})).await;
+    }
+
+    /// Signs with new keys from now on; gives the ids of all that are published.
+    pub(crate) async fn rotate(&self, rotation: Rotation) -> Vec<String> {
+        let mode = match rotation {
+            Rotation::Add => "add",
+            Rotation::Replace => "replace",
+        };
+        let published = self.control(&format!("/_test/rotate?mode={mode}"), &json!({})).await;
+        serde_json::from_value(published).unwrap()
+    }
+
+    /// How many requests an endpoint has had: those of [`fault`](Self::fault), or `elsewhere`.
+    pub(crate) async fn requests(&self, endpoint: &str) -> u64 {
+        self.control("/_test/state", &json!({})).await["requests"][endpoint].as_u64().unwrap()
+    }
+
+    /// The headers of the last request to an endpoint.
+    pub(crate) async fn last_request(&self, endpoint: &str) -> Value {
+        self.control("/_test/state", &json!({})).await["last"][endpoint].clone()
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.issuer())
+    }
+
+    async fn control(&self, path: &str, body: &Value) -> Value {
+        let request = self.http.post(self.url(path)).json(body);
+        request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
+    }
+}
+
+impl Fault {
+    fn describe(self) -> Value {
+        match self {
+            Self::Status(status) => json!({"status": status}),
+            Self::RetryAfter { status, seconds } => {
+                json!({"status": status, "headers": {"retry-after": seconds.to_string()}})
+            }
+            Self::Body(body) => json!({"body": body}),
+            Self::Html => json!({
+                "headers": {"content-type": "text/html"},
+                "body": "<!doctype html><title>Log in to the network</title>",
+            }),
+            Self::Hang => json!({"then": "hang"}),
+            Self::Drip => json!({"then": "drip"}),
+            Self::Huge => json!({"then": "huge"}),
+            Self::Truncated => json!({"then": "truncate", "headers": {"content-length": "5000"}}),
+            Self::Redirect => json!({"status": 302, "headers": {"location": "/elsewhere"}}),
+        }
+    }
+}

@@ -1,0 +1,22 @@
+use tests::pb::kit::Word;
+use tests::pb::kit::left_server::{Left, LeftServer};
+use tonic::{Request, Response, Status};
+
+struct Service;
+
+#[grpc_auth::protect]
+#[require(owns)]
+#[tonic::async_trait]
+impl Left for Service {
+    #[authenticated]
+    async fn get(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+
+    #[authenticated]
+    async fn put(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+}
+
+fn main() {}

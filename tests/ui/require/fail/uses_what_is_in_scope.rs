@@ -1,0 +1,28 @@
+use grpc_auth::Claims;
+use tests::pb::kit::Word;
+use tests::pb::kit::left_server::{Left, LeftServer};
+use tonic::{Request, Response, Status};
+
+#[derive(serde::Deserialize)]
+struct Tenant {
+    tenant: String,
+}
+
+struct Service;
+
+#[grpc_auth::protect]
+#[tonic::async_trait]
+impl Left for Service {
+    #[authenticated]
+    #[require(|_: &Claims<Tenant>, _| request.metadata().is_empty())]
+    async fn get(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+
+    #[authenticated]
+    async fn put(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+}
+
+fn main() {}

@@ -1,0 +1,23 @@
+use tests::pb::kit::Word;
+use tests::pb::kit::left_server::{Left, LeftServer};
+use tonic::{Request, Response, Status};
+
+struct Service;
+
+#[grpc_auth::protect]
+#[allow_unauthenticated]
+#[tonic::async_trait]
+impl Left for Service {
+    #[allow_unauthenticated]
+    #[require(owns)]
+    async fn get(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+
+    #[require(owns)]
+    async fn put(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+}
+
+fn main() {}
