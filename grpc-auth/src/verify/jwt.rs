@@ -115,6 +115,7 @@ impl Verifier for JwtVerifier {
                 };
                 Verdict::Pending(Box::pin(waiting.instrument(span)))
             }
+            asked @ Verdict::Asked(_) => asked,
         }
     }
 }

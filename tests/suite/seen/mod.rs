@@ -4,6 +4,7 @@
 //!
 //! A new path takes a line in [`WALKS`]; a walk says what is secret and what it got to see.
 
+mod bound;
 mod calls;
 mod introspection;
 mod keys;
@@ -36,6 +37,9 @@ const WALKS: &[(&str, Walk)] = &[
     ("an issuer that tells of itself no more", |seen| Box::pin(keys::metadata(seen))),
     ("groups that Entra left out", |seen| Box::pin(keys::groups(seen))),
     ("tokens an issuer is asked about", |seen| Box::pin(introspection::asked(seen))),
+    ("tokens that are bound to their sender", |seen| Box::pin(bound::proved(seen))),
+    ("requirements beyond the rule", |seen| Box::pin(bound::required(seen))),
+    ("an authorizer", |seen| Box::pin(bound::authorized(seen))),
     ("a health service", |seen| Box::pin(keys::health(seen))),
     ("a token that is forwarded", |seen| Box::pin(outside::relayed(seen))),
     ("tokens judged outside of calls", |seen| Box::pin(outside::judged(seen))),
