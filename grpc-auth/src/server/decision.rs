@@ -90,6 +90,7 @@ pub(crate) fn log_ended(method: &str, row: Option<Row>, issuer: &str, cause: &'s
         issuer,
         "stream ended"
     );
+    metrics::denied(row, Denied::TokenExpired);
 }
 
 impl From<Denied> for Denial {

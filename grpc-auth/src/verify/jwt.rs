@@ -104,7 +104,7 @@ impl Verifier for JwtVerifier {
                 self.0.metrics.end(&timer, outcome(&result));
                 Verdict::Known(result)
             }
-            Verdict::Pending(pending) | Verdict::Asked(pending) => {
+            Verdict::Pending(pending) => {
                 let span = debug_span!(target: "grpc_auth", "wait_for_keys", outcome = Empty);
                 let waiting = async move {
                     let result = pending.await;

@@ -292,3 +292,14 @@ impl Left for Misplaced {
         Ok(Response::new(request.into_inner()))
     }
 }
+
+pub(super) async fn ended(seen: &Seen) {
+    let kit = Kit::start().await;
+    let mut client = KindsClient::new(serve(kit.auth.protect(Counting::default())).await);
+    let token = seen.token("a token that expires", secretive(seen, &kit).sign());
+    let words = tokio_stream::pending::<Word>();
+    let mut answer = client.bidi(with_token(words, &token)).await.unwrap().into_inner();
+    kit.issuer.clock().advance(std::time::Duration::from_secs(3630));
+    let status = answer.message().await.unwrap_err();
+    assert_eq!(seen.refusal("the end of a stream", &status), "ACCESS_TOKEN_EXPIRED");
+}

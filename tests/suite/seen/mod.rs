@@ -37,6 +37,7 @@ const WALKS: &[(&str, Walk)] = &[
     ("an issuer that tells of itself no more", |seen| Box::pin(keys::metadata(seen))),
     ("groups that Entra left out", |seen| Box::pin(keys::groups(seen))),
     ("tokens an issuer is asked about", |seen| Box::pin(introspection::asked(seen))),
+    ("a stream that ends with its token", |seen| Box::pin(calls::ended(seen))),
     ("tokens that are bound to their sender", |seen| Box::pin(bound::proved(seen))),
     ("requirements beyond the rule", |seen| Box::pin(bound::required(seen))),
     ("an authorizer", |seen| Box::pin(bound::authorized(seen))),
