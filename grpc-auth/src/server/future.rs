@@ -174,7 +174,7 @@ where
                             State::Refused { response: Some(response) }
                         }
                         Admission::Waiting(stage) => {
-                            call.stage = stage;
+                            call.stage = *stage;
                             State::Waiting { held: Some(call) }
                         }
                     };

@@ -201,7 +201,7 @@ where
                 // The one that was polled ready goes with the call; a clone was not.
                 let clone = self.inner.clone();
                 let ready = std::mem::replace(&mut self.inner, clone);
-                ResponseFuture::waiting(Arc::clone(&self.shared), ready, request, stage)
+                ResponseFuture::waiting(Arc::clone(&self.shared), ready, request, *stage)
             }
         }
     }
@@ -212,7 +212,8 @@ pub(super) enum Admission {
     /// With the end of the call's streams.
     Granted(Option<Arc<Expiry>>),
     Refused(Denied),
-    Waiting(Stage),
+    /// Boxed, so that what is moved is small: hardly any call waits.
+    Waiting(Box<Stage>),
 }
 
 /// What a call waits for.
@@ -232,7 +233,9 @@ impl Shared {
             Identity::Pending(Waiting::Keys(..)) if self.is_open(request.uri().path()) => {
                 Err(denial(Denied::BackendUnavailable))
             }
-            Identity::Pending(waiting) => return Admission::Waiting(Stage::Caller(waiting)),
+            Identity::Pending(waiting) => {
+                return Admission::Waiting(Box::new(Stage::Caller(waiting)));
+            }
         };
         self.settle(request, identified)
     }
@@ -270,19 +273,20 @@ impl Shared {
             Err(denial) => return Admission::Refused(refuse(request, row, &denial)),
         };
         let principal = caller.as_ref().map(Caller::principal);
-        let question = self.question(request, row, principal);
-        if question.is_none() && permit.is_some() {
+        let (admission, is_settled) = match self.question(request, row, principal) {
+            Some(asking) => (Admission::Waiting(Box::new(Stage::Answer(asking))), false),
+            None => {
+                let expiry = self.expiry(request.uri().path(), row, caller.as_ref());
+                (Admission::Granted(expiry), permit.is_some())
+            }
+        };
+        if is_settled {
             decision::log_allowed(request.uri().path(), row, principal);
             self.allowed.count(place);
         }
-        let expiry = match &question {
-            None => self.expiry(request.uri().path(), row, caller.as_ref()),
-            Some(_) => None,
-        };
-        match (self.leave(request, caller, permit), question) {
-            (Ok(()), None) => Admission::Granted(expiry),
-            (Ok(()), Some(asking)) => Admission::Waiting(Stage::Answer(asking)),
-            (Err(denial), _) => Admission::Refused(refuse(request, row, &denial)),
+        match self.leave(request, caller, permit) {
+            Ok(()) => admission,
+            Err(denial) => Admission::Refused(refuse(request, row, &denial)),
         }
     }
 

@@ -126,6 +126,7 @@ impl VerifiedTokens {
         found
     }
 
+    #[inline]
     fn find_current(
         &self,
         hash: u64,

@@ -73,6 +73,7 @@ impl<E: Entry> Table<E> {
     }
 
     /// The entry of this hash that is the one.
+    #[inline]
     pub(super) fn find(&self, hash: u64, is_it: impl Fn(&E) -> bool) -> Option<Found<E>> {
         let (set, tag) = self.place(hash)?;
         for (way, own) in set.tags.iter().enumerate() {
@@ -148,6 +149,7 @@ impl<E: Entry> Table<E> {
         }
     }
 
+    #[inline]
     fn place(&self, hash: u64) -> Option<(&Set<E>, u32)> {
         #[expect(clippy::cast_possible_truncation, reason = "a part of the hash is meant")]
         let (index, tag) = ((hash >> 32) as usize, (hash >> 8) as u32);
