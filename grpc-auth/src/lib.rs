@@ -14,6 +14,7 @@ mod json;
 mod jwks;
 mod metrics;
 pub mod observability;
+mod panics;
 pub mod policy;
 mod principal;
 #[cfg(feature = "redis")]

@@ -120,6 +120,12 @@ impl Principal {
         Self::verified(facts, Validity::default(), None)
     }
 
+    /// In seconds since 1970.
+    #[cfg(feature = "introspection")]
+    pub(crate) fn expiry(&self) -> f64 {
+        self.0.facts.expires_at
+    }
+
     #[cfg(feature = "introspection")]
     pub(crate) fn claims_len(&self) -> usize {
         self.0.facts.claims.len()

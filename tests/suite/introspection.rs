@@ -222,7 +222,6 @@ async fn an_endpoint_that_fails_makes_calls_unavailable_and_is_soon_left_alone()
         Fault::Status(429),
         Fault::Html,
         Fault::Truncated,
-        Fault::Huge,
         Fault::Redirect,
         Fault::Corrupt,
     ] {

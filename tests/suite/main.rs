@@ -29,6 +29,7 @@ mod presets;
 mod raw;
 mod require;
 mod scripted;
+mod seams;
 mod seen;
 mod streams;
 mod streams_load;

@@ -15,6 +15,7 @@ use super::{Pending, Unproved};
 use crate::bearer::BearerToken;
 use crate::clock::{Clock, Moment};
 use crate::error::ConfigError;
+use crate::panics::{Panicked, caught};
 
 /// For how long a call waits for the replay store.
 const REPLAY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -263,15 +264,17 @@ impl DpopVerifier {
     fn first_use(&self, proof: UsedProof) -> Pending {
         let (store, clock) = (Arc::clone(&self.store), self.clock.clone());
         Box::pin(async move {
-            match clock.timeout(REPLAY_TIMEOUT, store.is_first_use(proof)).await {
-                Some(Ok(true)) => Ok(()),
-                Some(Ok(false)) => Err(Unproved::ProofReplayed),
-                Some(Err(ReplayStoreError::Full)) => Err(Unproved::ReplayFull),
-                Some(Err(ReplayStoreError::KeyFull)) => Err(Unproved::ReplayKeyFull),
-                Some(Err(ReplayStoreError::Unavailable(cause))) => {
-                    Err(Unproved::ReplayUnavailable(cause.to_string()))
+            let looked_up = caught(async { store.is_first_use(proof).await });
+            match clock.timeout(REPLAY_TIMEOUT, looked_up).await {
+                Some(Ok(Ok(true))) => Ok(()),
+                Some(Ok(Ok(false))) => Err(Unproved::ProofReplayed),
+                Some(Ok(Err(ReplayStoreError::Full))) => Err(Unproved::ReplayFull),
+                Some(Ok(Err(ReplayStoreError::KeyFull))) => Err(Unproved::ReplayKeyFull),
+                Some(Ok(Err(ReplayStoreError::Unavailable(cause)))) => {
+                    Err(Unproved::ReplayUnavailable(cause))
                 }
-                None => Err(Unproved::ReplayUnavailable("it took longer than 1 s".into())),
+                Some(Err(Panicked)) => Err(Unproved::ReplayPanicked),
+                None => Err(Unproved::ReplayUnavailable("it took longer than 1 s")),
             }
         })
     }

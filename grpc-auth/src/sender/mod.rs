@@ -192,7 +192,9 @@ pub(crate) enum Unproved {
     )]
     ReplayKeyFull,
     #[error("the store of used DPoP proofs does not answer: {0}")]
-    ReplayUnavailable(String),
+    ReplayUnavailable(&'static str),
+    #[error("the store of used DPoP proofs panicked")]
+    ReplayPanicked,
 }
 
 impl Unproved {
@@ -223,6 +225,7 @@ impl Unproved {
             | Self::ProofInFuture
             | Self::ProofId
             | Self::ProofReplayed => Denied::ProofInvalid,
+            Self::ReplayPanicked => Denied::PolicyPanicked,
             Self::ProofNonce => Denied::ProofNonceRequired,
             Self::ReplayFull | Self::ReplayKeyFull | Self::ReplayUnavailable(_) => {
                 Denied::BackendUnavailable

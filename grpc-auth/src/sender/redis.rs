@@ -66,7 +66,11 @@ impl ReplayStore for RedisReplayStore {
             // `OK`, or nil if the key was there.
             let written: Option<String> =
                 command.query_async(&mut connection).await.map_err(unavailable)?;
-            Ok(written.is_some())
+            match written.as_deref() {
+                Some("OK") => Ok(true),
+                None => Ok(false),
+                Some(_) => Err(ReplayStoreError::Unavailable("Redis answers nonsense")),
+            }
         })
     }
 }
@@ -78,5 +82,5 @@ fn unavailable(error: RedisError) -> ReplayStoreError {
         error if error.is_connection_refusal() || error.is_io_error() => "Redis cannot be reached",
         _ => "Redis refuses the command; its own log, or `redis-cli`, says why",
     };
-    ReplayStoreError::Unavailable(what.into())
+    ReplayStoreError::Unavailable(what)
 }

@@ -77,9 +77,10 @@ pub enum ReplayStoreError {
     /// One key has used more proofs than its share.
     #[error("one key has used more proofs than its share")]
     KeyFull,
-    /// The store does not answer.
-    #[error("the store does not answer")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store does not answer. Why stands in the log, so the words are fixed ones: the text of a
+    /// library's error may hold an address with its password.
+    #[error("the store does not answer: {0}")]
+    Unavailable(&'static str),
 }
 
 impl UsedProof {

@@ -3,9 +3,7 @@
 
 use std::any::type_name;
 use std::fmt;
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,6 +15,7 @@ use tonic::metadata::MetadataMap;
 use super::decision::Denial;
 use crate::clock::Clock;
 use crate::error::{ConfigError, Denied};
+use crate::panics::{Panicked, caught};
 use crate::policy::Row;
 use crate::principal::Principal;
 use crate::verify::escape;
@@ -307,16 +306,4 @@ impl Asking {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Denial>> {
         self.0.as_mut().poll(cx)
     }
-}
-
-struct Panicked;
-
-/// Nothing of what panicked is looked at again.
-async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
-    let mut work = pin!(work);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
-        Ok(progress) => progress.map(Ok),
-        Err(_) => Poll::Ready(Err(Panicked)),
-    })
-    .await
 }

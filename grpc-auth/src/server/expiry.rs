@@ -21,7 +21,8 @@ use crate::principal::Principal;
 /// A token is verified when a call arrives, and a stream may stay open for days after that. At its
 /// end the caller is answered UNAUTHENTICATED with the reason ACCESS_TOKEN_EXPIRED, as a call with
 /// the same token would be; what was sent before has arrived. Unary calls are never cut off, nor are
-/// calls without a token of methods that let anyone in.
+/// calls without a token of methods that let anyone in. An opaque token of which the authorization
+/// server says no expiry never expires: for those, [`MaxAge`](Self::MaxAge) is what ends streams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StreamExpiry {
@@ -57,6 +58,9 @@ pub(super) struct Timer {
     expiry: Arc<Expiry>,
     sleep: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
+
+/// A timer looks at the time of day at least this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 const EXPIRED: &str = "the token expired while the stream was open";
 const TOO_OLD: &str = "the stream was open for as long as `StreamExpiry::MaxAge` allows";
@@ -161,9 +165,11 @@ impl Timer {
         // More than one round when the clock was set back meanwhile.
         while !self.expiry.is_reached() {
             let expiry = &self.expiry;
-            let sleep = self
-                .sleep
-                .get_or_insert_with(|| Box::pin(expiry.auth.inner.clock.sleep_until(expiry.at)));
+            let sleep = self.sleep.get_or_insert_with(|| {
+                let clock = &expiry.auth.inner.clock;
+                // Timers count by the monotonic clock, which stands still while a machine sleeps.
+                Box::pin(clock.sleep_until(expiry.at.min(clock.now() + LOOK_AGAIN)))
+            });
             ready!(sleep.as_mut().poll(cx));
             self.sleep = None;
         }

@@ -311,6 +311,14 @@ impl Shared {
         let row = call.and_then(|call| call.decision.row());
         let caller = call.and_then(|call| call.caller.as_ref());
         let principal = caller.map(Caller::principal);
+        let answer = answer.and_then(|()| match caller {
+            // It took its time.
+            Some(caller) if self.has_expired(caller) => Err(Denial::new(
+                Denied::TokenExpired,
+                "`exp` passed while the authorizer was asked",
+            )),
+            _ => Ok(()),
+        });
         match answer {
             Ok(()) => {
                 if row.is_some() {
@@ -322,6 +330,11 @@ impl Shared {
             }
             Err(denial) => Admission::Refused(refuse(request, row, &denial.of_caller(principal))),
         }
+    }
+
+    fn has_expired(&self, caller: &Caller) -> bool {
+        let Inner { clock, leeway, .. } = &*self.auth.inner;
+        clock.now() >= caller.principal().expires_at() + *leeway
     }
 
     /// Who has no token has none that expires, and unary calls have no streams.

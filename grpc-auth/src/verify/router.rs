@@ -55,7 +55,7 @@ impl Verifier for TokenVerifier {
         let introspector = std::sync::Arc::clone(introspector);
         match verified {
             Verdict::Known(Ok(caller)) if is_hybrid(&introspector, &caller) => {
-                match introspector.verify(token) {
+                match introspector.verify_until(token, caller.principal().expiry()) {
                     Verdict::Known(asked) => Verdict::Known(of_both(&caller, asked)),
                     Verdict::Pending(asked) | Verdict::Asked(asked) => {
                         Verdict::Asked(Box::pin(async move { of_both(&caller, asked.await) }))
@@ -83,7 +83,8 @@ fn then_ask(
     Box::pin(async move {
         let caller = verified.await?;
         if is_hybrid(&introspector, &caller) {
-            return of_both(&caller, introspector.verify(token).wait().await);
+            let asked = introspector.verify_until(token, caller.principal().expiry());
+            return of_both(&caller, asked.wait().await);
         }
         Ok(caller)
     })

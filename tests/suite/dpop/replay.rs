@@ -81,7 +81,7 @@ impl ReplayStore for Shared {
                 return pending().await;
             }
             if self.fails {
-                return Err(ReplayStoreError::Unavailable("canary is down".into()));
+                return Err(ReplayStoreError::Unavailable("it is down"));
             }
             // It answers later, as a store elsewhere does.
             tokio::task::yield_now().await;
@@ -113,7 +113,7 @@ async fn a_store_that_does_not_answer_lets_nobody_in() {
     let doors = Doors::start(dpop().replay_store(store)).await;
     let token = doors.token();
     let dpop_token = format!("DPoP {token}");
-    let cause = "does not answer: canary is down";
+    let cause = "does not answer: it is down";
     doors.refuses(&dpop_token, &[&doors.proof(&token)], Expected::Unavailable, cause).await;
 
     let doors =

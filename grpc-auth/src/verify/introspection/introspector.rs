@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand;
-use constant_time_eq::constant_time_eq_32;
 use tokio::sync::watch;
 
 use super::super::rejection::{Refusal, Rejection};
-use super::super::table::{Entry, Table};
+use super::super::table::Table;
 use super::super::trusted::TrustedIssuer;
 use super::super::{Verdict, Verifier};
 use super::circuit::Circuit;
 use super::question::{Failure, Question};
+use super::remembered::{Remembered, hash};
 use super::response::{Active, Expectation, NoAnswer};
 use super::settings::Introspection;
 #[cfg(feature = "redis")]
@@ -30,8 +30,6 @@ use crate::principal::Principal;
 
 /// What answers may take in memory, whatever they hold.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
-/// What an entry takes beside its claims.
-const OVERHEAD: usize = 512;
 
 /// Asks one issuer about tokens.
 #[derive(Debug)]
@@ -58,14 +56,6 @@ struct Shared {
 /// What a token is known by.
 pub(super) type Digest = [u8; 32];
 
-/// What is known of a token.
-struct Remembered<T> {
-    digest: Digest,
-    /// Seconds since 1970.
-    deadline: f64,
-    known: T,
-}
-
 /// How a question ended.
 type Outcome = Result<Principal, Refusal>;
 
@@ -80,31 +70,9 @@ struct Judged {
 #[derive(Debug, Default)]
 struct Asking {
     circuit: Circuit,
+    /// Under way at the endpoint.
+    questions: usize,
     flights: HashMap<Digest, watch::Receiver<Option<Outcome>>>,
-}
-
-impl Entry for Remembered<Principal> {
-    fn weight(&self) -> usize {
-        self.known.claims_len() + OVERHEAD
-    }
-}
-
-impl Entry for Remembered<Refusal> {
-    fn weight(&self) -> usize {
-        OVERHEAD
-    }
-}
-
-impl<T: Clone> Table<Remembered<T>>
-where
-    Remembered<T>: Entry,
-{
-    fn known(&self, digest: &Digest, now: Moment) -> Option<T> {
-        let is_it = |entry: &Remembered<T>| constant_time_eq_32(&entry.digest, digest);
-        let found = self.find(hash(digest), is_it)?;
-        let entry = found.as_arc()?;
-        (now.seconds < entry.deadline).then(|| entry.known.clone())
-    }
 }
 
 impl Introspector {
@@ -152,6 +120,26 @@ impl Introspector {
     pub(crate) fn is_hybrid(&self) -> bool {
         self.0.settings.hybrid
     }
+
+    /// Asks about a token that is known to expire then, in seconds since 1970; an answer may say
+    /// earlier, and not later.
+    pub(crate) fn verify_until(&self, token: BearerToken, expires_at: f64) -> Verdict {
+        let digest = self.0.digest(token.as_bytes());
+        match self.0.ask(digest, &token, expires_at) {
+            Ok(mut answer) => Verdict::Asked(Box::pin(async move {
+                let outcome = match answer.wait_for(Option::is_some).await {
+                    Ok(outcome) => outcome.clone(),
+                    // The question ended without an answer: it panicked, or the runtime ends.
+                    Err(_) => None,
+                };
+                let principal = outcome.unwrap_or_else(|| Err(unavailable()))?;
+                Ok(Caller::new(principal, Some(token)))
+            })),
+            Err(known) => {
+                Verdict::Known(known.map(|principal| Caller::new(principal, Some(token))))
+            }
+        }
+    }
 }
 
 impl Verifier for Introspector {
@@ -167,21 +155,7 @@ impl Verifier for Introspector {
     }
 
     fn verify(&self, token: BearerToken) -> Verdict {
-        let digest = self.0.digest(token.as_bytes());
-        match self.0.ask(digest, &token) {
-            Ok(mut answer) => Verdict::Asked(Box::pin(async move {
-                let outcome = match answer.wait_for(Option::is_some).await {
-                    Ok(outcome) => outcome.clone(),
-                    // The question ended without an answer: it panicked, or the runtime ends.
-                    Err(_) => None,
-                };
-                let principal = outcome.unwrap_or_else(|| Err(unavailable()))?;
-                Ok(Caller::new(principal, Some(token)))
-            })),
-            Err(known) => {
-                Verdict::Known(known.map(|principal| Caller::new(principal, Some(token))))
-            }
-        }
+        self.verify_until(token, f64::INFINITY)
     }
 }
 
@@ -201,6 +175,7 @@ impl Shared {
         self: &Arc<Self>,
         digest: Digest,
         token: &BearerToken,
+        expires_at: f64,
     ) -> Result<watch::Receiver<Option<Outcome>>, Outcome> {
         let now = self.clock.moment();
         let mut asking = self.asking();
@@ -218,11 +193,12 @@ impl Shared {
         if let Some(principal) = self.active.known(&digest, now) {
             return Err(Ok(principal));
         }
-        if asking.flights.len() >= self.settings.max_in_flight {
+        if asking.flights.len() >= self.settings.max_in_flight * self.waiting_for_replicas() {
             return Err(Err(Rejection::IntrospectionBusy.into()));
         }
-        if !asking.circuit.admit(now.seconds) {
-            return Err(Err(unavailable()));
+        let mut admitted = None;
+        if self.waiting_for_replicas() == 1 {
+            admitted = Some(self.admit(&mut asking, now).map_err(Err)?);
         }
         let (sender, answer) = watch::channel(None);
         asking.flights.insert(digest, answer.clone());
@@ -231,28 +207,48 @@ impl Shared {
         let token = token.clone();
         // Whoever waits may go away; the question is everybody's.
         tokio::spawn(async move {
-            let outcome = flight.shared.answer(&flight.digest, &token).await;
+            let outcome = flight.answer(&token, expires_at, admitted).await;
             drop(flight);
             sender.send_replace(Some(outcome));
         });
         Ok(answer)
     }
 
-    /// Asks, unless a replica has, and remembers the answer.
-    async fn answer(&self, digest: &Digest, token: &BearerToken) -> Outcome {
-        #[cfg(feature = "redis")]
-        if let Some(outcome) = self.shared_answer(digest).await {
-            return outcome;
+    /// A question of its own may be asked.
+    fn admit(&self, asking: &mut Asking, now: Moment) -> Result<Admitted, Refusal> {
+        if asking.questions >= self.settings.max_in_flight {
+            return Err(Rejection::IntrospectionBusy.into());
         }
+        if !asking.circuit.admit(now.seconds) {
+            return Err(unavailable());
+        }
+        asking.questions += 1;
+        Ok(Admitted)
+    }
+
+    /// How many times as many tokens may wait as questions may be asked: where replicas share what
+    /// they know, that is looked at first.
+    fn waiting_for_replicas(&self) -> usize {
+        #[cfg(feature = "redis")]
+        if self.shared_cache.is_some() {
+            return 16;
+        }
+        1
+    }
+
+    /// Asks, and remembers the answer.
+    async fn put(&self, digest: &Digest, token: &BearerToken, expires_at: f64) -> Outcome {
         let timer = Timer::start(&self.clock);
         let question = self.question.ask(token);
         let in_time = self.clock.timeout(self.settings.timeout, question).await;
         let answer =
             in_time.unwrap_or_else(|| Err(FetchError::Timeout(self.settings.timeout).into()));
         let judged = answer.and_then(|json| {
-            let judged = self.judge(digest, &json, f64::INFINITY)?;
+            let judged = self.judge(digest, &json, f64::INFINITY, expires_at)?;
             #[cfg(feature = "redis")]
-            self.share(digest, json, judged.deadline);
+            if judged.outcome.is_ok() {
+                self.share(digest, json, judged.deadline);
+            }
             Ok(judged)
         });
         let outcome = match &judged {
@@ -267,7 +263,9 @@ impl Shared {
                 judged.outcome
             }
             Err(failure) => {
-                let consecutive = self.asking().circuit.failed(self.clock.moment().seconds);
+                let now = self.clock.moment().seconds;
+                let consecutive =
+                    if failure.is_the_servers() { self.asking().circuit.failed(now) } else { 1 };
                 failure.log(&self.issuer.settings.identifier, consecutive);
                 Err(unavailable())
             }
@@ -275,7 +273,13 @@ impl Shared {
     }
 
     /// Judges an answer, and remembers it until `latest` at most.
-    fn judge(&self, digest: &Digest, json: &[u8], latest: f64) -> Result<Judged, Failure> {
+    fn judge(
+        &self,
+        digest: &Digest,
+        json: &[u8],
+        latest: f64,
+        expires_at: f64,
+    ) -> Result<Judged, Failure> {
         let now = self.clock.moment();
         let expectation = Expectation {
             issuer: &self.issuer,
@@ -285,7 +289,11 @@ impl Shared {
             now: now.seconds,
             leeway: self.leeway,
         };
-        let judged = expectation.read(json).map_err(|NoAnswer| Failure::NoAnswer)?;
+        let judged = expectation.read(json).map_err(|NoAnswer| {
+            let is_object = json.trim_ascii_start().starts_with(b"{");
+            if is_object { Failure::Unreadable } else { Failure::NoAnswer }
+        })?;
+        let judged = judged.map(|active| active.until(expires_at));
         let cache = &self.settings.cache;
         let after = |age: Duration| latest.min(now.seconds + age.as_secs_f64());
         let deadline = match &judged {
@@ -301,13 +309,14 @@ impl Shared {
             }
         };
         if deadline > now.seconds {
-            let (digest, hash) = (*digest, hash(digest));
+            let (digest, hash, since) = (*digest, hash(digest), now.seconds);
             match outcome.clone() {
                 Ok(known) => {
-                    self.active.insert(hash, Remembered { digest, deadline, known }.into())
+                    self.active.insert(hash, Remembered { digest, since, deadline, known }.into())
                 }
                 Err(known) => {
-                    self.inactive.insert(hash, Remembered { digest, deadline, known }.into());
+                    self.inactive
+                        .insert(hash, Remembered { digest, since, deadline, known }.into());
                 }
             }
         }
@@ -319,10 +328,10 @@ impl Shared {
     }
 
     #[cfg(feature = "redis")]
-    async fn shared_answer(&self, digest: &Digest) -> Option<Outcome> {
+    async fn shared_answer(&self, digest: &Digest, expires_at: f64) -> Option<Outcome> {
         let cache = self.shared_cache.as_ref()?;
         let found = cache.get(digest, self.clock.moment()).await?;
-        Some(self.judge(digest, &found.json, found.deadline).ok()?.outcome)
+        Some(self.judge(digest, &found.json, found.deadline, expires_at).ok()?.outcome)
     }
 
     /// In the background: nobody waits for it.
@@ -338,10 +347,49 @@ impl Shared {
     }
 }
 
+/// Leave to ask.
+struct Admitted;
+
 /// A question under way; when it is over, however that came, another may be asked.
 struct Flight {
     shared: Arc<Shared>,
     digest: Digest,
+}
+
+impl Flight {
+    /// Asks, unless a replica has.
+    async fn answer(
+        &self,
+        token: &BearerToken,
+        expires_at: f64,
+        admitted: Option<Admitted>,
+    ) -> Outcome {
+        let Self { shared, digest } = self;
+        let admitted = match admitted {
+            Some(admitted) => admitted,
+            None => {
+                #[cfg(feature = "redis")]
+                if let Some(outcome) = shared.shared_answer(digest, expires_at).await {
+                    return outcome;
+                }
+                shared.admit(&mut shared.asking(), shared.clock.moment())?
+            }
+        };
+        let question = Asked { shared, _admitted: admitted };
+        question.shared.put(digest, token, expires_at).await
+    }
+}
+
+/// A question that counts; it ends when this is dropped.
+struct Asked<'s> {
+    shared: &'s Shared,
+    _admitted: Admitted,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.shared.asking().questions -= 1;
+    }
 }
 
 impl Drop for Flight {
@@ -354,11 +402,6 @@ fn random_key() -> Result<hmac::Key, ConfigError> {
     let mut key = [0; 32];
     rand::fill(&mut key).map_err(|_| ConfigError::RandomUnavailable)?;
     Ok(hmac::Key::new(hmac::HMAC_SHA256, &key))
-}
-
-/// Keyed by chance, and as good as random.
-fn hash(digest: &Digest) -> u64 {
-    digest.first_chunk().map_or(0, |chunk| u64::from_le_bytes(*chunk))
 }
 
 fn unavailable() -> Refusal {

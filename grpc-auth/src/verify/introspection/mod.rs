@@ -3,6 +3,7 @@
 mod circuit;
 mod introspector;
 mod question;
+mod remembered;
 mod response;
 mod settings;
 #[cfg(feature = "redis")]

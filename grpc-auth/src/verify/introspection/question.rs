@@ -17,6 +17,8 @@ use crate::jwks::FetchError;
 /// For how long the endpoint's address is believed, if the metadata named it.
 const REDISCOVER: Duration = Duration::from_secs(24 * 3600);
 
+const REDISCOVERY_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How an issuer is asked.
 #[derive(Debug)]
 pub(super) struct Question {
@@ -50,6 +52,8 @@ pub(super) enum Failure {
     ClientRefused(u16),
     #[error("the answer is not the JSON object of RFC 7662 §2.2")]
     NoAnswer,
+    #[error("the answer is JSON that cannot be read: too deep, too long, or cut short")]
+    Unreadable,
     #[error(
         "the issuer's metadata names no `introspection_endpoint`: write it, \
          `Introspection::endpoint(\"https://..\")`"
@@ -103,19 +107,47 @@ impl Question {
         {
             return Ok(url.clone());
         }
-        match discovery::introspection_endpoint(&self.http, issuer, &self.issuer, now).await {
+        let asked = discovery::introspection_endpoint(&self.http, issuer, &self.issuer, now);
+        // Not all of a question's time, if there is an address.
+        let asked = match held {
+            Some(_) => self.clock.timeout(REDISCOVERY_TIMEOUT, asked).await,
+            None => Some(asked.await),
+        };
+        match asked.unwrap_or(Err(FetchError::Timeout(REDISCOVERY_TIMEOUT))) {
             Ok(Some(url)) => {
                 *last.lock().await = Some((url.clone(), now));
                 Ok(url)
             }
             Ok(None) => Err(Failure::NoEndpoint),
             // The old address is better than none.
-            Err(error) => held.map(|(url, _)| url).ok_or(error.into()),
+            Err(error) => {
+                let (url, _) = held.ok_or(error)?;
+                // Not asked again for a minute.
+                let since = now - REDISCOVER + Duration::from_secs(60);
+                *last.lock().await = Some((url.clone(), since));
+                Ok(url)
+            }
         }
     }
 }
 
 impl Failure {
+    /// Whether it says something of the server, and not of one token: five in a row are enough to
+    /// leave the server alone, and no stranger's token must bring them about.
+    pub(super) fn is_the_servers(&self) -> bool {
+        match self {
+            Self::Fetch(FetchError::TooLarge) | Self::Unreadable => false,
+            Self::Fetch(FetchError::Status { status, .. }) => {
+                !(400..500).contains(status) || *status == 429
+            }
+            Self::Fetch(_)
+            | Self::ClientRefused(_)
+            | Self::NoAnswer
+            | Self::NoEndpoint
+            | Self::Credentials(_) => true,
+        }
+    }
+
     /// A long outage is said ever more rarely; at debug, every time.
     pub(super) fn log(&self, issuer: &str, consecutive: u32) {
         use std::error::Error as _;

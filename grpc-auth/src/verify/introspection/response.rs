@@ -34,6 +34,17 @@ pub(super) struct Active {
     pub(super) exp: Option<f64>,
 }
 
+impl Active {
+    /// What expires then at the latest, in seconds since 1970.
+    pub(super) fn until(mut self, expires_at: f64) -> Self {
+        if expires_at.is_finite() {
+            self.exp = Some(self.exp.unwrap_or(expires_at).min(expires_at));
+            self.facts.expires_at = self.facts.expires_at.min(expires_at);
+        }
+        self
+    }
+}
+
 struct Answer<'t, 'n> {
     active: Option<bool>,
     token_type: Option<Cow<'t, str>>,

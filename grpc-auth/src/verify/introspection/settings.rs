@@ -14,7 +14,8 @@ use crate::error::ConfigError;
 /// every other token is sent to the introspection endpoint. What the endpoint says is checked like
 /// a token's claims: `active` is the boolean `true`, `exp`, `nbf`, `iat` and `iss` if they are
 /// there, `aud`, and the type of the token. Answers are remembered for a while, under a keyed hash
-/// of the token: so long may a revoked token be accepted. When the endpoint fails, calls are
+/// of the token: so long may a revoked token be accepted, and streams that it opened live until
+/// [`StreamExpiry`](crate::server::StreamExpiry) ends them. When the endpoint fails, calls are
 /// answered UNAVAILABLE, never let in.
 ///
 /// ```
@@ -186,10 +187,12 @@ impl Introspection {
         self
     }
 
-    /// Shares answers with other replicas through Redis, for as long as they are believed here. `key`
+    /// Shares answers about active tokens with other replicas through Redis, for as long as they are
+    /// believed here; strangers' tokens take no room there. `key`
     /// is at least 32 random bytes that all replicas are configured with: by it tokens are known in
     /// Redis, and entries are sealed. While Redis does not answer, tokens are asked about as without
-    /// it, and the log says so; an attempt takes at most half a second.
+    /// it, and the log says so; an attempt takes at most half a second, and after one that failed
+    /// there is none for five.
     #[cfg(feature = "redis")]
     #[must_use]
     pub fn shared_cache(mut self, redis: &crate::Redis, key: impl Into<Vec<u8>>) -> Self {

@@ -1,6 +1,8 @@
 //! Answers that replicas share in Redis.
 
 use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
@@ -17,6 +19,8 @@ use crate::redis::Redis;
 
 /// Shorter keys can be guessed.
 const MIN_KEY_BYTES: usize = 32;
+/// For how long a Redis that failed is not asked again.
+const PAUSE: Duration = Duration::from_secs(5);
 /// Longer answers are not shared.
 const MAX_BYTES: usize = 16 * 1024;
 /// What a sealed entry begins with: when the answer ends, in seconds since 1970.
@@ -57,6 +61,15 @@ impl fmt::Debug for SharedCacheSettings {
 pub(super) struct SharedCache {
     redis: Redis,
     seal: RandomizedNonceKey,
+    outage: Mutex<Outage>,
+}
+
+/// A Redis that does not answer is left alone for a while.
+#[derive(Debug, Default)]
+struct Outage {
+    failures: u32,
+    /// Seconds since 1970.
+    since: f64,
 }
 
 /// An answer and when it ends.
@@ -89,22 +102,26 @@ impl SharedCache {
         let seal = RandomizedNonceKey::new(&AES_256_GCM, &derive(b"answers")?)
             .map_err(|_| ConfigError::RandomUnavailable)?;
         let names = hmac::Key::new(hmac::HMAC_SHA256, &derive(b"tokens")?);
-        Ok((Self { redis: settings.redis.clone(), seal }, names))
+        let outage = Mutex::default();
+        Ok((Self { redis: settings.redis.clone(), seal, outage }, names))
     }
 
     /// What a replica put there. Redis that does not answer knows nothing.
     pub(super) async fn get(&self, digest: &Digest, now: Moment) -> Option<Shared> {
+        if self.is_left_alone(now) {
+            return None;
+        }
         let mut connection = self.redis.connection();
         let mut get = cmd("GET");
         let entry = get.arg(name(digest)).query_async::<Option<Vec<u8>>>(&mut connection).await;
-        let entry = entry.map_err(|error| log(&error)).ok()??;
+        let entry = self.note(entry, now)??;
         let shared = self.open(digest, entry)?;
         (now.seconds < shared.deadline).then_some(shared)
     }
 
     pub(super) async fn put(&self, digest: &Digest, json: &[u8], deadline: f64, now: Moment) {
         let lifetime = deadline - now.seconds;
-        if json.len() > MAX_BYTES || lifetime <= 0.0 {
+        if json.len() > MAX_BYTES || lifetime <= 0.0 || self.is_left_alone(now) {
             return;
         }
         let Some(entry) = self.sealed(digest, json, deadline) else { return };
@@ -117,9 +134,37 @@ impl SharedCache {
         let mut connection = self.redis.connection();
         let mut set = cmd("SET");
         set.arg(name(digest)).arg(entry).arg("PX").arg(milliseconds);
-        if let Err(error) = set.query_async::<()>(&mut connection).await {
-            log(&error);
+        let done = set.query_async::<()>(&mut connection).await;
+        self.note(done, now);
+    }
+
+    fn is_left_alone(&self, now: Moment) -> bool {
+        let outage = self.outage();
+        let pause = outage.since..outage.since + PAUSE.as_secs_f64();
+        outage.failures > 0 && pause.contains(&now.seconds)
+    }
+
+    /// A long outage is said ever more rarely.
+    fn note<T>(&self, done: Result<T, RedisError>, now: Moment) -> Option<T> {
+        let mut outage = self.outage();
+        match done {
+            Ok(done) => {
+                *outage = Outage::default();
+                Some(done)
+            }
+            Err(error) => {
+                outage.failures = outage.failures.saturating_add(1);
+                outage.since = now.seconds;
+                if outage.failures.is_power_of_two() {
+                    log(&error);
+                }
+                None
+            }
         }
+    }
+
+    fn outage(&self) -> MutexGuard<'_, Outage> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sealed(&self, digest: &Digest, json: &[u8], deadline: f64) -> Option<Vec<u8>> {

@@ -1,0 +1,51 @@
+//! What is remembered of a token that was asked about, under its hash.
+
+use constant_time_eq::constant_time_eq_32;
+
+use super::super::rejection::Refusal;
+use super::super::table::{Entry, Table};
+use super::introspector::Digest;
+use crate::clock::Moment;
+use crate::principal::Principal;
+
+/// What an entry takes beside its claims.
+const OVERHEAD: usize = 512;
+
+/// What is known of a token.
+pub(super) struct Remembered<T> {
+    pub(super) digest: Digest,
+    /// Seconds since 1970: before it was learnt, nothing was known.
+    pub(super) since: f64,
+    /// Seconds since 1970.
+    pub(super) deadline: f64,
+    pub(super) known: T,
+}
+
+impl Entry for Remembered<Principal> {
+    fn weight(&self) -> usize {
+        self.known.claims_len() + OVERHEAD
+    }
+}
+
+impl Entry for Remembered<Refusal> {
+    fn weight(&self) -> usize {
+        OVERHEAD
+    }
+}
+
+impl<T: Clone> Table<Remembered<T>>
+where
+    Remembered<T>: Entry,
+{
+    pub(super) fn known(&self, digest: &Digest, now: Moment) -> Option<T> {
+        let is_it = |entry: &Remembered<T>| constant_time_eq_32(&entry.digest, digest);
+        let found = self.find(hash(digest), is_it)?;
+        let entry = found.as_arc()?;
+        (entry.since..entry.deadline).contains(&now.seconds).then(|| entry.known.clone())
+    }
+}
+
+/// Keyed by chance, and as good as random.
+pub(super) fn hash(digest: &Digest) -> u64 {
+    digest.first_chunk().map_or(0, |chunk| u64::from_le_bytes(*chunk))
+}
