@@ -10,6 +10,7 @@ mod faults;
 mod introspection;
 mod introspection_faults;
 mod parts;
+mod proofs;
 mod raw;
 mod shared_cache;
 mod sloppy;

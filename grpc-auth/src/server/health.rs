@@ -11,7 +11,9 @@ pub struct Health {
 }
 
 impl Health {
-    /// Whether the tokens of every issuer can be checked: each has usable keys, fresh or stale.
+    /// Whether JWTs of every issuer can be verified: each has usable keys, fresh or stale. It says
+    /// nothing of introspection endpoints: whether they answer shows when they are asked. An issuer
+    /// of opaque tokens alone is configured without keys, with `Issuer::introspected`.
     ///
     /// A server with several issuers may rather serve some callers than none when one issuer is
     /// down: it asks whether any of [`key_sets`](Self::key_sets) is

@@ -52,8 +52,6 @@ pub(super) enum Failure {
     ClientRefused(u16),
     #[error("the answer is not the JSON object of RFC 7662 §2.2")]
     NoAnswer,
-    #[error("the answer is JSON that cannot be read: too deep, too long, or cut short")]
-    Unreadable,
     #[error(
         "the issuer's metadata names no `introspection_endpoint`: write it, \
          `Introspection::endpoint(\"https://..\")`"
@@ -136,7 +134,7 @@ impl Failure {
     /// leave the server alone, and no stranger's token must bring them about.
     pub(super) fn is_the_servers(&self) -> bool {
         match self {
-            Self::Fetch(FetchError::TooLarge) | Self::Unreadable => false,
+            Self::Fetch(FetchError::TooLarge) => false,
             Self::Fetch(FetchError::Status { status, .. }) => {
                 !(400..500).contains(status) || *status == 429
             }
