@@ -122,7 +122,11 @@ pub use error::{ConfigError, Denied, ERROR_DOMAIN};
 ///
 /// ```text
 /// async fn check(&self, request: Request<HealthCheckRequest>) -> Result<.., Status> {
-///     if let Err(refusal) = enter(const { row::<HealthServer<Self>, Self>(0) }, &request) {
+///     if let Err(refusal) = enter(
+///         <Self as ProtectedService<HealthServer<Self>>>::policy(),
+///         const { row::<HealthServer<Self>, Self>(0) },
+///         &request,
+///     ) {
 ///         return refusal;
 ///     }
 ///     ..

@@ -9,6 +9,7 @@ where
         request: Request<()>,
     ) -> Result<Response<()>, Status> {
         if let ::core::result::Result::Err(refusal) = renamed::__private::enter(
+            <Self as renamed::ProtectedService<pb::EchoServer<Self>>>::policy(),
             const { renamed::__private::row::<pb::EchoServer<Self>, Self>(0) },
             &request,
         ) {
@@ -23,6 +24,7 @@ where
         request: Request<()>,
     ) -> Result<Response<()>, Status> {
         if let ::core::result::Result::Err(refusal) = renamed::__private::enter(
+            <Self as renamed::ProtectedService<pb::EchoServer<Self>>>::policy(),
             const { renamed::__private::row::<pb::EchoServer<Self>, Self>(1) },
             &request,
         ) {
@@ -76,6 +78,10 @@ where
             ],
         )
     };
+    #[inline(never)]
+    fn policy() -> &'static renamed::policy::ServicePolicy {
+        const { &<Self as renamed::ProtectedService<pb::EchoServer<Self>>>::POLICY }
+    }
     fn into_server(service: renamed::__private::Arc<Self>) -> pb::EchoServer<Self> {
         <pb::EchoServer<Self>>::from_arc(service)
     }

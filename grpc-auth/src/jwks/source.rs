@@ -144,11 +144,13 @@ impl KeySource {
     }
 
     /// Whether a verdict that rests on this generation of the keys still does.
+    #[inline]
     pub(crate) fn is_current(&self, generation: u64, now: Moment) -> bool {
         self.report_use(now);
         self.shared.generation.load(Ordering::Acquire) == generation
     }
 
+    #[inline]
     fn report_use(&self, now: Moment) {
         let (from, until) = (&self.shared.quiet_from, &self.shared.quiet_until);
         let quiet = from.load(Ordering::Relaxed)..until.load(Ordering::Relaxed);

@@ -46,6 +46,7 @@ impl Permit {
 /// assert_eq!(authorize(row, None), Err(Denied::CredentialsMissing));
 /// # }
 /// ```
+#[inline]
 pub fn authorize(row: Row, principal: Option<&Principal>) -> Result<Permit, Denied> {
     match (row.rule(), principal) {
         (AccessRule::AllowUnauthenticated, _) | (AccessRule::Authenticated, Some(_)) => {

@@ -1,11 +1,14 @@
 //! From the path of a call to the row that decides it.
 
+use std::cmp::Ordering;
+
 use super::table::{Row, ServicePolicy};
 
 /// The rows of one or more services by path.
 #[derive(Debug)]
 pub(crate) struct PolicyIndex {
-    /// Sorted by path: a few comparisons find it sooner than a hash is computed.
+    /// Sorted by the length of the path, then by the path: a few comparisons, most of them of
+    /// numbers, find it sooner than a hash is computed.
     rows: Box<[(Box<str>, Row)]>,
     /// `/service/` of the services that are known to have a guard in every method.
     guarded: Box<[Box<str>]>,
@@ -51,7 +54,7 @@ impl PolicyIndex {
     }
 
     fn of(mut rows: Vec<(Box<str>, Row)>, guarded: Box<[Box<str>]>) -> Self {
-        rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+        rows.sort_by(|(one, _), (other, _)| by_length(one, other));
         Self { rows: rows.into(), guarded }
     }
 
@@ -63,7 +66,7 @@ impl PolicyIndex {
 
     /// The same, with the place of the row among [`rows`](Self::rows).
     pub(crate) fn find_with_place(&self, path: &str) -> (Match, usize) {
-        match self.rows.binary_search_by(|(own, _)| (**own).cmp(path)) {
+        match self.rows.binary_search_by(|(own, _)| by_length(own, path)) {
             Ok(place) => {
                 let row = self.rows.get(place);
                 (row.map_or(Match::Unknown, |(_, row)| Match::Row(*row)), place)
@@ -78,6 +81,10 @@ impl PolicyIndex {
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row> {
         self.rows.iter().map(|(_, row)| *row)
     }
+}
+
+fn by_length(one: &str, other: &str) -> Ordering {
+    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
 
 fn rows_of(policy: ServicePolicy) -> impl Iterator<Item = (Box<str>, Row)> {

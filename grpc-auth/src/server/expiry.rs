@@ -1,6 +1,7 @@
 //! When the streams of a call end. Unary calls are none of it: they are decided on when they
 //! arrive.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -37,26 +38,32 @@ pub enum StreamExpiry {
     MaxAge(Duration),
 }
 
-/// The end of one call's streams, known to all its parts.
-pub(super) struct Expiry {
-    at: SystemTime,
-    cause: &'static str,
-    kind: RpcKind,
-    auth: ResourceServer,
-    /// For the log: whose token, and what it called.
-    issuer: Arc<str>,
-    method: Box<str>,
-    row: Option<Row>,
-    /// The handler has read the request stream to its end.
-    requests_are_over: AtomicBool,
-    is_told: AtomicBool,
-}
-
 /// Waits for the end of a call's streams, on behalf of whoever polls it. It takes a timer of the
 /// runtime only if it has to wait.
 pub(super) struct Timer {
-    expiry: Arc<Expiry>,
+    at: SystemTime,
+    cause: &'static str,
+    auth: ResourceServer,
+    /// For the log: whose token, and what it called.
+    issuer: Arc<str>,
+    called: Called,
+    /// What both sides of the call know, where both are watched.
+    sides: Option<Arc<Sides>>,
     sleep: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+/// A method, by its row if it has one.
+#[derive(Clone)]
+enum Called {
+    Row(Row),
+    Path(Box<str>),
+}
+
+#[derive(Default)]
+struct Sides {
+    /// The handler has read the request stream to its end.
+    requests_are_over: AtomicBool,
+    is_told: AtomicBool,
 }
 
 /// A timer looks at the time of day at least this often.
@@ -92,93 +99,101 @@ impl StreamExpiry {
     }
 }
 
-impl Expiry {
-    /// Of a call that is let in; none if its streams do not end by themselves.
-    pub(super) fn of(
-        stream_expiry: StreamExpiry,
-        auth: &ResourceServer,
-        caller: &Principal,
-        method: &str,
-        row: Option<Row>,
-    ) -> Option<Arc<Self>> {
-        let (at, cause) = stream_expiry.end(auth, caller)?;
-        Some(Arc::new(Self {
-            at,
-            cause,
-            kind: kind_of(row),
-            auth: auth.clone(),
-            issuer: caller.shared_issuer(),
-            method: method.into(),
-            row,
-            requests_are_over: AtomicBool::new(false),
-            is_told: AtomicBool::new(false),
-        }))
-    }
-
-    pub(super) fn kind(&self) -> RpcKind {
-        self.kind
-    }
-
-    /// Nothing more comes from the caller.
-    pub(super) fn note_end_of_requests(&self) {
-        self.requests_are_over.store(true, Ordering::Release);
-    }
-
-    /// Whether all that is left is to answer: what a unary call is from its beginning.
-    pub(super) fn has_only_to_answer(&self) -> bool {
-        !self.kind.streams_responses() && self.requests_are_over.load(Ordering::Acquire)
-    }
-
-    fn is_reached(&self) -> bool {
-        self.auth.inner.clock.now() >= self.at
-    }
-
-    /// What the caller is told, and the log, once for each call.
-    pub(super) fn status(&self) -> Status {
-        if !self.is_told.swap(true, Ordering::Relaxed) {
-            decision::log_ended(&self.method, self.row, &self.issuer, self.cause);
-        }
-        Denied::TokenExpired.to_status(&self.auth.inner.settings.challenge)
-    }
-}
-
 /// Of a method without a row nothing is known.
 pub(super) fn kind_of(row: Option<Row>) -> RpcKind {
     row.map_or(RpcKind::Bidirectional, |row| row.kind())
 }
 
 impl Timer {
-    pub(super) fn new(expiry: Arc<Expiry>) -> Self {
-        Self { expiry, sleep: None }
+    /// Of a call that is let in; none if its streams do not end by themselves. Boxed, for it goes
+    /// from hand to hand.
+    pub(super) fn of(
+        stream_expiry: StreamExpiry,
+        auth: &ResourceServer,
+        caller: &Principal,
+        path: &str,
+        row: Option<Row>,
+    ) -> Option<Box<Self>> {
+        let (at, cause) = stream_expiry.end(auth, caller)?;
+        let (auth, issuer) = (auth.clone(), caller.shared_issuer());
+        let called = row.map_or_else(|| Called::Path(path.into()), Called::Row);
+        Some(Box::new(Self { at, cause, auth, issuer, called, sides: None, sleep: None }))
     }
 
-    pub(super) fn expiry(&self) -> &Arc<Expiry> {
-        &self.expiry
+    /// Another one for the other side of the call.
+    pub(super) fn share(&mut self) -> Box<Self> {
+        let Self { at, cause, auth, issuer, called, .. } = &*self;
+        let (at, cause, auth) = (*at, *cause, auth.clone());
+        let (issuer, called) = (Arc::clone(issuer), called.clone());
+        let sides = Some(Arc::clone(self.sides.get_or_insert_default()));
+        Box::new(Self { at, cause, auth, issuer, called, sides, sleep: None })
+    }
+
+    pub(super) fn kind(&self) -> RpcKind {
+        kind_of(self.called.row())
+    }
+
+    /// Nothing more comes from the caller.
+    pub(super) fn note_end_of_requests(&self) {
+        if let Some(sides) = &self.sides {
+            sides.requests_are_over.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether all that is left is to answer: what a unary call is from its beginning.
+    pub(super) fn has_only_to_answer(&self) -> bool {
+        let are_over = |sides: &Arc<Sides>| sides.requests_are_over.load(Ordering::Acquire);
+        !self.kind().streams_responses() && self.sides.as_ref().is_some_and(are_over)
     }
 
     /// Looks at the clock and waits for nothing.
     pub(super) fn is_due(&self) -> bool {
-        self.expiry.is_reached()
+        self.auth.inner.clock.now() >= self.at
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // More than one round when the clock was set back meanwhile.
-        while !self.expiry.is_reached() {
-            let expiry = &self.expiry;
+        while !self.is_due() {
+            let (clock, at) = (&self.auth.inner.clock, self.at);
             let sleep = self.sleep.get_or_insert_with(|| {
-                let clock = &expiry.auth.inner.clock;
                 // Timers count by the monotonic clock, which stands still while a machine sleeps.
-                Box::pin(clock.sleep_until(expiry.at.min(clock.now() + LOOK_AGAIN)))
+                Box::pin(clock.sleep_until(at.min(clock.now() + LOOK_AGAIN)))
             });
             ready!(sleep.as_mut().poll(cx));
             self.sleep = None;
         }
         Poll::Ready(())
     }
+
+    /// What the caller is told, and the log, once for each call.
+    pub(super) fn status(&self) -> Status {
+        let is_told = |sides: &Arc<Sides>| sides.is_told.swap(true, Ordering::Relaxed);
+        if !self.sides.as_ref().is_some_and(is_told) {
+            let row = self.called.row();
+            decision::log_ended(&self.called.path(), row, &self.issuer, self.cause);
+        }
+        Denied::TokenExpired.to_status(&self.auth.inner.settings.challenge)
+    }
+}
+
+impl Called {
+    fn row(&self) -> Option<Row> {
+        match self {
+            Self::Row(row) => Some(*row),
+            Self::Path(_) => None,
+        }
+    }
+
+    fn path(&self) -> Cow<'_, str> {
+        match self {
+            Self::Row(row) => Cow::Owned(format!("/{row}")),
+            Self::Path(path) => Cow::Borrowed(path),
+        }
+    }
 }
 
 impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timer").field("method", &self.expiry.method).finish_non_exhaustive()
+        f.debug_struct("Timer").field("method", &self.called.path()).finish_non_exhaustive()
     }
 }

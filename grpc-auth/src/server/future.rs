@@ -11,7 +11,7 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::expiry::{Expiry, Timer};
+use super::expiry::Timer;
 use super::service::{Admission, Shared, Stage};
 use super::stream::{EndableBody, Side};
 
@@ -44,7 +44,8 @@ pin_project! {
     struct Streaming<F> {
         #[pin]
         response: F,
-        timer: Timer,
+        // Goes on with the response's body.
+        timer: Option<Box<Timer>>,
     }
 }
 
@@ -65,11 +66,11 @@ where
         Self { state: State::Called { response } }
     }
 
-    pub(super) fn streaming(service: &mut S, request: Request<B>, expiry: Arc<Expiry>) -> Self
+    pub(super) fn streaming(service: &mut S, request: Request<B>, timer: Box<Timer>) -> Self
     where
         B: EndableBody,
     {
-        Self { state: State::streaming(service, request, expiry) }
+        Self { state: State::streaming(service, request, timer) }
     }
 
     pub(super) fn refused(response: Response<R>) -> Self {
@@ -93,15 +94,14 @@ where
     B: EndableBody,
 {
     /// Calls a service that is ready, with a request that ends with the call's streams.
-    fn streaming(service: &mut S, request: Request<B>, expiry: Arc<Expiry>) -> Self {
-        let request = if expiry.kind().streams_requests() {
-            request.map(|body| body.ending(Side::Request, Timer::new(Arc::clone(&expiry))))
+    fn streaming(service: &mut S, request: Request<B>, mut timer: Box<Timer>) -> Self {
+        let request = if timer.kind().streams_requests() {
+            request.map(|body| body.ending(Side::Request, timer.share()))
         } else {
             request
         };
         let response = service.call(request);
-        let timer = Timer::new(expiry);
-        Self::Streaming { call: Some(Box::pin(Streaming { response, timer })) }
+        Self::Streaming { call: Some(Box::pin(Streaming { response, timer: Some(timer) })) }
     }
 }
 
@@ -112,20 +112,19 @@ impl<F> Streaming<F> {
         R: Default + EndableBody,
     {
         let this = self.project();
+        let Some(timer) = this.timer else { return this.response.poll(cx) };
         // First of all: the handler may be about to see the end of its request stream.
         if let Poll::Ready(response) = this.response.poll(cx) {
-            let expiry = this.timer.expiry();
-            if !expiry.kind().streams_responses() {
-                return Poll::Ready(response);
+            if let Some(timer) = this.timer.take_if(|timer| timer.kind().streams_responses()) {
+                let ending = |body: R| body.ending(Side::Response, timer);
+                return Poll::Ready(response.map(|response| response.map(ending)));
             }
-            let timer = Timer::new(Arc::clone(expiry));
-            let ending = |body: R| body.ending(Side::Response, timer);
-            return Poll::Ready(response.map(|response| response.map(ending)));
+            return Poll::Ready(response);
         }
-        if this.timer.expiry().has_only_to_answer() {
+        if timer.has_only_to_answer() {
             return Poll::Pending;
         }
-        this.timer.poll(cx).map(|()| Ok(this.timer.expiry().status().into_http()))
+        timer.poll(cx).map(|()| Ok(timer.status().into_http()))
     }
 }
 
@@ -166,8 +165,8 @@ where
                         Admission::Granted(None) => {
                             State::Called { response: call.service.call(call.request) }
                         }
-                        Admission::Granted(Some(expiry)) => {
-                            State::streaming(&mut call.service, call.request, expiry)
+                        Admission::Granted(Some(timer)) => {
+                            State::streaming(&mut call.service, call.request, timer)
                         }
                         Admission::Refused(denied) => {
                             let response = Box::new(call.shared.answer(denied));

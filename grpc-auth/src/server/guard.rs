@@ -8,12 +8,13 @@ use tracing::{error, warn};
 
 use super::call::{Call, Decision};
 use super::decision::{self, Denial};
+use crate::__private::Own;
 use crate::bearer::BearerToken;
 use crate::caller::Caller;
 use crate::claims::Claims;
 use crate::error::{Challenge, Denied};
 use crate::metrics;
-use crate::policy::{AccessRule, Permit, Row, authorize};
+use crate::policy::{AccessRule, Permit, Row, ServicePolicy, authorize};
 use crate::principal::Principal;
 
 /// A call that passed the guard.
@@ -30,7 +31,12 @@ pub struct Admitted<'r> {
 ///
 /// # Errors
 /// The refusal, as what the method returns.
-pub fn enter<M, R: Refuse>(row: Row, request: &Request<M>) -> Result<Admitted<'_>, R> {
+pub fn enter<'r, M, R: Refuse>(
+    policy: &'static ServicePolicy,
+    own: Own,
+    request: &'r Request<M>,
+) -> Result<Admitted<'r>, R> {
+    let row = own.row_in(policy);
     let call = Call::of(request.extensions());
     let permit = match call {
         Some(call) => permit_for(row, call)?,

@@ -61,6 +61,13 @@ pub trait ProtectedService<Server>: Sized {
     /// The rules of the service's methods.
     const POLICY: ServicePolicy;
 
+    /// The same rules, for all who ask at one place in memory: a guard knows its row by the
+    /// address.
+    #[doc(hidden)]
+    fn policy() -> &'static ServicePolicy {
+        const { &Self::POLICY }
+    }
+
     /// Wraps the service into tonic's server.
     fn into_server(service: Arc<Self>) -> Server;
 }
@@ -192,7 +199,7 @@ impl ResourceServer {
         T: ProtectedService<S>,
     {
         // Its type says that it has a guard in every method.
-        let index = PolicyIndex::guarded(T::POLICY);
+        let index = PolicyIndex::guarded(*T::policy());
         Protect::new(T::into_server(service), self.clone(), index.into())
     }
 

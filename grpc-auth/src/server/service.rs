@@ -11,7 +11,7 @@ use tower_service::Service;
 use super::authorizer::{AccessRequest, Asking};
 use super::call::{Call, Decision};
 use super::decision::{self, Denial};
-use super::expiry::{Expiry, StreamExpiry, kind_of};
+use super::expiry::{StreamExpiry, Timer, kind_of};
 use super::future::ResponseFuture;
 use super::stream::EndableBody;
 use super::{Inner, ResourceServer};
@@ -193,8 +193,8 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.shared.admit(&mut request) {
             Admission::Granted(None) => ResponseFuture::called(self.inner.call(request)),
-            Admission::Granted(Some(expiry)) => {
-                ResponseFuture::streaming(&mut self.inner, request, expiry)
+            Admission::Granted(Some(timer)) => {
+                ResponseFuture::streaming(&mut self.inner, request, timer)
             }
             Admission::Refused(denied) => ResponseFuture::refused(self.shared.answer(denied)),
             Admission::Waiting(stage) => {
@@ -210,7 +210,7 @@ where
 /// What becomes of a call for now.
 pub(super) enum Admission {
     /// With the end of the call's streams.
-    Granted(Option<Arc<Expiry>>),
+    Granted(Option<Box<Timer>>),
     Refused(Denied),
     /// Boxed, so that what is moved is small: hardly any call waits.
     Waiting(Box<Stage>),
@@ -263,7 +263,8 @@ impl Shared {
     /// Decides on a call whose caller is clear, and leaves what was learnt in the extensions of a
     /// call that is let in, or that the authorizer is to be asked about.
     fn settle<B>(&self, request: &mut Request<B>, identified: Identified) -> Admission {
-        let (matched, place) = self.policies.find_with_place(request.uri().path());
+        let path = request.uri().path();
+        let (matched, place) = self.policies.find_with_place(path);
         let row = match matched {
             Match::Row(row) => Some(row),
             Match::Guarded | Match::Unknown => None,
@@ -276,12 +277,12 @@ impl Shared {
         let (admission, is_settled) = match self.question(request, row, principal) {
             Some(asking) => (Admission::Waiting(Box::new(Stage::Answer(asking))), false),
             None => {
-                let expiry = self.expiry(request.uri().path(), row, caller.as_ref());
-                (Admission::Granted(expiry), permit.is_some())
+                let timer = self.timer(path, row, caller.as_ref());
+                (Admission::Granted(timer), permit.is_some())
             }
         };
         if is_settled {
-            decision::log_allowed(request.uri().path(), row, principal);
+            decision::log_allowed(path, row, principal);
             self.allowed.count(place);
         }
         match self.leave(request, caller, permit) {
@@ -326,7 +327,7 @@ impl Shared {
                     decision::log_allowed(request.uri().path(), row, principal);
                     self.allowed.count(place);
                 }
-                Admission::Granted(self.expiry(request.uri().path(), row, caller))
+                Admission::Granted(self.timer(request.uri().path(), row, caller))
             }
             Err(denial) => Admission::Refused(refuse(request, row, &denial.of_caller(principal))),
         }
@@ -338,11 +339,11 @@ impl Shared {
     }
 
     /// Who has no token has none that expires, and unary calls have no streams.
-    fn expiry(&self, path: &str, row: Option<Row>, caller: Option<&Caller>) -> Option<Arc<Expiry>> {
+    fn timer(&self, path: &str, row: Option<Row>, caller: Option<&Caller>) -> Option<Box<Timer>> {
         if kind_of(row) == RpcKind::Unary {
             return None;
         }
-        Expiry::of(self.stream_expiry, &self.auth, caller?.principal(), path, row)
+        Timer::of(self.stream_expiry, &self.auth, caller?.principal(), path, row)
     }
 
     /// Leaves what was learnt in the extensions.
@@ -378,6 +379,7 @@ impl Shared {
 
     /// In this order: the row of the table, whether anyone may call, credentials, verification,
     /// the rule. The authorizer comes after it.
+    #[inline]
     fn decide(
         matched: Match,
         caller: Identified,
@@ -432,11 +434,16 @@ impl Shared {
 
     /// Whether the token's sender is its holder. It is asked for every call: what is remembered of
     /// a token is that it is genuine.
+    #[inline]
     fn prove<B>(&self, request: &Request<B>, scheme: Scheme, caller: Caller) -> Identity {
         // Nearly all tokens are bound to nothing.
         if scheme == Scheme::Bearer && caller.principal().confirmation().is_none() {
             return Identity::Known(Ok(caller));
         }
+        self.prove_bound(request, scheme, caller)
+    }
+
+    fn prove_bound<B>(&self, request: &Request<B>, scheme: Scheme, caller: Caller) -> Identity {
         match self.auth.inner.sender.check(request, scheme, &caller) {
             Ok(None) => Identity::Known(Ok(caller)),
             Ok(Some(verdict)) => Identity::Pending(Waiting::Proof(verdict, caller)),

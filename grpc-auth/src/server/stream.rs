@@ -26,7 +26,7 @@ use super::expiry::Timer;
 pub trait EndableBody: Sized {
     #[doc(hidden)]
     #[expect(private_interfaces, reason = "sealed: users name the trait, nobody implements it")]
-    fn ending(self, side: Side, timer: Timer) -> Self;
+    fn ending(self, side: Side, timer: Box<Timer>) -> Self;
 }
 
 /// Which way a body goes.
@@ -38,9 +38,9 @@ pub(super) enum Side {
 
 impl EndableBody for Body {
     #[expect(private_interfaces, reason = "sealed")]
-    fn ending(self, side: Side, timer: Timer) -> Self {
+    fn ending(self, side: Side, timer: Box<Timer>) -> Self {
         if side == Side::Request && self.is_end_stream() {
-            timer.expiry().note_end_of_requests();
+            timer.note_end_of_requests();
         }
         Self::new(Ending { body: Some(self), side, timer })
     }
@@ -51,9 +51,9 @@ macro_rules! endable_in_memory {
     ($($body:ty),*) => {$(
         impl EndableBody for $body {
             #[expect(private_interfaces, reason = "sealed")]
-            fn ending(self, side: Side, timer: Timer) -> Self {
+            fn ending(self, side: Side, timer: Box<Timer>) -> Self {
                 if side == Side::Request {
-                    timer.expiry().note_end_of_requests();
+                    timer.note_end_of_requests();
                 }
                 self
             }
@@ -68,7 +68,7 @@ struct Ending {
     /// None after the end, whichever it was: what belongs to the handler goes at once.
     body: Option<Body>,
     side: Side,
-    timer: Timer,
+    timer: Box<Timer>,
 }
 
 type Polled = Poll<Option<Result<Frame<Bytes>, Status>>>;
@@ -77,7 +77,7 @@ impl Ending {
     /// The end that the token brings.
     fn end(&mut self) -> Polled {
         self.body = None;
-        let status = self.timer.expiry().status();
+        let status = self.timer.status();
         Poll::Ready(Some(match self.side {
             Side::Request => Err(status),
             Side::Response => {
@@ -95,7 +95,7 @@ impl Ending {
             Some(Err(_)) => false,
         };
         if is_whole && self.side == Side::Request {
-            self.timer.expiry().note_end_of_requests();
+            self.timer.note_end_of_requests();
         }
         if is_whole || matches!(frame, Some(Err(_))) {
             self.body = None;
@@ -111,11 +111,9 @@ impl HttpBody for Ending {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let this = &mut *self;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
-        // First of all: a stream that always has a next message never has to wait for a timer.
-        if this.timer.is_due() {
-            return this.end();
-        }
         match Pin::new(body).poll_frame(cx) {
+            // A stream that always has a next message never has to wait for a timer.
+            Poll::Ready(Some(Ok(frame))) if frame.is_data() && this.timer.is_due() => this.end(),
             Poll::Ready(frame) => this.pass(frame),
             Poll::Pending => {
                 ready!(this.timer.poll(cx));

@@ -17,6 +17,7 @@ pub(crate) struct TokenVerifier {
 
 #[cfg(not(feature = "introspection"))]
 impl Verifier for TokenVerifier {
+    #[inline]
     fn recall(&self, token: &[u8]) -> Option<Caller> {
         self.jwt.recall(token)
     }
@@ -28,6 +29,7 @@ impl Verifier for TokenVerifier {
 
 #[cfg(feature = "introspection")]
 impl Verifier for TokenVerifier {
+    #[inline]
     fn recall(&self, token: &[u8]) -> Option<Caller> {
         let verified = self.jwt.recall(token);
         match (&self.introspector, &verified) {
