@@ -3,6 +3,7 @@
 use std::any::{Any, type_name};
 use std::fmt;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
@@ -22,17 +23,24 @@ pub struct Claims<T>(Arc<T>);
 ///
 /// It holds the path within the claims, never a value from them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the token's claims do not fit `{type_name}` at `{path}`")]
+#[error("the token's claims do not fit `{type_name}` at `{path}`{}", if *.has_panicked { ": its `Deserialize` panicked, where it should return an error" } else { "" })]
 pub struct ClaimsMismatch {
     path: Box<str>,
     type_name: &'static str,
+    has_panicked: bool,
 }
 
 impl ClaimsMismatch {
-    /// Where in the claims, `address.city` or `roles[2]`; a missing member is named as well.
+    /// Where in the claims, `address.city` or `roles[2]`; a missing member is named as well. `.` is
+    /// all of them.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Whether the type's `Deserialize` panicked.
+    pub(crate) fn has_panicked(&self) -> bool {
+        self.has_panicked
     }
 
     /// The type that the claims were to become.
@@ -93,16 +101,22 @@ impl ClaimsMemo {
 
 fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<Claims<T>, ClaimsMismatch> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    match serde_path_to_error::deserialize(&mut deserializer) {
-        Ok(claims) => Ok(Claims(Arc::new(claims))),
-        Err(error) => {
+    let type_name = type_name::<T>();
+    // It is the user's code, and a panic in it shall be a refusal. Nothing of what it left behind is
+    // looked at again.
+    let parsed =
+        catch_unwind(AssertUnwindSafe(|| serde_path_to_error::deserialize(&mut deserializer)));
+    match parsed {
+        Err(_) => Err(ClaimsMismatch { path: ".".into(), type_name, has_panicked: true }),
+        Ok(Ok(claims)) => Ok(Claims(Arc::new(claims))),
+        Ok(Err(error)) => {
             let mut path = printable(error.path());
             // serde reports a missing member at its parent. Its name comes from the type; every
             // other word of serde_json's text may come from the token.
             if let Some(name) = missing_member(&error.inner().to_string()) {
                 path = if path == "." { name.to_owned() } else { format!("{path}.{name}") };
             }
-            Err(ClaimsMismatch { path: path.into(), type_name: type_name::<T>() })
+            Err(ClaimsMismatch { path: path.into(), type_name, has_panicked: false })
         }
     }
 }
@@ -205,6 +219,27 @@ mod tests {
             let error = memo.get_or_parse::<Tenants>(json.as_bytes()).as_ref().unwrap_err();
             assert_eq!(error.path(), path, "{json}");
         }
+    }
+
+    #[derive(Debug)]
+    struct Fragile;
+
+    impl<'de> Deserialize<'de> for Fragile {
+        fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+            panic!("canary")
+        }
+    }
+
+    #[test]
+    fn a_type_that_panics_does_not_fit_whoever_asks() {
+        let memo = ClaimsMemo::default();
+        for _ in 0..2 {
+            let error = memo.get_or_parse::<Fragile>(b"{}").as_ref().unwrap_err();
+            assert_eq!(error.path(), ".");
+            assert!(error.to_string().ends_with("it should return an error"), "{error}");
+            assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+        }
+        assert!(memo.get_or_parse::<serde_json::Value>(b"{}").is_ok());
     }
 
     #[test]

@@ -220,7 +220,7 @@ pub use grpc_auth_macros::allow_unauthenticated;
 /// |---|---|
 /// | it does not hold | PERMISSION_DENIED, PERMISSION_DENIED_BY_POLICY; the log names the requirement |
 /// | the claims do not fit `T` | PERMISSION_DENIED, PERMISSION_DENIED_BY_POLICY; the log names the path |
-/// | it panics | INTERNAL |
+/// | it panics, or the `Deserialize` of `T` does | INTERNAL |
 ///
 /// The requirement's text stands in the [table](policy::ServicePolicy), and in the log when it
 /// does not hold: it should hold no secret of its own.

@@ -154,6 +154,8 @@ impl From<Unproved> for Denial {
 
 impl From<ClaimsMismatch> for Denial {
     fn from(mismatch: ClaimsMismatch) -> Self {
-        Self::new(Denied::ClaimsMismatch, mismatch.to_string())
+        let denied =
+            if mismatch.has_panicked() { Denied::PolicyPanicked } else { Denied::ClaimsMismatch };
+        Self::new(denied, mismatch.to_string())
     }
 }

@@ -54,8 +54,7 @@ impl Admitted<'_> {
             return Err(self.refuse(&Denied::CredentialsMissing.into()));
         };
         // A panic can leave nothing broken that is seen again, unless the user's claims have cells in
-        // them. Reading the claims is the user's code too. (Under `panic = "abort"` the process
-        // ends, which lets nobody in either.)
+        // them. (Under `panic = "abort"` the process ends, which lets nobody in either.)
         let asked = catch_unwind(AssertUnwindSafe(|| match principal.typed_claims() {
             Ok(claims) => Ok(predicate(claims)),
             Err(mismatch) => Err(mismatch),
