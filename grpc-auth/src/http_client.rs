@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+#[cfg(any(feature = "client", feature = "introspection"))]
+use http::header::CONTENT_TYPE;
 use http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
-#[cfg(feature = "introspection")]
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::RequestBuilder;
 use reqwest::redirect::Policy;
 use url::{Host, Url};
@@ -18,7 +18,7 @@ const MAX_BODY_BYTES: usize = 256 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct HttpClient(reqwest::Client);
 
-/// An answer; its body is read for status 200 alone.
+/// An answer; its body is read for status 200, and where another is of interest.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -50,30 +50,31 @@ impl HttpClient {
         if let Some((name, value)) = header {
             request = request.header(name, value);
         }
-        Self::send(request).await
+        Self::send(request, |status| status == 200).await
     }
 
-    /// Sends a form, and takes a document of at most 256 KiB.
-    #[cfg(feature = "introspection")]
+    /// Sends a form, and takes a document of at most 256 KiB where it comes with such a status.
+    #[cfg(any(feature = "client", feature = "introspection"))]
     pub(crate) async fn post_form(
         &self,
         url: &Url,
-        authorization: Option<HeaderValue>,
+        headers: HeaderMap,
         form: String,
+        has_document: impl Fn(u16) -> bool,
     ) -> Result<Answer, FetchError> {
-        let mut request = self.0.post(url.clone()).body(form);
+        let mut request = self.0.post(url.clone()).body(form).headers(headers);
         request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        if let Some(authorization) = authorization {
-            request = request.header(AUTHORIZATION, authorization);
-        }
-        Self::send(request).await
+        Self::send(request, has_document).await
     }
 
-    async fn send(request: RequestBuilder) -> Result<Answer, FetchError> {
+    async fn send(
+        request: RequestBuilder,
+        has_document: impl Fn(u16) -> bool,
+    ) -> Result<Answer, FetchError> {
         let mut response = request.header(ACCEPT, "application/json").send().await?;
         let status = response.status().as_u16();
         let mut body = Vec::new();
-        while status == 200
+        while has_document(status)
             && let Some(chunk) = response.chunk().await?
         {
             if body.len() + chunk.len() > MAX_BODY_BYTES {

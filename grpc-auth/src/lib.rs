@@ -4,7 +4,7 @@ mod bearer;
 mod caller;
 mod claims;
 pub mod client;
-#[cfg(feature = "introspection")]
+#[cfg(any(feature = "client", feature = "introspection"))]
 mod client_auth;
 mod clock;
 mod error;
@@ -22,7 +22,7 @@ mod redis;
 mod scope;
 mod sender;
 pub mod server;
-#[cfg(feature = "introspection")]
+#[cfg(any(feature = "client", feature = "introspection"))]
 mod signing;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -192,8 +192,8 @@ pub use grpc_auth_macros::authenticated;
 
 #[cfg(feature = "redis")]
 pub use crate::redis::Redis;
-#[cfg(feature = "introspection")]
-pub use client_auth::ClientAuthentication;
+#[cfg(any(feature = "client", feature = "introspection"))]
+pub use client_auth::{ClientAuthentication, ClientSecret};
 /// Lets anyone in. A valid token still identifies its caller, an invalid one means anonymous. Under
 /// [`macro@protect`], with or without its path; anywhere else it has no effect and does not compile.
 ///

@@ -2,6 +2,30 @@
 //!
 //! [`TokenRelayLayer`] forwards the token of the caller whom a handler serves.
 
+#[cfg(feature = "client")]
+mod access_token;
+#[cfg(feature = "client")]
+mod error;
+#[cfg(feature = "client")]
+mod oauth_client;
 mod relay;
+#[cfg(feature = "client")]
+mod request;
+#[cfg(feature = "client")]
+mod response;
+#[cfg(feature = "client")]
+mod server;
+#[cfg(feature = "client")]
+mod source;
 
+#[cfg(feature = "client")]
+pub use access_token::AccessToken;
+#[cfg(feature = "client")]
+pub use error::TokenError;
+#[cfg(feature = "client")]
+pub use oauth_client::OAuthClient;
 pub use relay::{ResponseFuture, TokenRelay, TokenRelayLayer};
+#[cfg(feature = "client")]
+pub use request::{ClientCredentials, TokenRequest};
+#[cfg(feature = "client")]
+pub use source::TokenSource;

@@ -123,6 +123,25 @@ pub enum ConfigError {
         /// Which of them.
         setting: &'static str,
     },
+    /// A file that a setting names cannot be read.
+    #[error("the file {} of the {setting} cannot be read", .path.display())]
+    FileUnreadable {
+        /// Which setting.
+        setting: &'static str,
+        /// Which file.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A setting of a client of an authorization server cannot work.
+    #[error("the client setting `{setting}` cannot work: {help}")]
+    ClientSetting {
+        /// Which.
+        setting: &'static str,
+        /// What to write instead.
+        help: &'static str,
+    },
     /// A setting of introspection would not work.
     #[error("the introspection setting `{setting}` cannot work: {help}")]
     IntrospectionSetting {

@@ -1,10 +1,17 @@
 //! The issuer's metadata: OpenID Connect Discovery 1.0 §4 and RFC 8414 §3.
 
+#[cfg(any(feature = "client", feature = "introspection"))]
+use std::time::Duration;
 use std::time::SystemTime;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+#[cfg(any(feature = "client", feature = "introspection"))]
+use tokio::sync::Mutex;
 use url::Url;
 
+#[cfg(any(feature = "client", feature = "introspection"))]
+use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::http_client::{HttpClient, secure_url};
 use crate::jwks::FetchError;
@@ -12,12 +19,52 @@ use crate::jwks::FetchError;
 /// Longer than any address; it may stand in a log line.
 const MAX_URL_BYTES: usize = 2048;
 
+/// For how long an address is believed that the metadata named.
+#[cfg(any(feature = "client", feature = "introspection"))]
+const REDISCOVER: Duration = Duration::from_secs(24 * 3600);
+
+#[cfg(any(feature = "client", feature = "introspection"))]
+const REDISCOVERY_TIMEOUT: Duration = Duration::from_secs(2);
+
 #[derive(Deserialize)]
-struct Metadata {
+struct Identity {
     issuer: String,
+}
+
+#[derive(Deserialize)]
+struct KeyMetadata {
     jwks_uri: Option<String>,
-    #[cfg(feature = "introspection")]
+}
+
+#[cfg(feature = "introspection")]
+#[derive(Deserialize)]
+struct IntrospectionMetadata {
     introspection_endpoint: Option<String>,
+}
+
+#[cfg(feature = "client")]
+#[derive(Deserialize)]
+struct ClientMetadata {
+    token_endpoint: Option<String>,
+    authorization_endpoint: Option<String>,
+    device_authorization_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
+    authorization_response_iss_parameter_supported: Option<bool>,
+    code_challenge_methods_supported: Option<Vec<String>>,
+}
+
+/// Where an authorization server takes a client's requests (RFC 8414 §2).
+#[cfg(feature = "client")]
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Endpoints {
+    pub(crate) token: Option<Url>,
+    pub(crate) authorization: Option<Url>,
+    pub(crate) device_authorization: Option<Url>,
+    pub(crate) revocation: Option<Url>,
+    /// It says who answers (RFC 9207 §3).
+    pub(crate) names_itself: bool,
+    /// How codes may be bound to whoever asked for them (RFC 7636), if it says so.
+    pub(crate) challenge_methods: Option<Vec<String>>,
 }
 
 /// Asks the issuer where its keys are.
@@ -39,8 +86,75 @@ pub(crate) async fn introspection_endpoint(
     now: SystemTime,
 ) -> Result<Option<Url>, FetchError> {
     let document = fetch(http, issuer, now).await?;
-    let endpoint = metadata(&document, identifier)?.introspection_endpoint;
+    let metadata: IntrospectionMetadata = metadata(&document, identifier)?;
+    let endpoint = metadata.introspection_endpoint;
     endpoint.map(|url| check_url(issuer, "introspection_endpoint", &url)).transpose()
+}
+
+/// Asks the issuer where its clients turn to.
+#[cfg(feature = "client")]
+pub(crate) async fn endpoints(
+    http: &HttpClient,
+    issuer: &Url,
+    identifier: &str,
+    now: SystemTime,
+) -> Result<Endpoints, FetchError> {
+    let document = fetch(http, issuer, now).await?;
+    let metadata: ClientMetadata = metadata(&document, identifier)?;
+    let address = |member, value: Option<String>| {
+        value.map(|url| check_url(issuer, member, &url)).transpose()
+    };
+    Ok(Endpoints {
+        token: address("token_endpoint", metadata.token_endpoint)?,
+        authorization: address("authorization_endpoint", metadata.authorization_endpoint)?,
+        device_authorization: address(
+            "device_authorization_endpoint",
+            metadata.device_authorization_endpoint,
+        )?,
+        revocation: address("revocation_endpoint", metadata.revocation_endpoint)?,
+        names_itself: metadata.authorization_response_iss_parameter_supported.unwrap_or_default(),
+        challenge_methods: metadata.code_challenge_methods_supported,
+    })
+}
+
+/// What the metadata said, asked again once a day.
+#[cfg(any(feature = "client", feature = "introspection"))]
+#[derive(Debug)]
+pub(crate) struct Discovered<T>(Mutex<Option<(T, SystemTime)>>);
+
+#[cfg(any(feature = "client", feature = "introspection"))]
+impl<T: Clone> Discovered<T> {
+    pub(crate) fn nothing() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// What was said before, or what is said now. The old answer is better than none.
+    pub(crate) async fn get<E: From<FetchError>>(
+        &self,
+        clock: &Clock,
+        ask: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let now = clock.now();
+        let held = self.0.lock().await.clone();
+        if let Some((said, since)) = &held
+            && now.duration_since(*since).is_ok_and(|passed| passed < REDISCOVER)
+        {
+            return Ok(said.clone());
+        }
+        // Not all of a request's time, if there is an answer.
+        let asked = match held {
+            Some(_) => clock.timeout(REDISCOVERY_TIMEOUT, ask).await,
+            None => Some(ask.await),
+        };
+        let timeout = || Err(FetchError::Timeout(REDISCOVERY_TIMEOUT).into());
+        let (said, since) = match asked.unwrap_or_else(timeout) {
+            Ok(said) => (said, now),
+            // Not asked again for a minute.
+            Err(error) => (held.ok_or(error)?.0, now - REDISCOVER + Duration::from_secs(60)),
+        };
+        *self.0.lock().await = Some((said.clone(), since));
+        Ok(said)
+    }
 }
 
 async fn fetch(http: &HttpClient, issuer: &Url, now: SystemTime) -> Result<Vec<u8>, FetchError> {
@@ -57,24 +171,24 @@ async fn fetch(http: &HttpClient, issuer: &Url, now: SystemTime) -> Result<Vec<u
 
 /// Where the keys are, if the document is this issuer's.
 pub(crate) fn read(document: &[u8], issuer: &Url, identifier: &str) -> Result<Url, FetchError> {
-    let jwks_uri = metadata(document, identifier)?.jwks_uri.ok_or(FetchError::NotMetadata)?;
-    check_url(issuer, "jwks_uri", &jwks_uri)
+    let metadata: KeyMetadata = metadata(document, identifier)?;
+    check_url(issuer, "jwks_uri", &metadata.jwks_uri.ok_or(FetchError::NotMetadata)?)
 }
 
-fn metadata(document: &[u8], identifier: &str) -> Result<Metadata, FetchError> {
-    // serde would take an array of the two values as well.
+fn metadata<T: DeserializeOwned>(document: &[u8], identifier: &str) -> Result<T, FetchError> {
+    // serde would take an array of the values as well.
     let is_object = document.trim_ascii_start().starts_with(b"{");
-    let metadata: Option<Metadata> = serde_json::from_slice(document).ok();
-    let metadata = metadata.filter(|_| is_object).ok_or(FetchError::NotMetadata)?;
+    let identity: Option<Identity> = serde_json::from_slice(document).ok();
+    let identity = identity.filter(|_| is_object).ok_or(FetchError::NotMetadata)?;
     // RFC 8414 §3.3: identical, or the document must not be used.
-    if metadata.issuer != identifier {
+    if identity.issuer != identifier {
         return Err(FetchError::IssuerMismatch {
             configured: identifier.into(),
             // A stranger may have written it.
-            found: metadata.issuer.chars().take(256).collect(),
+            found: identity.issuer.chars().take(256).collect(),
         });
     }
-    Ok(metadata)
+    serde_json::from_slice(document).map_err(|_| FetchError::NotMetadata)
 }
 
 /// A document that came over TLS cannot send us to plain http, not even on this host.

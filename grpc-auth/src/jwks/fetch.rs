@@ -94,7 +94,7 @@ impl FetchError {
         matches!(self, Self::IssuerMismatch { .. } | Self::KeysUrl(_))
     }
 
-    pub(super) fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
             _ => None,

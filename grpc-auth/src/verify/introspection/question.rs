@@ -1,8 +1,5 @@
 //! One question to an introspection endpoint, over HTTP.
 
-use std::time::{Duration, SystemTime};
-
-use tokio::sync::Mutex;
 use url::Url;
 
 use super::settings::Introspection;
@@ -13,11 +10,6 @@ use crate::error::ConfigError;
 use crate::http_client::{HttpClient, secure_url};
 use crate::issuer::{Issuer, discovery};
 use crate::jwks::FetchError;
-
-/// For how long the endpoint's address is believed, if the metadata named it.
-const REDISCOVER: Duration = Duration::from_secs(24 * 3600);
-
-const REDISCOVERY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How an issuer is asked.
 #[derive(Debug)]
@@ -36,7 +28,7 @@ enum Endpoint {
     /// Named by the metadata of the issuer at this address.
     Discovered {
         issuer: Url,
-        last: Mutex<Option<(Url, SystemTime)>>,
+        said: discovery::Discovered<Url>,
     },
 }
 
@@ -73,7 +65,9 @@ impl Question {
         let http = HttpClient::for_url(at.as_ref().unwrap_or(&address), settings.connect_timeout)?;
         let endpoint = match at {
             Some(url) => Endpoint::At(url),
-            None => Endpoint::Discovered { issuer: address, last: Mutex::default() },
+            None => {
+                Endpoint::Discovered { issuer: address, said: discovery::Discovered::nothing() }
+            }
         };
         let (issuer, client) = (issuer.identifier.as_str().into(), settings.client.clone());
         Ok(Self { issuer, http, endpoint, client, clock })
@@ -85,7 +79,8 @@ impl Question {
         let credentials = self.client.credentials(&self.issuer, self.clock.moment())?;
         let form = credentials
             .form(&[("token", token.expose_secret()), ("token_type_hint", "access_token")]);
-        let answer = self.http.post_form(&url, credentials.authorization, form).await?;
+        let answer =
+            self.http.post_form(&url, credentials.headers(), form, |status| status == 200).await?;
         match answer.status {
             200 => Ok(answer.body),
             status @ (401 | 403) => Err(Failure::ClientRefused(status)),
@@ -94,36 +89,16 @@ impl Question {
     }
 
     async fn endpoint(&self) -> Result<Url, Failure> {
-        let (issuer, last) = match &self.endpoint {
-            Endpoint::At(url) => return Ok(url.clone()),
-            Endpoint::Discovered { issuer, last } => (issuer, last),
-        };
-        let now = self.clock.now();
-        let held = last.lock().await.clone();
-        if let Some((url, since)) = &held
-            && now.duration_since(*since).is_ok_and(|passed| passed < REDISCOVER)
-        {
-            return Ok(url.clone());
-        }
-        let asked = discovery::introspection_endpoint(&self.http, issuer, &self.issuer, now);
-        // Not all of a question's time, if there is an address.
-        let asked = match held {
-            Some(_) => self.clock.timeout(REDISCOVERY_TIMEOUT, asked).await,
-            None => Some(asked.await),
-        };
-        match asked.unwrap_or(Err(FetchError::Timeout(REDISCOVERY_TIMEOUT))) {
-            Ok(Some(url)) => {
-                *last.lock().await = Some((url.clone(), now));
-                Ok(url)
-            }
-            Ok(None) => Err(Failure::NoEndpoint),
-            // The old address is better than none.
-            Err(error) => {
-                let (url, _) = held.ok_or(error)?;
-                // Not asked again for a minute.
-                let since = now - REDISCOVER + Duration::from_secs(60);
-                *last.lock().await = Some((url.clone(), since));
-                Ok(url)
+        match &self.endpoint {
+            Endpoint::At(url) => Ok(url.clone()),
+            Endpoint::Discovered { issuer, said } => {
+                let now = self.clock.now();
+                let asked = async {
+                    let asked =
+                        discovery::introspection_endpoint(&self.http, issuer, &self.issuer, now);
+                    asked.await?.ok_or(Failure::NoEndpoint)
+                };
+                said.get(&self.clock, asked).await
             }
         }
     }

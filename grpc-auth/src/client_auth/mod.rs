@@ -1,5 +1,7 @@
 //! How this program shows an authorization server who it is.
 
+mod secret;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +9,7 @@ use std::time::Duration;
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use http::HeaderValue;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use url::form_urlencoded::{self, Serializer};
@@ -16,6 +18,8 @@ use crate::clock::Moment;
 use crate::error::ConfigError;
 use crate::jwks::Algorithm;
 use crate::signing::SigningKey;
+
+pub use secret::ClientSecret;
 
 /// For how long an assertion is good.
 const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
@@ -31,6 +35,8 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 /// | [`client_secret_basic`](Self::client_secret_basic) | `client_secret_basic` | `authorization: Basic`, id and secret form-encoded first (RFC 6749 §2.3.1) |
 /// | [`client_secret_post`](Self::client_secret_post) | `client_secret_post` | `client_id` and `client_secret` in the form |
 /// | [`private_key_jwt`](Self::private_key_jwt) | `private_key_jwt` | an assertion signed by the client's key (RFC 7523) |
+/// | [`none`](Self::none) | `none` | `client_id` alone, by programs that can keep no secret |
+/// | [`tls_client_auth`](Self::tls_client_auth) | `tls_client_auth` | `client_id`, over a connection with the client's certificate (RFC 8705) |
 ///
 /// ```
 /// use grpc_auth::ClientAuthentication;
@@ -47,9 +53,11 @@ pub struct ClientAuthentication {
 
 #[derive(Clone)]
 enum Method {
-    SecretBasic(SecretString),
-    SecretPost(SecretString),
+    SecretBasic(ClientSecret),
+    SecretPost(ClientSecret),
     PrivateKeyJwt(Arc<Assertion>),
+    None,
+    Tls,
 }
 
 #[derive(Clone)]
@@ -62,20 +70,38 @@ struct Assertion {
 
 /// What a request to the authorization server carries besides.
 pub(crate) struct Credentials {
-    pub(crate) authorization: Option<HeaderValue>,
+    authorization: Option<HeaderValue>,
     /// Names and values for the form.
-    pub(crate) parameters: Vec<(&'static str, SecretString)>,
+    parameters: Vec<(&'static str, SecretString)>,
 }
 
 impl ClientAuthentication {
     /// With a secret, in the `authorization` header.
-    pub fn client_secret_basic(client_id: impl Into<String>, secret: impl Into<String>) -> Self {
-        Self::new(client_id, Method::SecretBasic(secret.into().into()))
+    pub fn client_secret_basic(
+        client_id: impl Into<String>,
+        secret: impl Into<ClientSecret>,
+    ) -> Self {
+        Self::new(client_id, Method::SecretBasic(secret.into()))
     }
 
     /// With a secret, in the form.
-    pub fn client_secret_post(client_id: impl Into<String>, secret: impl Into<String>) -> Self {
-        Self::new(client_id, Method::SecretPost(secret.into().into()))
+    pub fn client_secret_post(
+        client_id: impl Into<String>,
+        secret: impl Into<ClientSecret>,
+    ) -> Self {
+        Self::new(client_id, Method::SecretPost(secret.into()))
+    }
+
+    /// Not at all: a program on its user's machine can keep no secret (RFC 8252 §8.5). It logs its
+    /// user in, with PKCE or a device code, and gets no tokens of its own.
+    pub fn none(client_id: impl Into<String>) -> Self {
+        Self::new(client_id, Method::None)
+    }
+
+    /// With the certificate of its TLS connection (RFC 8705 §2.1, and §2.2 for certificates that
+    /// are registered themselves): the identity that the client is given besides.
+    pub fn tls_client_auth(client_id: impl Into<String>) -> Self {
+        Self::new(client_id, Method::Tls)
     }
 
     /// With a private key, as PEM of PKCS#8 (`-----BEGIN PRIVATE KEY-----`): RSA of 2048 bits or
@@ -133,7 +159,7 @@ impl ClientAuthentication {
         let problem = match &self.method {
             _ if self.client_id.is_empty() => "client_id",
             Method::SecretBasic(secret) | Method::SecretPost(secret)
-                if secret.expose_secret().is_empty() =>
+                if secret.current().expose_secret().is_empty() =>
             {
                 "client_secret"
             }
@@ -142,17 +168,56 @@ impl ClientAuthentication {
         Err(ConfigError::ClientCredentialsMissing { setting: problem })
     }
 
+    #[cfg(feature = "client")]
+    pub(crate) fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// Whether nothing shows who it is but its name.
+    #[cfg(feature = "client")]
+    pub(crate) fn is_public(&self) -> bool {
+        matches!(self.method, Method::None)
+    }
+
+    /// Whether the server sees the client's certificate.
+    #[cfg(feature = "client")]
+    pub(crate) fn needs_identity(&self) -> bool {
+        matches!(self.method, Method::Tls)
+    }
+
+    /// Whether there is another secret now than the one that was sent.
+    #[cfg(feature = "client")]
+    pub(crate) fn has_changed(&self) -> bool {
+        match &self.method {
+            Method::SecretBasic(secret) | Method::SecretPost(secret) => secret.has_changed(),
+            Method::PrivateKeyJwt(_) | Method::None | Method::Tls => false,
+        }
+    }
+
+    /// Whether this text shows the secret.
+    #[cfg(feature = "client")]
+    pub(crate) fn is_shown_in(&self, text: &str) -> bool {
+        match &self.method {
+            Method::SecretBasic(secret) | Method::SecretPost(secret) => {
+                let secret = secret.current();
+                !secret.expose_secret().is_empty() && text.contains(secret.expose_secret())
+            }
+            Method::PrivateKeyJwt(_) | Method::None | Method::Tls => false,
+        }
+    }
+
     /// What to send to the server of this issuer.
     pub(crate) fn credentials(&self, issuer: &str, now: Moment) -> Result<Credentials, CannotSign> {
         let id = || ("client_id", SecretString::from(&*self.client_id));
         let parameters = match &self.method {
             Method::SecretBasic(secret) => {
                 return Ok(Credentials {
-                    authorization: Some(basic(&self.client_id, secret)?),
+                    authorization: Some(basic(&self.client_id, &secret.current())?),
                     parameters: Vec::new(),
                 });
             }
-            Method::SecretPost(secret) => vec![id(), ("client_secret", secret.clone())],
+            Method::SecretPost(secret) => vec![id(), ("client_secret", secret.current())],
+            Method::None | Method::Tls => vec![id()],
             Method::PrivateKeyJwt(assertion) => vec![
                 id(),
                 ("client_assertion_type", ASSERTION_TYPE.into()),
@@ -202,6 +267,11 @@ fn basic(client_id: &str, secret: &SecretString) -> Result<HeaderValue, CannotSi
 }
 
 impl Credentials {
+    /// The headers.
+    pub(crate) fn headers(&self) -> HeaderMap {
+        self.authorization.iter().map(|value| (AUTHORIZATION, value.clone())).collect()
+    }
+
     /// The form with these parameters.
     pub(crate) fn form(&self, parameters: &[(&str, &str)]) -> String {
         let mut form = Serializer::new(String::new());
@@ -219,6 +289,8 @@ impl fmt::Debug for ClientAuthentication {
             Method::SecretBasic(_) => "client_secret_basic",
             Method::SecretPost(_) => "client_secret_post",
             Method::PrivateKeyJwt(_) => "private_key_jwt",
+            Method::None => "none",
+            Method::Tls => "tls_client_auth",
         };
         write!(f, "ClientAuthentication({:?}, {method})", self.client_id)
     }

@@ -1,0 +1,138 @@
+//! Why there is no token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::client_auth::CannotSign;
+use crate::jwks::FetchError;
+
+/// Why a [`TokenSource`](super::TokenSource) has no token.
+///
+/// Time mends what is transient; what is [permanent](Self::is_permanent) somebody has to. The text
+/// is for operators. It holds no secret, and no token.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// The authorization server refuses the request (RFC 6749 §5.2).
+    #[error("the authorization server answers `{error}`{}{}", Described(.description.as_deref()), help(.error))]
+    Refused {
+        /// Its error code: `invalid_client`, `invalid_scope`, ..
+        error: Box<str>,
+        /// Its description, at most 256 characters; left out if the client's secret stands in it.
+        description: Option<Box<str>>,
+    },
+    /// The authorization server was not reached, or cannot answer.
+    #[error("the authorization server cannot be asked")]
+    Unreachable(#[source] Arc<FetchError>),
+    /// The answer holds no token that could be sent.
+    #[error("the answer of the authorization server cannot be used: {problem}")]
+    AnswerInvalid {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The authorization server has no endpoint for this.
+    #[error(
+        "the metadata of the authorization server names no `{endpoint}`: it does not support this, \
+         or its address has to be written by hand"
+    )]
+    EndpointMissing {
+        /// The member of RFC 8414 §2.
+        endpoint: &'static str,
+    },
+    /// The client's credentials cannot be made.
+    #[error(
+        "the client's credentials cannot be made: there are no random numbers, or the key does not sign"
+    )]
+    Credentials,
+    /// The file of the token cannot be read, or holds none.
+    #[error("the token file {path:?} cannot be used: {problem}")]
+    File {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        problem: Box<str>,
+    },
+    /// The token has expired, and nothing brings another.
+    #[error("the token has expired, and its source brings no other: {help}")]
+    Expired {
+        /// What to do.
+        help: &'static str,
+    },
+    /// The task that was to get the token is gone: it panicked, or the runtime ends.
+    #[error("the request for a token was given up")]
+    GivenUp,
+    /// A source of the program's own failed.
+    #[error("the source of the token failed")]
+    Custom(#[source] Arc<dyn std::error::Error + Send + Sync>),
+}
+
+impl TokenError {
+    /// Whether asking again is of no use until somebody changes something.
+    ///
+    /// ```
+    /// use grpc_auth::client::TokenError;
+    ///
+    /// let refused = |error: &str| TokenError::Refused { error: error.into(), description: None };
+    /// assert!(refused("invalid_client").is_permanent());
+    /// assert!(!refused("temporarily_unavailable").is_permanent());
+    /// ```
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Refused { error, .. } => {
+                !matches!(&**error, "temporarily_unavailable" | "server_error" | "slow_down")
+            }
+            Self::EndpointMissing { .. } | Self::Expired { .. } => true,
+            Self::Unreachable(_)
+            | Self::AnswerInvalid { .. }
+            | Self::Credentials
+            | Self::File { .. }
+            | Self::GivenUp
+            | Self::Custom(_) => false,
+        }
+    }
+
+    /// How long the server asks to be left alone.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unreachable(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+}
+
+impl From<CannotSign> for TokenError {
+    fn from(CannotSign: CannotSign) -> Self {
+        Self::Credentials
+    }
+}
+
+impl From<FetchError> for TokenError {
+    fn from(error: FetchError) -> Self {
+        Self::Unreachable(Arc::new(error))
+    }
+}
+
+struct Described<'a>(Option<&'a str>);
+
+impl std::fmt::Display for Described<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.map_or(Ok(()), |text| write!(f, ", {text:?}"))
+    }
+}
+
+/// What to look at.
+fn help(error: &str) -> &'static str {
+    match error {
+        "invalid_client" => {
+            ": check the client's id, its secret and the method in `ClientAuthentication`"
+        }
+        "unauthorized_client" => ": allow the client this grant at the authorization server",
+        "invalid_scope" => ": the client may not be granted one of the scopes",
+        "invalid_target" => ": the audience or resource is not known there",
+        "access_denied" => ": allow the client this API at the authorization server",
+        "invalid_grant" => ": what was exchanged has expired, was revoked or was used before",
+        "unsupported_grant_type" => ": the server does not know this grant",
+        _ => "",
+    }
+}

@@ -1,0 +1,154 @@
+//! Requests of a client to its authorization server.
+
+use http::header::HeaderMap;
+use url::Url;
+
+use super::error::TokenError;
+use super::oauth_client::{Address, OAuthClient};
+use super::response::{self, TokenResponse};
+use crate::client_auth::ClientAuthentication;
+use crate::clock::Clock;
+use crate::error::ConfigError;
+use crate::http_client::{Answer, HttpClient, secure_url};
+use crate::issuer::Provider;
+use crate::issuer::discovery::{self, Discovered, Endpoints};
+use crate::jwks::FetchError;
+
+/// One server, and this program as its client.
+#[derive(Debug)]
+pub(super) struct Server {
+    client: OAuthClient,
+    http: HttpClient,
+    endpoints: Where,
+    /// What assertions are made for, unless they say otherwise (RFC 7523 §3).
+    identifier: String,
+}
+
+#[derive(Debug)]
+enum Where {
+    Known(Endpoints),
+    Discovered { issuer: Url, said: Discovered<Endpoints> },
+}
+
+impl Server {
+    pub(super) fn new(client: &OAuthClient) -> Result<Self, ConfigError> {
+        client.check()?;
+        let discovered = |issuer: &str| {
+            let issuer = secure_url("issuer", issuer)?;
+            Ok((issuer.clone(), Where::Discovered { issuer, said: Discovered::nothing() }))
+        };
+        let (identifier, (url, endpoints)) = match &client.address {
+            Address::Issuer(issuer) => (issuer.clone(), discovered(issuer)?),
+            Address::Auth0(domain) => {
+                Provider::Auth0 { domain: domain.clone() }.check(&[])?;
+                let issuer = format!("https://{domain}/");
+                let known = discovered(&issuer)?;
+                (issuer, known)
+            }
+            Address::TokenEndpoint(endpoint) => {
+                let url = secure_url("token endpoint", endpoint)?;
+                let known = Endpoints { token: Some(url.clone()), ..Endpoints::default() };
+                (endpoint.clone(), (url, Where::Known(known)))
+            }
+        };
+        let http = HttpClient::for_url(&url, client.connect_timeout)?;
+        Ok(Self { client: client.clone(), http, endpoints, identifier })
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.client.clock
+    }
+
+    pub(super) fn authentication(&self) -> &ClientAuthentication {
+        &self.client.authentication
+    }
+
+    /// Its issuer identifier, if it has one.
+    pub(super) fn issuer(&self) -> Option<&str> {
+        match self.endpoints {
+            Where::Known(_) => None,
+            Where::Discovered { .. } => Some(&self.identifier),
+        }
+    }
+
+    /// Asks for a token (RFC 6749 §3.2). A secret that was rotated meanwhile is tried once.
+    pub(super) async fn token(&self, form: &[(&str, &str)]) -> Result<TokenResponse, TokenError> {
+        let url = self.endpoint("token_endpoint", |endpoints| endpoints.token.clone()).await?;
+        let answer = self.post(&url, HeaderMap::new(), form).await?;
+        response::read(&answer, self.clock().now(), self.authentication())
+    }
+
+    /// RFC 7009 §2.1.
+    pub(super) async fn revoke(&self, token: &str) -> Result<(), TokenError> {
+        let missing = "revocation_endpoint";
+        let url = self.endpoint(missing, |endpoints| endpoints.revocation.clone()).await?;
+        let answer = self.post(&url, HeaderMap::new(), &[("token", token)]).await?;
+        if answer.status == 200 {
+            return Ok(());
+        }
+        Err(response::refusal(&answer, self.clock().now(), self.authentication()))
+    }
+
+    /// The address of an endpoint, by its name in the metadata.
+    pub(super) async fn endpoint(
+        &self,
+        endpoint: &'static str,
+        of: impl Fn(&Endpoints) -> Option<Url>,
+    ) -> Result<Url, TokenError> {
+        let endpoints = self.endpoints().await?;
+        of(&endpoints).ok_or(TokenError::EndpointMissing { endpoint })
+    }
+
+    pub(super) async fn endpoints(&self) -> Result<Endpoints, TokenError> {
+        match &self.endpoints {
+            Where::Known(endpoints) => Ok(endpoints.clone()),
+            Where::Discovered { issuer, said } => {
+                let clock = self.clock();
+                let ask = async {
+                    let asked =
+                        discovery::endpoints(&self.http, issuer, &self.identifier, clock.now());
+                    self.in_time(asked).await
+                };
+                Ok(said.get(clock, ask).await?)
+            }
+        }
+    }
+
+    /// Sends a form with the client's credentials; once more, if its secret was rotated.
+    pub(super) async fn post(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        form: &[(&str, &str)],
+    ) -> Result<Answer, TokenError> {
+        let answer = self.post_once(url, headers.clone(), form).await?;
+        if response::is_invalid_client(&answer) && self.authentication().has_changed() {
+            return self.post_once(url, headers, form).await;
+        }
+        Ok(answer)
+    }
+
+    async fn post_once(
+        &self,
+        url: &Url,
+        mut headers: HeaderMap,
+        form: &[(&str, &str)],
+    ) -> Result<Answer, TokenError> {
+        let credentials =
+            self.authentication().credentials(&self.identifier, self.clock().moment())?;
+        headers.extend(credentials.headers());
+        let form = credentials.form(form);
+        let sent =
+            self.http.post_form(url, headers, form, |status| matches!(status, 200 | 400..=403));
+        Ok(self.in_time(sent).await?)
+    }
+
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, FetchError>>,
+    ) -> Result<T, FetchError> {
+        let timeout = self.client.timeout;
+        let done = self.clock().timeout(timeout, work).await;
+        done.unwrap_or(Err(FetchError::Timeout(timeout)))
+    }
+}
