@@ -22,6 +22,7 @@ mod matrix;
 mod metrics;
 mod mtls;
 mod mutations;
+mod oauth;
 mod observability;
 mod own_crate;
 mod policy;

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "testing")]
+use http::HeaderMap;
 use http::{Method, Request};
 use secrecy::{ExposeSecret, SecretSlice};
 
 use super::confirmation::Thumbprint;
 use super::nonce::Nonces;
 use super::origin::Origin;
-use super::proof::{self, Expected};
+use super::proof::{self, Expected, Proof};
 use super::replay::{Bounds, Memory, ReplayStore, ReplayStoreError, UsedProof};
 use super::{Pending, Unproved};
 use crate::bearer::BearerToken;
@@ -236,32 +238,62 @@ impl DpopVerifier {
         if request.method() != Method::POST {
             return Err(Unproved::ProofMethod);
         }
+        let bound = Some((token.as_bytes(), key));
         let now = self.clock.moment();
-        let proof = proof::check(
-            proof,
-            &Expected {
-                method: "POST",
-                origins: &self.origins,
-                path: request.uri().path(),
-                token: token.as_bytes(),
-                key,
-                earliest: now.seconds - self.proof_lifetime.as_secs_f64(),
-                latest: now.seconds + self.clock_skew.as_secs_f64(),
-            },
-        )?;
-        if let Some(nonces) = &self.nonces
-            && !proof.nonce.is_some_and(|nonce| nonces.accepts(&nonce))
-        {
-            return Err(Unproved::ProofNonce);
+        let proof = self.check_proof(proof, request.uri().path(), bound, now)?;
+        self.check_nonce(&proof)?;
+        Ok(self.first_use(&proof, now))
+    }
+
+    /// Checks the proof of a request for a token, which is to be bound to the proof's key
+    /// (RFC 9449 §5): which one.
+    #[cfg(feature = "testing")]
+    pub(crate) fn check_token_request(
+        &self,
+        headers: &HeaderMap,
+        path: &str,
+        demands_nonce: bool,
+    ) -> Result<(Thumbprint, Pending), Unproved> {
+        let now = self.clock.moment();
+        let proof = self.check_proof(proof::only_proof(headers)?, path, None, now)?;
+        if demands_nonce {
+            self.check_nonce(&proof)?;
         }
+        Ok((proof.key, self.first_use(&proof, now)))
+    }
+
+    fn check_proof(
+        &self,
+        proof: &[u8],
+        path: &str,
+        token: Option<(&[u8], &Thumbprint)>,
+        now: Moment,
+    ) -> Result<Proof, Unproved> {
+        let expected = Expected {
+            method: "POST",
+            origins: &self.origins,
+            path,
+            token,
+            earliest: now.seconds - self.proof_lifetime.as_secs_f64(),
+            latest: now.seconds + self.clock_skew.as_secs_f64(),
+        };
+        proof::check(proof, &expected)
+    }
+
+    fn check_nonce(&self, proof: &Proof) -> Result<(), Unproved> {
+        match (&self.nonces, proof.nonce.as_deref()) {
+            (None, _) => Ok(()),
+            (Some(nonces), Some(nonce)) if nonces.accepts(nonce) => Ok(()),
+            (Some(_), _) => Err(Unproved::ProofNonce),
+        }
+    }
+
+    fn first_use(&self, proof: &Proof, now: Moment) -> Pending {
         // It lies between now and a little more than a lifetime from now.
         let expires_at = proof.issued_at + self.proof_lifetime.as_secs_f64();
         let expires_in = Duration::try_from_secs_f64(expires_at - now.seconds).unwrap_or_default();
         let expires_at = Moment { time: now.time + expires_in, seconds: expires_at };
-        Ok(self.first_use(UsedProof::new(*key, &proof.id, now, expires_at)))
-    }
-
-    fn first_use(&self, proof: UsedProof) -> Pending {
+        let proof = UsedProof::new(proof.key, &proof.id, now, expires_at);
         let (store, clock) = (Arc::clone(&self.store), self.clock.clone());
         Box::pin(async move {
             let looked_up = caught(async { store.is_first_use(proof).await });

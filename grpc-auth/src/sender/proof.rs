@@ -26,9 +26,9 @@ pub(super) struct Expected<'c> {
     pub(super) method: &'static str,
     pub(super) origins: &'c [Origin],
     pub(super) path: &'c str,
-    /// The access token it came with, and the key that this is bound to.
-    pub(super) token: &'c [u8],
-    pub(super) key: &'c Thumbprint,
+    /// The access token it came with, and the key that this is bound to; none where a token is
+    /// asked for.
+    pub(super) token: Option<(&'c [u8], &'c Thumbprint)>,
     /// Between these seconds since 1970 it was made.
     pub(super) earliest: f64,
     pub(super) latest: f64,
@@ -37,6 +37,7 @@ pub(super) struct Expected<'c> {
 /// What is left to check of a proof that is right: that it is fresh.
 #[derive(Debug)]
 pub(super) struct Proof {
+    pub(super) key: Thumbprint,
     pub(super) id: String,
     pub(super) issued_at: f64,
     pub(super) nonce: Option<String>,
@@ -61,7 +62,8 @@ pub(super) fn check(proof: &[u8], expected: &Expected<'_>) -> Result<Proof, Unpr
     let claims = ProofClaims::parse(&compact.claims)?;
     let issued_at = claims.check(expected)?;
     let (key, form) = Key::of_proof(header.jwk, header.algorithm).map_err(Unproved::ProofKey)?;
-    if !Thumbprint::of(form.as_bytes()).is(expected.key) {
+    let own = Thumbprint::of(form.as_bytes());
+    if expected.token.is_some_and(|(_, bound)| !own.is(bound)) {
         return Err(Unproved::ProofKeyOther);
     }
     if !key.verifies(header.algorithm, compact.signed, &compact.signature) {
@@ -69,7 +71,7 @@ pub(super) fn check(proof: &[u8], expected: &Expected<'_>) -> Result<Proof, Unpr
     }
     let id = claims.jti.filter(|id| (1..=MAX_ID_BYTES).contains(&id.len()));
     let id = id.ok_or(Unproved::ProofId)?.into_owned();
-    Ok(Proof { id, issued_at, nonce: claims.nonce.map(Cow::into_owned) })
+    Ok(Proof { key: own, id, issued_at, nonce: claims.nonce.map(Cow::into_owned) })
 }
 
 struct ProofHeader<'t> {
@@ -169,10 +171,12 @@ impl<'t> ProofClaims<'t> {
         if !expected.origins.iter().any(|origin| origin.is_target(htu, expected.path)) {
             return Err(Unproved::ProofTarget);
         }
-        let hash = Thumbprint::of(expected.token).encode();
-        let own = self.ath.as_deref().unwrap_or_default();
-        if !constant_time_eq(own.as_bytes(), hash.as_bytes()) {
-            return Err(Unproved::ProofToken);
+        if let Some((token, _)) = expected.token {
+            let hash = Thumbprint::of(token).encode();
+            let own = self.ath.as_deref().unwrap_or_default();
+            if !constant_time_eq(own.as_bytes(), hash.as_bytes()) {
+                return Err(Unproved::ProofToken);
+            }
         }
         match self.iat {
             None => Err(Unproved::ProofTimeMissing),

@@ -30,8 +30,7 @@ fn examine_with(
         method: "GET",
         origins: &origins,
         path: "/protectedresource",
-        token: TOKEN,
-        key,
+        token: Some((TOKEN, key)),
         earliest: ISSUED_AT - 60.0,
         latest: ISSUED_AT + 5.0,
     };
@@ -48,6 +47,12 @@ fn the_proof_of_the_specification_is_right() {
 }
 
 #[test]
+fn where_a_token_is_asked_for_any_key_is_right_and_told() {
+    let proof = examine(PROOF, |expected| expected.token = None).unwrap();
+    assert!(proof.key.is(&Thumbprint::of(KEY.as_bytes())));
+}
+
+#[test]
 fn it_is_right_for_its_call_its_token_its_key_and_its_time_alone() {
     let fails = |change: &dyn Fn(&mut Expected<'_>)| {
         examine(PROOF, |expected| change(expected)).unwrap_err()
@@ -55,7 +60,10 @@ fn it_is_right_for_its_call_its_token_its_key_and_its_time_alone() {
     assert!(matches!(fails(&|e| e.method = "POST"), Unproved::ProofMethod));
     assert!(matches!(fails(&|e| e.path = "/protectedresourc"), Unproved::ProofTarget));
     assert!(matches!(fails(&|e| e.origins = &[]), Unproved::ProofTarget));
-    assert!(matches!(fails(&|e| e.token = b"another"), Unproved::ProofToken));
+    assert!(matches!(
+        fails(&|e| e.token = e.token.map(|(_, key)| (&b"another"[..], key))),
+        Unproved::ProofToken
+    ));
     assert!(matches!(fails(&|e| e.earliest = ISSUED_AT + 0.5), Unproved::ProofOld));
     assert!(matches!(fails(&|e| e.latest = ISSUED_AT - 0.5), Unproved::ProofInFuture));
     let other = examine_with(PROOF, &Thumbprint::of(b"another"), |_| {});

@@ -33,6 +33,7 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
     let documents = endpoints::router(Arc::clone(&state));
     let router = Router::new()
         .merge(documents.clone())
+        .merge(endpoints::people(Arc::clone(&state)))
         .nest(Endpoint::ELSEWHERE, documents)
         .layer(from_fn_with_state((state, hang_up), misbehave));
     let mut connection = http1::Builder::new()

@@ -17,6 +17,12 @@ pub enum Endpoint {
     Token,
     /// `POST /introspect`.
     Introspection,
+    /// `GET /authorize`, where people are sent to sign in.
+    Authorization,
+    /// `POST /oauth/device_authorization`.
+    DeviceAuthorization,
+    /// `POST /oauth/revoke`.
+    Revocation,
     /// Where [`Fault::Redirect`] points to: another path for each of the above.
     Elsewhere,
 }
@@ -71,6 +77,9 @@ impl Endpoint {
             "/.well-known/jwks.json" => Some(Self::Jwks),
             "/oauth/token" => Some(Self::Token),
             "/introspect" => Some(Self::Introspection),
+            "/authorize" => Some(Self::Authorization),
+            "/oauth/device_authorization" => Some(Self::DeviceAuthorization),
+            "/oauth/revoke" => Some(Self::Revocation),
             _ => {
                 path.strip_prefix(Self::ELSEWHERE).and_then(Self::of_path).map(|_| Self::Elsewhere)
             }

@@ -33,7 +33,7 @@ pub(super) async fn misbehave(
     next: Next,
 ) -> Response {
     let Some(endpoint) = Endpoint::of_path(request.uri().path()) else {
-        return StatusCode::NOT_FOUND.into_response();
+        return next.run(request).await;
     };
     let Some(fault) = state.switches.request(endpoint, request.headers()) else {
         return next.run(request).await;

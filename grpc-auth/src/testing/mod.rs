@@ -22,18 +22,30 @@
 //!
 //! A handler alone, without any server, is tested with [`with_principal`].
 
+mod authorize;
+mod builder;
+mod client_file;
 mod clock;
 mod connection;
+mod controls;
+mod device;
 mod dpop;
 mod endpoints;
+mod enrolment;
 mod fault;
 #[doc(hidden)]
 pub mod fuzz;
+mod grants;
+mod interaction;
 mod keys;
 mod misbehave;
 mod opaque;
+mod pages;
+mod registry;
 mod server;
 mod token;
+mod token_endpoint;
+mod vault;
 
 use std::sync::Arc;
 
@@ -47,9 +59,12 @@ use crate::jwks::{Algorithm, Key, KeySet};
 use crate::principal::{Facts, Grants, Principal};
 use crate::server::{Call, CallSettings, Decision};
 
+pub use builder::{AuthorizationServerBuilder, StartError};
+pub use client_file::FileProblem;
 pub use clock::ManualClock;
 pub use dpop::{DpopKey, ProofBuilder};
 pub use fault::{Endpoint, Fault};
+pub use registry::{GrantType, Registration};
 pub use server::AuthorizationServer;
 pub use token::TokenBuilder;
 

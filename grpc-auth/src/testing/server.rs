@@ -1,37 +1,53 @@
 //! The authorization server: its face towards tests.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::HeaderMap;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use super::builder::{AuthorizationServerBuilder, StartError};
 use super::clock::ManualClock;
 use super::connection;
 use super::dpop::DpopKey;
-use super::fault::{Endpoint, Fault, Switchboard};
+use super::fault::Switchboard;
+use super::grants::Grants;
 use super::keys::KeyRing;
 use super::opaque::OpaqueTokens;
+use super::registry::{Client, Users};
 use super::token::TokenBuilder;
+use super::token_endpoint::{ProofDesk, TokenSettings};
 use crate::jwks::Algorithm;
 use crate::server::{ResourceServer, ResourceServerBuilder, Start};
 
 /// An OAuth 2.0 authorization server on a free port of 127.0.0.1, over real HTTP.
 ///
-/// It serves its metadata (RFC 8414 and OpenID Connect Discovery), its key set with an RS256, an
-/// ES256 and an EdDSA key, `POST /oauth/token` with the grant `client_credentials` (RFC 6749
-/// §4.4, Auth0's `audience`), and `POST /introspect` (RFC 7662). It stops when it is dropped.
+/// It stops when it is dropped. It serves
+///
+/// | | |
+/// |---|---|
+/// | `/.well-known/..` | its metadata (RFC 8414, OpenID Connect Discovery) and its key set: RS256, ES256, EdDSA |
+/// | `GET /authorize` | signing in and consenting, on pages that need no script, with PKCE by S256 (RFC 7636) |
+/// | `POST /oauth/token` | every [`GrantType`](super::GrantType), with Auth0's `audience` or `resource` (RFC 8707); refresh tokens are rotated; tokens are bound to the key of a DPoP proof (RFC 9449) |
+/// | `POST /oauth/device_authorization`, `/device` | devices without a browser (RFC 8628) |
+/// | `POST /oauth/revoke`, `POST /introspect` | RFC 7009, RFC 7662 |
+/// | `GET /` | what is registered, and tokens to paste into grpcurl |
+///
+/// A code or a refresh token that is used a second time revokes all that came of it.
+///
+/// It is for tests and development: it listens on loopback addresses alone, its index page gives
+/// tokens to whoever opens it, and all it knows is gone when it stops.
 ///
 /// Time stands still unless [`clock`](Self::clock) is moved, or the server was started with a
 /// running one.
 #[derive(Debug)]
 pub struct AuthorizationServer {
-    state: Arc<State>,
+    pub(super) state: Arc<State>,
     task: JoinHandle<()>,
 }
 
@@ -40,7 +56,13 @@ pub(super) struct State {
     pub(super) url: String,
     pub(super) clock: ManualClock,
     pub(super) keys: Mutex<KeyRing>,
-    pub(super) clients: Mutex<HashMap<String, Client>>,
+    pub(super) clients: Mutex<BTreeMap<String, Client>>,
+    pub(super) users: Mutex<Users>,
+    /// What scopes mean, for people.
+    pub(super) scope_texts: Mutex<BTreeMap<String, String>>,
+    pub(super) grants: Grants,
+    pub(super) tokens: TokenSettings,
+    pub(super) proofs: ProofDesk,
     pub(super) opaque_tokens: Arc<OpaqueTokens>,
     /// What introspection says instead of the truth.
     pub(super) other_introspection: Mutex<Option<String>>,
@@ -61,24 +83,49 @@ impl fmt::Debug for State {
 }
 
 impl State {
+    pub(super) fn new(url: String, clock: ManualClock) -> Result<Self, StartError> {
+        Ok(Self {
+            keys: Mutex::new(KeyRing::generate().map_err(|_| StartError::Keys)?),
+            proofs: ProofDesk::new(&url, clock.clone()).map_err(StartError::Proofs)?,
+            url,
+            clock,
+            clients: Mutex::default(),
+            users: Mutex::default(),
+            scope_texts: Mutex::default(),
+            grants: Grants::default(),
+            tokens: TokenSettings::default(),
+            opaque_tokens: Arc::default(),
+            other_introspection: Mutex::default(),
+            switches: Switchboard::default(),
+            other_jwks: Mutex::default(),
+            key_set_headers: Mutex::default(),
+            not_modified: AtomicU64::default(),
+            connections: Arc::default(),
+        })
+    }
+
+    #[expect(clippy::expect_used, reason = "a key ring has a key for each of these")]
+    pub(super) fn token(&self) -> TokenBuilder {
+        let ring = locked(&self.keys);
+        let keys: Vec<_> = [Algorithm::Es256, Algorithm::Rs256, Algorithm::EdDsa]
+            .into_iter()
+            .filter_map(|algorithm| ring.signing_key(algorithm))
+            .collect();
+        let key = keys.first().cloned().expect("a key ring has an ES256 key");
+        let opaque_tokens = Arc::clone(&self.opaque_tokens);
+        TokenBuilder::new(
+            keys,
+            key,
+            self.clock.now(),
+            &self.url,
+            AuthorizationServer::AUDIENCE,
+            opaque_tokens,
+        )
+    }
+
     pub(super) fn published_jwks(&self) -> String {
         let other = locked(&self.other_jwks).clone();
         other.unwrap_or_else(|| locked(&self.keys).jwks().to_string())
-    }
-}
-
-/// A registered client and what it may be granted.
-#[derive(Clone)]
-pub(super) struct Client {
-    /// Empty if it authenticates by other means.
-    pub(super) secret: String,
-    pub(super) jwks: Option<String>,
-    pub(super) scopes: Vec<String>,
-}
-
-impl fmt::Debug for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("scopes", &self.scopes).finish_non_exhaustive()
     }
 }
 
@@ -102,22 +149,17 @@ impl AuthorizationServer {
     /// # Errors
     /// When no port of 127.0.0.1 can be listened on, or no keys can be generated.
     pub async fn start_with_clock(clock: ManualClock) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let state = Arc::new(State {
-            url: format!("http://{}/", listener.local_addr()?),
-            clock,
-            keys: Mutex::new(KeyRing::generate().map_err(io::Error::other)?),
-            clients: Mutex::default(),
-            opaque_tokens: Arc::default(),
-            other_introspection: Mutex::default(),
-            switches: Switchboard::default(),
-            other_jwks: Mutex::default(),
-            key_set_headers: Mutex::default(),
-            not_modified: AtomicU64::default(),
-            connections: Arc::default(),
-        });
+        Self::builder().clock(clock).start().await.map_err(Into::into)
+    }
+
+    /// Starts a server with settings of its own.
+    pub fn builder() -> AuthorizationServerBuilder {
+        AuthorizationServerBuilder::new()
+    }
+
+    pub(super) fn serve(listener: TcpListener, state: Arc<State>) -> Self {
         let task = tokio::spawn(connection::accept(listener, Arc::clone(&state)));
-        Ok(Self { state, task })
+        Self { state, task }
     }
 
     /// The issuer identifier, with its trailing slash.
@@ -152,16 +194,8 @@ impl AuthorizationServer {
     ///
     /// # Panics
     /// Never: the server always has its keys.
-    #[expect(clippy::expect_used, reason = "a key ring has a key for each of these")]
     pub fn token(&self) -> TokenBuilder {
-        let ring = locked(&self.state.keys);
-        let keys: Vec<_> = [Algorithm::Es256, Algorithm::Rs256, Algorithm::EdDsa]
-            .into_iter()
-            .filter_map(|algorithm| ring.signing_key(algorithm))
-            .collect();
-        let key = keys.first().cloned().expect("a key ring has an ES256 key");
-        let opaque_tokens = Arc::clone(&self.state.opaque_tokens);
-        TokenBuilder::new(keys, key, self.clock().now(), self.url(), Self::AUDIENCE, opaque_tokens)
+        self.state.token()
     }
 
     /// Makes a client's key to bind tokens to, which signs its proofs by this server's clock, with
@@ -181,131 +215,6 @@ impl AuthorizationServer {
     #[must_use]
     pub fn dpop_key_with(&self, algorithm: Algorithm) -> DpopKey {
         DpopKey::generate(algorithm, self.clock().clone())
-    }
-
-    /// Registers a client that may be granted these scopes.
-    pub fn add_client<S: Into<String>>(
-        &self,
-        id: impl Into<String>,
-        secret: impl Into<String>,
-        scopes: impl IntoIterator<Item = S>,
-    ) {
-        let scopes = scopes.into_iter().map(Into::into).collect();
-        let client = Client { secret: secret.into(), jwks: None, scopes };
-        locked(&self.state.clients).insert(id.into(), client);
-    }
-
-    /// Registers a client that authenticates by assertions (`private_key_jwt`, RFC 7523), signed
-    /// with a key of this key set.
-    pub fn add_client_with_keys<S: Into<String>>(
-        &self,
-        id: impl Into<String>,
-        jwks: impl Into<String>,
-        scopes: impl IntoIterator<Item = S>,
-    ) {
-        let scopes = scopes.into_iter().map(Into::into).collect();
-        let client = Client { secret: String::new(), jwks: Some(jwks.into()), scopes };
-        locked(&self.state.clients).insert(id.into(), client);
-    }
-
-    /// Makes a token inactive, whatever it says; introspection alone knows.
-    pub fn revoke(&self, token: &str) {
-        self.state.opaque_tokens.revoke(token);
-    }
-
-    /// Answers every introspection with this document; with none, with the truth again.
-    pub fn set_introspection_response(&self, json: Option<String>) {
-        *locked(&self.state.other_introspection) = json;
-    }
-
-    /// The JSON of the key set as it is published now.
-    #[must_use]
-    pub fn jwks(&self) -> String {
-        self.state.published_jwks()
-    }
-
-    /// Publishes this document instead of the true key set; with none, the true one again.
-    pub fn set_jwks(&self, json: Option<String>) {
-        *locked(&self.state.other_jwks) = json;
-    }
-
-    /// Sends these headers with the key set from now on, and with a 304 in its place; none at
-    /// first. An `ETag` among them replaces the server's own.
-    ///
-    /// ```
-    /// # use grpc_auth::testing::AuthorizationServer;
-    /// use http::HeaderValue;
-    /// use http::header::{AGE, CACHE_CONTROL};
-    ///
-    /// # fn aged(issuer: &AuthorizationServer) {
-    /// let max_age = HeaderValue::from_static("max-age=300");
-    /// issuer.set_key_set_headers([(CACHE_CONTROL, max_age), (AGE, 120.into())]);
-    /// # }
-    /// ```
-    pub fn set_key_set_headers(
-        &self,
-        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
-    ) {
-        *locked(&self.state.key_set_headers) = headers.into_iter().collect();
-    }
-
-    /// Publishes new keys in advance; tokens are still signed with the present ones.
-    ///
-    /// # Errors
-    /// When no keys can be generated.
-    pub fn add_keys(&self) -> io::Result<()> {
-        locked(&self.state.keys).add().map_err(io::Error::other)
-    }
-
-    /// Signs with the keys added before and stops publishing the former ones.
-    ///
-    /// # Errors
-    /// When no keys can be generated.
-    pub fn retire_keys(&self) -> io::Result<()> {
-        locked(&self.state.keys).retire().map_err(io::Error::other)
-    }
-
-    /// Replaces the keys without notice, as after a compromise.
-    ///
-    /// # Errors
-    /// When no keys can be generated.
-    pub fn replace_keys(&self) -> io::Result<()> {
-        let mut keys = locked(&self.state.keys);
-        keys.add().and_then(|()| keys.retire()).map_err(io::Error::other)
-    }
-
-    /// Makes an endpoint misbehave from now on.
-    pub fn fail(&self, endpoint: Endpoint, fault: Fault) {
-        self.state.switches.set(endpoint, Some(fault));
-    }
-
-    /// Makes every endpoint behave again.
-    pub fn heal(&self) {
-        self.state.switches.clear();
-    }
-
-    /// How many requests an endpoint has got, failed ones included.
-    #[must_use]
-    pub fn requests(&self, endpoint: Endpoint) -> u64 {
-        self.state.switches.requests(endpoint)
-    }
-
-    /// The headers of the last request to an endpoint.
-    #[must_use]
-    pub fn last_request(&self, endpoint: Endpoint) -> Option<HeaderMap> {
-        self.state.switches.last_request(endpoint)
-    }
-
-    /// How many requests for the key set were answered with 304.
-    #[must_use]
-    pub fn not_modified(&self) -> u64 {
-        self.state.not_modified.load(Ordering::Relaxed)
-    }
-
-    /// How many connections are open, those of clients that will ask again included.
-    #[must_use]
-    pub fn connections(&self) -> usize {
-        Arc::strong_count(&self.state.connections) - 1
     }
 }
 

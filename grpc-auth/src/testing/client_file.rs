@@ -1,0 +1,212 @@
+//! Clients, users and scopes in a file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::error::Category;
+use serde_json::{Map, Value};
+
+use super::registry::{Client, GrantType, Registration, User};
+use crate::scope::is_scope_token;
+
+/// What a file says.
+#[derive(Debug, Default)]
+pub(super) struct ClientFile {
+    pub(super) registrations: Vec<Registration>,
+    pub(super) users: Vec<UserEntry>,
+    pub(super) scopes: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(default)]
+    clients: Vec<ClientEntry>,
+    #[serde(default)]
+    users: Vec<UserEntry>,
+    #[serde(default)]
+    scopes: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClientEntry {
+    id: String,
+    name: Option<String>,
+    secret: Option<String>,
+    jwks: Option<Map<String, Value>>,
+    #[serde(default)]
+    redirect_uris: Vec<String>,
+    #[serde(default)]
+    scopes: Vec<String>,
+    #[serde(default)]
+    audiences: Vec<String>,
+    grant_types: Option<Vec<GrantType>>,
+    #[serde(default)]
+    always_refresh_tokens: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserEntry {
+    pub(super) name: String,
+    pub(super) password: String,
+    #[serde(default)]
+    pub(super) claims: Map<String, Value>,
+}
+
+/// Without the password.
+impl fmt::Debug for UserEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserEntry").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl ClientFile {
+    pub(super) fn parse(text: &str) -> Result<Self, FileProblem> {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let document: Document = serde_path_to_error::deserialize(&mut deserializer)
+            .map_err(|error| FileProblem::of_json(&error.path().to_string(), error.inner()))?;
+        deserializer.end().map_err(|error| FileProblem::of_json(".", &error))?;
+        let mut file = Self { users: document.users, scopes: document.scopes, ..Self::default() };
+        for (index, entry) in document.clients.into_iter().enumerate() {
+            let problem = |field: &str, text: String| FileProblem {
+                place: format!("`clients[{index}].{field}`"),
+                text,
+            };
+            let registration = entry.registration().map_err(|text| problem("secret", text))?;
+            registration.check().map_err(|(field, text)| problem(field, text))?;
+            file.registrations.push(registration);
+        }
+        for (index, user) in file.users.iter().enumerate() {
+            let problem = |field: &str, text: &str| {
+                Err(FileProblem { place: format!("`users[{index}].{field}`"), text: text.into() })
+            };
+            if user.name.is_empty() {
+                return problem("name", "it is empty");
+            }
+            if let Some(claim) = User::reserved(&user.claims) {
+                return problem(&format!("claims.{claim}"), "it is the server's own to make");
+            }
+            if file.users.iter().take(index).any(|other| other.name == user.name) {
+                return problem("name", "another user has the same: keep one of them");
+            }
+        }
+        if let Some(scope) = file.scopes.keys().find(|scope| !is_scope_token(scope.as_bytes())) {
+            let text = format!("{scope:?} is not a scope name (RFC 6749 §3.3)");
+            return Err(FileProblem { place: "`scopes`".into(), text });
+        }
+        Ok(file)
+    }
+
+    /// Adds another file's; of users and scopes the later counts.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.registrations.extend(other.registrations);
+        self.users.extend(other.users);
+        self.scopes.extend(other.scopes);
+    }
+}
+
+impl ClientEntry {
+    fn registration(self) -> Result<Registration, String> {
+        let mut registration = match (self.secret, self.jwks) {
+            (None, None) => Registration::public(self.id),
+            (Some(secret), None) => Registration::confidential(self.id, secret),
+            (None, Some(jwks)) => Registration::with_keys(self.id, Value::Object(jwks).to_string()),
+            (Some(_), Some(_)) => return Err("there are `jwks` too: keep one of them".into()),
+        };
+        let Client { credentials, grants, .. } = registration.client;
+        registration.client = Client {
+            name: self.name,
+            redirect_uris: self.redirect_uris,
+            scopes: self.scopes,
+            audiences: self.audiences,
+            always_refreshes: self.always_refresh_tokens,
+            ..Client::new(credentials, self.grant_types.unwrap_or(grants))
+        };
+        Ok(registration)
+    }
+}
+
+/// What is wrong with a file, and where.
+#[derive(Debug)]
+pub struct FileProblem {
+    place: String,
+    text: String,
+}
+
+impl FileProblem {
+    fn of_json(path: &str, error: &serde_json::Error) -> Self {
+        let text = error.to_string();
+        // The value itself, which may be a secret, is left out: what was expected comes last.
+        let text = match error.classify() {
+            Category::Data if text.starts_with("invalid") => {
+                let expected = text.split_once(", expected ").map_or("another value", |(_, it)| it);
+                format!("expected {expected}")
+            }
+            _ => text,
+        };
+        let text = text.split(" at line ").next().unwrap_or_default().to_owned();
+        let place = match path {
+            "." => String::new(),
+            path => format!("`{path}`, "),
+        };
+        Self { place: format!("{place}line {} column {}", error.line(), error.column()), text }
+    }
+}
+
+impl fmt::Display for FileProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.text)
+    }
+}
+
+impl std::error::Error for FileProblem {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> String {
+        ClientFile::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_mistake_is_named_by_its_place() {
+        for (text, expected) in [
+            ("", "line 1 column 0: EOF while parsing a value"),
+            ("{}\n{}", "line 2 column 1: trailing characters"),
+            (
+                r#"{"client": []}"#,
+                "`client`, line 1 column 9: unknown field `client`, expected one of `clients`, \
+                 `users`, `scopes`",
+            ),
+            (r#"{"clients": [{"id": ""}]}"#, "`clients[0].id`: it is empty"),
+            (
+                r#"{"clients": [{"id": "a", "secret": "s", "jwks": {}}]}"#,
+                "`clients[0].secret`: there are `jwks` too: keep one of them",
+            ),
+            (
+                r#"{"users": [{"name": "a", "password": "b", "claims": {"sub": "c"}}]}"#,
+                "`users[0].claims.sub`: it is the server's own to make",
+            ),
+            (
+                r#"{"scopes": {"a b": "c"}}"#,
+                "`scopes`: \"a b\" is not a scope name (RFC 6749 §3.3)",
+            ),
+        ] {
+            assert_eq!(problem(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_value_is_said_without_the_value() {
+        let text = problem(r#"{"clients": [{"id": "a", "redirect_uris": "hunter2"}]}"#);
+        assert_eq!(text, "`clients[0].redirect_uris`, line 1 column 52: expected a sequence");
+        let text = problem(r#"{"clients": [{"id": "a", "secret": 7007}]}"#);
+        assert!(text.ends_with("expected a string") && !text.contains("7007"), "{text}");
+        let text = problem(r#"{"users": [{"name": "a", "password": {"hunter2": 1}}]}"#);
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}

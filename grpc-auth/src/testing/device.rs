@@ -1,0 +1,242 @@
+//! Devices without a browser: a person allows them on another one (RFC 8628).
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::rand;
+use axum::body::Bytes;
+use axum::extract::State as Shared;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::endpoints::{OAuthError, Parameters, authenticate, secret_json};
+use super::grants::Grant;
+use super::interaction::{self, Purpose};
+use super::pages;
+use super::registry::GrantType;
+use super::server::State;
+
+/// A device that waits for a person.
+pub(super) struct Device {
+    request: DeviceRequest,
+    decision: Decision,
+    interval: Duration,
+    polled_at: Option<SystemTime>,
+    expires_at: SystemTime,
+}
+
+/// What a device asks for.
+#[derive(Clone)]
+pub(super) struct DeviceRequest {
+    pub(super) client_id: String,
+    pub(super) scopes: Vec<String>,
+    pub(super) audience: Option<String>,
+    pub(super) user_code: String,
+}
+
+enum Decision {
+    Pending,
+    Allowed(Grant),
+    Denied,
+    /// The tokens were fetched.
+    Done,
+}
+
+const LIFETIME: Duration = Duration::from_secs(600);
+/// Between two polls, and what is added when they come sooner (RFC 8628 §3.5).
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// RFC 8628 §3.1.
+pub(super) async fn authorization(
+    Shared(state): Shared<Arc<State>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    match started(&state, &headers, &body) {
+        Ok(answer) => secret_json(StatusCode::OK, &answer),
+        Err(error) => error.into_response(),
+    }
+}
+
+fn started(state: &State, headers: &HeaderMap, body: &[u8]) -> Result<Value, OAuthError> {
+    let parameters = Parameters::read(headers, body)?;
+    let client = authenticate(state, headers, &parameters)?;
+    if !client.client.may(GrantType::DeviceCode) {
+        let why = "the client may not use the grant of device codes";
+        return Err(OAuthError::bad("unauthorized_client", why));
+    }
+    let request = DeviceRequest {
+        scopes: parameters.scopes_with_sign_in(&client.client)?,
+        audience: parameters.audience_for(&client.client)?,
+        client_id: client.id,
+        user_code: new_user_code()?,
+    };
+    let user_code = request.user_code.clone();
+    let now = state.clock.now();
+    // For a while longer it is said that they expired.
+    state.grants.devices.retain(|device| device.expires_at + LIFETIME > now);
+    let device_code = state.grants.devices.store(Device {
+        request,
+        decision: Decision::Pending,
+        interval: INTERVAL,
+        polled_at: None,
+        expires_at: now + LIFETIME,
+    })?;
+    Ok(json!({
+        "device_code": device_code,
+        "user_code": user_code,
+        "verification_uri": format!("{}device", state.url),
+        "verification_uri_complete": format!("{}device?user_code={user_code}", state.url),
+        "expires_in": LIFETIME.as_secs(),
+        "interval": INTERVAL.as_secs(),
+    }))
+}
+
+/// Eight letters that are no word and are not mistaken for each other (RFC 8628 §6.1).
+fn new_user_code() -> Result<String, Unspecified> {
+    const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
+    let mut code = String::new();
+    while code.len() < 9 {
+        let mut byte = [0];
+        rand::fill(&mut byte)?;
+        let [byte] = byte;
+        // Only so many that each letter is as likely.
+        if let Some(letter) = LETTERS.get(usize::from(byte) % 20).filter(|_| byte < 240) {
+            if code.len() == 4 {
+                code.push('-');
+            }
+            code.push(char::from(*letter));
+        }
+    }
+    Ok(code)
+}
+
+/// However a person types it.
+fn is_same_code(own: &str, typed: &str) -> bool {
+    let letters = |code: &str| -> String {
+        let letters = code.chars().filter(char::is_ascii_alphanumeric);
+        letters.map(|letter| letter.to_ascii_uppercase()).collect()
+    };
+    letters(own) == letters(typed)
+}
+
+/// What a waiting device gets (RFC 8628 §3.5).
+pub(super) fn poll(state: &State, client_id: &str, device_code: &str) -> Result<Grant, OAuthError> {
+    let now = state.clock.now();
+    let answer = state.grants.devices.with(device_code, |device| {
+        if device.request.client_id != client_id {
+            return Err(OAuthError::grant("the device code is another client's"));
+        }
+        if device.expires_at <= now {
+            return Err(OAuthError::bad("expired_token", "nobody decided in time: start again"));
+        }
+        let soon = device.polled_at.is_some_and(|last| last + device.interval > now);
+        device.polled_at = Some(now);
+        if soon {
+            device.interval += INTERVAL;
+            return Err(OAuthError::bad("slow_down", "wait five seconds longer between polls"));
+        }
+        match &device.decision {
+            Decision::Pending => {
+                Err(OAuthError::bad("authorization_pending", "nobody has decided yet"))
+            }
+            Decision::Denied => Err(OAuthError::bad("access_denied", "the request was denied")),
+            Decision::Done => Err(OAuthError::grant("the device code was used")),
+            Decision::Allowed(grant) => {
+                let grant = grant.clone();
+                device.decision = Decision::Done;
+                Ok(grant)
+            }
+        }
+    });
+    answer.unwrap_or_else(|| Err(OAuthError::grant("unknown device code")))
+}
+
+/// Looks at the device that waits under this code, if one does.
+fn with_waiting<R>(state: &State, typed: &str, act: impl FnOnce(&mut Device) -> R) -> Option<R> {
+    let now = state.clock.now();
+    let waits = |device: &Device| {
+        is_same_code(&device.request.user_code, typed)
+            && matches!(device.decision, Decision::Pending)
+            && device.expires_at > now
+    };
+    state.grants.devices.find(waits, act)
+}
+
+/// Lets a device have tokens; false if none waits any more.
+pub(super) fn allow(state: &State, user_code: &str, user: &str) -> bool {
+    let now = state.clock.now();
+    with_waiting(state, user_code, |device| {
+        device.decision = Decision::Allowed(Grant {
+            client_id: device.request.client_id.clone(),
+            subject: user.into(),
+            scopes: device.request.scopes.clone(),
+            audience: device.request.audience.clone(),
+            nonce: None,
+            authenticated_at: now,
+            family: Arc::default(),
+        });
+    })
+    .is_some()
+}
+
+/// Refuses a device; false if none waits any more.
+pub(super) fn deny(state: &State, user_code: &str) -> bool {
+    with_waiting(state, user_code, |device| device.decision = Decision::Denied).is_some()
+}
+
+/// Where people type the code (RFC 8628 §3.3). One that came with the address is shown, to be
+/// compared with the device's.
+pub(super) async fn page(headers: HeaderMap, address: Uri) -> Response {
+    if let Err(refusal) = interaction::is_at_home(&headers) {
+        return refusal;
+    }
+    let query = address.query().unwrap_or_default().as_bytes();
+    let parameters = Parameters::of_form(query).unwrap_or_default();
+    pages::device(parameters.get("user_code").unwrap_or_default(), None)
+}
+
+/// The code as it was typed.
+pub(super) async fn enter(
+    Shared(state): Shared<Arc<State>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if let Err(refusal) = interaction::is_own_form(&headers) {
+        return refusal;
+    }
+    let form = Parameters::of_form(&body).unwrap_or_default();
+    let typed = form.get("user_code").unwrap_or_default();
+    match with_waiting(&state, typed, |device| device.request.clone()) {
+        Some(request) => interaction::begin(&state, Purpose::Device(request)),
+        None => pages::device(typed, Some("No device waits for this code. Is it spelt right?")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_code_is_the_same_however_it_is_typed() {
+        for typed in ["WDJB-MJHT", "wdjbmjht", " wdjb mjht ", "WDJB–MJHT"] {
+            assert!(is_same_code("WDJB-MJHT", typed), "{typed}");
+        }
+        for typed in ["", "WDJB-MJH", "WDJB-MJHTT", "WDJB-MJHX"] {
+            assert!(!is_same_code("WDJB-MJHT", typed), "{typed}");
+        }
+    }
+
+    #[test]
+    fn user_codes_are_two_groups_of_four_letters() {
+        let codes = [new_user_code().unwrap(), new_user_code().unwrap()];
+        assert_ne!(codes[0], codes[1]);
+        for code in codes {
+            let (first, second) = code.split_once('-').unwrap();
+            let letters = |part: &str| part.len() == 4 && !part.contains(['A', 'E', 'I', 'O', 'U']);
+            assert!(letters(first) && letters(second), "{code}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Which client asks.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use url::form_urlencoded;
+
+use super::{OAuthError, Parameters};
+use crate::jwks::{Algorithm, KeySet};
+use crate::sender::Thumbprint;
+use crate::testing::registry::{Client, Credentials};
+use crate::testing::server::{State, locked};
+use crate::testing::token::seconds;
+use crate::verify::Compact;
+
+/// A client that showed who it is; a public one has nothing to show.
+pub(crate) struct Authenticated {
+    pub(crate) id: String,
+    pub(crate) client: Client,
+}
+
+impl Authenticated {
+    /// Refuses clients that have nothing to show.
+    pub(crate) fn confidential(self) -> Result<Self, OAuthError> {
+        if self.client.is_public() { Err(OAuthError::client()) } else { Ok(self) }
+    }
+}
+
+/// `client_secret_basic` or `client_secret_post` (RFC 6749 §2.3.1), `private_key_jwt`, or the id
+/// alone; one of them (§2.3).
+pub(crate) fn authenticate(
+    state: &State,
+    headers: &HeaderMap,
+    parameters: &Parameters,
+) -> Result<Authenticated, OAuthError> {
+    let authorization = headers.get(AUTHORIZATION);
+    let methods = [
+        authorization.is_some(),
+        parameters.get("client_secret").is_some(),
+        parameters.get("client_assertion").is_some(),
+    ];
+    if methods.into_iter().filter(|used| *used).count() > 1 {
+        return Err(OAuthError::request("the client authenticates in two ways"));
+    }
+    if parameters.get("client_assertion").is_some() {
+        return by_assertion(state, parameters).ok_or_else(OAuthError::client);
+    }
+    let (id, secret) = match authorization {
+        Some(value) => value
+            .to_str()
+            .ok()
+            .and_then(|value| value.strip_prefix("Basic "))
+            .and_then(|value| STANDARD.decode(value).ok())
+            .and_then(|pair| String::from_utf8(pair).ok())
+            .and_then(|pair| {
+                let (id, secret) = pair.split_once(':')?;
+                Some((form_decoded(id), form_decoded(secret)))
+            })
+            .filter(|(id, _)| parameters.get("client_id").is_none_or(|named| named == id))
+            .ok_or_else(OAuthError::client)?,
+        None => {
+            let parameter = |name: &str| parameters.get(name).unwrap_or_default().to_owned();
+            (parameter("client_id"), parameter("client_secret"))
+        }
+    };
+    let client = locked(&state.clients).get(&id).cloned().ok_or_else(OAuthError::client)?;
+    let is_right = match &client.credentials {
+        Credentials::None => secret.is_empty() && authorization.is_none(),
+        // Hashes have one length, so that the time does not tell how long the secret is.
+        Credentials::Secret(own) => {
+            let [own, given] = [own, &secret].map(|text| Thumbprint::of(text.as_bytes()));
+            verify_slices_are_equal(own.as_bytes(), given.as_bytes()).is_ok()
+        }
+        Credentials::Keys(_) => false,
+    };
+    if is_right { Ok(Authenticated { id, client }) } else { Err(OAuthError::client()) }
+}
+
+/// RFC 7523 §2.2.
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// RFC 7523 §3: signed by the client about itself, for this server, and not for long.
+fn by_assertion(state: &State, parameters: &Parameters) -> Option<Authenticated> {
+    if parameters.get("client_assertion_type")? != ASSERTION_TYPE {
+        return None;
+    }
+    let compact = Compact::parse(parameters.get("client_assertion")?.as_bytes()).ok()?;
+    let header: Value = serde_json::from_slice(&compact.header).ok()?;
+    let claims: Value = serde_json::from_slice(&compact.claims).ok()?;
+    let id = claims.get("sub")?.as_str()?;
+    let client = locked(&state.clients).get(id).cloned()?;
+    let Credentials::Keys(jwks) = &client.credentials else { return None };
+    let (keys, _) = KeySet::parse(jwks.as_bytes()).ok()?;
+    let algorithm = Algorithm::from_name(header.get("alg")?.as_str()?)?;
+    let is_genuine = keys
+        .without_kid(algorithm)
+        .any(|key| key.verifies(algorithm, compact.signed, &compact.signature));
+    let audience = claims.get("aud")?.as_str()?;
+    let is_for_us = audience == state.url || audience.strip_prefix(&state.url)? == "oauth/token";
+    let is_fresh = claims.get("exp")?.as_f64()? > seconds(state.clock.now()) as f64;
+    let is_own = claims.get("iss")?.as_str()? == id
+        && parameters.get("client_id").is_none_or(|named| named == id)
+        && claims.get("jti")?.is_string();
+    (is_genuine && is_for_us && is_fresh && is_own)
+        .then(|| Authenticated { id: id.to_owned(), client })
+}
+
+/// Both halves of basic credentials are form-encoded first (RFC 6749 §2.3.1).
+fn form_decoded(text: &str) -> String {
+    // As the name of a pair; `=` and `&` are encoded in what a client sends.
+    let encoded = text.replace('=', "%3D").replace('&', "%26");
+    form_urlencoded::parse(encoded.as_bytes()).map(|(name, _)| name.into_owned()).collect()
+}

@@ -1,0 +1,76 @@
+//! What becomes of a token (RFC 7662).
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State as Shared;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value, json};
+
+use super::{Parameters, authenticate, json};
+use crate::jwks::{Algorithm, KeySet};
+use crate::testing::server::{State, locked};
+use crate::testing::token::seconds;
+
+/// RFC 7662 §2. A refresh token is inactive: to a resource server it must not look like a token.
+pub(super) async fn introspect(
+    Shared(state): Shared<Arc<State>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let answer = Parameters::read(&headers, &body).and_then(|parameters| {
+        authenticate(&state, &headers, &parameters)?.confidential()?;
+        let token = parameters.get("token").unwrap_or_default();
+        Ok(active(&state, token).unwrap_or_else(|| json!({ "active": false })))
+    });
+    let other = locked(&state.other_introspection).clone();
+    match answer {
+        Ok(_) if other.is_some() => {
+            ([(CONTENT_TYPE, "application/json")], other.unwrap_or_default()).into_response()
+        }
+        Ok(answer) => json(StatusCode::OK, &answer),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// The claims of a living token of this server's.
+pub(crate) fn active(state: &State, token: &str) -> Option<Value> {
+    if state.opaque_tokens.is_revoked(token) {
+        return None;
+    }
+    let mut claims = match state.opaque_tokens.claims(token) {
+        Some(claims) => claims,
+        None => own_jwt(state, token)?,
+    };
+    let exp = claims.get("exp").and_then(Value::as_f64);
+    if exp.is_some_and(|exp| exp <= seconds(state.clock.now()) as f64) {
+        return None;
+    }
+    let is_bound = claims.get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
+    let members: &mut Map<_, _> = claims.as_object_mut()?;
+    members.insert("active".into(), true.into());
+    let token_type = if is_bound { "DPoP" } else { "Bearer" };
+    members.entry("token_type").or_insert_with(|| token_type.into());
+    Some(claims)
+}
+
+/// The claims of a token that this server signed with a key it still publishes.
+fn own_jwt(state: &State, token: &str) -> Option<Value> {
+    let (signed, signature) = token.rsplit_once('.')?;
+    let (header, claims) = signed.split_once('.')?;
+    let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+    let jwks = locked(&state.keys).jwks().to_string();
+    let (set, _) = KeySet::parse(jwks.as_bytes()).ok()?;
+    let algorithm = Algorithm::from_name(header.get("alg")?.as_str()?)?;
+    let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+    set.with_kid(header.get("kid")?.as_str()?, algorithm)
+        .any(|key| key.verifies(algorithm, signed.as_bytes(), &signature))
+        .then_some(())?;
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    // An ID token is signed with the same keys, and no one is to be let in with it.
+    claims.get("at_hash").is_none().then_some(claims)
+}

@@ -1,0 +1,46 @@
+//! Taking tokens back (RFC 7009).
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State as Shared;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+
+use super::{OAuthError, Parameters, active, authenticate};
+use crate::testing::server::State;
+
+/// RFC 7009 §2. The hint is not needed: every kind is looked for.
+pub(super) async fn revoke(
+    Shared(state): Shared<Arc<State>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    match revoked(&state, &headers, &body) {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(error) => error.into_response(),
+    }
+}
+
+fn revoked(state: &State, headers: &HeaderMap, body: &[u8]) -> Result<(), OAuthError> {
+    let parameters = Parameters::read(headers, body)?;
+    let client = authenticate(state, headers, &parameters)?;
+    let token = parameters.required("token")?;
+    let refresh = state.grants.refresh_tokens.with(token, |token| token.grant.clone());
+    if let Some(grant) = refresh {
+        if grant.client_id != client.id {
+            return Err(OAuthError::request("the token is another client's"));
+        }
+        // All that came of the grant (RFC 7009 §2.1).
+        grant.family.revoke(&state.opaque_tokens);
+        return Ok(());
+    }
+    // What is unknown or expired is as good as revoked (§2.2).
+    let Some(claims) = active(state, token) else { return Ok(()) };
+    if claims.get("client_id").and_then(Value::as_str).is_some_and(|owner| owner != client.id) {
+        return Err(OAuthError::request("the token is another client's"));
+    }
+    state.opaque_tokens.revoke(token);
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! What was granted, and which tokens came of it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use super::device::Device;
+use super::interaction::Interaction;
+use super::opaque::OpaqueTokens;
+use super::server::locked;
+use super::vault::Vault;
+use crate::sender::Thumbprint;
+
+/// What the server remembers between requests.
+#[derive(Debug, Default)]
+pub(super) struct Grants {
+    /// Forms in front of people.
+    pub(super) interactions: Vault<Interaction>,
+    pub(super) codes: Vault<Code>,
+    pub(super) refresh_tokens: Vault<RefreshToken>,
+    pub(super) devices: Vault<Device>,
+    pub(super) issued: Issued,
+}
+
+/// What a user, or a client for itself, allowed.
+#[derive(Clone)]
+pub(super) struct Grant {
+    pub(super) client_id: String,
+    pub(super) subject: String,
+    pub(super) scopes: Vec<String>,
+    /// Without one, access tokens are opaque.
+    pub(super) audience: Option<String>,
+    pub(super) nonce: Option<String>,
+    pub(super) authenticated_at: SystemTime,
+    pub(super) family: Arc<Family>,
+}
+
+/// An authorization code (RFC 6749 §4.1.2). It is kept when it was used: the next use is a theft.
+pub(super) struct Code {
+    pub(super) grant: Grant,
+    /// As the request had it.
+    pub(super) redirect_uri: String,
+    /// Of RFC 7636 §4.2, by S256.
+    pub(super) challenge: String,
+    /// The key that has to redeem it (RFC 9449 §10).
+    pub(super) key: Option<String>,
+    pub(super) expires_at: SystemTime,
+    pub(super) is_used: bool,
+}
+
+impl Code {
+    /// RFC 6749 §4.1.2 recommends at most ten minutes; a program redeems it at once.
+    pub(super) const LIFETIME: Duration = Duration::from_secs(60);
+}
+
+/// A refresh token. It is kept when it was used, as a code is.
+pub(super) struct RefreshToken {
+    pub(super) grant: Grant,
+    /// A public client has nothing but its key to show whose the token is (RFC 9449 §5).
+    pub(super) key: Option<Thumbprint>,
+    pub(super) expires_at: SystemTime,
+    pub(super) is_used: bool,
+}
+
+impl RefreshToken {
+    pub(super) const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+}
+
+/// All the tokens that came of one grant: they are revoked together.
+#[derive(Default)]
+pub(super) struct Family(Mutex<Members>);
+
+#[derive(Default)]
+struct Members {
+    is_revoked: bool,
+    access_tokens: Vec<(SystemTime, String)>,
+}
+
+impl Family {
+    pub(super) fn is_revoked(&self) -> bool {
+        locked(&self.0).is_revoked
+    }
+
+    /// Adds an access token; if the others were revoked meanwhile, it is as well.
+    pub(super) fn add(
+        &self,
+        tokens: &OpaqueTokens,
+        token: &str,
+        issued: SystemTime,
+        expires: SystemTime,
+    ) {
+        let mut members = locked(&self.0);
+        if members.is_revoked {
+            tokens.revoke(token);
+        }
+        members.access_tokens.retain(|(expires, _)| *expires > issued);
+        members.access_tokens.push((expires, token.into()));
+    }
+
+    pub(super) fn revoke(&self, tokens: &OpaqueTokens) {
+        let mut members = locked(&self.0);
+        members.is_revoked = true;
+        for (_, token) in members.access_tokens.drain(..) {
+            tokens.revoke(&token);
+        }
+    }
+}
+
+/// The families of access tokens, so that what is exchanged for one is revoked with it.
+#[derive(Default)]
+pub(super) struct Issued(Mutex<HashMap<[u8; 32], Descent>>);
+
+struct Descent {
+    family: Arc<Family>,
+    expires_at: SystemTime,
+}
+
+impl Issued {
+    pub(super) fn add(
+        &self,
+        token: &str,
+        family: &Arc<Family>,
+        issued: SystemTime,
+        expires: SystemTime,
+    ) {
+        let mut all = locked(&self.0);
+        all.retain(|_, descent| descent.expires_at > issued);
+        let descent = Descent { family: Arc::clone(family), expires_at: expires };
+        all.insert(*Thumbprint::of(token.as_bytes()).as_bytes(), descent);
+    }
+
+    pub(super) fn family(&self, token: &str) -> Option<Arc<Family>> {
+        let all = locked(&self.0);
+        let descent = all.get(Thumbprint::of(token.as_bytes()).as_bytes())?;
+        Some(Arc::clone(&descent.family))
+    }
+}
+
+impl std::fmt::Debug for Issued {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Issued").finish_non_exhaustive()
+    }
+}

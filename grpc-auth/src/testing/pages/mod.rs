@@ -1,0 +1,15 @@
+//! What people see: pages that need no script, on any width of screen.
+
+mod decision;
+mod device;
+mod index;
+mod layout;
+mod notice;
+mod sign_in;
+
+pub(super) use decision::consent;
+pub(super) use device::{device, device_done};
+pub(super) use index::{index, mint};
+pub(super) use layout::protect;
+pub(super) use notice::{problem, refused, unavailable};
+pub(super) use sign_in::sign_in;

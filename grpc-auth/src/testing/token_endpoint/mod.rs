@@ -1,0 +1,124 @@
+//! Where clients get tokens (RFC 6749 §3.2), one file a grant.
+
+mod authorization_code;
+mod client_credentials;
+mod issue;
+mod proof;
+mod refresh_token;
+mod token_exchange;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::State as Shared;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+
+use super::device;
+use super::endpoints::{Authenticated, OAuthError, Parameters, authenticate, secret_json};
+use super::registry::GrantType;
+use super::server::{AuthorizationServer, State, locked};
+use crate::sender::Thumbprint;
+
+pub(super) use proof::ProofDesk;
+
+/// How the endpoint answers.
+#[derive(Debug)]
+pub(super) struct TokenSettings(Mutex<Answers>);
+
+struct Answers {
+    lifetime: Duration,
+    omits_expires_in: bool,
+    /// What is answered instead of the truth.
+    other: Option<(u16, String)>,
+}
+
+impl TokenSettings {
+    pub(super) fn lifetime(&self) -> Duration {
+        locked(&self.0).lifetime
+    }
+
+    pub(super) fn set_lifetime(&self, lifetime: Duration) {
+        locked(&self.0).lifetime = lifetime;
+    }
+
+    pub(super) fn set_omits_expires_in(&self, omits: bool) {
+        locked(&self.0).omits_expires_in = omits;
+    }
+
+    pub(super) fn set_other(&self, other: Option<(u16, String)>) {
+        locked(&self.0).other = other;
+    }
+}
+
+impl Default for TokenSettings {
+    fn default() -> Self {
+        Self(Mutex::new(Answers {
+            lifetime: AuthorizationServer::TOKEN_LIFETIME,
+            omits_expires_in: false,
+            other: None,
+        }))
+    }
+}
+
+/// Without the other answer, which may hold a token.
+impl std::fmt::Debug for Answers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answers").field("lifetime", &self.lifetime).finish_non_exhaustive()
+    }
+}
+
+/// What a client that is known asks for.
+struct TokenRequest<'r> {
+    state: &'r State,
+    client: &'r Authenticated,
+    parameters: &'r Parameters,
+    /// The key that it proved to have, which the tokens are bound to (RFC 9449 §5).
+    key: Option<Thumbprint>,
+}
+
+pub(super) async fn token(
+    Shared(state): Shared<Arc<State>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let other = locked(&state.tokens.0).other.clone();
+    if let Some((status, document)) = other {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
+        return (status, headers, document).into_response();
+    }
+    let mut response = match granted(&state, &headers, &body).await {
+        Ok(answer) => secret_json(StatusCode::OK, &answer),
+        Err(error) => error.into_response(),
+    };
+    state.proofs.offer_nonce(response.headers_mut());
+    response
+}
+
+async fn granted(state: &State, headers: &HeaderMap, body: &[u8]) -> Result<Value, OAuthError> {
+    let parameters = Parameters::read(headers, body)?;
+    let client = authenticate(state, headers, &parameters)?;
+    let name = parameters.required("grant_type")?;
+    let grant_type = GrantType::from_name(name)
+        .ok_or_else(|| OAuthError::bad("unsupported_grant_type", "no such grant"))?;
+    if !client.client.may(grant_type) {
+        let why = format!("the client may not use `{}`", grant_type.as_str());
+        return Err(OAuthError::bad("unauthorized_client", why));
+    }
+    let key = state.proofs.key(headers).await?;
+    let request = TokenRequest { state, client: &client, parameters: &parameters, key };
+    match grant_type {
+        GrantType::AuthorizationCode => authorization_code::redeem(&request),
+        GrantType::ClientCredentials => client_credentials::grant(&request),
+        GrantType::DeviceCode => {
+            let device_code = parameters.required("device_code")?;
+            request.issue(&device::poll(state, &client.id, device_code)?)
+        }
+        GrantType::RefreshToken => refresh_token::rotate(&request),
+        GrantType::TokenExchange => token_exchange::exchange(&request),
+    }
+}

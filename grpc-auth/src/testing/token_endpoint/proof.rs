@@ -1,0 +1,73 @@
+//! Keys that clients prove to have, so that their tokens are bound to them (RFC 9449 §5).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::http::{HeaderMap, HeaderValue};
+
+use crate::error::ConfigError;
+use crate::sender::{Dpop, DpopVerifier, Thumbprint, Unproved};
+use crate::testing::clock::ManualClock;
+use crate::testing::endpoints::OAuthError;
+
+const PATH: &str = "/oauth/token";
+
+/// Where proofs are checked.
+#[derive(Debug)]
+pub(crate) struct ProofDesk {
+    verifier: DpopVerifier,
+    demands_nonce: AtomicBool,
+}
+
+impl ProofDesk {
+    pub(crate) fn new(url: &str, clock: ManualClock) -> Result<Self, ConfigError> {
+        let verifier = Dpop::for_origins([url]).require_nonce().build(clock.into())?;
+        Ok(Self { verifier, demands_nonce: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn set_demands_nonce(&self, demands: bool) {
+        self.demands_nonce.store(demands, Ordering::Relaxed);
+    }
+
+    /// The key of the proof, if the request came with one.
+    pub(super) async fn key(&self, headers: &HeaderMap) -> Result<Option<Thumbprint>, OAuthError> {
+        if !headers.contains_key("dpop") {
+            return Ok(None);
+        }
+        let demands_nonce = self.demands_nonce.load(Ordering::Relaxed);
+        let checked = self.verifier.check_token_request(headers, PATH, demands_nonce);
+        let (key, first_use) = checked.map_err(|unproved| refused(&unproved))?;
+        first_use.await.map_err(|unproved| refused(&unproved))?;
+        Ok(Some(key))
+    }
+
+    /// The nonce that the next proof has to have (RFC 9449 §8).
+    pub(super) fn offer_nonce(&self, headers: &mut HeaderMap) {
+        if self.demands_nonce.load(Ordering::Relaxed)
+            && let Some(nonces) = &self.verifier.nonces
+            && let Ok(nonce) = HeaderValue::try_from(nonces.current())
+        {
+            headers.insert("dpop-nonce", nonce);
+        }
+    }
+}
+
+/// RFC 9449 §5 and §8.
+fn refused(unproved: &Unproved) -> OAuthError {
+    let why = match unproved {
+        Unproved::ProofNonce => {
+            let why = "the proof has no nonce, or an old one: use the one in `DPoP-Nonce`";
+            return OAuthError::bad("use_dpop_nonce", why);
+        }
+        Unproved::ReplayFull | Unproved::ReplayKeyFull | Unproved::ReplayUnavailable(_) => {
+            return OAuthError::server("there is no room to remember another DPoP proof");
+        }
+        Unproved::ProofsSeveral => "there are several proofs",
+        Unproved::ProofMethod => "its `htm` is not `POST`",
+        Unproved::ProofTarget => "its `htu` is not the address of the token endpoint",
+        Unproved::ProofOld | Unproved::ProofInFuture => "its `iat` is not now",
+        Unproved::ProofSignature => "its signature is not its key's",
+        Unproved::ProofReplayed => "it was used before",
+        _ => "it is no proof as RFC 9449 §4.2 wants it",
+    };
+    OAuthError::bad("invalid_dpop_proof", format!("the DPoP proof is refused: {why}"))
+}

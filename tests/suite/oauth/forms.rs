@@ -1,0 +1,150 @@
+//! The forms in front of people: each counts once, for whom it was made.
+
+use std::time::Duration;
+
+use reqwest::header::{HOST, ORIGIN};
+use serde_json::json;
+
+use super::{Oauth, Page};
+
+const EXPIRED: &str = "has expired or was sent already";
+const RIGHT: [(&str, &str); 2] = [("username", "alice"), ("password", "wonderland")];
+
+#[tokio::test]
+async fn a_wrong_name_or_password_is_refused_without_saying_which() {
+    let oauth = Oauth::start().await;
+    let mut page = oauth.get(&oauth.address(&[])).await;
+    for (name, password) in
+        [("alice", "wrong"), ("alice", ""), ("mallory", "wonderland"), ("mallory", "")]
+    {
+        page = oauth.submit(&page, "sign-in", &[("username", name), ("password", password)]).await;
+        page.assert_told(422, "The user name or the password is wrong.");
+        assert!(page.html.contains("role=\"alert\""));
+        assert!(page.html.contains(&format!("value=\"{name}\"")), "the name is kept");
+        assert!(!page.html.contains("value=\"wrong\""), "the password is not");
+    }
+    // The right one is still taken.
+    oauth.sign_in(&page).await.assert_told(200, "Allow Echo program?");
+}
+
+#[tokio::test]
+async fn after_five_wrong_passwords_one_has_to_start_again() {
+    let oauth = Oauth::start().await;
+    let mut page = oauth.get(&oauth.address(&[])).await;
+    let wrong = [("username", "alice"), ("password", "wrong")];
+    for _ in 0..4 {
+        page = oauth.submit(&page, "sign-in", &wrong).await;
+        page.assert_told(422, "is wrong");
+    }
+    let last = oauth.submit(&page, "sign-in", &wrong).await;
+    last.assert_told(400, "Too many wrong passwords");
+    oauth.sign_in(&page).await.assert_told(400, EXPIRED);
+}
+
+#[tokio::test]
+async fn a_person_who_cancels_or_denies_sends_the_program_away() {
+    let oauth = Oauth::start().await;
+    let page = oauth.get(&oauth.address(&[])).await;
+    let cancelled = oauth.submit(&page, "sign-in", &[("decision", "deny")]).await.sent();
+    let page = oauth.sign_in(&oauth.get(&oauth.address(&[])).await).await;
+    let denied = oauth.submit(&page, "consent", &[("decision", "deny")]).await.sent();
+    for sent in [cancelled, denied] {
+        assert_eq!(sent["error"], "access_denied");
+        assert_eq!(
+            (&sent["state"], &sent["iss"]),
+            (&json!("a state & more"), &json!(oauth.issuer.url()))
+        );
+        assert!(sent.get("code").is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_form_counts_once_and_for_ten_minutes() {
+    let oauth = Oauth::start().await;
+    let first = oauth.get(&oauth.address(&[])).await;
+    let second = oauth.sign_in(&first).await;
+    oauth.sign_in(&first).await.assert_told(400, EXPIRED);
+    oauth.submit(&second, "consent", &[("decision", "allow")]).await.sent();
+    let again = oauth.submit(&second, "consent", &[("decision", "allow")]).await;
+    again.assert_told(400, EXPIRED);
+
+    let late = oauth.get(&oauth.address(&[])).await;
+    oauth.issuer.clock().advance(Duration::from_secs(600));
+    oauth.sign_in(&late).await.assert_told(400, EXPIRED);
+    oauth.post("sign-in", &RIGHT).await.assert_told(400, EXPIRED);
+    let made_up = [&[("ticket", "made up")][..], &RIGHT].concat();
+    oauth.post("sign-in", &made_up).await.assert_told(400, EXPIRED);
+}
+
+#[tokio::test]
+async fn nobody_consents_who_has_not_signed_in() {
+    let oauth = Oauth::start().await;
+    let page = oauth.get(&oauth.address(&[])).await;
+    let form = [("ticket", page.ticket()), ("decision", "allow")];
+    oauth.post("consent", &form).await.assert_told(400, "was not filled in");
+    // Neither does one who pressed no button.
+    let page = oauth.sign_in(&oauth.get(&oauth.address(&[])).await).await;
+    oauth.submit(&page, "consent", &[]).await.assert_told(400, "was not filled in");
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_is_refused() {
+    let oauth = Oauth::start().await;
+    for (path, name, value) in [
+        ("sign-in", "sec-fetch-site", "cross-site"),
+        ("sign-in", "sec-fetch-site", "same-site"),
+        ("sign-in", "origin", "https://evil.example"),
+        ("sign-in", "origin", "null"),
+        ("consent", "sec-fetch-site", "cross-site"),
+        ("device", "sec-fetch-site", "cross-site"),
+        ("device", "origin", "https://evil.example"),
+        ("mint", "sec-fetch-site", "cross-site"),
+        ("mint", "origin", "https://evil.example"),
+    ] {
+        let page = oauth.get(&oauth.address(&[])).await;
+        let form = [&[("ticket", page.ticket())][..], &RIGHT].concat();
+        let request = oauth.http.post(oauth.at(path)).header(name, value).form(&form);
+        let refused = Page::of(request.send().await.unwrap()).await;
+        refused.assert_told(403, "sent by another site");
+        // It was not even looked at.
+        oauth.sign_in(&page).await.assert_told(200, "Allow");
+    }
+    let page = oauth.get(&oauth.address(&[])).await;
+    let form = [&[("ticket", page.ticket())][..], &RIGHT].concat();
+    let own = oauth.issuer.url().trim_end_matches('/').to_owned();
+    let request = oauth.http.post(oauth.at("sign-in")).header(ORIGIN, own).form(&form);
+    Page::of(request.send().await.unwrap()).await.assert_told(200, "Allow");
+    // Browsers that say where a form is from: pages without referrer have no origin.
+    let page = oauth.get(&oauth.address(&[])).await;
+    let form = [&[("ticket", page.ticket())][..], &RIGHT].concat();
+    let request = oauth.http.post(oauth.at("sign-in")).header(ORIGIN, "null").form(&form);
+    let request = request.header("sec-fetch-site", "same-origin");
+    Page::of(request.send().await.unwrap()).await.assert_told(200, "Allow");
+}
+
+/// A stranger's name can be made to lead here (DNS rebinding).
+#[tokio::test]
+async fn a_page_is_shown_under_a_name_of_this_machine_alone() {
+    let oauth = Oauth::start().await;
+    let path = oauth.address(&[]);
+    for (address, host) in [
+        (path.clone(), "evil.example"),
+        (path.clone(), "localhost.evil.example"),
+        (path.clone(), "128.0.0.1"),
+        (oauth.at(""), "evil.example:80"),
+        (oauth.at("device"), "evil.example"),
+    ] {
+        let request = oauth.http.get(address).header(HOST, host);
+        let refused = Page::of(request.send().await.unwrap()).await;
+        refused.assert_told(421, "This server is for this machine");
+    }
+    for path in ["sign-in", "consent", "device", "mint"] {
+        let request = oauth.http.post(oauth.at(path)).header(HOST, "evil.example").form(&RIGHT);
+        let refused = Page::of(request.send().await.unwrap()).await;
+        refused.assert_told(421, "This server is for this machine");
+    }
+    for host in ["localhost", "localhost:8080", "127.0.0.1", "127.1.2.3:1", "[::1]:80"] {
+        let request = oauth.http.get(oauth.at("")).header(HOST, host);
+        Page::of(request.send().await.unwrap()).await.assert_told(200, "Get a token");
+    }
+}
