@@ -7,6 +7,8 @@ pub mod client;
 #[cfg(any(feature = "client", feature = "introspection"))]
 mod client_auth;
 mod clock;
+#[cfg(feature = "tls")]
+pub mod danger;
 mod error;
 mod http_client;
 mod issuer;
@@ -17,6 +19,8 @@ pub mod observability;
 mod panics;
 pub mod policy;
 mod principal;
+#[cfg(feature = "dev-tls")]
+mod private_file;
 #[cfg(feature = "redis")]
 mod redis;
 mod scope;
@@ -26,6 +30,8 @@ pub mod server;
 mod signing;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod verify;
 
 #[doc(hidden)]

@@ -5,6 +5,8 @@
 #[cfg(feature = "client")]
 mod access_token;
 #[cfg(feature = "client")]
+pub mod doctor;
+#[cfg(feature = "client")]
 mod error;
 #[cfg(feature = "client")]
 mod oauth_client;

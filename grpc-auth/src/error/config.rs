@@ -309,6 +309,83 @@ pub enum ConfigError {
     /// The runtime went away while the keys were fetched.
     #[error("the server is built while its tokio runtime shuts down")]
     Runtime(#[source] Box<dyn Error + Send + Sync>),
+    /// A file of certificates or keys cannot be read.
+    #[error("the file `{path}` cannot be read: write the path of {expected}")]
+    TlsFile {
+        /// Its path.
+        path: String,
+        /// What belongs there.
+        expected: &'static str,
+        /// Why it cannot be read.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A certificate or a key is not what belongs there. Nothing of it is repeated.
+    #[error("{place} cannot be used: {problem}")]
+    TlsMaterial {
+        /// Where it came from.
+        place: String,
+        /// What is wrong with it, and what to do.
+        problem: &'static str,
+    },
+    /// The system has no root certificates.
+    #[error(
+        "the system's certificate store is empty, so no server could be believed: install the \
+         package `ca-certificates`, or write `ClientTls::webpki_roots()` or `ClientTls::ca_file(..)`"
+    )]
+    NoSystemRoots,
+    /// The name that a server's certificate is to have is none.
+    #[error(
+        "the server name {value:?} cannot be used: write a host name or an IP address as it \
+         stands in the server's certificate, without scheme and port"
+    )]
+    ServerNameInvalid {
+        /// What was configured.
+        value: String,
+    },
+    /// TLS was set for an endpoint that would be spoken to in plaintext all the same.
+    #[error(
+        "TLS is set for `{endpoint}`, whose scheme is not https, and would not be used: write \
+         `https://..`"
+    )]
+    EndpointNotHttps {
+        /// The endpoint.
+        endpoint: String,
+    },
+    /// Tokens would go to another host in plaintext.
+    #[error(
+        "the endpoint `{endpoint}` is plaintext: whoever sits on the way could read the tokens \
+         and use them; write `https://..` (plaintext is accepted to loopback addresses and Unix \
+         sockets alone), or wrap the endpoint in `grpc_auth::danger::PlaintextAllowed::new(..)`"
+    )]
+    EndpointPlaintext {
+        /// The endpoint.
+        endpoint: String,
+    },
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] Box<dyn Error + Send + Sync>),
+    /// The folder of the development CA cannot be used.
+    #[error("the folder `{path}` of the development CA cannot be used: {help}")]
+    DevelopmentCa {
+        /// The folder.
+        path: String,
+        /// What to do.
+        help: &'static str,
+        /// What went wrong, if it was not decided here.
+        #[source]
+        source: Option<Box<dyn Error + Send + Sync>>,
+    },
+    /// What the doctor is to examine cannot be called.
+    #[error("the doctor's {setting} {value:?} cannot be used: {help}")]
+    DoctorSetting {
+        /// Which setting.
+        setting: &'static str,
+        /// What was configured.
+        value: String,
+        /// What belongs there.
+        help: &'static str,
+    },
     /// The HTTP client cannot be set up.
     #[error("the HTTP client cannot be set up")]
     HttpClient(#[source] Box<dyn Error + Send + Sync>),

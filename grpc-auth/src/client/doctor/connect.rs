@@ -1,0 +1,75 @@
+//! From a host's name to a connection.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinSet;
+
+use super::diagnosis::Diagnosis;
+use super::shown::shown;
+use super::target::Target;
+use crate::clock::Clock;
+
+/// More addresses of a name are not tried.
+const MAX_ADDRESSES: usize = 8;
+/// Before the next address is tried beside the last one (RFC 8305 §5).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+pub(super) async fn resolve(target: &Target) -> Result<Vec<SocketAddr>, Diagnosis> {
+    if let Ok(address) = target.plain_host().parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, target.port)]);
+    }
+    let found = lookup_host((target.plain_host(), target.port)).await;
+    let mut addresses: Vec<_> = found
+        .map_err(|error| Diagnosis::NameNotFound { error: shown(error.to_string().as_bytes()) })?
+        .take(MAX_ADDRESSES)
+        .collect();
+    addresses.dedup();
+    if addresses.is_empty() {
+        return Err(Diagnosis::NameNotFound { error: "the name has no addresses".into() });
+    }
+    Ok(addresses)
+}
+
+/// The first of them that takes a connection. One that says no makes room for the next at once, one
+/// that says nothing after its head start.
+pub(super) async fn connect(
+    clock: &Clock,
+    addresses: &[SocketAddr],
+) -> Result<(TcpStream, SocketAddr), Diagnosis> {
+    let mut waiting = addresses.iter().copied();
+    let mut attempts = JoinSet::new();
+    let mut failed = Vec::new();
+    loop {
+        let next = waiting.next();
+        if let Some(address) = next {
+            attempts.spawn(async move { (address, TcpStream::connect(address).await) });
+        }
+        let done = match next {
+            Some(_) => clock.timeout(HEAD_START, attempts.join_next()).await,
+            None => Some(attempts.join_next().await),
+        };
+        match done {
+            Some(Some(Ok((address, Ok(stream))))) => {
+                // Small frames should not wait for one another; a socket that cannot is fine, too.
+                let _ = stream.set_nodelay(true);
+                return Ok((stream, address));
+            }
+            Some(Some(Ok((address, Err(error))))) => failed.push((address, error)),
+            Some(Some(Err(_))) | None => {}
+            Some(None) if next.is_none() => return Err(refusal(&failed)),
+            Some(None) => {}
+        }
+    }
+}
+
+fn refusal(failed: &[(SocketAddr, io::Error)]) -> Diagnosis {
+    if failed.iter().all(|(_, error)| error.kind() == io::ErrorKind::ConnectionRefused) {
+        return Diagnosis::ConnectionRefused;
+    }
+    let errors: Vec<_> =
+        failed.iter().map(|(address, error)| format!("{address}: {error}")).collect();
+    Diagnosis::Unreachable { error: shown(errors.join(", ").as_bytes()) }
+}

@@ -1,0 +1,229 @@
+//! One examination, step by step.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use super::Doctor;
+use super::answer::Answer;
+use super::cause::seconds;
+use super::connect::{connect, resolve};
+use super::diagnosis::{Diagnosis, Stage};
+use super::handshake::H2;
+use super::http2::Http2;
+use super::probe::{Ready, not_http2};
+use super::report::{Report, Step};
+use crate::clock::Stopwatch;
+use crate::tls::{CertificateFacts, ClientTls};
+
+/// What all steps take together, at most.
+const OVERALL: Duration = Duration::from_secs(9);
+/// Clocks that differ by more make tokens fail, which are given that much (T9).
+const LEEWAY: Duration = Duration::from_secs(30);
+const EXPIRES_SOON: Duration = Duration::from_secs(14 * 24 * 3600);
+
+pub(super) struct Visit<'a> {
+    doctor: &'a Doctor,
+    since: Stopwatch,
+    steps: Vec<Step>,
+    certificate: Option<CertificateFacts>,
+    notes: Vec<String>,
+}
+
+impl<'a> Visit<'a> {
+    pub(super) fn new(doctor: &'a Doctor) -> Self {
+        let since = doctor.clock.stopwatch();
+        Self { doctor, since, steps: Vec::new(), certificate: None, notes: Vec::new() }
+    }
+
+    pub(super) async fn report(mut self) -> Report {
+        // What stops an examination is what it finds.
+        let diagnosis = self.examine().await.unwrap_or_else(|diagnosis| diagnosis);
+        Report::new(&self.doctor.target, diagnosis, self.steps, self.certificate, self.notes)
+    }
+
+    async fn examine(&mut self) -> Result<Diagnosis, Diagnosis> {
+        let doctor = self.doctor;
+        let addresses = self.step(Stage::Resolve, resolve(&doctor.target)).await?;
+        let shown: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
+        self.passed(shown.join(", "));
+        let (tcp, address) = self.step(Stage::Connect, connect(&doctor.clock, &addresses)).await?;
+        self.passed(address.to_string());
+
+        let ready = if doctor.target.tls {
+            self.over_tls(tcp, address).await?
+        } else {
+            self.in_plaintext(tcp, address).await?
+        };
+        let answer = self.call(&ready).await?;
+        Ok(self.verdict(&answer))
+    }
+
+    async fn over_tls(&mut self, tcp: TcpStream, address: SocketAddr) -> Result<Ready, Diagnosis> {
+        let doctor = self.doctor;
+        let tls = match &doctor.tls {
+            Some(tls) => tls.clone(),
+            None => ClientTls::system().map_err(|_| Diagnosis::NoRoots)?,
+        };
+        // One offer, as gRPC clients make it.
+        let mut handshake = self.step(Stage::Tls, doctor.handshake(tcp, &tls, &[H2])).await?;
+        self.certificate = handshake.certificate();
+        let stream = match &handshake.outcome {
+            Ok(_) if handshake.protocol() == Some(H2) => &handshake.outcome,
+            Ok(_) => {
+                return Err(self.fail(
+                    self.within(doctor.without_h2(address, &tls))
+                        .await
+                        .unwrap_or(Diagnosis::AlpnMissing),
+                ));
+            }
+            Err(_) if handshake.no_protocol() => {
+                return Err(self.fail(
+                    self.within(doctor.without_h2(address, &tls))
+                        .await
+                        .unwrap_or(Diagnosis::AlpnMissing),
+                ));
+            }
+            Err(error) => {
+                let found = handshake.diagnosis(error, doctor.clock.now());
+                // Nothing at all came back: it may be that plaintext is spoken there.
+                let found = if handshake.seen.bytes.is_empty() {
+                    self.within(doctor.hung_up(address)).await.unwrap_or(found)
+                } else {
+                    found
+                };
+                return Err(self.fail(found));
+            }
+        };
+        let version = stream.as_ref().ok().and_then(|s| s.get_ref().1.protocol_version());
+        let version = version.map(|v| format!("{v:?}").replace('_', "."));
+        self.passed(format!("{}, h2", version.unwrap_or_default()));
+        if let Some(left) = self.certificate.as_ref().and_then(|c| c.remaining(&doctor.clock))
+            && left < EXPIRES_SOON
+        {
+            self.notes.push(format!("the server's certificate expires in {}", seconds(left)));
+        }
+
+        let Ok(stream) = std::mem::replace(
+            &mut handshake.outcome,
+            Err(tokio_rustls::rustls::Error::HandshakeNotComplete),
+        ) else {
+            return Err(Diagnosis::ConnectionClosed { stage: Stage::Tls });
+        };
+        match self.step(Stage::Http2, async { Ok(Http2::open(stream).await) }).await? {
+            Ok(http2) => {
+                self.passed("SETTINGS");
+                Ok(Ready { http2, confidential: true, handshake: Some(handshake) })
+            }
+            Err(seen) => Err(self.fail(not_http2(&seen, Some(&handshake)))),
+        }
+    }
+
+    async fn in_plaintext(
+        &mut self,
+        tcp: TcpStream,
+        address: SocketAddr,
+    ) -> Result<Ready, Diagnosis> {
+        match self.step(Stage::Http2, async { Ok(Http2::open(tcp).await) }).await? {
+            Ok(http2) => {
+                self.passed("SETTINGS");
+                let confidential = self.doctor.target.loopback && address.ip().is_loopback();
+                Ok(Ready { http2, confidential, handshake: None })
+            }
+            Err(seen) => {
+                let mut found = not_http2(&seen, None);
+                if seen.bytes.is_empty()
+                    && self.within(self.doctor.speaks_tls(address)).await == Some(true)
+                {
+                    found = Diagnosis::TlsOnPlaintextPort;
+                }
+                Err(self.fail(found))
+            }
+        }
+    }
+
+    async fn call(&mut self, ready: &Ready) -> Result<Answer, Diagnosis> {
+        let doctor = self.doctor;
+        let mut token = doctor.token.as_ref().map(crate::bearer::BearerToken::header_value);
+        if token.is_some() && !ready.confidential {
+            token = None;
+            self.notes.push(
+                "the token was not sent: the connection is plaintext, and leaves this machine"
+                    .into(),
+            );
+        }
+        let request = doctor.request("application/grpc", token);
+        let answered = async { Ok(doctor.answer(ready, request).await) };
+        match self.step(Stage::Call, answered).await? {
+            Ok(answer) => Ok(answer),
+            Err(diagnosis) => Err(self.fail(diagnosis)),
+        }
+    }
+
+    /// What an answer means, now.
+    fn verdict(&mut self, answer: &Answer) -> Diagnosis {
+        let found = answer.diagnosis();
+        let skew = answer.skew(self.doctor.clock.now()).filter(|skew| skew.by > LEEWAY);
+        if !found.is_healthy() {
+            if let Some(skew) = skew {
+                let direction = if skew.ahead { "ahead of" } else { "behind" };
+                self.notes.push(format!(
+                    "the server's clock is {} {direction} this machine's",
+                    seconds(skew.by)
+                ));
+            }
+            return self.fail(found);
+        }
+        self.passed(format!("{} answered", self.doctor.method));
+        if let Some(skew) = skew {
+            return Diagnosis::ClockSkew { server_ahead: skew.ahead, by: skew.by };
+        }
+        let slowest = self.steps.iter().max_by_key(|step| step.took);
+        match slowest.filter(|step| step.took >= self.doctor.slow_after) {
+            Some(step) => Diagnosis::Slow { stage: step.stage, took: step.took },
+            None => found,
+        }
+    }
+}
+
+/// Steps and their time.
+impl Visit<'_> {
+    /// Takes a step, for as long as it may.
+    async fn step<T>(
+        &mut self,
+        stage: Stage,
+        work: impl Future<Output = Result<T, Diagnosis>>,
+    ) -> Result<T, Diagnosis> {
+        let watch = self.doctor.clock.stopwatch();
+        let done = self.doctor.clock.timeout(self.limit(), work).await;
+        let outcome = done.unwrap_or(Err(Diagnosis::Timeout { stage }));
+        let took = watch.elapsed();
+        self.steps.push(Step { stage, passed: outcome.is_ok(), detail: String::new(), took });
+        outcome.map_err(|diagnosis| self.fail(diagnosis))
+    }
+
+    /// Something that only makes a finding more precise.
+    async fn within<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.doctor.clock.timeout(self.limit(), work).await
+    }
+
+    fn limit(&self) -> Duration {
+        self.doctor.step_timeout.min(OVERALL.saturating_sub(self.since.elapsed()))
+    }
+
+    fn passed(&mut self, detail: impl Into<String>) {
+        if let Some(step) = self.steps.last_mut() {
+            step.detail = detail.into();
+        }
+    }
+
+    /// The last step is the one that failed.
+    fn fail(&mut self, diagnosis: Diagnosis) -> Diagnosis {
+        if let Some(step) = self.steps.last_mut() {
+            step.passed = false;
+            step.detail = diagnosis.code().into();
+        }
+        diagnosis
+    }
+}

@@ -1,0 +1,50 @@
+//! Files that only this user may read, written whole or not at all.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use aws_lc_rs::rand;
+
+/// Makes a folder and its parents, which only this user may enter. One that is there is left as it is.
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(path)
+}
+
+/// Whether others than this user could put files of their own into a folder.
+pub(crate) fn others_may_write(folder: &Path) -> io::Result<bool> {
+    let metadata = fs::metadata(folder)?;
+    #[cfg(unix)]
+    return Ok(std::os::unix::fs::MetadataExt::mode(&metadata) & 0o022 != 0);
+    #[cfg(not(unix))]
+    return Ok(metadata.permissions().readonly() && false);
+}
+
+/// Writes a file with the mode 0600. A reader sees the old one or the new one, never a part.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut random = [0; 8];
+    rand::fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = folder.join(format!(".{name}.{:016x}", u64::from_ne_bytes(random)));
+    let written = create(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // What is half written is nobody's.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    // Nothing that stands there is followed or overwritten.
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
