@@ -51,6 +51,16 @@ struct ClientMetadata {
     revocation_endpoint: Option<String>,
     authorization_response_iss_parameter_supported: Option<bool>,
     code_challenge_methods_supported: Option<Vec<String>>,
+    mtls_endpoint_aliases: Option<Aliases>,
+}
+
+/// Where clients turn to that show a certificate (RFC 8705 §5).
+#[cfg(feature = "client")]
+#[derive(Default, Deserialize)]
+struct Aliases {
+    token_endpoint: Option<String>,
+    device_authorization_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
 }
 
 /// Where an authorization server takes a client's requests (RFC 8414 §2).
@@ -91,27 +101,32 @@ pub(crate) async fn introspection_endpoint(
     endpoint.map(|url| check_url(issuer, "introspection_endpoint", &url)).transpose()
 }
 
-/// Asks the issuer where its clients turn to.
+/// Asks the issuer where its clients turn to, or those that show a certificate.
 #[cfg(feature = "client")]
 pub(crate) async fn endpoints(
     http: &HttpClient,
     issuer: &Url,
     identifier: &str,
+    with_certificate: bool,
     now: SystemTime,
 ) -> Result<Endpoints, FetchError> {
     let document = fetch(http, issuer, now).await?;
     let metadata: ClientMetadata = metadata(&document, identifier)?;
+    let aliases = metadata.mtls_endpoint_aliases.filter(|_| with_certificate).unwrap_or_default();
     let address = |member, value: Option<String>| {
         value.map(|url| check_url(issuer, member, &url)).transpose()
     };
     Ok(Endpoints {
-        token: address("token_endpoint", metadata.token_endpoint)?,
+        token: address("token_endpoint", aliases.token_endpoint.or(metadata.token_endpoint))?,
         authorization: address("authorization_endpoint", metadata.authorization_endpoint)?,
         device_authorization: address(
             "device_authorization_endpoint",
-            metadata.device_authorization_endpoint,
+            aliases.device_authorization_endpoint.or(metadata.device_authorization_endpoint),
         )?,
-        revocation: address("revocation_endpoint", metadata.revocation_endpoint)?,
+        revocation: address(
+            "revocation_endpoint",
+            aliases.revocation_endpoint.or(metadata.revocation_endpoint),
+        )?,
         names_itself: metadata.authorization_response_iss_parameter_supported.unwrap_or_default(),
         challenge_methods: metadata.code_challenge_methods_supported,
     })
