@@ -73,3 +73,61 @@ fn refusal(failed: &[(SocketAddr, io::Error)]) -> Diagnosis {
         failed.iter().map(|(address, error)| format!("{address}: {error}")).collect();
     Diagnosis::Unreachable { error: shown(errors.join(", ").as_bytes()) }
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use socket2::{Domain, Socket, Type};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::testing::ManualClock;
+
+    async fn listener() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_refuses_makes_room_for_the_next_at_once() {
+        let (gone, refusing) = listener().await;
+        drop(gone);
+        let (_listener, good) = listener().await;
+        // Its clock stands still.
+        let clock = Clock::from(ManualClock::new());
+        let (_, address) = connect(&clock, &[refusing, good]).await.unwrap();
+        assert_eq!(address, good);
+        let refused = connect(&clock, &[refusing, refusing]).await.unwrap_err();
+        assert_eq!(refused, Diagnosis::ConnectionRefused);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_silent_holds_up_the_next_for_its_head_start_and_no_longer() {
+        // Its queue is full: further SYNs are dropped.
+        let silent = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        silent.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+        silent.listen(0).unwrap();
+        let dropping = silent.local_addr().unwrap().as_socket().unwrap();
+        let fill: Vec<_> = (0..8)
+            .map(|_| {
+                let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+                socket.set_nonblocking(true).unwrap();
+                let _ = socket.connect(&dropping.into());
+                socket
+            })
+            .collect();
+        let (_listener, good) = listener().await;
+
+        let manual = ManualClock::new();
+        let clock = Clock::from(manual.clone());
+        let connecting = tokio::spawn(async move { connect(&clock, &[dropping, good]).await });
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!connecting.is_finished());
+        manual.advance(HEAD_START);
+        let (_, address) = connecting.await.unwrap().unwrap();
+        assert_eq!(address, good);
+        drop(fill);
+    }
+}

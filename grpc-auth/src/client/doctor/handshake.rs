@@ -22,7 +22,7 @@ pub(super) const HTTP1: &[u8] = b"http/1.1";
 
 /// One handshake, as it went.
 pub(super) struct Handshake {
-    pub(super) outcome: Result<TlsStream<Recorded<TcpStream>>, Error>,
+    pub(super) outcome: Result<Option<TlsStream<Recorded<TcpStream>>>, Error>,
     /// What the server sent below of TLS.
     pub(super) seen: Seen,
     notes: Notes,
@@ -49,7 +49,7 @@ impl Handshake {
 
         let (tcp, record) = Recorded::new(tcp);
         let connected = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
-        let outcome = connected.map_err(|error| match tls_error(&error) {
+        let outcome = connected.map(Some).map_err(|error| match tls_error(&error) {
             Some(error) => error.clone(),
             None => Error::General(error.to_string()),
         });
@@ -60,8 +60,27 @@ impl Handshake {
         CertificateFacts::of(self.notes.chain.first()?)
     }
 
-    pub(super) fn protocol(&self) -> Option<&[u8]> {
-        self.outcome.as_ref().ok()?.get_ref().1.alpn_protocol()
+    /// What was agreed on (ALPN, RFC 7301).
+    pub(super) fn protocol(&self) -> Option<Vec<u8>> {
+        Some(self.stream()?.get_ref().1.alpn_protocol()?.to_vec())
+    }
+
+    /// `TLSv1.3`
+    pub(super) fn version(&self) -> String {
+        let version = self.stream().and_then(|stream| stream.get_ref().1.protocol_version());
+        version.map(|version| format!("{version:?}").replace('_', ".")).unwrap_or_default()
+    }
+
+    /// The connection, if HTTP/2 was agreed on: nothing else is spoken on it.
+    pub(super) fn take_http2(&mut self) -> Option<TlsStream<Recorded<TcpStream>>> {
+        if self.protocol().as_deref() != Some(H2) {
+            return None;
+        }
+        self.outcome.as_mut().ok()?.take()
+    }
+
+    fn stream(&self) -> Option<&TlsStream<Recorded<TcpStream>>> {
+        self.outcome.as_ref().ok()?.as_ref()
     }
 
     /// Whether the server said that it speaks none of the protocols it was offered.

@@ -1,8 +1,10 @@
 //! HTTP/2 (RFC 9113): its preface, one call, and what the server says when it does not want it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use h2::Reason;
 use h2::client::SendRequest;
+use h2::{Reason, RecvStream};
 use http::{HeaderMap, Request};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
@@ -10,9 +12,12 @@ use tokio::task::JoinHandle;
 use super::answer::Answer;
 use super::recorded::{Record, Recorded, Seen};
 use super::shown::shown;
+use crate::clock::Clock;
 
 /// More of an answer is not read.
 const MAX_BODY: usize = 16 * 1024;
+/// For what follows the first message.
+const GRACE: Duration = Duration::from_millis(250);
 const MAX_HEADERS: u32 = 16 * 1024;
 const FRAME_HEADER: usize = 9;
 const SETTINGS: u8 = 0x4;
@@ -59,7 +64,11 @@ impl Http2 {
     }
 
     /// Calls with an empty message, and reads what comes back.
-    pub(super) async fn call(&self, request: Request<()>) -> Result<Answer, h2::Error> {
+    pub(super) async fn call(
+        &self,
+        request: Request<()>,
+        clock: &Clock,
+    ) -> Result<Answer, h2::Error> {
         let mut sender = self.sender.clone().ready().await?;
         let (response, mut body) = sender.send_request(request, false)?;
         // A server that has answered already may want no more.
@@ -71,20 +80,21 @@ impl Http2 {
             body: Vec::new(),
             trailers: HeaderMap::new(),
         };
-        // A method that streams need not end: the first message will do.
-        while answer.body.len() < MAX_BODY && !(answer.is_grpc() && answer.has_message()) {
-            match body.data().await {
-                Some(Ok(data)) => {
-                    let _ = body.flow_control().release_capacity(data.len());
-                    answer.body.extend_from_slice(&data);
-                }
-                // Cut off in the middle: the beginning tells enough.
-                Some(Err(_)) => return Ok(answer),
-                None => {
-                    answer.trailers = body.trailers().await.ok().flatten().unwrap_or_default();
-                    return Ok(answer);
-                }
+        let mut more = true;
+        while more && !answer.has_message() {
+            more = answer.read(&mut body).await;
+        }
+        let is_grpc = answer.is_grpc();
+        let rest = async {
+            while more {
+                more = answer.read(&mut body).await;
             }
+        };
+        if is_grpc {
+            // The status comes behind the message, unless the method streams: that need not end.
+            let _ = clock.timeout(GRACE, rest).await;
+        } else {
+            rest.await;
         }
         Ok(answer)
     }
@@ -95,6 +105,24 @@ impl Http2 {
 
     pub(super) fn seen(&self) -> Seen {
         self.record.seen()
+    }
+}
+
+impl Answer {
+    /// Reads on. Whether there may be more; what is cut off in the middle tells enough.
+    async fn read(&mut self, body: &mut RecvStream) -> bool {
+        match body.data().await {
+            Some(Ok(data)) => {
+                let _ = body.flow_control().release_capacity(data.len());
+                self.body.extend_from_slice(&data);
+                self.body.len() < MAX_BODY
+            }
+            Some(Err(_)) => false,
+            None => {
+                self.trailers = body.trailers().await.ok().flatten().unwrap_or_default();
+                false
+            }
+        }
     }
 }
 

@@ -32,7 +32,7 @@ impl Doctor {
         ready: &Ready,
         request: Request<()>,
     ) -> Result<Answer, Diagnosis> {
-        let answer = match ready.http2.call(request).await {
+        let answer = match ready.http2.call(request, &self.clock).await {
             Ok(answer) => answer,
             Err(error) => return Err(broken(ready, &error).await),
         };
@@ -40,7 +40,8 @@ impl Doctor {
             return Ok(answer);
         }
         // Without the token: it is another question.
-        match ready.http2.call(self.request("application/grpc-web+proto", None)).await {
+        let request = self.request("application/grpc-web+proto", None);
+        match ready.http2.call(request, &self.clock).await {
             Ok(web) if web.is_grpc_web() => Ok(web),
             _ => Ok(answer),
         }
@@ -72,13 +73,15 @@ impl Doctor {
     }
 
     /// The server chose none of what gRPC offers: whether HTTP/1.1 is what it wants.
-    pub(super) async fn without_h2(&self, address: SocketAddr, tls: &ClientTls) -> Diagnosis {
+    pub(super) async fn other_protocol(&self, address: SocketAddr, tls: &ClientTls) -> Diagnosis {
         let again = async {
             let tcp = TcpStream::connect(address).await.ok()?;
             self.handshake(tcp, tls, &[H2, HTTP1]).await.ok()
         };
         match again.await {
-            Some(handshake) if handshake.protocol() == Some(HTTP1) => Diagnosis::AlpnHttp1Only,
+            Some(handshake) if handshake.protocol().as_deref() == Some(HTTP1) => {
+                Diagnosis::AlpnHttp1Only
+            }
             _ => Diagnosis::AlpnMissing,
         }
     }

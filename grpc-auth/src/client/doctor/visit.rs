@@ -10,7 +10,7 @@ use super::answer::Answer;
 use super::cause::seconds;
 use super::connect::{connect, resolve};
 use super::diagnosis::{Diagnosis, Stage};
-use super::handshake::H2;
+use super::handshake::{H2, Handshake};
 use super::http2::Http2;
 use super::probe::{Ready, not_http2};
 use super::report::{Report, Step};
@@ -69,54 +69,46 @@ impl<'a> Visit<'a> {
         // One offer, as gRPC clients make it.
         let mut handshake = self.step(Stage::Tls, doctor.handshake(tcp, &tls, &[H2])).await?;
         self.certificate = handshake.certificate();
-        let stream = match &handshake.outcome {
-            Ok(_) if handshake.protocol() == Some(H2) => &handshake.outcome,
-            Ok(_) => {
-                return Err(self.fail(
-                    self.within(doctor.without_h2(address, &tls))
-                        .await
-                        .unwrap_or(Diagnosis::AlpnMissing),
-                ));
-            }
-            Err(_) if handshake.no_protocol() => {
-                return Err(self.fail(
-                    self.within(doctor.without_h2(address, &tls))
-                        .await
-                        .unwrap_or(Diagnosis::AlpnMissing),
-                ));
-            }
-            Err(error) => {
-                let found = handshake.diagnosis(error, doctor.clock.now());
-                // Nothing at all came back: it may be that plaintext is spoken there.
-                let found = if handshake.seen.bytes.is_empty() {
-                    self.within(doctor.hung_up(address)).await.unwrap_or(found)
-                } else {
-                    found
-                };
-                return Err(self.fail(found));
-            }
+        let version = handshake.version();
+        let Some(stream) = handshake.take_http2() else {
+            let found = self.without_http2(&handshake, address, &tls).await;
+            return Err(self.fail(found));
         };
-        let version = stream.as_ref().ok().and_then(|s| s.get_ref().1.protocol_version());
-        let version = version.map(|v| format!("{v:?}").replace('_', "."));
-        self.passed(format!("{}, h2", version.unwrap_or_default()));
+        self.passed(format!("{version}, h2"));
         if let Some(left) = self.certificate.as_ref().and_then(|c| c.remaining(&doctor.clock))
             && left < EXPIRES_SOON
         {
             self.notes.push(format!("the server's certificate expires in {}", seconds(left)));
         }
-
-        let Ok(stream) = std::mem::replace(
-            &mut handshake.outcome,
-            Err(tokio_rustls::rustls::Error::HandshakeNotComplete),
-        ) else {
-            return Err(Diagnosis::ConnectionClosed { stage: Stage::Tls });
-        };
         match self.step(Stage::Http2, async { Ok(Http2::open(stream).await) }).await? {
             Ok(http2) => {
                 self.passed("SETTINGS");
                 Ok(Ready { http2, confidential: true, handshake: Some(handshake) })
             }
             Err(seen) => Err(self.fail(not_http2(&seen, Some(&handshake)))),
+        }
+    }
+
+    /// Why there is no stream that HTTP/2 could begin on.
+    async fn without_http2(
+        &self,
+        handshake: &Handshake,
+        address: SocketAddr,
+        tls: &ClientTls,
+    ) -> Diagnosis {
+        match &handshake.outcome {
+            Err(error) if !handshake.no_protocol() => {
+                let found = handshake.diagnosis(error, self.doctor.clock.now());
+                // Nothing at all came back: it may be that plaintext is spoken there.
+                match handshake.seen.bytes.is_empty() {
+                    true => self.within(self.doctor.hung_up(address)).await.unwrap_or(found),
+                    false => found,
+                }
+            }
+            _ => {
+                let found = self.within(self.doctor.other_protocol(address, tls)).await;
+                found.unwrap_or(Diagnosis::AlpnMissing)
+            }
         }
     }
 
