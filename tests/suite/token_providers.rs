@@ -8,6 +8,8 @@ use std::time::Duration;
 use grpc_auth::client::{AccessToken, ClientCredentials, OAuthClient, TokenError, TokenSource};
 use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault, ManualClock};
 use grpc_auth::{Auth0Config, BearerToken, ClientAuthentication, ConfigError};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+use tests::block_on;
 use tests::callers::until;
 use tests::logs::Logs;
 
@@ -159,7 +161,7 @@ async fn a_function_that_fails_panics_or_hangs_is_said_so_and_asked_again() {
                     0 => Err("the vault is sealed".into()),
                     1 => panic!("for the test"),
                     2 => Ok(token().expiring_at(now)),
-                    3 => Err(Box::new(TokenError::Expired { help: "log in" }).into()),
+                    3 => Err(TokenError::Expired { help: "log in" }.into()),
                     4 => std::future::pending().await,
                     _ => Ok::<_, Box<dyn std::error::Error + Send + Sync>>(token()),
                 }
@@ -285,6 +287,45 @@ fn auth0_without_an_audience_is_warned_of_once() {
     ClientCredentials::oidc("https://issuer.example.com", basic).build().unwrap();
     assert_eq!(lines(), 2);
     drop((tokens, sources));
+}
+
+#[test]
+fn renewals_are_counted_by_what_came_of_them() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let url = metrics::with_local_recorder(&recorder, || {
+        block_on(async {
+            let issuer = AuthorizationServer::start().await.unwrap();
+            issuer.add_client("orders", "s3cret", ["read:word"]);
+            let client = ClientAuthentication::client_secret_basic("orders", "s3cret");
+            let client = OAuthClient::oidc(issuer.url(), client).clock(issuer.clock().clone());
+            let tokens = client.client_credentials().build().unwrap();
+            for _ in 0..2 {
+                tokens.token().await.unwrap();
+                issuer.clock().advance(3600 * SECOND);
+            }
+            issuer.fail(Endpoint::Token, Fault::Html);
+            tokens.token().await.unwrap_err();
+            issuer.heal();
+            issuer.add_client("orders", "another", ["read:word"]);
+            issuer.clock().advance(SECOND);
+            tokens.token().await.unwrap_err();
+            issuer.url().to_owned()
+        })
+    });
+    let mut found = Vec::new();
+    for (key, unit, help, value) in snapshotter.snapshot().into_vec() {
+        if key.key().name() == "grpc_auth_token_renewals_total" {
+            assert!(unit.is_some() && help.is_some());
+            let labels: Vec<_> = key.key().labels().map(|l| (l.key(), l.value())).collect();
+            let [("source", source), ("outcome", outcome)] = labels[..] else { panic!("{key:?}") };
+            assert_eq!(source, url);
+            found.push((outcome.to_owned(), value));
+        }
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    let count = |outcome: &str, count| (outcome.to_owned(), DebugValue::Counter(count));
+    assert_eq!(found, [count("failed", 1), count("refused", 1), count("renewed", 2)]);
 }
 
 #[tokio::test]
