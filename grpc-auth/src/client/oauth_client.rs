@@ -249,7 +249,7 @@ impl OAuthClient {
 impl fmt::Debug for OAuthClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OAuthClient")
-            .field("address", &self.address)
+            .field("server", &self.name())
             .field("authentication", &self.authentication)
             .finish_non_exhaustive()
     }

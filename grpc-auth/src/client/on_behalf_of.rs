@@ -14,6 +14,7 @@ use super::server::Server;
 use super::source::{Granter, Origin, Shared, TokenSource};
 use crate::bearer::BearerToken;
 use crate::error::ConfigError;
+use crate::metrics;
 
 /// The tokens of so many callers are kept.
 const MAX_CALLERS: usize = 4096;
@@ -69,6 +70,7 @@ struct Kept {
 
 impl OnBehalfOf {
     pub(super) fn new(request: TokenRequest) -> Result<Self, ConfigError> {
+        metrics::describe();
         request.check()?;
         let server = request.client.server()?;
         Self::with(server, request, MAX_CALLERS)

@@ -192,3 +192,7 @@ impl fmt::Debug for TokenSource {
         self.0.show(f)
     }
 }
+
+#[cfg(test)]
+#[path = "source/tests.rs"]
+mod tests;

@@ -110,8 +110,17 @@ pub(crate) async fn endpoints(
     with_certificate: bool,
     now: SystemTime,
 ) -> Result<Endpoints, FetchError> {
-    let document = fetch(http, issuer, now).await?;
-    let metadata: ClientMetadata = metadata(&document, identifier)?;
+    endpoints_in(&fetch(http, issuer, now).await?, issuer, identifier, with_certificate)
+}
+
+#[cfg(feature = "client")]
+fn endpoints_in(
+    document: &[u8],
+    issuer: &Url,
+    identifier: &str,
+    with_certificate: bool,
+) -> Result<Endpoints, FetchError> {
+    let metadata: ClientMetadata = metadata(document, identifier)?;
     let aliases = metadata.mtls_endpoint_aliases.filter(|_| with_certificate).unwrap_or_default();
     let address = |member, value: Option<String>| {
         value.map(|url| check_url(issuer, member, &url)).transpose()
@@ -282,6 +291,28 @@ mod tests {
         ] {
             assert_eq!(found(document), expected, "{document}");
         }
+    }
+
+    #[cfg(feature = "client")]
+    #[test]
+    fn clients_that_show_a_certificate_turn_to_the_endpoints_that_ask_for_one() {
+        let issuer = Url::parse("https://a.example").unwrap();
+        let document = r#"{"issuer":"https://a.example","token_endpoint":"https://a.example/t",
+            "revocation_endpoint":"https://a.example/r",
+            "mtls_endpoint_aliases":{"token_endpoint":"https://mtls.a.example/t"}}"#;
+        for (with_certificate, token) in
+            [(false, "https://a.example/t"), (true, "https://mtls.a.example/t")]
+        {
+            let found =
+                endpoints_in(document.as_bytes(), &issuer, "https://a.example", with_certificate);
+            let found = found.unwrap();
+            assert_eq!(found.token.unwrap().as_str(), token);
+            // What has no alias is where it is for everyone.
+            assert_eq!(found.revocation.unwrap().as_str(), "https://a.example/r");
+        }
+        let insecure = document.replace("https://mtls", "http://mtls");
+        let refused = endpoints_in(insecure.as_bytes(), &issuer, "https://a.example", true);
+        assert_eq!(refused.unwrap_err().kind(), "keys_url");
     }
 
     #[test]

@@ -58,6 +58,7 @@ enum Step {
 
 impl Shared {
     pub(in crate::client) fn new(origin: Arc<Origin>, clock: Clock) -> Self {
+        metrics::describe();
         Self::told_with(origin, clock, Arc::default())
     }
 
@@ -67,7 +68,6 @@ impl Shared {
         clock: Clock,
         failures: Arc<AtomicU32>,
     ) -> Self {
-        metrics::describe();
         let state = State { renewal: Renewal::new(), flight: None, failure: None };
         let (held, state) = (ArcSwapOption::empty(), Mutex::new(state));
         let shared = Self { origin, clock, held, state, failures };
