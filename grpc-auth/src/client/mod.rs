@@ -1,11 +1,14 @@
 //! The client side: calling other services with tokens.
 //!
 //! [`TokenRelayLayer`] forwards the token of the caller whom a handler serves.
+//! [`login`] logs a person in.
 
 #[cfg(feature = "client")]
 mod access_token;
 #[cfg(feature = "client")]
 mod error;
+#[cfg(feature = "client")]
+pub mod login;
 #[cfg(feature = "client")]
 mod oauth_client;
 mod relay;
@@ -22,6 +25,8 @@ mod source;
 pub use access_token::AccessToken;
 #[cfg(feature = "client")]
 pub use error::TokenError;
+#[cfg(feature = "client")]
+pub use login::{LoggedIn, LoggedOut, Login, LoginError, StoredLogin, TokenStore};
 #[cfg(feature = "client")]
 pub use oauth_client::OAuthClient;
 pub use relay::{ResponseFuture, TokenRelay, TokenRelayLayer};

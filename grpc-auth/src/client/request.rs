@@ -1,10 +1,12 @@
 //! What a token is asked for: a grant and its parameters.
 
 use std::fmt;
+use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::TokenError;
+use super::login::Session;
 use super::oauth_client::OAuthClient;
 use super::response::TokenResponse;
 use super::server::Server;
@@ -74,6 +76,8 @@ pub struct TokenRequest {
 pub(super) enum Grant {
     ClientCredentials,
     RefreshToken(SecretString),
+    /// What a login holds.
+    Session(Arc<Session>),
 }
 
 /// What the token is to be good for.
@@ -95,9 +99,7 @@ impl TokenRequest {
 
     /// Asks for these scopes. None by default: then the server grants what it likes.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.parameters.scopes.extend(scopes.into_iter().map(Into::into));
-        self.parameters.scopes.sort_unstable();
-        self.parameters.scopes.dedup();
+        self.parameters.add_scopes(scopes);
         self
     }
 
@@ -143,6 +145,7 @@ impl TokenRequest {
             Grant::RefreshToken(token) => {
                 vec![("grant_type", "refresh_token"), ("refresh_token", token.expose_secret())]
             }
+            Grant::Session(session) => return session.next().await,
         };
         form.extend(self.parameters.pairs(&scope));
         server.token(&form).await
@@ -150,6 +153,12 @@ impl TokenRequest {
 }
 
 impl Parameters {
+    pub(super) fn add_scopes<S: Into<String>>(&mut self, scopes: impl IntoIterator<Item = S>) {
+        self.scopes.extend(scopes.into_iter().map(Into::into));
+        self.scopes.sort_unstable();
+        self.scopes.dedup();
+    }
+
     /// As they are sent.
     pub(super) fn pairs<'a>(&'a self, scope: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let optional =
@@ -170,6 +179,7 @@ impl fmt::Debug for TokenRequest {
         let grant = match self.grant {
             Grant::ClientCredentials => "client_credentials",
             Grant::RefreshToken(_) => "refresh_token",
+            Grant::Session(_) => "session",
         };
         f.debug_struct("TokenRequest")
             .field("client", &self.client)

@@ -51,6 +51,7 @@ struct ClientMetadata {
     revocation_endpoint: Option<String>,
     authorization_response_iss_parameter_supported: Option<bool>,
     code_challenge_methods_supported: Option<Vec<String>>,
+    scopes_supported: Option<Vec<String>>,
 }
 
 /// Where an authorization server takes a client's requests (RFC 8414 §2).
@@ -65,6 +66,8 @@ pub(crate) struct Endpoints {
     pub(crate) names_itself: bool,
     /// How codes may be bound to whoever asked for them (RFC 7636), if it says so.
     pub(crate) challenge_methods: Option<Vec<String>>,
+    /// What clients may ask for, if it says so.
+    pub(crate) scopes: Option<Vec<String>>,
 }
 
 /// Asks the issuer where its keys are.
@@ -114,6 +117,7 @@ pub(crate) async fn endpoints(
         revocation: address("revocation_endpoint", metadata.revocation_endpoint)?,
         names_itself: metadata.authorization_response_iss_parameter_supported.unwrap_or_default(),
         challenge_methods: metadata.code_challenge_methods_supported,
+        scopes: metadata.scopes_supported,
     })
 }
 
