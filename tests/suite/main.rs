@@ -18,6 +18,7 @@ mod issuer;
 mod issuer_faults;
 mod keys;
 mod logging;
+mod login;
 mod matrix;
 mod metrics;
 mod mtls;
