@@ -19,6 +19,7 @@ mod issuer;
 mod issuer_faults;
 mod keys;
 mod logging;
+mod login;
 mod matrix;
 mod metrics;
 mod mtls;

@@ -1,6 +1,7 @@
 //! The client side: calling other services with tokens.
 //!
 //! [`TokenRelayLayer`] forwards the token of the caller whom a handler serves.
+//! [`login`] logs a person in.
 
 #[cfg(feature = "client")]
 mod access_token;
@@ -12,6 +13,7 @@ pub mod doctor;
 mod error;
 #[cfg(feature = "client")]
 mod exchange;
+pub mod login;
 #[cfg(feature = "client")]
 mod oauth_client;
 #[cfg(feature = "client")]
@@ -36,6 +38,7 @@ pub use access_token::AccessToken;
 pub use error::TokenError;
 #[cfg(feature = "client")]
 pub use exchange::SubjectToken;
+pub use login::{LoggedIn, LoggedOut, Login, LoginError, StoredLogin, TokenStore};
 #[cfg(feature = "client")]
 pub use oauth_client::OAuthClient;
 #[cfg(feature = "client")]

@@ -130,9 +130,7 @@ impl TokenRequest {
 
     /// Asks for these scopes. None by default: then the server grants what it likes.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.parameters.scopes.extend(scopes.into_iter().map(Into::into));
-        self.parameters.scopes.sort_unstable();
-        self.parameters.scopes.dedup();
+        self.parameters.add_scopes(scopes);
         self
     }
 
@@ -325,6 +323,12 @@ impl Grant {
 }
 
 impl Parameters {
+    pub(super) fn add_scopes<S: Into<String>>(&mut self, scopes: impl IntoIterator<Item = S>) {
+        self.scopes.extend(scopes.into_iter().map(Into::into));
+        self.scopes.sort_unstable();
+        self.scopes.dedup();
+    }
+
     /// As they are sent.
     pub(super) fn pairs<'a>(&'a self, scope: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let optional =

@@ -167,7 +167,7 @@ fn is_error_code(error: &str) -> bool {
 }
 
 /// serde would take an array of the values as well, and the last of two values.
-fn object<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Option<T> {
+pub(super) fn object<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Option<T> {
     let is_object = body.trim_ascii_start().starts_with(b"{") && !json::is_ambiguous(body);
     is_object.then(|| serde_json::from_slice(body).ok()).flatten()
 }

@@ -165,7 +165,8 @@ impl Server {
         Ok(answer)
     }
 
-    async fn post_once(
+    /// Sends a form with the client's credentials, and never again.
+    pub(super) async fn post_once(
         &self,
         url: &Url,
         mut headers: HeaderMap,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::access_token::AccessToken;
 use super::error::TokenError;
+use super::login::Session;
 use crate::bearer::BearerToken;
 use crate::clock::Clock;
 use crate::error::ConfigError;
@@ -68,6 +69,11 @@ pub struct TokenSource(Arc<Shared>);
 impl TokenSource {
     pub(super) fn of(shared: Arc<Shared>) -> Self {
         Self(shared)
+    }
+
+    pub(super) fn of_session(session: Session) -> Self {
+        let clock = session.server().clock().clone();
+        Self(Arc::new(Shared::new(Arc::new(Origin::Login(Arc::new(session))), clock)))
     }
 
     /// The token in a file that somebody else writes anew: a projected service-account token of

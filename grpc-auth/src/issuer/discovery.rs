@@ -51,6 +51,7 @@ struct ClientMetadata {
     revocation_endpoint: Option<String>,
     authorization_response_iss_parameter_supported: Option<bool>,
     code_challenge_methods_supported: Option<Vec<String>>,
+    scopes_supported: Option<Vec<String>>,
     mtls_endpoint_aliases: Option<Aliases>,
 }
 
@@ -75,6 +76,8 @@ pub(crate) struct Endpoints {
     pub(crate) names_itself: bool,
     /// How codes may be bound to whoever asked for them (RFC 7636), if it says so.
     pub(crate) challenge_methods: Option<Vec<String>>,
+    /// What clients may ask for, if it says so.
+    pub(crate) scopes: Option<Vec<String>>,
 }
 
 /// Asks the issuer where its keys are.
@@ -138,6 +141,7 @@ fn endpoints_in(
         )?,
         names_itself: metadata.authorization_response_iss_parameter_supported.unwrap_or_default(),
         challenge_methods: metadata.code_challenge_methods_supported,
+        scopes: metadata.scopes_supported,
     })
 }
 

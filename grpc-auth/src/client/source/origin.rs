@@ -13,8 +13,10 @@ use crate::bearer::BearerToken;
 use crate::chance::roll;
 use crate::client::access_token::AccessToken;
 use crate::client::error::TokenError;
+use crate::client::login::Session;
 use crate::client::renewal::Life;
 use crate::client::request::TokenRequest;
+use crate::client::response::TokenResponse;
 use crate::client::server::Server;
 use crate::clock::Clock;
 use crate::panics::caught;
@@ -26,6 +28,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 pub(in crate::client) enum Origin {
     Server(Granter),
+    Login(Arc<Session>),
     File(PathBuf),
     Given(BearerToken),
     Function(Box<Function>),
@@ -61,6 +64,9 @@ impl Origin {
         let asked_at = clock.now();
         match self {
             Self::Server(granter) => granter.grant(asked_at).await,
+            Self::Login(session) => {
+                Ok(Granted::from_response(session.next().await?, clock.now()))
+            }
             Self::File(path) => {
                 let read = tokio::task::spawn_blocking({
                     let path = path.clone();
@@ -109,6 +115,7 @@ impl Origin {
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Server(granter) => granter.server.name(),
+            Self::Login(session) => session.server().name(),
             Self::File(_) => "file",
             Self::Given(_) => "given",
             Self::Function(_) => "function",
@@ -118,6 +125,7 @@ impl Origin {
     pub(super) fn grant_type(&self) -> Option<&'static str> {
         match self {
             Self::Server(granter) => Some(granter.request.grant.name()),
+            Self::Login(_) => Some("refresh_token"),
             Self::File(_) | Self::Given(_) | Self::Function(_) => None,
         }
     }
@@ -131,6 +139,7 @@ impl Origin {
     pub(super) fn timeout(&self) -> Duration {
         match self {
             Self::Server(granter) => granter.request.client.timeout,
+            Self::Login(session) => session.timeout(),
             Self::File(_) | Self::Given(_) | Self::Function(_) => LONGEST_WAIT,
         }
     }
@@ -164,8 +173,7 @@ impl Granter {
         if let Some(next) = &response.refresh_token {
             self.rotate(refresh_token.as_ref(), next).await;
         }
-        let lifetime = response.expires_in.unwrap_or(UNKNOWN_LIFETIME);
-        Ok(Granted::new(AccessToken::granted(response, asked_at + lifetime), asked_at, lifetime))
+        Ok(Granted::from_response(response, asked_at))
     }
 
     /// The server gave another one, and need not take the old one any more.
@@ -191,6 +199,11 @@ impl Granter {
 }
 
 impl Granted {
+    fn from_response(response: TokenResponse, asked_at: SystemTime) -> Self {
+        let lifetime = response.expires_in.unwrap_or(UNKNOWN_LIFETIME);
+        Self::new(AccessToken::granted(response, asked_at + lifetime), asked_at, lifetime)
+    }
+
     fn new(token: AccessToken, asked_at: SystemTime, lifetime: Duration) -> Self {
         Self { token, life: Life::granted(asked_at, lifetime, roll()), is_reread: false }
     }

@@ -1,0 +1,276 @@
+//! A login by the browser: authorization code with PKCE.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::callback::{Answer, Callback, Event, Hit};
+use super::error::LoginError;
+use super::exchange::Asked;
+use super::logged_in::LoggedIn;
+use super::pages::Pages;
+use super::{Login, Party, asks_who, pkce};
+use crate::error::ConfigError;
+use crate::http_client::secure_url;
+use crate::issuer::discovery::Endpoints;
+
+const TIMEOUT: Duration = Duration::from_secs(300);
+const MAX_TIMEOUT: Duration = Duration::from_secs(3600);
+const METHOD: &str = "S256";
+
+type Open = dyn Fn(&Url) -> io::Result<()> + Send + Sync;
+type Announce = dyn Fn(&Url) + Send + Sync;
+
+/// By the browser on this machine.
+#[derive(Clone)]
+pub struct ByBrowser {
+    open: Arc<Open>,
+    announce: Option<Arc<Announce>>,
+    prompt: Option<String>,
+    path: String,
+    timeout: Duration,
+    pages: Pages,
+}
+
+impl ByBrowser {
+    pub(super) fn new() -> Self {
+        Self {
+            open: Arc::new(|url| open::that_detached(url.as_str())),
+            announce: None,
+            prompt: None,
+            path: "/callback".into(),
+            timeout: TIMEOUT,
+            pages: Pages::new(),
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let is_path_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+        let is_path = self.path.starts_with('/')
+            && self.path.len() <= 256
+            && self.path.bytes().all(is_path_byte);
+        let problem = if self.timeout.is_zero() || self.timeout > MAX_TIMEOUT {
+            ("timeout", "write more than nothing and at most an hour")
+        } else if !is_path {
+            ("callback_path", "write it like `/callback`: letters, digits, `/`, `-`, `.`, `_`, `~`")
+        } else {
+            return Ok(());
+        };
+        let (setting, help) = problem;
+        Err(ConfigError::ClientSetting { setting, help })
+    }
+}
+
+impl Login<ByBrowser> {
+    /// Opens the browser so. Default as the system does. The address holds nothing that gives
+    /// access, but whoever sees it can disturb the login: keep it out of logs.
+    pub fn browser(
+        mut self,
+        open: impl Fn(&Url) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.way.open = Arc::new(open);
+        self
+    }
+
+    /// Shows the address to the person as well, before the browser is opened: it may open in
+    /// another session, or not at all. With this a browser that does not open ends nothing.
+    pub fn announce(mut self, announce: impl Fn(&Url) + Send + Sync + 'static) -> Self {
+        self.way.announce = Some(Arc::new(announce));
+        self
+    }
+
+    /// Asks the server to show something in any case: `login`, `consent`, `select_account`, or
+    /// several of them with spaces between (OpenID Connect Core §3.1.2.1). Some servers grant
+    /// `offline_access` with `consent` alone.
+    pub fn prompt(mut self, prompt: impl Into<String>) -> Self {
+        self.way.prompt = Some(prompt.into());
+        self
+    }
+
+    /// Waits so long for the person. Default 5 minutes, at most an hour.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.way.timeout = timeout;
+        self
+    }
+
+    /// Is sent back to this path, where the client is registered with another. Default `/callback`.
+    pub fn callback_path(mut self, path: impl Into<String>) -> Self {
+        self.way.path = path.into();
+        self
+    }
+
+    /// Says this in the browser when it is done. Default "You are logged in", and that the window
+    /// can be closed.
+    pub fn success_page(mut self, heading: impl Into<String>, text: impl Into<String>) -> Self {
+        self.way.pages.set_success(heading.into(), text.into());
+        self
+    }
+
+    /// Says this in the browser when it failed, above the reason. Default "You are not logged in",
+    /// and that the program says what to do.
+    pub fn failure_page(mut self, heading: impl Into<String>, text: impl Into<String>) -> Self {
+        self.way.pages.set_failure(heading.into(), text.into());
+        self
+    }
+
+    /// The language of these two, as BCP 47 names it. Default `en`.
+    pub fn page_language(mut self, language: impl Into<String>) -> Self {
+        self.way.pages.set_language(language.into());
+        self
+    }
+
+    /// Opens the browser, waits for the person, and redeems the code.
+    ///
+    /// A free port of 127.0.0.1 is open meanwhile. It takes one answer, the one with this login's
+    /// `state`; everything else is refused and changes nothing. Dropping the future ends the login.
+    ///
+    /// # Errors
+    /// [`LoginError`], which says what to do next.
+    pub async fn run(&self) -> Result<LoggedIn, LoginError> {
+        self.way.check()?;
+        let party = self.wanted.party()?;
+        party.prepare_store().await?;
+        let endpoints = party.server.endpoints().await?;
+        check_method(&endpoints)?;
+
+        let attempt = Attempt::new(&party, &endpoints)?;
+        let (pages, clock) = (self.way.pages.clone(), party.server.clock().clone());
+        let callback = Callback::listen(&self.way.path, attempt.state.clone(), pages, clock);
+        let mut callback = callback.await.map_err(LoginError::Listen)?;
+        let url = attempt.url(&endpoints, callback.redirect_uri(), self.way.prompt.as_deref())?;
+        self.send_there(url, &callback);
+
+        let waited = party.server.clock().timeout(self.way.timeout, self.answer(&mut callback));
+        let hit = waited.await.unwrap_or_else(|| {
+            let refused = callback.last_refused();
+            Err(LoginError::TimedOut { after: self.way.timeout, refused: refused.map(Into::into) })
+        })?;
+        let redirect_uri = callback.redirect_uri().to_owned();
+        let done = attempt.redeem(&endpoints, &hit.answer, &redirect_uri).await;
+        let page = match &done {
+            Ok(_) => self.way.pages.success(),
+            Err(error) => self.way.pages.failure(error),
+        };
+        callback.finish(hit, page).await;
+        done
+    }
+
+    fn send_there(&self, url: Url, callback: &Callback) {
+        if let Some(announce) = &self.way.announce {
+            announce(&url);
+        }
+        let (open, events) = (Arc::clone(&self.way.open), callback.events());
+        // It may wait for a browser in the terminal.
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = open(&url) {
+                // If the login is over there is nobody to tell.
+                let _ = events.blocking_send(Event::NoBrowser(error));
+            }
+        });
+    }
+
+    async fn answer(&self, callback: &mut Callback) -> Result<Hit, LoginError> {
+        loop {
+            match callback.next().await {
+                Event::Answered(hit) => return Ok(hit),
+                Event::Flooded => return Err(LoginError::Flooded),
+                Event::NoBrowser(error) if self.way.announce.is_some() => {
+                    tracing::debug!(%error, "the browser cannot be opened: the address was shown");
+                }
+                Event::NoBrowser(error) => return Err(LoginError::Browser(error)),
+            }
+        }
+    }
+}
+
+/// A server that lists methods without S256 would bind the code by `plain`, or not at all.
+fn check_method(endpoints: &Endpoints) -> Result<(), LoginError> {
+    match &endpoints.challenge_methods {
+        Some(listed) if !listed.iter().any(|method| method == METHOD) => {
+            Err(LoginError::ChallengeMethod)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// One login, with what binds its answer to it.
+struct Attempt<'a> {
+    party: &'a Party,
+    scope: String,
+    state: SecretString,
+    nonce: SecretString,
+    verifier: SecretString,
+}
+
+impl<'a> Attempt<'a> {
+    fn new(party: &'a Party, endpoints: &Endpoints) -> Result<Self, LoginError> {
+        Ok(Self {
+            party,
+            scope: party.scope(endpoints),
+            state: pkce::random()?,
+            nonce: pkce::random()?,
+            verifier: pkce::random()?,
+        })
+    }
+
+    /// RFC 6749 §4.1.1, RFC 7636 §4.3.
+    fn url(
+        &self,
+        endpoints: &Endpoints,
+        redirect_uri: &str,
+        prompt: Option<&str>,
+    ) -> Result<Url, LoginError> {
+        use secrecy::ExposeSecret;
+
+        let endpoint = "authorization_endpoint";
+        let missing = || crate::client::TokenError::EndpointMissing { endpoint };
+        let mut url = endpoints.authorization.clone().ok_or_else(missing)?;
+        // Whatever the system opens for `file:` or a name of its own, it is no browser.
+        secure_url(endpoint, url.as_str())?;
+        let parameters = &self.party.wanted.parameters;
+        let others = parameters.pairs("").collect::<Vec<_>>();
+        let mut query = url.query_pairs_mut();
+        query
+            .append_pair("response_type", "code")
+            .append_pair("client_id", self.party.client_id())
+            .append_pair("redirect_uri", redirect_uri)
+            .append_pair("state", self.state.expose_secret())
+            .append_pair("code_challenge", &pkce::challenge(&self.verifier))
+            .append_pair("code_challenge_method", METHOD);
+        if !self.scope.is_empty() {
+            query.append_pair("scope", &self.scope);
+        }
+        if asks_who(&self.scope) {
+            query.append_pair("nonce", self.nonce.expose_secret());
+        }
+        if let Some(prompt) = prompt {
+            query.append_pair("prompt", prompt);
+        }
+        query.extend_pairs(others);
+        drop(query);
+        Ok(url)
+    }
+
+    async fn redeem(
+        &self,
+        endpoints: &Endpoints,
+        answer: &Answer,
+        redirect_uri: &str,
+    ) -> Result<LoggedIn, LoginError> {
+        // RFC 9207 §2.4, before anything else in it is believed.
+        match &answer.issuer {
+            Some(issuer) if *issuer != self.party.issuer => return Err(LoginError::IssuerOther),
+            None if endpoints.names_itself => return Err(LoginError::IssuerMissing),
+            _ => {}
+        }
+        let code = answer.result.as_ref().map_err(LoginError::refused)?;
+        let asked_at = self.party.server.clock().now();
+        let response = self.party.redeem(code, &self.verifier, redirect_uri).await?;
+        let nonce = Some(&self.nonce).filter(|_| asks_who(&self.scope));
+        let asked = Asked { scope: &self.scope, nonce };
+        self.party.accept(response, asked, asked_at).await
+    }
+}

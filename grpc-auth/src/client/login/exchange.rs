@@ -1,0 +1,71 @@
+//! The code for tokens (RFC 6749 §4.1.3), once.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::error::LoginError;
+use super::{Party, asks_who, id_token, logged_in::LoggedIn, tokens::Tokens};
+use crate::client::error::TokenError;
+use crate::client::response::{self, TokenResponse};
+
+/// What was asked for, to be compared with what comes.
+pub(super) struct Asked<'a> {
+    pub(super) scope: &'a str,
+    pub(super) nonce: Option<&'a SecretString>,
+}
+
+impl Party {
+    /// Redeems a code. Never again: a code that is used twice looks stolen (RFC 6749 §4.1.2), so
+    /// not even a secret that was rotated meanwhile is tried.
+    pub(super) async fn redeem(
+        &self,
+        code: &SecretString,
+        verifier: &SecretString,
+        redirect_uri: &str,
+    ) -> Result<TokenResponse, TokenError> {
+        let token = |endpoints: &crate::issuer::discovery::Endpoints| endpoints.token.clone();
+        let url = self.server.endpoint("token_endpoint", token).await?;
+        let mut form = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code.expose_secret()),
+            ("redirect_uri", redirect_uri),
+            ("code_verifier", verifier.expose_secret()),
+        ];
+        form.extend(self.wanted.parameters.resources.iter().map(|value| ("resource", &**value)));
+        let answer = self.server.post_once(&url, http::HeaderMap::new(), &form).await?;
+        let now = self.server.clock().now();
+        response::read(&answer, now, |text| self.server.is_shown_in(&form, text))
+    }
+
+    /// Checks what a login brought, and keeps it.
+    pub(super) async fn accept(
+        &self,
+        response: TokenResponse,
+        asked: Asked<'_>,
+        asked_at: std::time::SystemTime,
+    ) -> Result<LoggedIn, LoginError> {
+        let expected = id_token::Expected {
+            issuer: &self.issuer,
+            client_id: self.client_id(),
+            nonce: asked.nonce,
+            now: self.server.clock().now(),
+        };
+        let id_token = match &response.id_token {
+            Some(token) => Some(id_token::check(token, &expected)?),
+            // OpenID Connect Core §3.1.3.3. A server that granted less says so.
+            None if asks_who(asked.scope) && response.scope.as_deref().is_none_or(asks_who) => {
+                let problem = "there is none: if the server knows no OpenID Connect, call \
+                               `.only_these_scopes()`";
+                return Err(LoginError::IdToken { problem });
+            }
+            None => None,
+        };
+        let tokens = Tokens::granted(response, asked_at, None);
+        let entry = self.entry();
+        if let Some(entry) = &entry {
+            let lock = entry.lock(self.server.clock()).await?;
+            let subject = id_token.as_ref().map(|id_token| &*id_token.subject);
+            entry.write(&tokens, subject, &lock).await?;
+        }
+        LoggedIn::new(self, entry, tokens, id_token)
+    }
+}

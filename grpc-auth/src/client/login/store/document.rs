@@ -1,0 +1,99 @@
+//! What stands in a file.
+
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use secrecy::ExposeSecret;
+use secrecy::zeroize::{Zeroize, Zeroizing};
+use serde::{Deserialize, Serialize};
+
+use super::{StoreError, Stored};
+use crate::bearer::BearerToken;
+use crate::client::login::tokens::Tokens;
+use crate::client::response::TokenType;
+use crate::json;
+
+const VERSION: u32 = 1;
+/// The year 9999: times must stay within what a clock shows.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+/// What a login is for: whoever asks for the same finds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Key {
+    pub(super) issuer: String,
+    pub(super) client_id: String,
+    pub(super) scopes: Vec<String>,
+    /// And the scopes that come by themselves.
+    pub(super) has_defaults: bool,
+    pub(super) audience: Option<String>,
+    pub(super) resources: Vec<String>,
+    pub(super) organization: Option<String>,
+    pub(super) parameters: Vec<(String, String)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    version: u32,
+    #[serde(flatten)]
+    key: Key,
+    subject: Option<String>,
+    access_token: String,
+    token_type: String,
+    /// Seconds since 1970.
+    expires_at: u64,
+    granted_scope: Option<String>,
+    refresh_token: Option<String>,
+}
+
+impl Drop for Document {
+    fn drop(&mut self) {
+        self.access_token.zeroize();
+        self.refresh_token.zeroize();
+    }
+}
+
+pub(super) fn write(tokens: &Tokens, subject: Option<&str>, key: &Key) -> Zeroizing<Vec<u8>> {
+    let expires_at = tokens.expires_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let document = Document {
+        version: VERSION,
+        key: key.clone(),
+        subject: subject.map(Into::into),
+        access_token: tokens.access.expose_secret().into(),
+        token_type: match tokens.token_type {
+            TokenType::Bearer => "Bearer".into(),
+            TokenType::Dpop => "DPoP".into(),
+        },
+        expires_at: expires_at.as_secs(),
+        granted_scope: tokens.scope.clone(),
+        refresh_token: tokens.refresh.as_ref().map(|token| token.expose_secret().into()),
+    };
+    // Strings and numbers alone: there is nothing that JSON could not hold.
+    Zeroizing::new(serde_json::to_vec_pretty(&document).unwrap_or_default())
+}
+
+pub(super) fn read(bytes: &[u8], key: &Key, path: &Path) -> Result<Stored, StoreError> {
+    let corrupt = |problem| StoreError::Corrupt { path: path.into(), problem };
+    let is_object = bytes.starts_with(b"{") && !json::is_ambiguous(bytes);
+    let document = is_object.then(|| serde_json::from_slice::<Document>(bytes).ok()).flatten();
+    let document = document.ok_or_else(|| corrupt("it is not the JSON that was written there"))?;
+    if document.version != VERSION {
+        return Err(corrupt("another version of grpc-auth wrote it"));
+    }
+    // Copied from another name, or made by somebody: its tokens would go to another server.
+    if document.key != *key {
+        return Err(corrupt("it is the login of another client, server or audience"));
+    }
+    let access = BearerToken::parse(&document.access_token);
+    let tokens = Tokens {
+        access: access.ok_or_else(|| corrupt("its access token is none"))?,
+        token_type: match &*document.token_type {
+            "Bearer" => TokenType::Bearer,
+            "DPoP" => TokenType::Dpop,
+            _ => return Err(corrupt("its token type is unknown")),
+        },
+        expires_at: UNIX_EPOCH + Duration::from_secs(document.expires_at.min(LAST_SECOND)),
+        scope: document.granted_scope.clone(),
+        refresh: document.refresh_token.as_deref().map(Into::into),
+    };
+    Ok(Stored { tokens, subject: document.subject.clone() })
+}

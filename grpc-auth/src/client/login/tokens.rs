@@ -1,0 +1,63 @@
+//! What a login brought, as it is kept.
+
+use std::time::{Duration, SystemTime};
+
+use secrecy::SecretString;
+
+use crate::bearer::BearerToken;
+use crate::client::response::{TokenResponse, TokenType};
+
+/// For how long a token is used whose lifetime nobody tells.
+const UNKNOWN_LIFETIME: Duration = Duration::from_secs(300);
+/// A token that ends sooner is no longer handed out, if another can be got.
+const MARGIN: Duration = Duration::from_secs(30);
+/// No token lives longer, whatever its server says: times must stay within what a clock shows.
+const MAX_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// An access token, and what brings the next one.
+#[derive(Clone)]
+pub(super) struct Tokens {
+    pub(super) access: BearerToken,
+    pub(super) token_type: TokenType,
+    pub(super) expires_at: SystemTime,
+    /// Granted, if it differs from what was asked for.
+    pub(super) scope: Option<String>,
+    pub(super) refresh: Option<SecretString>,
+}
+
+impl Tokens {
+    /// What was granted; a server that does not rotate its refresh tokens goes on with the old one
+    /// (RFC 6749 §6).
+    pub(super) fn granted(
+        response: TokenResponse,
+        asked_at: SystemTime,
+        old: Option<&SecretString>,
+    ) -> Self {
+        let lifetime = response.expires_in.unwrap_or(UNKNOWN_LIFETIME).min(MAX_LIFETIME);
+        Self {
+            access: response.access_token,
+            token_type: response.token_type,
+            expires_at: asked_at + lifetime,
+            scope: response.scope,
+            refresh: response.refresh_token.or_else(|| old.cloned()),
+        }
+    }
+
+    /// Whether it is to be used as it is.
+    pub(super) fn is_fresh(&self, now: SystemTime) -> bool {
+        let margin = if self.refresh.is_some() { MARGIN } else { Duration::ZERO };
+        now + margin < self.expires_at
+    }
+
+    /// As a server would hand it out now.
+    pub(super) fn as_response(&self, now: SystemTime) -> TokenResponse {
+        TokenResponse {
+            access_token: self.access.clone(),
+            token_type: self.token_type,
+            expires_in: Some(self.expires_at.duration_since(now).unwrap_or_default()),
+            scope: self.scope.clone(),
+            refresh_token: None,
+            id_token: None,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Logging a person in from a program, over real sockets, against an authorization server that says
+//! what the test wants.
+
+mod browser;
+mod callback;
+mod device;
+mod faults;
+mod logout;
+mod server;
+mod store;
+mod together;
+mod visit;
+
+use std::time::Duration;
+
+use grpc_auth::ClientAuthentication;
+use grpc_auth::client::login::ByBrowser;
+use grpc_auth::client::{LoggedIn, Login, LoginError, OAuthClient};
+use grpc_auth::testing::ManualClock;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinHandle;
+use url::Url;
+
+use self::server::Server;
+use self::visit::Visit;
+
+const CLIENT: &str = "orders-cli";
+
+/// A server, and a client of it by a clock that is moved by hand.
+struct Kit {
+    server: Server,
+    clock: ManualClock,
+}
+
+/// A login that waits for its answer.
+struct Running {
+    task: JoinHandle<Result<LoggedIn, LoginError>>,
+    visits: UnboundedReceiver<Url>,
+}
+
+impl Kit {
+    async fn start() -> Self {
+        let clock = ManualClock::new();
+        Self { server: Server::start(clock.clone()).await, clock }
+    }
+
+    fn client(&self) -> OAuthClient {
+        let program = ClientAuthentication::none(CLIENT);
+        OAuthClient::oidc(self.server.url(), program).clock(self.clock.clone())
+    }
+
+    fn login(&self) -> Login<ByBrowser> {
+        self.client().login()
+    }
+
+    /// Runs a login up to where its browser is open.
+    async fn open(&self, login: Login<ByBrowser>) -> (Running, Visit) {
+        let mut running = Running::start(login);
+        let visit = running.visit().await;
+        self.server.expect_nonce(visit.nonce());
+        (running, visit)
+    }
+}
+
+impl Running {
+    fn start(login: Login<ByBrowser>) -> Self {
+        let (sender, visits) = unbounded_channel();
+        let login = login.browser(move |url| {
+            let _ = sender.send(url.clone());
+            Ok(())
+        });
+        Self { task: tokio::spawn(async move { login.run().await }), visits }
+    }
+
+    async fn visit(&mut self) -> Visit {
+        match in_time(self.visits.recv()).await {
+            Some(url) => Visit::of(url),
+            None => panic!("no browser was opened"),
+        }
+    }
+
+    /// How it ends.
+    async fn end(self) -> Result<LoggedIn, LoginError> {
+        in_time(self.task).await.unwrap()
+    }
+
+    async fn error(self) -> String {
+        told(&self.end().await.unwrap_err())
+    }
+}
+
+/// The time limit is there for tests that fail.
+async fn in_time<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), work).await.unwrap()
+}
+
+/// An error with its causes.
+fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

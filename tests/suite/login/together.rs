@@ -1,0 +1,125 @@
+//! Several processes with one login.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use super::store::{Directory, log_in};
+use super::{Kit, in_time, told};
+
+#[tokio::test]
+async fn two_that_renew_at_the_same_time_use_the_refresh_token_once() {
+    let (kit, directory) = (Kit::start().await, Directory::new());
+    let login = log_in(&kit, &directory).await;
+    let (one, other) = (login.load().await.unwrap(), login.load().await.unwrap());
+    let (one, other) = (one.unwrap().tokens(), other.unwrap().tokens());
+    for number in 2..6 {
+        kit.clock.advance(Duration::from_secs(601));
+        let both = async { tokio::join!(one.token(), other.token()) };
+        let (first, second) = in_time(both).await;
+        let expected = format!("at-{number}");
+        assert_eq!(first.unwrap().token().expose_secret(), expected);
+        assert_eq!(second.unwrap().token().expose_secret(), expected);
+        assert_eq!(kit.server.forms("/token").len(), number);
+    }
+}
+
+#[tokio::test]
+async fn what_another_process_renewed_is_read_instead_of_asked_for() {
+    let (kit, directory) = (Kit::start().await, Directory::new());
+    let login = log_in(&kit, &directory).await;
+    let here = login.load().await.unwrap().unwrap().tokens();
+    here.token().await.unwrap();
+    kit.clock.advance(Duration::from_secs(601));
+    login.load().await.unwrap().unwrap().tokens().token().await.unwrap();
+    let before = kit.server.requests();
+    assert_eq!(here.token().await.unwrap().token().expose_secret(), "at-2");
+    assert_eq!(kit.server.requests(), before);
+}
+
+#[tokio::test]
+async fn a_login_that_another_process_ended_is_over_here_too() {
+    let (kit, directory) = (Kit::start().await, Directory::new());
+    let login = log_in(&kit, &directory).await;
+    let here = login.load().await.unwrap().unwrap().tokens();
+    let _ = login.log_out().await.unwrap();
+    kit.clock.advance(Duration::from_secs(601));
+    let error = here.token().await.unwrap_err();
+    assert!(error.is_permanent() && error.to_string().contains("logged out meanwhile"), "{error}");
+    assert!(kit.server.forms("/token").iter().all(|form| form["grant_type"] != "refresh_token"));
+}
+
+#[tokio::test]
+async fn a_renewed_login_that_cannot_be_stored_lives_on_and_is_stored_later() {
+    let (kit, directory) = (Kit::start().await, Directory::new());
+    let login = log_in(&kit, &directory).await;
+    let tokens = login.load().await.unwrap().unwrap().tokens();
+    // A directory under the temporary name: it cannot be removed as a file.
+    let in_the_way = directory.file().with_extension("new");
+    fs::create_dir(&in_the_way).unwrap();
+    for number in 2..4 {
+        kit.clock.advance(Duration::from_secs(601));
+        let token = tokens.token().await.unwrap();
+        assert_eq!(token.token().expose_secret(), format!("at-{number}"));
+    }
+    assert!(fs::read_to_string(directory.file()).unwrap().contains("rt-1"));
+    fs::remove_dir(in_the_way).unwrap();
+    kit.clock.advance(Duration::from_secs(601));
+    tokens.token().await.unwrap();
+    assert!(fs::read_to_string(directory.file()).unwrap().contains("rt-4"));
+}
+
+#[tokio::test]
+async fn whoever_asks_may_go_away_and_the_rotated_token_is_kept() {
+    let (kit, directory) = (Kit::start().await, Directory::new());
+    let login = log_in(&kit, &directory).await;
+    let tokens = login.load().await.unwrap().unwrap().tokens();
+    kit.clock.advance(Duration::from_secs(601));
+    let asking = tokio::spawn(async move { tokens.token().await });
+    in_time(async {
+        while kit.server.forms("/token").len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    asking.abort();
+    in_time(async {
+        while !fs::read_to_string(directory.file()).unwrap().contains("rt-2") {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_process_that_does_not_let_go_is_not_waited_for_for_ever() {
+    let (kit, directory) = (Kit::start().await, Directory::new());
+    let login = log_in(&kit, &directory).await;
+    let lock = fs::File::open(directory.file().with_extension("lock")).unwrap();
+    fs4::FileExt::lock(&lock).unwrap();
+    kit.clock.advance(Duration::from_secs(601));
+    let tokens = login.load().await.unwrap().unwrap().tokens();
+    let waiting = tokio::spawn(async move { tokens.token().await });
+    let error = in_time(async {
+        while !waiting.is_finished() {
+            kit.clock.advance(Duration::from_secs(1));
+            tokio::task::yield_now().await;
+        }
+        waiting.await.unwrap().unwrap_err()
+    })
+    .await;
+    let error = told(&error);
+    assert!(error.contains("another process holds"), "{error}");
+    assert_eq!(kit.server.forms("/token").len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_was_opened_to_others_meanwhile_is_not_renewed() {
+    let (kit, directory) = (Kit::start().await, Directory::new());
+    let login = log_in(&kit, &directory).await;
+    let tokens = login.load().await.unwrap().unwrap().tokens();
+    fs::set_permissions(directory.file(), fs::Permissions::from_mode(0o644)).unwrap();
+    kit.clock.advance(Duration::from_secs(601));
+    let error = told(&tokens.token().await.unwrap_err());
+    assert!(error.contains("chmod 600"), "{error}");
+}
