@@ -5,9 +5,17 @@
 #[cfg(feature = "client")]
 mod access_token;
 #[cfg(feature = "client")]
+mod attach;
+#[cfg(feature = "client")]
+mod dpop;
+#[cfg(feature = "client")]
 mod error;
 #[cfg(feature = "client")]
+mod web;
+#[cfg(feature = "client")]
 mod oauth_client;
+#[cfg(feature = "client")]
+mod outage;
 mod relay;
 #[cfg(feature = "client")]
 mod request;
@@ -20,6 +28,10 @@ mod source;
 
 #[cfg(feature = "client")]
 pub use access_token::AccessToken;
+#[cfg(feature = "client")]
+pub use attach::{Authorized, AuthorizedFuture, AuthorizedLayer, ConnectError};
+#[cfg(feature = "client")]
+pub use dpop::DpopKey;
 #[cfg(feature = "client")]
 pub use error::TokenError;
 #[cfg(feature = "client")]

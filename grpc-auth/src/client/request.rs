@@ -4,6 +4,7 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::dpop::DpopKey;
 use super::error::TokenError;
 use super::oauth_client::OAuthClient;
 use super::response::TokenResponse;
@@ -67,6 +68,7 @@ pub struct TokenRequest {
     pub(super) client: OAuthClient,
     pub(super) grant: Grant,
     pub(super) parameters: Parameters,
+    pub(super) dpop: Option<DpopKey>,
 }
 
 /// What is shown in exchange for a token.
@@ -90,7 +92,7 @@ pub(super) struct Parameters {
 
 impl TokenRequest {
     pub(super) fn new(client: OAuthClient, grant: Grant) -> Self {
-        Self { client, grant, parameters: Parameters::default() }
+        Self { client, grant, parameters: Parameters::default(), dpop: None }
     }
 
     /// Asks for these scopes. None by default: then the server grants what it likes.
@@ -127,6 +129,13 @@ impl TokenRequest {
         self
     }
 
+    /// Asks for tokens that are bound to this key (RFC 9449), and proves with each call that this
+    /// program holds it. A token that is not bound is refused then.
+    pub fn dpop(mut self, key: DpopKey) -> Self {
+        self.dpop = Some(key);
+        self
+    }
+
     /// Checks the settings. Nothing is asked yet.
     ///
     /// # Errors
@@ -145,7 +154,7 @@ impl TokenRequest {
             }
         };
         form.extend(self.parameters.pairs(&scope));
-        server.token(&form).await
+        server.token(&form, self.dpop.as_ref()).await
     }
 }
 
@@ -175,6 +184,7 @@ impl fmt::Debug for TokenRequest {
             .field("client", &self.client)
             .field("grant", &grant)
             .field("parameters", &self.parameters)
+            .field("dpop", &self.dpop)
             .finish()
     }
 }

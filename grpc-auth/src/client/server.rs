@@ -3,9 +3,10 @@
 use http::header::HeaderMap;
 use url::Url;
 
+use super::dpop::{DPOP, DPOP_NONCE, DpopKey, Target};
 use super::error::TokenError;
 use super::oauth_client::{Address, OAuthClient};
-use super::response::{self, TokenResponse};
+use super::response::{self, TokenResponse, TokenType};
 use crate::client_auth::ClientAuthentication;
 use crate::clock::Clock;
 use crate::error::ConfigError;
@@ -72,10 +73,47 @@ impl Server {
     }
 
     /// Asks for a token (RFC 6749 §3.2). A secret that was rotated meanwhile is tried once.
-    pub(super) async fn token(&self, form: &[(&str, &str)]) -> Result<TokenResponse, TokenError> {
+    pub(super) async fn token(
+        &self,
+        form: &[(&str, &str)],
+        key: Option<&DpopKey>,
+    ) -> Result<TokenResponse, TokenError> {
         let url = self.endpoint("token_endpoint", |endpoints| endpoints.token.clone()).await?;
-        let answer = self.post(&url, HeaderMap::new(), form).await?;
-        response::read(&answer, self.clock().now(), self.authentication())
+        let (answer, expected) = match key {
+            None => (self.post(&url, HeaderMap::new(), form).await?, TokenType::Bearer),
+            Some(key) => (self.post_proved(&url, key, form).await?, TokenType::Dpop),
+        };
+        response::read(&answer, self.clock().now(), self.authentication())?.of_type(expected)
+    }
+
+    /// Sends a form with a proof, a new one each time; once more if the server wants its nonce in it
+    /// (RFC 9449 §8).
+    async fn post_proved(
+        &self,
+        url: &Url,
+        key: &DpopKey,
+        form: &[(&str, &str)],
+    ) -> Result<Answer, TokenError> {
+        let mut tried_nonce = false;
+        let mut tried_secret = false;
+        loop {
+            let target = Target::of_url("POST", url);
+            let proof = key.prove(&target, None, self.clock().moment())?;
+            let headers = HeaderMap::from_iter([(DPOP, proof)]);
+            let answer = self.post_once(url, headers, form).await?;
+            key.heed(target.origin(), &answer.headers);
+            let asks_for_nonce = response::asks_for_nonce(&answer);
+            if asks_for_nonce && !tried_nonce && answer.headers.contains_key(DPOP_NONCE) {
+                tried_nonce = true;
+            } else if !tried_secret
+                && response::is_invalid_client(&answer)
+                && self.authentication().has_changed()
+            {
+                tried_secret = true;
+            } else {
+                return Ok(answer);
+            }
+        }
     }
 
     /// RFC 7009 §2.1.

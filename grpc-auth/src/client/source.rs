@@ -1,20 +1,25 @@
 //! Where calls get their tokens from.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::Mutex;
 
 use super::access_token::AccessToken;
+use super::dpop::DpopKey;
 use super::error::TokenError;
+use super::outage::Outage;
 use super::request::TokenRequest;
 use super::response::{TokenResponse, TokenType};
 use super::server::Server;
+use crate::clock::Clock;
 
 /// For how long a token is used whose lifetime nobody tells.
 const UNKNOWN_LIFETIME: Duration = Duration::from_secs(300);
+/// How often a token that is not accepted is given up for another one.
+const REJECTION_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A source of tokens: got when the first is needed, kept, renewed before they expire.
 ///
@@ -27,6 +32,8 @@ struct Shared {
     request: TokenRequest,
     held: ArcSwapOption<AccessToken>,
     asking: Mutex<u64>,
+    rejected_at: SyncMutex<Option<SystemTime>>,
+    outage: Outage,
 }
 
 impl TokenSource {
@@ -36,6 +43,8 @@ impl TokenSource {
             request,
             held: ArcSwapOption::empty(),
             asking: Mutex::new(0),
+            rejected_at: SyncMutex::default(),
+            outage: Outage::default(),
         }))
     }
 
@@ -66,25 +75,49 @@ impl TokenSource {
     }
 
     /// The service that was called did not accept this token. Tells whether another one may be
-    /// tried: if this is still the one that is held, and not often.
+    /// tried: if that is held already or being got, or if this one has not been given up for another
+    /// lately.
     pub(super) fn reject(&self, token: &AccessToken) -> bool {
+        let mut last = self.0.rejected_at.lock().unwrap_or_else(PoisonError::into_inner);
         let held = self.0.held.load_full();
-        if held.is_some_and(|held| held.generation == token.generation) {
-            self.0.held.store(None);
+        if held.is_none_or(|held| held.generation != token.generation) {
             return true;
         }
-        false
+        let now = self.clock().now();
+        let since = last.map(|last| now.duration_since(last).unwrap_or(REJECTION_INTERVAL));
+        if since.is_some_and(|since| since < REJECTION_INTERVAL) {
+            return false;
+        }
+        *last = Some(now);
+        self.0.held.store(None);
+        true
+    }
+
+    /// The clock that its tokens expire by.
+    pub(super) fn clock(&self) -> &Clock {
+        self.0.server.clock()
+    }
+
+    /// The key that its tokens are bound to.
+    pub(super) fn dpop(&self) -> Option<&DpopKey> {
+        self.0.request.dpop.as_ref()
+    }
+
+    /// Whether calls have to do without a token.
+    pub(super) fn outage(&self) -> &Outage {
+        &self.0.outage
     }
 }
 
 impl AccessToken {
-    fn granted(response: TokenResponse, asked_at: std::time::SystemTime, generation: u64) -> Self {
-        let scheme = match response.token_type {
-            TokenType::Bearer | TokenType::Dpop => response.access_token.header_value(),
+    fn granted(response: TokenResponse, asked_at: SystemTime, generation: u64) -> Self {
+        let authorization = match response.token_type {
+            TokenType::Bearer => response.access_token.header_value(),
+            TokenType::Dpop => response.access_token.dpop_header_value(),
         };
         Self {
             token_type: response.token_type,
-            authorization: scheme,
+            authorization,
             token: response.access_token,
             expires_at: Some(asked_at + response.expires_in.unwrap_or(UNKNOWN_LIFETIME)),
             scope: response.scope.map(Into::into),

@@ -142,6 +142,18 @@ pub enum ConfigError {
         /// What to write instead.
         help: &'static str,
     },
+    /// Tokens would go to another host in plaintext.
+    #[error(
+        "the endpoint `{endpoint}` is plaintext: whoever sits on the way could read the tokens \
+         and use them; write `https://..` (plaintext is accepted to loopback addresses alone)"
+    )]
+    EndpointPlaintext {
+        /// The endpoint.
+        endpoint: String,
+    },
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] Box<dyn Error + Send + Sync>),
     /// A setting of introspection would not work.
     #[error("the introspection setting `{setting}` cannot work: {help}")]
     IntrospectionSetting {
