@@ -1,6 +1,8 @@
 //! The client side: calling other services with tokens.
 //!
-//! [`TokenRelayLayer`] forwards the token of the caller whom a handler serves.
+//! [`TokenRelayLayer`] forwards the token of the caller whom a handler serves. With the feature
+//! `client`, a `TokenSource` gets tokens for the program itself, and attaches them to the calls of a
+//! channel or the requests of an HTTP client.
 
 #[cfg(feature = "client")]
 mod access_token;
@@ -10,8 +12,6 @@ mod attach;
 mod dpop;
 #[cfg(feature = "client")]
 mod error;
-#[cfg(feature = "client")]
-mod web;
 #[cfg(feature = "client")]
 mod oauth_client;
 #[cfg(feature = "client")]
@@ -25,6 +25,8 @@ mod response;
 mod server;
 #[cfg(feature = "client")]
 mod source;
+#[cfg(feature = "client")]
+mod web;
 
 #[cfg(feature = "client")]
 pub use access_token::AccessToken;
@@ -41,3 +43,5 @@ pub use relay::{ResponseFuture, TokenRelay, TokenRelayLayer};
 pub use request::{ClientCredentials, TokenRequest};
 #[cfg(feature = "client")]
 pub use source::TokenSource;
+#[cfg(feature = "client")]
+pub use web::{AuthorizeError, AuthorizedHttp, AuthorizedHttpLayer};

@@ -75,7 +75,8 @@ mod tests {
     use super::*;
 
     fn answered(code: Code, reason: &str, domain: &str) -> Response<()> {
-        let details = ErrorDetails::with_error_info(reason, domain, [] as [(&str, &str); 0]);
+        let nothing: [(String, String); 0] = [];
+        let details = ErrorDetails::with_error_info(reason, domain, nothing);
         Status::with_error_details(code, "", details).into_http()
     }
 
