@@ -11,14 +11,14 @@ use tokio::sync::mpsc;
 
 /// What it was asked, and what it will say.
 #[derive(Clone)]
-pub(super) struct TokenEndpoint {
-    pub(super) url: String,
+pub(crate) struct TokenEndpoint {
+    pub(crate) url: String,
     asked: Arc<Mutex<Vec<String>>>,
     answers: mpsc::UnboundedSender<String>,
 }
 
 impl TokenEndpoint {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/token", listener.local_addr().unwrap());
         let (answers, mut next) = mpsc::unbounded_channel::<String>();
@@ -36,7 +36,7 @@ impl TokenEndpoint {
     }
 
     /// Answers a request that waits, or the next one.
-    pub(super) fn answer(&self, status: u16, headers: &str, body: &str) {
+    pub(crate) fn answer(&self, status: u16, headers: &str, body: &str) {
         let length = body.len();
         let answer = format!(
             "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
@@ -46,7 +46,7 @@ impl TokenEndpoint {
     }
 
     /// Answers with a token of this type.
-    pub(super) fn grant(&self, token: &str, token_type: &str) {
+    pub(crate) fn grant(&self, token: &str, token_type: &str) {
         let body = format!(
             r#"{{"access_token":"{token}","token_type":"{token_type}","expires_in":3600}}"#
         );
@@ -54,12 +54,12 @@ impl TokenEndpoint {
     }
 
     /// The requests so far.
-    pub(super) fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 
     /// A header of each of them.
-    pub(super) fn headers(&self, name: &str) -> Vec<String> {
+    pub(crate) fn headers(&self, name: &str) -> Vec<String> {
         let prefix = format!("{name}: ");
         let header = |request: &String| {
             let line = request.lines().find_map(|line| line.strip_prefix(&prefix));
@@ -69,7 +69,7 @@ impl TokenEndpoint {
     }
 
     /// Tokens from here.
-    pub(super) fn tokens(&self, clock: &ManualClock) -> TokenRequest {
+    pub(crate) fn tokens(&self, clock: &ManualClock) -> TokenRequest {
         let client = ClientAuthentication::client_secret_basic("caller", "s3cret");
         OAuthClient::token_endpoint(&*self.url, client).clock(clock.clone()).client_credentials()
     }

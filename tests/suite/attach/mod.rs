@@ -9,6 +9,7 @@ mod retry;
 mod web;
 mod without;
 
+use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use grpc_auth::ClientAuthentication;
@@ -21,10 +22,13 @@ use tonic::transport::Channel;
 use tonic::{Code, Request};
 
 use door::Door;
+pub(crate) use endpoint::TokenEndpoint;
 
 /// An authorization server, a service that sees what arrives, and a client of both.
 struct Attached {
-    issuer: AuthorizationServer,
+    issuer: Arc<AuthorizationServer>,
+    /// What was asked of it before.
+    asked_before: u64,
     tokens: TokenSource,
     door: Door,
     client: KindsClient<Authorized<Channel>>,
@@ -35,15 +39,25 @@ impl Attached {
         let issuer = AuthorizationServer::start().await.unwrap();
         issuer.add_client("caller", "s3cret", ["read:word"]);
         issuer.add_client("other", "s3cret", ["read:word"]);
+        Self::with(Arc::new(issuer)).await
+    }
+
+    /// The rest anew: an authorization server takes long to make its keys.
+    async fn again(&self) -> Self {
+        Self::with(Arc::clone(&self.issuer)).await
+    }
+
+    async fn with(issuer: Arc<AuthorizationServer>) -> Self {
+        let asked_before = issuer.requests(Endpoint::Token);
         let tokens = request(&issuer, "caller").build().unwrap();
         let door = Door::default();
         let client = KindsClient::new(tokens.connect(door.open().await).await.unwrap());
-        Self { issuer, tokens, door, client }
+        Self { issuer, asked_before, tokens, door, client }
     }
 
     /// How many tokens were asked for.
     fn asked(&self) -> u64 {
-        self.issuer.requests(Endpoint::Token)
+        self.issuer.requests(Endpoint::Token) - self.asked_before
     }
 
     /// The credentials of the token that is held.
@@ -68,7 +82,7 @@ fn word() -> Word {
 
 #[tokio::test]
 async fn calls_carry_the_token_that_is_held_and_the_first_waits_for_it() {
-    let Attached { issuer, tokens, door, mut client } = Attached::start().await;
+    let Attached { issuer, tokens, door, mut client, .. } = Attached::start().await;
     for _ in 0..3 {
         assert_eq!(client.unary(word()).await.unwrap().into_inner(), word());
     }
@@ -85,22 +99,22 @@ async fn calls_carry_the_token_that_is_held_and_the_first_waits_for_it() {
 
 #[tokio::test]
 async fn a_call_with_credentials_of_its_own_is_not_sent() {
-    let Attached { door, mut client, .. } = Attached::start().await;
+    let mut kit = Attached::start().await;
     for is_warm in [false, true] {
         for own in ["own", ""] {
-            let refused = client.unary(with_token(word(), own)).await;
+            let refused = kit.client.unary(with_token(word(), own)).await;
             let text = refused.as_ref().unwrap_err().message().to_owned();
             assert!(text.contains("already carries `authorization`"), "{text}");
             assert_denied(refused, Code::Internal, "");
         }
-        assert_eq!(door.seen().len(), usize::from(is_warm));
-        client.unary(word()).await.unwrap();
+        assert_eq!(kit.door.seen().len(), usize::from(is_warm));
+        kit.client.unary(word()).await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn a_call_with_a_source_of_its_own_carries_that_ones_token() {
-    let Attached { issuer, tokens, door, mut client } = Attached::start().await;
+    let Attached { issuer, tokens, door, mut client, .. } = Attached::start().await;
     let other = request(&issuer, "other").build().unwrap();
     for _ in 0..2 {
         let mut request = Request::new(word());
@@ -116,8 +130,9 @@ async fn a_call_with_a_source_of_its_own_carries_that_ones_token() {
 /// Each call is dropped after another number of polls; the next one is none the worse for it.
 #[tokio::test]
 async fn a_call_that_is_dropped_disturbs_nobody() {
+    let first = Attached::start().await;
     for polls in 0.. {
-        let kit = Attached::start().await;
+        let kit = first.again().await;
         let mut client = kit.client.clone();
         let mut dropped = Box::pin(client.unary(word()));
         for _ in 0..polls {

@@ -24,7 +24,10 @@ fn refused() -> Status {
 
 /// With a token that the service does not take any more.
 async fn revoked() -> (Attached, String) {
-    let kit = Attached::start().await;
+    revoked_at(Attached::start().await).await
+}
+
+async fn revoked_at(kit: Attached) -> (Attached, String) {
     let token = kit.held().await;
     kit.door.refuse([token.clone()], refused());
     (kit, token)
@@ -110,8 +113,9 @@ async fn a_stream_of_requests_is_never_sent_again() {
     let open = || tokio_stream::once(word()).chain(tokio_stream::pending());
     let silent = tokio_stream::pending::<Word>;
     let large = || tokio_stream::iter((0..10).map(|_| Word { text: "x".repeat(20_000) }));
+    let fresh = Attached::start().await;
     for case in 0..8 {
-        let (mut kit, first) = revoked().await;
+        let (mut kit, first) = revoked_at(fresh.again().await).await;
         let client = &mut kit.client;
         let status = match case {
             0 => client.bidi(several()).await.err(),
@@ -154,8 +158,9 @@ async fn streams_arrive_whole() {
 
 #[tokio::test]
 async fn a_message_of_more_than_a_quarter_megabyte_is_not_kept_for_a_second_try() {
+    let fresh = Attached::start().await;
     for (length, is_kept) in [(200_000, true), (300_000, false)] {
-        let (mut kit, _) = revoked().await;
+        let (mut kit, _) = revoked_at(fresh.again().await).await;
         let answer = kit.client.unary(Word { text: "x".repeat(length) }).await;
         assert_eq!(answer.is_ok(), is_kept, "{length}");
         assert_eq!(kit.door.seen().len(), 1 + usize::from(is_kept));
@@ -168,13 +173,14 @@ async fn another_refusal_is_the_callers_and_costs_no_token() {
     let nothing: [(String, String); 0] = [];
     let unsupported =
         ErrorDetails::with_error_info("ACCESS_TOKEN_TYPE_UNSUPPORTED", "grpc-auth", nothing);
+    let fresh = Attached::start().await;
     for status in [
         Status::permission_denied("no"),
         Status::unavailable("no"),
         Status::internal("no"),
         Status::with_error_details(Code::Unauthenticated, "no", unsupported),
     ] {
-        let mut kit = Attached::start().await;
+        let mut kit = fresh.again().await;
         let token = kit.held().await;
         kit.door.refuse([token.clone()], status.clone());
         for _ in 0..2 {

@@ -1,7 +1,8 @@
 //! No token, no call.
 
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
 use std::time::Duration;
+
+use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
 use tests::assert_denied;
 use tests::logs::Logs;
 use tests::pb::kit::kinds_client::KindsClient;
@@ -13,8 +14,9 @@ use super::{Attached, request, word};
 
 #[tokio::test]
 async fn an_authorization_server_that_does_not_answer_makes_calls_unavailable() {
+    let fresh = Attached::start().await;
     for fault in [Fault::Refuse, Fault::Status(500), Fault::Html, Fault::Status(429)] {
-        let mut kit = Attached::start().await;
+        let mut kit = fresh.again().await;
         kit.issuer.fail(Endpoint::Token, fault);
         let logs = Logs::capture();
         for _ in 0..3 {
