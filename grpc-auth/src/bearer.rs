@@ -72,10 +72,20 @@ impl BearerToken {
     #[must_use]
     #[expect(clippy::expect_used, reason = "every token68 can stand in a header")]
     pub fn header_value(&self) -> HeaderValue {
-        let value = HeaderValue::try_from(format!("{SCHEME}{}", self.expose_secret()));
-        let mut value = value.expect("a token68 is visible ASCII");
+        self.value(SCHEME).expect("a token68 is visible ASCII")
+    }
+
+    /// The same for a token that is sent with a proof (RFC 9449 §7.1).
+    #[cfg(feature = "client")]
+    #[expect(clippy::expect_used, reason = "every token68 can stand in a header")]
+    pub(crate) fn dpop_header_value(&self) -> HeaderValue {
+        self.value(DPOP).expect("a token68 is visible ASCII")
+    }
+
+    fn value(&self, scheme: &str) -> Option<HeaderValue> {
+        let mut value = HeaderValue::try_from(format!("{scheme}{}", self.expose_secret())).ok()?;
         value.set_sensitive(true);
-        value
+        Some(value)
     }
 
     /// Reads `authorization`, and only it: not `authorization-bin`, no cookie, no query parameter.

@@ -4,6 +4,7 @@ mod bearer;
 mod caller;
 mod chance;
 mod claims;
+#[cfg(feature = "client")]
 pub mod client;
 #[cfg(any(feature = "client", feature = "introspection"))]
 mod client_auth;

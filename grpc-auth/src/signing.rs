@@ -5,12 +5,20 @@ use std::sync::Arc;
 
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand::SystemRandom;
+#[cfg(feature = "client")]
+use aws_lc_rs::signature::KeyPair;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
     RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair,
 };
+#[cfg(feature = "client")]
+use base64::Engine;
+#[cfg(feature = "client")]
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
+#[cfg(feature = "client")]
+use serde_json::json;
 
 use crate::error::ConfigError;
 use crate::jwks::Algorithm;
@@ -32,6 +40,13 @@ enum Pair {
 }
 
 impl SigningKey {
+    /// A new key for ES256.
+    #[cfg(feature = "client")]
+    pub(crate) fn generate() -> Result<Self, Unspecified> {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
+        Ok(Self { pair: Arc::new(Pair::Ecdsa(pair)), algorithm: Algorithm::Es256 })
+    }
+
     /// From the first PKCS#8 key of a PEM file.
     pub(crate) fn from_pem(pem: &[u8]) -> Result<Self, ConfigError> {
         let der = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| ConfigError::ClientKey {
@@ -74,6 +89,27 @@ impl SigningKey {
 
     pub(crate) fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// The public key as a JWK with the members of its thumbprint alone (RFC 7638 §3.2, RFC 8037
+    /// §2); none of RSA keys.
+    #[cfg(feature = "client")]
+    pub(crate) fn jwk(&self) -> Option<serde_json::Value> {
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        match &*self.pair {
+            Pair::Rsa(_) => None,
+            Pair::Ecdsa(pair) => {
+                let crv = if self.algorithm == Algorithm::Es384 { "P-384" } else { "P-256" };
+                // SEC 1 §2.3.3: 4, x, y.
+                let (_, point) = pair.public_key().as_ref().split_first()?;
+                let (x, y) = point.split_at_checked(point.len() / 2)?;
+                Some(json!({ "crv": crv, "kty": "EC", "x": text(x), "y": text(y) }))
+            }
+            Pair::Ed25519(pair) => {
+                let x = text(pair.public_key().as_ref());
+                Some(json!({ "crv": "Ed25519", "kty": "OKP", "x": x }))
+            }
+        }
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {

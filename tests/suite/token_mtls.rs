@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use grpc_auth::ClientAuthentication;
 use grpc_auth::client::{OAuthClient, TokenError};
+use grpc_auth::tls::{ClientTls, Identity};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -91,13 +92,13 @@ async fn a_client_that_shows_its_certificate_gets_a_token_and_no_other_does() {
         let client = ClientAuthentication::tls_client_auth("orders");
         OAuthClient::token_endpoint(&url, client)
     };
-    let trusting = |client: OAuthClient| client.root_certificates(pki.authority.pem()).unwrap();
-    let showing = |client: OAuthClient, pki: &Pki| {
+    let trusting = || ClientTls::ca_pem(pki.authority.pem()).unwrap();
+    let showing = |tls: ClientTls, pki: &Pki| {
         let (certificate, key) = pki.issue("orders");
         let chain = format!("{}{}", certificate.pem(), pki.authority.pem());
-        client.identity(chain, key.serialize_pem()).unwrap()
+        tls.identity(Identity::from_pem(chain, key.serialize_pem()).unwrap())
     };
-    let good = showing(trusting(orders()), &pki);
+    let good = orders().tls(showing(trusting(), &pki));
     assert!(!format!("{good:?}").contains("PRIVATE"));
     let token = good.client_credentials().build().unwrap().token().await.unwrap();
     assert_eq!(token.token().expose_secret(), "bound");
@@ -108,14 +109,16 @@ async fn a_client_that_shows_its_certificate_gets_a_token_and_no_other_does() {
         assert!(!form.contains_key("client_secret") && !headers.contains_key("authorization"));
     }
     // Its certificate is another authority's, or the server's is.
-    for bad in [showing(trusting(orders()), &others), showing(orders(), &pki)] {
-        let error = bad.client_credentials().build().unwrap().token().await.unwrap_err();
+    let distrusting = ClientTls::ca_pem(others.authority.pem()).unwrap();
+    for bad in [showing(trusting(), &others), showing(distrusting, &pki)] {
+        let error =
+            orders().tls(bad).client_credentials().build().unwrap().token().await.unwrap_err();
         assert!(matches!(error, TokenError::Unreachable(_)), "{error}");
         assert!(cause(&error).contains("the server does not answer"), "{}", cause(&error));
     }
     // A secret besides does not open the door without one.
     let basic = ClientAuthentication::client_secret_basic("orders", "s3cret");
-    let plain = trusting(OAuthClient::token_endpoint(&url, basic));
+    let plain = OAuthClient::token_endpoint(&url, basic).tls(trusting());
     let plain = plain.client_credentials().build().unwrap();
     assert!(matches!(plain.token().await.unwrap_err(), TokenError::Unreachable(_)));
     assert_eq!(script.asked().len(), 1);

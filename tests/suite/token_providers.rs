@@ -243,8 +243,6 @@ fn settings_that_cannot_work_are_named() {
         assert!(error.contains(text), "{text}: {error}");
     }
     for (refused, text) in [
-        (client().root_certificates("no certificate").map(drop), "`root_certificates`"),
-        (client().identity("no certificate", "no key").map(drop), "`identity`"),
         (client().on_behalf_of(|r| r.scopes(["a b"])).map(drop), "`scopes`"),
         (client().on_behalf_of(|r| r).unwrap().max_callers(0).map(drop), "`max_callers`"),
     ] {

@@ -51,7 +51,8 @@ impl AccessToken {
 
     pub(super) fn granted(response: TokenResponse, expires_at: SystemTime) -> Self {
         let authorization = match response.token_type {
-            TokenType::Bearer | TokenType::Dpop => response.access_token.header_value(),
+            TokenType::Bearer => response.access_token.header_value(),
+            TokenType::Dpop => response.access_token.dpop_header_value(),
         };
         Self {
             token_type: response.token_type,

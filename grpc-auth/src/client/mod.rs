@@ -1,50 +1,42 @@
 //! The client side: calling other services with tokens.
 //!
-//! [`TokenRelayLayer`] forwards the token of the caller whom a handler serves.
-//! [`login`] logs a person in.
+//! | to | there is |
+//! |---|---|
+//! | get tokens for this program, and keep them | [`ClientCredentials`], any other grant: [`OAuthClient`], from elsewhere: [`TokenSource`] |
+//! | send them with calls | [`TokenSource::connect`], [`TokenSource::layer`]; over HTTP [`TokenSource::http_layer`], [`TokenSource::send`] |
+//! | act for a caller | [`TokenRelayLayer`] forwards the caller's token, [`OnBehalfOf`] exchanges it |
+//! | log a person in | [`OAuthClient::login`], [`OAuthClient::device_login`]: [`login`] |
+//! | find out why a connection does not come about | [`doctor`] |
 
-#[cfg(feature = "client")]
 mod access_token;
-#[cfg(feature = "client")]
+mod attach;
 mod digest;
-#[cfg(feature = "client")]
 pub mod doctor;
-#[cfg(feature = "client")]
+mod dpop;
 mod error;
-#[cfg(feature = "client")]
 mod exchange;
 pub mod login;
-#[cfg(feature = "client")]
 mod oauth_client;
-#[cfg(feature = "client")]
 mod on_behalf_of;
-#[cfg(feature = "client")]
+mod outage;
 mod registry;
 mod relay;
-#[cfg(feature = "client")]
 mod renewal;
-#[cfg(feature = "client")]
 mod request;
-#[cfg(feature = "client")]
 mod response;
-#[cfg(feature = "client")]
 mod server;
-#[cfg(feature = "client")]
 mod source;
+mod web;
 
-#[cfg(feature = "client")]
 pub use access_token::AccessToken;
-#[cfg(feature = "client")]
+pub use attach::{Authorized, AuthorizedFuture, AuthorizedLayer, ConnectError};
+pub use dpop::DpopKey;
 pub use error::TokenError;
-#[cfg(feature = "client")]
 pub use exchange::SubjectToken;
 pub use login::{LoggedIn, LoggedOut, Login, LoginError, StoredLogin, TokenStore};
-#[cfg(feature = "client")]
 pub use oauth_client::OAuthClient;
-#[cfg(feature = "client")]
 pub use on_behalf_of::OnBehalfOf;
 pub use relay::{ResponseFuture, TokenRelay, TokenRelayLayer};
-#[cfg(feature = "client")]
 pub use request::{ClientCredentials, TokenRequest};
-#[cfg(feature = "client")]
 pub use source::TokenSource;
+pub use web::{AuthorizeError, AuthorizedHttp, AuthorizedHttpLayer};

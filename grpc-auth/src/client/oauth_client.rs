@@ -15,8 +15,8 @@ use super::server::Server;
 use crate::client_auth::ClientAuthentication;
 use crate::clock::Clock;
 use crate::error::ConfigError;
-use crate::http_client::Trust;
 use crate::issuer::Auth0Config;
+use crate::tls::ClientTls;
 
 const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -52,7 +52,7 @@ pub struct OAuthClient {
     pub(super) connect_timeout: Duration,
     pub(super) timeout: Duration,
     pub(super) clock: Clock,
-    pub(super) trust: Trust,
+    pub(super) tls: Option<ClientTls>,
     /// Of all clones; a setting that is changed makes another.
     pub(super) registry: Arc<Registry>,
 }
@@ -125,9 +125,10 @@ impl OAuthClient {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         self.authentication.check()?;
         let problem = match (self.timeout, self.connect_timeout) {
-            _ if self.authentication.needs_identity() && !self.trust.has_identity() => (
-                "identity",
-                "`tls_client_auth` shows a certificate: add it, with `.identity(certificate, key)`",
+            _ if self.authentication.needs_identity() && !self.has_identity() => (
+                "tls",
+                "`tls_client_auth` shows a certificate: write \
+                 `.tls(ClientTls::system()?.identity(identity))`",
             ),
             (timeout, _) if timeout.is_zero() || timeout > MAX_TIMEOUT => {
                 ("timeout", "write more than nothing and at most 30 s")
@@ -148,7 +149,7 @@ impl OAuthClient {
             connect_timeout: Duration::from_secs(2),
             timeout: Duration::from_secs(5),
             clock: Clock::system(),
-            trust: Trust::default(),
+            tls: None,
             registry: Arc::default(),
         }
     }
@@ -174,28 +175,18 @@ impl OAuthClient {
         self.anew()
     }
 
-    /// Trusts these certificate authorities as well, for connections to the authorization server:
-    /// PEM with one or more certificates. The system's are trusted unless nothing is.
-    ///
-    /// # Errors
-    /// [`ConfigError::ClientSetting`] when there is none in it.
-    pub fn root_certificates(mut self, pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        self.trust.add_roots(pem.as_ref())?;
-        Ok(self.anew())
+    /// Connects to the authorization server with these roots, and shows it this identity: for
+    /// authorities that the system does not know, and for
+    /// [`tls_client_auth`](ClientAuthentication::tls_client_auth). The system's roots by default.
+    #[must_use]
+    pub fn tls(mut self, tls: ClientTls) -> Self {
+        self.tls = Some(tls);
+        self.anew()
     }
 
-    /// Shows this certificate to the authorization server, for `tls_client_auth` (RFC 8705 §2):
-    /// the PEM of the certificate with its chain, and that of its private key.
-    ///
-    /// # Errors
-    /// [`ConfigError::ClientSetting`] when they are none.
-    pub fn identity(
-        mut self,
-        certificate_chain: impl AsRef<[u8]>,
-        private_key: impl AsRef<[u8]>,
-    ) -> Result<Self, ConfigError> {
-        self.trust.set_identity(certificate_chain.as_ref(), private_key.as_ref())?;
-        Ok(self.anew())
+    /// Whether the server sees a certificate.
+    pub(super) fn has_identity(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.own().is_some())
     }
 
     /// What was shared before was made with other settings.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use secrecy::ExposeSecret;
 
 use super::digest::{Digest, Digester};
+use super::dpop::DpopKey;
 use super::oauth_client::OAuthClient;
 use super::request::{Parameters, TokenRequest};
 use super::server::Server;
@@ -31,6 +32,8 @@ struct Key {
     grant: &'static str,
     parameters: Parameters,
     shown: Digest,
+    /// The thumbprint of the key that tokens are bound to.
+    dpop: Option<String>,
 }
 
 impl Registry {
@@ -81,6 +84,7 @@ impl Registry {
             grant: request.grant.name(),
             parameters: request.parameters.clone(),
             shown: digester.of(shown),
+            dpop: request.dpop.as_ref().map(DpopKey::thumbprint),
         })
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::dpop::DpopKey;
 use super::error::TokenError;
 use super::exchange::{self, SubjectToken};
 use super::oauth_client::OAuthClient;
@@ -70,6 +71,7 @@ pub struct TokenRequest {
     pub(super) client: OAuthClient,
     pub(super) grant: Grant,
     pub(super) parameters: Parameters,
+    pub(super) dpop: Option<DpopKey>,
     pub(super) on_rotation: Option<Arc<OnRotation>>,
 }
 
@@ -125,7 +127,7 @@ const RESERVED: [&str; 18] = [
 
 impl TokenRequest {
     pub(super) fn new(client: OAuthClient, grant: Grant) -> Self {
-        Self { client, grant, parameters: Parameters::default(), on_rotation: None }
+        Self { client, grant, parameters: Parameters::default(), dpop: None, on_rotation: None }
     }
 
     /// Asks for these scopes. None by default: then the server grants what it likes.
@@ -177,6 +179,13 @@ impl TokenRequest {
     /// A source with a callback is shared with its clones, and with no other.
     pub fn on_rotation(mut self, tell: impl Fn(&SecretString) + Send + Sync + 'static) -> Self {
         self.on_rotation = Some(Arc::new(tell));
+        self
+    }
+
+    /// Asks for tokens that are bound to this key (RFC 9449), and proves with each call that this
+    /// program holds it. A token that is not bound is refused then.
+    pub fn dpop(mut self, key: DpopKey) -> Self {
+        self.dpop = Some(key);
         self
     }
 
@@ -271,7 +280,7 @@ impl TokenRequest {
             }
         }
         form.extend(self.parameters.pairs(&scope));
-        server.token(&form).await
+        server.token(&form, self.dpop.as_ref()).await
     }
 }
 
@@ -356,6 +365,7 @@ impl fmt::Debug for TokenRequest {
             .field("resources", resources)
             .field("organization", organization)
             .field("parameters", &more)
+            .field("dpop", &self.dpop)
             .finish_non_exhaustive()
     }
 }

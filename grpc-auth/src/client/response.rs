@@ -34,6 +34,26 @@ pub(super) struct TokenResponse {
     pub(super) id_token: Option<SecretString>,
 }
 
+impl TokenResponse {
+    /// Refuses a token of another type than was asked for: one that is not bound, where it was to
+    /// be, could be used by whoever finds it (RFC 9449 §5).
+    pub(super) fn of_type(self, expected: TokenType) -> Result<Self, TokenError> {
+        let problem = match (expected, self.token_type) {
+            (TokenType::Dpop, TokenType::Bearer) => {
+                "its `token_type` is `Bearer`, and `.dpop(key)` asks for tokens that are bound to \
+                 the key: allow the client such tokens at the authorization server"
+            }
+            (TokenType::Bearer, TokenType::Dpop) => {
+                "its `token_type` is `DPoP`, and no key was sent for it: write `.dpop(key)`"
+            }
+            (TokenType::Bearer, TokenType::Bearer) | (TokenType::Dpop, TokenType::Dpop) => {
+                return Ok(self);
+            }
+        };
+        Err(TokenError::AnswerInvalid { problem })
+    }
+}
+
 /// How a token is presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenType {
@@ -156,6 +176,13 @@ pub(super) fn is_invalid_client(answer: &Answer) -> bool {
     matches!(answer.status, 400 | 401)
         && object::<ErrorDocument>(&answer.body)
             .is_some_and(|found| found.error == "invalid_client")
+}
+
+/// Whether the server wants its nonce in the proof (RFC 9449 §8).
+pub(super) fn asks_for_nonce(answer: &Answer) -> bool {
+    matches!(answer.status, 400 | 401)
+        && object::<ErrorDocument>(&answer.body)
+            .is_some_and(|found| found.error == "use_dpop_nonce")
 }
 
 fn is_error_code(error: &str) -> bool {

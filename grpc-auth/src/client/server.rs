@@ -3,9 +3,10 @@
 use http::header::HeaderMap;
 use url::Url;
 
+use super::dpop::{DPOP, DPOP_NONCE, DpopKey, Target};
 use super::error::TokenError;
 use super::oauth_client::{Address, OAuthClient};
-use super::response::{self, TokenResponse};
+use super::response::{self, TokenResponse, TokenType};
 use crate::client_auth::ClientAuthentication;
 use crate::clock::Clock;
 use crate::error::ConfigError;
@@ -63,7 +64,10 @@ impl Server {
                 (endpoint.clone(), (url, Where::Known(known)))
             }
         };
-        let http = HttpClient::with_trust(&url, client.connect_timeout, &client.trust)?;
+        let http = match &client.tls {
+            None => HttpClient::for_url(&url, client.connect_timeout)?,
+            Some(tls) => HttpClient::with_tls(&url, client.connect_timeout, tls)?,
+        };
         let name = client.name().into();
         Ok(Self { client: client.clone(), http, endpoints, identifier, name })
     }
@@ -90,10 +94,50 @@ impl Server {
     }
 
     /// Asks for a token (RFC 6749 §3.2). A secret that was rotated meanwhile is tried once.
-    pub(super) async fn token(&self, form: &[(&str, &str)]) -> Result<TokenResponse, TokenError> {
+    pub(super) async fn token(
+        &self,
+        form: &[(&str, &str)],
+        key: Option<&DpopKey>,
+    ) -> Result<TokenResponse, TokenError> {
         let url = self.endpoint("token_endpoint", |endpoints| endpoints.token.clone()).await?;
-        let answer = self.post(&url, HeaderMap::new(), form).await?;
-        response::read(&answer, self.clock().now(), |text| self.is_shown_in(form, text))
+        let (answer, expected) = match key {
+            None => (self.post(&url, HeaderMap::new(), form).await?, TokenType::Bearer),
+            Some(key) => (self.post_proved(&url, key, form).await?, TokenType::Dpop),
+        };
+        response::read(&answer, self.clock().now(), |text| self.is_shown_in(form, text))?
+            .of_type(expected)
+    }
+
+    /// Sends a form with a proof, a new one each time; once more if the server wants its nonce in it
+    /// (RFC 9449 §8).
+    async fn post_proved(
+        &self,
+        url: &Url,
+        key: &DpopKey,
+        form: &[(&str, &str)],
+    ) -> Result<Answer, TokenError> {
+        let mut tried_nonce = false;
+        let mut tried_secret = false;
+        let sent = self.authentication().secret();
+        loop {
+            let target = Target::of_url("POST", url);
+            let proof = key.prove(&target, None, self.clock().moment())?;
+            let headers = HeaderMap::from_iter([(DPOP, proof)]);
+            let answer = self.post_once(url, headers, form).await?;
+            key.heed(target.origin(), &answer.headers);
+            let asks_for_nonce = response::asks_for_nonce(&answer);
+            if asks_for_nonce && !tried_nonce && answer.headers.contains_key(DPOP_NONCE) {
+                tried_nonce = true;
+            } else if !tried_secret
+                && let Some(sent) = &sent
+                && response::is_invalid_client(&answer)
+                && self.authentication().has_changed(sent)
+            {
+                tried_secret = true;
+            } else {
+                return Ok(answer);
+            }
+        }
     }
 
     /// RFC 7009 §2.1.
@@ -132,7 +176,7 @@ impl Server {
                 let clock = self.clock();
                 let ask = async {
                     let (http, identifier) = (&self.http, &self.identifier);
-                    let with_certificate = self.client.trust.has_identity();
+                    let with_certificate = self.client.has_identity();
                     let asked = discovery::endpoints(
                         http,
                         issuer,

@@ -9,8 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::access_token::AccessToken;
+use super::dpop::DpopKey;
 use super::error::TokenError;
 use super::login::Session;
+use super::outage::Outage;
 use crate::bearer::BearerToken;
 use crate::clock::Clock;
 use crate::error::ConfigError;
@@ -190,6 +192,21 @@ impl TokenSource {
     /// tried: not often for the one that is held, always for one that was replaced meanwhile.
     pub(super) fn reject(&self, token: &AccessToken) -> bool {
         self.0.reject(token)
+    }
+
+    /// The clock that its tokens expire by.
+    pub(super) fn clock(&self) -> &Clock {
+        self.0.clock()
+    }
+
+    /// The key that its tokens are bound to.
+    pub(super) fn dpop(&self) -> Option<&DpopKey> {
+        self.0.origin().dpop()
+    }
+
+    /// Whether calls have to do without a token.
+    pub(super) fn outage(&self) -> &Outage {
+        &self.0.outage
     }
 }
 

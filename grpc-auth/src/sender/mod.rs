@@ -29,10 +29,12 @@ pub use redis::RedisReplayStore;
 pub use replay::{ReplayStore, ReplayStoreError, UsedProof};
 
 pub(crate) use confirmation::Confirmation;
-#[cfg(feature = "testing")]
+#[cfg(any(feature = "client", feature = "testing"))]
 pub(crate) use confirmation::Thumbprint;
 pub(crate) use dpop::DpopVerifier;
 pub(crate) use nonce::Nonces;
+#[cfg(feature = "client")]
+pub(crate) use origin::check_origin;
 pub(crate) use proof::hide;
 
 use crate::bearer::Scheme;

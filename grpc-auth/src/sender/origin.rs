@@ -14,6 +14,12 @@ pub(super) struct Origin {
     port: u16,
 }
 
+/// Whether this is an origin, and nothing else.
+#[cfg(feature = "client")]
+pub(crate) fn check_origin(value: &str) -> Result<(), ConfigError> {
+    Origin::configured(value).map(|_| ())
+}
+
 impl Origin {
     /// Reads what was configured: nothing behind the authority, and https unless it is a loopback
     /// address.

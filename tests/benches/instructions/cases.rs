@@ -21,6 +21,7 @@ use tonic::server::NamedService;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
+use crate::client;
 use crate::service::{self, Call};
 use crate::tokens::{self, Algorithm, ISSUER};
 use crate::{TOKENS, folder};
@@ -45,6 +46,11 @@ pub(crate) async fn run(case: &str, times: usize) {
         }
         Some(("serve", "plain")) => serve(service::plain()).await,
         Some(("serve", "protected")) => serve(protected().await).await,
+        Some(("client", case)) => {
+            let (of, port) = case.split_once(' ').unwrap();
+            let token = good(&folder(Algorithm::Rs256)).swap_remove(0);
+            client::call(port.parse().unwrap(), of == "source", &token, times).await;
+        }
         Some(("extensions", inserted)) => extensions(inserted == "two", times),
         _ => unreachable!("no such case: {case}"),
     }

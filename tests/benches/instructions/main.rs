@@ -9,6 +9,7 @@
 )]
 
 mod cases;
+mod client;
 mod service;
 mod table;
 #[path = "../tokens/mod.rs"]
@@ -42,8 +43,10 @@ const INTROSPECTED_CALL: f64 = 1.03;
 const REQUIRE: f64 = 200.0;
 /// .. what counting a call adds for a recorder, ..
 const MEASURED: f64 = 150.0;
-/// .. and what a remembered token adds to a whole call over a connection, as a ratio.
+/// .. what a remembered token adds to a whole call over a connection, as a ratio, ..
 const WHOLE_CALL: f64 = 1.02;
+/// .. and what a client's source of tokens adds, as a ratio to the same call with the same token.
+const CLIENT_CALL: f64 = 1.02;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -86,20 +89,31 @@ fn main() -> ExitCode {
         ["call asking", "call requiring"].map(|case| Count::Instructions.each(case, 200, 2_200));
     table.difference("warm call with `#[require]` / asked in handler", asking, requiring, REQUIRE);
 
-    // How often a server wakes up depends on what else the machine does: the median of three.
-    let mut pairs: Vec<[f64; 2]> = (0..3)
-        .map(|_| {
-            ["serve plain", "serve protected"].map(|case| {
-                let [few, many] = [100, 1_100].map(|times| whole_calls(case, times));
-                (many - few) / 1_000.0
-            })
+    // How often a server or a client wakes up depends on what else the machine does: the median of three.
+    let [plain, protected] = median(|| {
+        ["serve plain", "serve protected"].map(|case| {
+            let [few, many] = [100, 1_100].map(|times| whole_calls(case, times));
+            (many - few) / 1_000.0
         })
-        .collect();
-    pairs.sort_by(|[a, b], [c, d]| (b / a).total_cmp(&(d / c)));
-    let [plain, protected] = pairs.swap_remove(1);
+    });
     table.ratio("whole call over a connection / without layer", plain, protected, WHOLE_CALL);
 
+    let port = client::serve();
+    let [own, source] = median(|| {
+        ["own", "source"]
+            .map(|token| Count::Instructions.each(&format!("client {token} {port}"), 100, 1_100))
+    });
+    let what = "client call with a warm token / the same without the layer";
+    table.ratio(what, own, source, CLIENT_CALL);
+
     table.verdict()
+}
+
+/// The pair of three with the median ratio.
+fn median(pair: impl FnMut() -> [f64; 2]) -> [f64; 2] {
+    let mut pairs: Vec<_> = std::iter::repeat_with(pair).take(3).collect();
+    pairs.sort_by(|[a, b], [c, d]| (b / a).total_cmp(&(d / c)));
+    pairs.swap_remove(1)
 }
 
 /// The instructions of a server that is called so many times over one connection.

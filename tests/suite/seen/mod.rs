@@ -4,6 +4,7 @@
 //!
 //! A new path takes a line in [`WALKS`]; a walk says what is secret and what it got to see.
 
+mod attached;
 mod bound;
 mod calls;
 mod introspection;
@@ -44,6 +45,9 @@ const WALKS: &[(&str, Walk)] = &[
     ("an authorizer", |seen| Box::pin(bound::authorized(seen))),
     ("a health service", |seen| Box::pin(keys::health(seen))),
     ("a token that is forwarded", |seen| Box::pin(outside::relayed(seen))),
+    ("tokens of a source, attached", |seen| Box::pin(attached::channel(seen))),
+    ("tokens of a source that are bound to a key", |seen| Box::pin(attached::bound(seen))),
+    ("tokens of a source, for HTTP", |seen| Box::pin(attached::http(seen))),
     ("tokens judged outside of calls", |seen| Box::pin(outside::judged(seen))),
     ("the authorization server of tests", |seen| Box::pin(outside::testing(seen))),
     ("tokens that are granted", |seen| Box::pin(tokens::granted(seen))),

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::error::LoginError;
-use super::exchange::{Asked, without};
+use super::exchange::Asked;
 use super::logged_in::LoggedIn;
 use super::{Login, Party};
 use crate::client::error::TokenError;
@@ -214,7 +214,7 @@ impl PendingDevice {
             }
             clock.sleep(interval).await;
             let asked_at = clock.now();
-            let error = match server.token(&form).await {
+            let error = match server.token(&form, None).await {
                 Ok(response) => {
                     let asked = Asked { scope: &self.scope, nonce: None };
                     return self.party.accept(response, asked, asked_at).await;

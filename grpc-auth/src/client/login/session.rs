@@ -34,11 +34,7 @@ struct Held {
 
 impl Session {
     /// A source that begins with these tokens.
-    pub(super) fn source(
-        party: &Party,
-        entry: Option<Entry>,
-        tokens: Tokens,
-    ) -> TokenSource {
+    pub(super) fn source(party: &Party, entry: Option<Entry>, tokens: Tokens) -> TokenSource {
         let session = Self {
             server: Arc::clone(&party.server),
             resources: party.wanted.parameters.resources.clone(),
@@ -120,7 +116,7 @@ impl Session {
         let mut form =
             vec![("grant_type", "refresh_token"), ("refresh_token", refresh.expose_secret())];
         form.extend(self.resources.iter().map(|resource| ("resource", &**resource)));
-        let response = self.server.token(&form).await?;
+        let response = self.server.token(&form, None).await?;
         Ok(Tokens::granted(response, asked_at, Some(refresh)))
     }
 }

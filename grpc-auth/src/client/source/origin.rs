@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::bearer::BearerToken;
 use crate::chance::roll;
 use crate::client::access_token::AccessToken;
+use crate::client::dpop::DpopKey;
 use crate::client::error::TokenError;
 use crate::client::login::Session;
 use crate::client::renewal::Life;
@@ -64,9 +65,7 @@ impl Origin {
         let asked_at = clock.now();
         match self {
             Self::Server(granter) => granter.grant(asked_at).await,
-            Self::Login(session) => {
-                Ok(Granted::from_response(session.next().await?, clock.now()))
-            }
+            Self::Login(session) => Ok(Granted::from_response(session.next().await?, clock.now())),
             Self::File(path) => {
                 let read = tokio::task::spawn_blocking({
                     let path = path.clone();
@@ -127,6 +126,14 @@ impl Origin {
             Self::Server(granter) => Some(granter.request.grant.name()),
             Self::Login(_) => Some("refresh_token"),
             Self::File(_) | Self::Given(_) | Self::Function(_) => None,
+        }
+    }
+
+    /// The key that tokens are bound to.
+    pub(in crate::client) fn dpop(&self) -> Option<&DpopKey> {
+        match self {
+            Self::Server(granter) => granter.request.dpop.as_ref(),
+            Self::Login(_) | Self::File(_) | Self::Given(_) | Self::Function(_) => None,
         }
     }
 

@@ -16,6 +16,7 @@ use super::origin::{Granted, Origin};
 use crate::chance::roll;
 use crate::client::access_token::AccessToken;
 use crate::client::error::TokenError;
+use crate::client::outage::Outage;
 use crate::client::renewal::{Answer, Failure, Renewal};
 use crate::clock::Clock;
 use crate::jwks::FetchError;
@@ -30,6 +31,8 @@ pub(in crate::client) struct Shared {
     state: Mutex<State>,
     /// Failures in a row, of all sources that are told of as one.
     failures: Arc<AtomicU32>,
+    /// Whether calls have to do without a token.
+    pub(in crate::client) outage: Outage,
 }
 
 /// What a warm call looks at.
@@ -70,11 +73,16 @@ impl Shared {
     ) -> Self {
         let state = State { renewal: Renewal::new(), flight: None, failure: None };
         let (held, state) = (ArcSwapOption::empty(), Mutex::new(state));
-        let shared = Self { origin, clock, held, state, failures };
+        let outage = Outage::default();
+        let shared = Self { origin, clock, held, state, failures, outage };
         if let Some(given) = shared.origin.given() {
             shared.succeed(given);
         }
         shared
+    }
+
+    pub(in crate::client) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     pub(in crate::client) fn origin(&self) -> &Arc<Origin> {

@@ -1,0 +1,88 @@
+//! A token in the headers of a call, and what an answer means for it.
+
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, HeaderMap};
+use http::request::Parts;
+use tonic::Status;
+
+use super::super::access_token::AccessToken;
+use super::super::dpop::{DPOP, Target};
+use super::super::response::TokenType;
+use super::super::source::TokenSource;
+use super::answer::{self, Remedy};
+use super::refusal;
+
+/// What a call was sent with.
+pub(super) struct Sent {
+    token: Arc<AccessToken>,
+    source: TokenSource,
+    /// Whom its proof was made for; none of a token without.
+    proved_to: Option<Arc<str>>,
+}
+
+/// What to do about an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Hand it on.
+    HandOn,
+    /// Prove again, with the nonce that came along.
+    Prove,
+    /// Send another token.
+    Renew,
+}
+
+impl Sent {
+    /// Puts the token into the request.
+    pub(super) fn with(
+        token: Arc<AccessToken>,
+        source: TokenSource,
+        origin: Option<Arc<str>>,
+        parts: &mut Parts,
+    ) -> Result<Self, Box<Status>> {
+        let mut proved_to = None;
+        if token.token_type == TokenType::Dpop {
+            let key = source.dpop().ok_or_else(refusal::no_key)?;
+            let origin = origin.or_else(|| origin_of(parts)).ok_or_else(refusal::no_origin)?;
+            let target = Target::new(parts.method.as_str(), &*origin, parts.uri.path());
+            let proof = key.prove(&target, Some(&token.token), source.clock().moment());
+            let proof = proof.map_err(|_| refusal::no_proof())?;
+            parts.headers.try_insert(DPOP, proof).map_err(|_| refusal::too_many_headers())?;
+            proved_to = Some(origin);
+        }
+        // A map can be full.
+        let inserted = parts.headers.try_insert(AUTHORIZATION, token.authorization.clone());
+        inserted.map_err(|_| refusal::too_many_headers())?;
+        Ok(Self { token, source, proved_to })
+    }
+
+    pub(super) fn token(&self) -> &Arc<AccessToken> {
+        &self.token
+    }
+
+    /// Reads an answer. A token that is refused is given up here, whether or not the call can be
+    /// sent again.
+    pub(super) fn judge<R>(&self, answer: &http::Response<R>) -> Next {
+        let has_new_nonce = self.heed(answer.headers());
+        if !answer::is_unauthenticated(answer) {
+            return Next::HandOn;
+        }
+        match answer::remedy(answer.headers()) {
+            Remedy::Nonce if has_new_nonce => Next::Prove,
+            Remedy::Token if self.source.reject(&self.token) => Next::Renew,
+            Remedy::Nonce | Remedy::Token | Remedy::None => Next::HandOn,
+        }
+    }
+
+    /// Any answer may bring the nonce for the next proof (RFC 9449 §8.2).
+    fn heed(&self, headers: &HeaderMap) -> bool {
+        let Some(origin) = &self.proved_to else { return false };
+        self.source.dpop().is_some_and(|key| key.heed(origin, headers))
+    }
+}
+
+/// Of a request that names it itself, as those of a client `with_origin` do.
+fn origin_of(parts: &Parts) -> Option<Arc<str>> {
+    let (scheme, authority) = (parts.uri.scheme_str()?, parts.uri.authority()?);
+    Some(format!("{scheme}://{authority}").into())
+}

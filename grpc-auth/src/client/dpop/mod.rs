@@ -1,0 +1,231 @@
+//! Proofs that this program holds the key its tokens are bound to (RFC 9449).
+
+mod nonces;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::rand;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::json;
+use url::Url;
+
+use self::nonces::Nonces;
+use crate::bearer::BearerToken;
+use crate::client_auth::CannotSign;
+use crate::clock::Moment;
+use crate::error::ConfigError;
+use crate::sender::Thumbprint;
+use crate::signing::SigningKey;
+
+/// Carries a proof.
+pub(super) const DPOP: HeaderName = HeaderName::from_static("dpop");
+/// Carries the nonce that the next proof needs (RFC 9449 §8).
+pub(super) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// A key that tokens are bound to, given by [`TokenRequest::dpop`](super::TokenRequest::dpop):
+/// whoever finds such a token cannot use it (RFC 9449).
+///
+/// Each request for a token, and each call, carries a proof that is signed with it. Its clones are
+/// the same key, and know the same nonces of servers.
+///
+/// ```
+/// use grpc_auth::client::DpopKey;
+///
+/// let key = DpopKey::generate()?;
+/// assert_ne!(key.thumbprint(), DpopKey::generate()?.thumbprint());
+/// assert!(DpopKey::from_pem("no key at all").is_err());
+/// # Ok::<(), grpc_auth::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct DpopKey(Arc<Shared>);
+
+struct Shared {
+    key: SigningKey,
+    /// The header of every proof, encoded.
+    header: String,
+    thumbprint: Thumbprint,
+    nonces: Nonces,
+}
+
+/// What a proof is made for.
+#[derive(Debug)]
+pub(super) struct Target<'t> {
+    method: &'t str,
+    origin: Cow<'t, str>,
+    path: &'t str,
+}
+
+impl<'t> Target<'t> {
+    /// A path at an origin, which ends before the path.
+    pub(super) fn new(method: &'t str, origin: impl Into<Cow<'t, str>>, path: &'t str) -> Self {
+        Self { method, origin: origin.into(), path }
+    }
+
+    /// A request to this address.
+    pub(super) fn of_url(method: &'t str, url: &'t Url) -> Self {
+        Self::new(method, url.origin().ascii_serialization(), url.path())
+    }
+
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+}
+
+impl DpopKey {
+    /// Makes a key for ES256, which lives as long as the program.
+    ///
+    /// # Errors
+    /// [`ConfigError::RandomUnavailable`] when the operating system has no random numbers.
+    pub fn generate() -> Result<Self, ConfigError> {
+        let key = SigningKey::generate().map_err(|_| ConfigError::RandomUnavailable)?;
+        Self::new(key)
+    }
+
+    /// Reads a key of PKCS#8 in PEM: P-256, P-384 or Ed25519, for ES256, ES384 or EdDSA. RSA keys
+    /// are refused: their proofs would add more than half a kilobyte to each call.
+    ///
+    /// # Errors
+    /// [`ConfigError::ClientKey`] when it is none of these.
+    pub fn from_pem(pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        Self::new(SigningKey::from_pem(pem.as_ref())?)
+    }
+
+    fn new(key: SigningKey) -> Result<Self, ConfigError> {
+        let jwk = key.jwk().ok_or(ConfigError::ClientKey {
+            problem: "proofs are signed with P-256, P-384 or Ed25519, and it is RSA",
+        })?;
+        let thumbprint = Thumbprint::of(jwk.to_string().as_bytes());
+        let header = json!({ "typ": "dpop+jwt", "alg": key.algorithm().as_str(), "jwk": jwk });
+        let header = URL_SAFE_NO_PAD.encode(header.to_string());
+        Ok(Self(Arc::new(Shared { key, header, thumbprint, nonces: Nonces::default() })))
+    }
+
+    /// The thumbprint of the public key (RFC 7638), as it stands in the claim `cnf` of its tokens.
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        self.0.thumbprint.encode()
+    }
+
+    /// The value of `dpop` for a request, with the token that it carries (RFC 9449 §4.2).
+    pub(super) fn prove(
+        &self,
+        target: &Target<'_>,
+        token: Option<&BearerToken>,
+        now: Moment,
+    ) -> Result<HeaderValue, CannotSign> {
+        let mut id = [0; 16];
+        rand::fill(&mut id).map_err(|_| CannotSign)?;
+        let mut claims = json!({
+            "jti": URL_SAFE_NO_PAD.encode(id),
+            "htm": target.method,
+            "htu": format!("{}{}", target.origin, target.path),
+            "iat": now.seconds.floor() as u64,
+        });
+        if let Some(members) = claims.as_object_mut() {
+            if let Some(token) = token {
+                members.insert("ath".into(), Thumbprint::of(token.as_bytes()).encode().into());
+            }
+            if let Some(nonce) = self.0.nonces.of(&target.origin) {
+                members.insert("nonce".into(), (*nonce).into());
+            }
+        }
+        let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
+        let signed = format!("{}.{claims}", self.0.header);
+        let signature = self.0.key.sign(signed.as_bytes()).map_err(|_| CannotSign)?;
+        let proof = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
+        let mut proof = HeaderValue::try_from(proof).map_err(|_| CannotSign)?;
+        proof.set_sensitive(true);
+        Ok(proof)
+    }
+
+    /// Remembers the nonce that a server gives with any answer. Tells whether it is another than
+    /// before.
+    pub(super) fn heed(&self, origin: &str, headers: &HeaderMap) -> bool {
+        let nonce = headers.get(DPOP_NONCE).and_then(|value| value.to_str().ok());
+        nonce.is_some_and(|nonce| self.0.nonces.remember(origin, nonce))
+    }
+}
+
+/// Without the key.
+impl fmt::Debug for DpopKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DpopKey")
+            .field("algorithm", &self.0.key.algorithm())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::jwks::{Algorithm, Key};
+
+    /// RFC 9449 §4.1; a key of nobody's.
+    const PEM: &str = "-----BEGIN PRIVATE KEY-----\n\
+        MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+        -----END PRIVATE KEY-----\n";
+
+    fn parts(proof: &HeaderValue) -> Vec<Vec<u8>> {
+        let parts = proof.to_str().unwrap().split('.');
+        parts.map(|part| URL_SAFE_NO_PAD.decode(part).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_proof_says_what_the_specification_asks_for_and_is_signed_by_its_key() {
+        let token = BearerToken::parse("token").unwrap();
+        let now = Moment::of(UNIX_EPOCH + Duration::from_millis(1_500_900));
+        for key in [DpopKey::generate().unwrap(), DpopKey::from_pem(PEM).unwrap()] {
+            let target = Target::new("POST", "https://echo.example.com", "/echo.Echo/Unary");
+            let proof = key.prove(&target, Some(&token), now).unwrap();
+            assert!(proof.is_sensitive());
+            let [header, claims, signature] = &*parts(&proof) else { panic!("no JWT") };
+            let header: Value = serde_json::from_slice(header).unwrap();
+            assert_eq!(header["typ"], "dpop+jwt");
+            let algorithm = Algorithm::from_name(header["alg"].as_str().unwrap()).unwrap();
+            let (public, form) = Key::of_proof(&header["jwk"].to_string(), algorithm).unwrap();
+            assert_eq!(key.thumbprint(), Thumbprint::of(form.as_bytes()).encode());
+            let (signed, _) = proof.to_str().unwrap().rsplit_once('.').unwrap();
+            assert!(public.verifies(algorithm, signed.as_bytes(), signature));
+
+            let claims: Value = serde_json::from_slice(claims).unwrap();
+            assert_eq!(claims["htm"], "POST");
+            assert_eq!(claims["htu"], "https://echo.example.com/echo.Echo/Unary");
+            assert_eq!(claims["iat"], 1500);
+            assert_eq!(claims["ath"], Thumbprint::of(b"token").encode());
+            assert_eq!(claims.get("nonce"), None);
+            assert_ne!(key.prove(&target, None, now).unwrap(), proof);
+        }
+    }
+
+    #[test]
+    fn a_nonce_goes_into_the_proofs_for_its_origin_alone() {
+        let key = DpopKey::generate().unwrap();
+        let mut answer = HeaderMap::new();
+        assert!(!key.heed("https://a.example", &answer));
+        answer.insert(DPOP_NONCE, "one".parse().unwrap());
+        assert!(key.heed("https://a.example", &answer));
+        assert!(!key.clone().heed("https://a.example", &answer));
+        let nonce = |origin: &'static str| {
+            let proof = key.prove(&Target::new("POST", origin, "/"), None, Moment::of(UNIX_EPOCH));
+            let claims: Value = serde_json::from_slice(&parts(&proof.unwrap())[1]).unwrap();
+            claims.get("nonce").cloned()
+        };
+        assert_eq!(nonce("https://a.example"), Some("one".into()));
+        assert_eq!(nonce("https://b.example"), None);
+    }
+
+    #[test]
+    fn a_key_that_proofs_cannot_be_signed_with_is_refused() {
+        let error = DpopKey::from_pem("-----BEGIN PRIVATE KEY-----\nAA==\n").unwrap_err();
+        assert!(matches!(error, ConfigError::ClientKey { .. }), "{error}");
+        assert!(!format!("{:?}", DpopKey::from_pem(PEM).unwrap()).contains("1O5y"));
+    }
+}

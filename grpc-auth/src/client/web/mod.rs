@@ -1,0 +1,89 @@
+//! The same tokens for HTTP: REST, an authorization server's management API.
+
+mod error;
+mod layer;
+mod reqwest;
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use http::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
+use url::Url;
+
+use super::access_token::AccessToken;
+use super::dpop::{DPOP, Target};
+use super::response::TokenType;
+use super::source::TokenSource;
+use crate::http_client::is_loopback;
+
+pub use error::AuthorizeError;
+pub use layer::{AuthorizedHttp, AuthorizedHttpLayer};
+
+/// Whether a request to this address may carry a token, and does not carry one yet.
+fn check(url: &Url, headers: &HeaderMap) -> Result<(), AuthorizeError> {
+    if headers.contains_key(AUTHORIZATION) || headers.contains_key(DPOP) {
+        return Err(AuthorizeError::AlreadyAuthorized);
+    }
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if is_loopback(url) => Ok(()),
+        _ => Err(AuthorizeError::Plaintext { origin: url.origin().ascii_serialization() }),
+    }
+}
+
+/// Puts a token into the headers of a request to this address.
+fn attach(
+    source: &TokenSource,
+    token: &AccessToken,
+    method: &str,
+    url: &Url,
+    headers: &mut HeaderMap,
+) -> Result<(), AuthorizeError> {
+    if token.token_type == TokenType::Dpop {
+        let key = source.dpop().ok_or(AuthorizeError::Proof)?;
+        let proof =
+            key.prove(&Target::of_url(method, url), Some(&token.token), source.clock().moment());
+        let proof = proof.map_err(|_| AuthorizeError::Proof)?;
+        headers.try_insert(DPOP, proof).map_err(|_| AuthorizeError::HeadersFull)?;
+    }
+    let inserted = headers.try_insert(AUTHORIZATION, token.authorization.clone());
+    inserted.map(|_| ()).map_err(|_| AuthorizeError::HeadersFull)
+}
+
+/// Reads an answer. Tells whether the same request may do better now: with a nonce that came along,
+/// or with another token, for this one is given up.
+fn may_do_better(
+    source: &TokenSource,
+    token: &AccessToken,
+    url: &Url,
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> bool {
+    let origin = url.origin().ascii_serialization();
+    let has_new_nonce = source.dpop().is_some_and(|key| key.heed(&origin, headers));
+    if status != StatusCode::UNAUTHORIZED {
+        return false;
+    }
+    let challenges = headers.get_all(WWW_AUTHENTICATE).iter();
+    let mut challenges = challenges.filter_map(|challenge| challenge.to_str().ok());
+    if challenges.any(|challenge| challenge.contains("error=\"use_dpop_nonce\"")) {
+        return has_new_nonce;
+    }
+    source.reject(token)
+}
+
+impl TokenSource {
+    /// A token for a request; none is sent without.
+    async fn for_request(&self) -> Result<Arc<AccessToken>, AuthorizeError> {
+        match self.token().await {
+            Ok(token) => {
+                self.outage().ends();
+                Ok(token)
+            }
+            Err(error) => {
+                self.outage().begins(&error);
+                Err(error.into())
+            }
+        }
+    }
+}
