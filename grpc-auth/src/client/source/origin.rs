@@ -25,7 +25,7 @@ const UNKNOWN_LIFETIME: Duration = Duration::from_secs(300);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 pub(in crate::client) enum Origin {
-    Server(Granter),
+    Server(Box<Granter>),
     File(PathBuf),
     Given(BearerToken),
     Function(Box<Function>),
