@@ -196,14 +196,12 @@ impl OAuthClient {
     }
 
     /// Tokens for the program itself (RFC 6749 §4.4).
-    #[must_use]
     pub fn client_credentials(&self) -> TokenRequest {
         TokenRequest::new(self.clone(), Grant::ClientCredentials)
     }
 
     /// Tokens on behalf of whoever granted this refresh token (RFC 6749 §6). When the server
     /// rotates it, the new one is used from then on.
-    #[must_use]
     pub fn refresh_token(&self, refresh_token: impl Into<SecretString>) -> TokenRequest {
         TokenRequest::new(self.clone(), Grant::RefreshToken(refresh_token.into()))
     }

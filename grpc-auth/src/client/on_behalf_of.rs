@@ -138,7 +138,7 @@ impl Inner {
         let mut request = self.request.clone();
         request.grant = Grant::exchange(Some(caller.into()), self.request.grant.actor().cloned());
         let clock = request.client.clock.clone();
-        let origin = Origin::Server(Granter::new(Arc::clone(&self.server), request));
+        let origin = Origin::Server(Granter::new(Arc::clone(&self.server), request).into());
         let failures = Arc::clone(&self.failures);
         TokenSource::of(Arc::new(Shared::told_with(Arc::new(origin), clock, failures)))
     }

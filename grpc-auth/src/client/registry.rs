@@ -61,7 +61,7 @@ impl Registry {
         }
         warn_without_audience(&request);
         let clock = request.client.clock.clone();
-        let origin = Origin::Server(Granter::new(server, request));
+        let origin = Origin::Server(Granter::new(server, request).into());
         let shared = Arc::new(Shared::new(Arc::new(origin), clock));
         if let Some(key) = key {
             known.sources.retain(|_, source| source.strong_count() > 0);

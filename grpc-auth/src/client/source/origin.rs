@@ -28,7 +28,7 @@ const UNKNOWN_LIFETIME: Duration = Duration::from_secs(300);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 pub(in crate::client) enum Origin {
-    Server(Granter),
+    Server(Box<Granter>),
     Login(Arc<Session>),
     File(PathBuf),
     Given(BearerToken),
