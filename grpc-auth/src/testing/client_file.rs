@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::error::Category;
 use serde_json::{Map, Value};
 
-use super::registry::{Client, GrantType, Registration, User};
+use super::registration::Registration;
+use super::registry::{Client, GrantType, User};
 use crate::scope::is_scope_token;
 
 /// What a file says.

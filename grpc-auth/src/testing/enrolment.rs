@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use super::authorize::{self, Refusal};
 use super::device;
 use super::endpoints::OAuthError;
-use super::registry::{Client, Credentials, GrantType, Registration, User};
+use super::registration::Registration;
+use super::registry::{Client, Credentials, GrantType, User};
 use super::server::{AuthorizationServer, State, locked};
 
 impl AuthorizationServer {
