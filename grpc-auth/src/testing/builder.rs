@@ -10,7 +10,8 @@ use tokio::net::TcpListener;
 
 use super::client_file::{ClientFile, FileProblem};
 use super::clock::ManualClock;
-use super::registry::{Registration, User};
+use super::registration::Registration;
+use super::registry::User;
 use super::server::{AuthorizationServer, State, locked};
 use crate::error::ConfigError;
 
@@ -208,7 +209,6 @@ pub enum StartError {
         /// Which.
         path: PathBuf,
         /// What, and where.
-        #[source]
         problem: FileProblem,
     },
     /// A client cannot work as it is configured.

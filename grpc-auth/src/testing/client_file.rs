@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::error::Category;
 use serde_json::{Map, Value};
 
-use super::registry::{Client, GrantType, Registration, User};
+use super::registration::Registration;
+use super::registry::{Client, GrantType, User};
 use crate::scope::is_scope_token;
 
 /// What a file says.
@@ -203,7 +204,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_value_is_said_without_the_value() {
         let text = problem(r#"{"clients": [{"id": "a", "redirect_uris": "hunter2"}]}"#);
-        assert_eq!(text, "`clients[0].redirect_uris`, line 1 column 52: expected a sequence");
+        assert_eq!(text, "`clients[0].redirect_uris`, line 1 column 51: expected a sequence");
         let text = problem(r#"{"clients": [{"id": "a", "secret": 7007}]}"#);
         assert!(text.ends_with("expected a string") && !text.contains("7007"), "{text}");
         let text = problem(r#"{"users": [{"name": "a", "password": {"hunter2": 1}}]}"#);

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use super::authorize::{self, Refusal};
 use super::device;
 use super::endpoints::OAuthError;
-use super::registry::{Client, Credentials, GrantType, Registration, User};
+use super::registration::Registration;
+use super::registry::{Client, Credentials, GrantType, User};
 use super::server::{AuthorizationServer, State, locked};
 
 impl AuthorizationServer {
@@ -76,8 +77,8 @@ impl AuthorizationServer {
     }
 
     /// Does what a person does who opens the address of an authorization request in a browser,
-    /// signs in as this user, and consents: the address that the browser is sent to then, with a
-    /// code, or with an error if the request is refused.
+    /// signs in as this user, who need not be registered, and consents: the address that the
+    /// browser is sent to then, with a code, or with an error if the request is refused.
     ///
     /// # Panics
     /// When the person would be sent nowhere: who asks, or the address for the answer, is unknown.

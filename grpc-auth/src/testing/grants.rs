@@ -141,3 +141,20 @@ impl std::fmt::Debug for Issued {
         f.debug_struct("Issued").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two may use a code at a time: the second revokes before the first has its token.
+    #[test]
+    fn a_token_that_comes_after_its_family_was_revoked_is_revoked_too() {
+        let (tokens, family) = (OpaqueTokens::default(), Family::default());
+        let (now, hour) = (SystemTime::now(), Duration::from_secs(3600));
+        family.add(&tokens, "before", now, now + hour);
+        assert!(!tokens.is_revoked("before"));
+        family.revoke(&tokens);
+        family.add(&tokens, "after", now, now + hour);
+        assert!(tokens.is_revoked("before") && tokens.is_revoked("after"));
+    }
+}

@@ -20,6 +20,34 @@
 //! # Ok(()) }
 //! ```
 //!
+//! Programs get their tokens from it as from any other: a client with a secret, a person who signs in
+//! with a code and PKCE or on another device, a service that calls on for its caller. A test decides
+//! for the person, or sends a browser to the pages:
+//!
+//! ```
+//! use grpc_auth::testing::{AuthorizationServer, Registration};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let issuer = AuthorizationServer::start().await?;
+//! issuer.register(
+//!     Registration::public("cli").redirect_uri("http://127.0.0.1/callback").scopes(["read:echo"]),
+//! );
+//! issuer.add_user("alice", "wonderland");
+//!
+//! // What the program has the browser open:
+//! let request = format!(
+//!     "{}authorize?response_type=code&client_id=cli&redirect_uri=http://127.0.0.1:4000/callback\
+//!      &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256",
+//!     issuer.url(),
+//! );
+//! let allowed = issuer.approve_authorization(&request, "alice");
+//! assert!(allowed.starts_with("http://127.0.0.1:4000/callback?code="));
+//! let denied = issuer.deny_authorization(&request);
+//! assert!(denied.starts_with("http://127.0.0.1:4000/callback?error=access_denied"));
+//! # Ok(()) }
+//! ```
+//!
 //! A handler alone, without any server, is tested with [`with_principal`].
 
 mod authorize;
@@ -41,6 +69,7 @@ mod keys;
 mod misbehave;
 mod opaque;
 mod pages;
+mod registration;
 mod registry;
 mod server;
 mod token;
@@ -64,7 +93,8 @@ pub use client_file::FileProblem;
 pub use clock::ManualClock;
 pub use dpop::{DpopKey, ProofBuilder};
 pub use fault::{Endpoint, Fault};
-pub use registry::{GrantType, Registration};
+pub use registration::Registration;
+pub use registry::GrantType;
 pub use server::AuthorizationServer;
 pub use token::TokenBuilder;
 

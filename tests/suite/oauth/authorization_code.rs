@@ -256,3 +256,12 @@ fn a_server_that_is_printed_shows_no_secret() {
         }
     });
 }
+
+/// Whoever only knows a public client's name learns nothing about tokens.
+#[tokio::test]
+async fn introspection_is_for_clients_that_show_who_they_are() {
+    let oauth = Oauth::start().await;
+    let token = oauth.issuer.token().sign();
+    let refused = oauth.answer("introspect", &[("client_id", "cli"), ("token", &token)]).await;
+    refused.assert_refused(401, "invalid_client");
+}

@@ -148,3 +148,16 @@ async fn a_page_is_shown_under_a_name_of_this_machine_alone() {
         Page::of(request.send().await.unwrap()).await.assert_told(200, "Get a token");
     }
 }
+
+/// Anyone can open them, from anywhere.
+#[tokio::test]
+async fn a_thousand_forms_may_be_open_at_a_time() {
+    let oauth = Oauth::start().await;
+    let address = oauth.address(&[]);
+    for _ in 0..1000 {
+        assert_eq!(oauth.get(&address).await.status, 200);
+    }
+    oauth.get(&address).await.assert_told(503, "Too many people are signing in.");
+    oauth.issuer.clock().advance(Duration::from_secs(600));
+    assert_eq!(oauth.get(&address).await.status, 200);
+}

@@ -64,13 +64,13 @@ pub(super) fn page(
 /// Sets the headers of what is between this server and one person.
 pub(crate) fn protect(response: &mut Response, source: Option<&str>) {
     let policy = format!(
-        "default-src 'none'; style-src {}; form-action 'self' {}; base-uri 'none'; \
-         frame-ancestors 'none'",
+        "default-src 'none'; style-src {}; base-uri 'none'; frame-ancestors 'none'; \
+         form-action 'self' {}",
         *STYLE_SOURCE,
         source.unwrap_or_default()
     );
     let headers = response.headers_mut();
-    if let Ok(policy) = HeaderValue::try_from(policy) {
+    if let Ok(policy) = HeaderValue::try_from(policy.trim_end()) {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
     for (name, value) in [

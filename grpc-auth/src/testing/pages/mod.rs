@@ -4,12 +4,14 @@ mod decision;
 mod device;
 mod index;
 mod layout;
+mod mint;
 mod notice;
 mod sign_in;
 
 pub(super) use decision::consent;
 pub(super) use device::{device, device_done};
-pub(super) use index::{index, mint};
+pub(super) use index::index;
 pub(super) use layout::protect;
+pub(super) use mint::mint;
 pub(super) use notice::{problem, refused, unavailable};
 pub(super) use sign_in::sign_in;
