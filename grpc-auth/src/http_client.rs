@@ -6,8 +6,12 @@ use std::time::Duration;
 #[cfg(any(feature = "client", feature = "introspection"))]
 use http::header::CONTENT_TYPE;
 use http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
-use reqwest::RequestBuilder;
 use reqwest::redirect::Policy;
+#[cfg(feature = "client")]
+use reqwest::{Certificate, Identity};
+use reqwest::{ClientBuilder, RequestBuilder};
+#[cfg(feature = "client")]
+use secrecy::{ExposeSecret, SecretSlice};
 use url::{Host, Url};
 
 use crate::error::ConfigError;
@@ -17,6 +21,64 @@ const MAX_BODY_BYTES: usize = 256 * 1024;
 
 #[derive(Clone, Debug)]
 pub(crate) struct HttpClient(reqwest::Client);
+
+/// Whom to trust besides those that the system trusts, and as whom to come.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trust {
+    #[cfg(feature = "client")]
+    roots: Vec<Certificate>,
+    #[cfg(feature = "client")]
+    identity: Option<Identity>,
+}
+
+#[cfg(feature = "client")]
+impl Trust {
+    pub(crate) fn add_roots(&mut self, pem: &[u8]) -> Result<(), ConfigError> {
+        let roots = Certificate::from_pem_bundle(pem).unwrap_or_default();
+        if roots.is_empty() {
+            return Err(ConfigError::ClientSetting {
+                setting: "root_certificates",
+                help: "there is no certificate in it: write PEM, which begins with `-----BEGIN \
+                       CERTIFICATE-----`",
+            });
+        }
+        self.roots.extend(roots);
+        Ok(())
+    }
+
+    pub(crate) fn set_identity(&mut self, chain: &[u8], key: &[u8]) -> Result<(), ConfigError> {
+        let pem = SecretSlice::from([chain, b"\n", key].concat());
+        let identity = Identity::from_pem(pem.expose_secret());
+        let identity = identity.map_err(|_| ConfigError::ClientSetting {
+            setting: "identity",
+            help: "write the PEM of a certificate with its chain, and the PEM of its private key",
+        })?;
+        self.identity = Some(identity);
+        Ok(())
+    }
+
+    pub(crate) fn has_identity(&self) -> bool {
+        self.identity.is_some()
+    }
+
+    fn apply(&self, builder: ClientBuilder) -> ClientBuilder {
+        let builder = match &self.roots[..] {
+            [] => builder,
+            roots => builder.tls_certs_merge(roots.iter().cloned()),
+        };
+        match &self.identity {
+            Some(identity) => builder.identity(identity.clone()),
+            None => builder,
+        }
+    }
+}
+
+#[cfg(not(feature = "client"))]
+impl Trust {
+    fn apply(&self, builder: ClientBuilder) -> ClientBuilder {
+        builder
+    }
+}
 
 /// An answer; its body is read for status 200, and where another is of interest.
 #[derive(Debug)]
@@ -30,6 +92,15 @@ impl HttpClient {
     /// A client for one server. What goes to a loopback address passes no proxy. Whoever asks
     /// bounds the time, by the clock.
     pub(crate) fn for_url(url: &Url, connect_timeout: Duration) -> Result<Self, ConfigError> {
+        Self::with_trust(url, connect_timeout, &Trust::default())
+    }
+
+    /// The same, for a server whose certificate needs more, or that asks for this program's.
+    pub(crate) fn with_trust(
+        url: &Url,
+        connect_timeout: Duration,
+        trust: &Trust,
+    ) -> Result<Self, ConfigError> {
         let mut builder = reqwest::Client::builder()
             .connect_timeout(connect_timeout)
             .redirect(Policy::none())
@@ -37,6 +108,7 @@ impl HttpClient {
         if is_loopback(url) {
             builder = builder.no_proxy();
         }
+        builder = trust.apply(builder);
         builder.build().map(Self).map_err(|error| ConfigError::HttpClient(error.into()))
     }
 

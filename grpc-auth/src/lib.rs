@@ -2,6 +2,7 @@
 
 mod bearer;
 mod caller;
+mod chance;
 mod claims;
 pub mod client;
 #[cfg(any(feature = "client", feature = "introspection"))]

@@ -94,6 +94,7 @@ fn values_are_documented(metrics: &[crate::seen::Metric]) {
         let value = value.as_str();
         let is_documented = match label.as_str() {
             "issuer" => value.starts_with("http"),
+            "source" => value.starts_with("http") || words.contains(value),
             "method" => value == "_OTHER" || value.starts_with("kit.v1.") || value == "a.B/C",
             "reason" => value == "OK" || value == "INTERNAL" || value.to_uppercase() == value,
             "decision" => decisions.contains(&value),

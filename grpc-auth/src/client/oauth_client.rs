@@ -1,16 +1,21 @@
 //! Who this program is at an authorization server, and where that is.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::TokenError;
+use super::exchange::SubjectToken;
+use super::on_behalf_of::OnBehalfOf;
+use super::registry::Registry;
 use super::request::{Grant, TokenRequest};
 use super::server::Server;
 use crate::client_auth::ClientAuthentication;
 use crate::clock::Clock;
 use crate::error::ConfigError;
+use crate::http_client::Trust;
 use crate::issuer::Auth0Config;
 
 const MAX_TIMEOUT: Duration = Duration::from_secs(30);
@@ -18,7 +23,8 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 /// A client of an authorization server: where tokens come from, and who asks for them.
 ///
 /// It holds settings alone; nothing is asked before a token is needed. Addresses that are wrong by
-/// themselves are refused when something is built of it.
+/// themselves are refused when something is built of it. Clones share connections, and the tokens
+/// of equal requests; one whose settings are changed afterwards begins anew.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -46,6 +52,9 @@ pub struct OAuthClient {
     pub(super) connect_timeout: Duration,
     pub(super) timeout: Duration,
     pub(super) clock: Clock,
+    pub(super) trust: Trust,
+    /// Of all clones; a setting that is changed makes another.
+    pub(super) registry: Arc<Registry>,
 }
 
 /// Where the authorization server is.
@@ -92,10 +101,34 @@ impl OAuthClient {
         Ok(Self::auth0(config.domain.clone(), authentication))
     }
 
+    /// The server, as all clones share it.
+    pub(super) fn server(&self) -> Result<Arc<Server>, ConfigError> {
+        self.registry.server(self)
+    }
+
+    pub(super) fn is_auth0(&self) -> bool {
+        matches!(self.address, Address::Auth0(_))
+    }
+
+    /// The server's name in logs and metrics: as it was configured, without what may be secret.
+    pub(super) fn name(&self) -> String {
+        match &self.address {
+            Address::Issuer(issuer) => issuer.clone(),
+            Address::Auth0(domain) => format!("https://{domain}/"),
+            Address::TokenEndpoint(endpoint) => {
+                endpoint.split(['?', '#']).next().unwrap_or_default().into()
+            }
+        }
+    }
+
     /// What does not work whatever the server says.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         self.authentication.check()?;
         let problem = match (self.timeout, self.connect_timeout) {
+            _ if self.authentication.needs_identity() && !self.trust.has_identity() => (
+                "identity",
+                "`tls_client_auth` shows a certificate: add it, with `.identity(certificate, key)`",
+            ),
             (timeout, _) if timeout.is_zero() || timeout > MAX_TIMEOUT => {
                 ("timeout", "write more than nothing and at most 30 s")
             }
@@ -115,6 +148,8 @@ impl OAuthClient {
             connect_timeout: Duration::from_secs(2),
             timeout: Duration::from_secs(5),
             clock: Clock::system(),
+            trust: Trust::default(),
+            registry: Arc::default(),
         }
     }
 
@@ -122,20 +157,50 @@ impl OAuthClient {
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
-        self
+        self.anew()
     }
 
     /// How long an answer may take, connection included. Default 5 s, at most 30 s.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
-        self
+        self.anew()
     }
 
     /// Tells the time by this clock. Default the system's.
     #[must_use]
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();
+        self.anew()
+    }
+
+    /// Trusts these certificate authorities as well, for connections to the authorization server:
+    /// PEM with one or more certificates. The system's are trusted unless nothing is.
+    ///
+    /// # Errors
+    /// [`ConfigError::ClientSetting`] when there is none in it.
+    pub fn root_certificates(mut self, pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        self.trust.add_roots(pem.as_ref())?;
+        Ok(self.anew())
+    }
+
+    /// Shows this certificate to the authorization server, for `tls_client_auth` (RFC 8705 §2):
+    /// the PEM of the certificate with its chain, and that of its private key.
+    ///
+    /// # Errors
+    /// [`ConfigError::ClientSetting`] when they are none.
+    pub fn identity(
+        mut self,
+        certificate_chain: impl AsRef<[u8]>,
+        private_key: impl AsRef<[u8]>,
+    ) -> Result<Self, ConfigError> {
+        self.trust.set_identity(certificate_chain.as_ref(), private_key.as_ref())?;
+        Ok(self.anew())
+    }
+
+    /// What was shared before was made with other settings.
+    fn anew(mut self) -> Self {
+        self.registry = Arc::default();
         self
     }
 
@@ -152,14 +217,31 @@ impl OAuthClient {
         TokenRequest::new(self.clone(), Grant::RefreshToken(refresh_token.into()))
     }
 
+    /// A token in exchange for somebody's (RFC 8693). For the callers of a service, each with a
+    /// token of their own, see [`on_behalf_of`](Self::on_behalf_of).
+    pub fn token_exchange(&self, subject: SubjectToken) -> TokenRequest {
+        TokenRequest::new(self.clone(), Grant::exchange(Some(subject), None))
+    }
+
+    /// Tokens in exchange for those of callers, one for each (RFC 8693). The function says what they
+    /// are to be good for.
+    ///
+    /// # Errors
+    /// [`ConfigError`] as [`TokenRequest::build`].
+    pub fn on_behalf_of(
+        &self,
+        request: impl FnOnce(TokenRequest) -> TokenRequest,
+    ) -> Result<OnBehalfOf, ConfigError> {
+        OnBehalfOf::new(request(TokenRequest::new(self.clone(), Grant::exchange(None, None))))
+    }
+
     /// Makes a token useless (RFC 7009): an access token, or a refresh token and all that came of
     /// it.
     ///
     /// # Errors
     /// When the server has no such endpoint, does not answer, or refuses the client.
     pub async fn revoke(&self, token: &SecretString) -> Result<(), TokenError> {
-        let server =
-            Server::new(self).map_err(|error| TokenError::Custom(std::sync::Arc::new(error)))?;
+        let server = self.server().map_err(|error| TokenError::Custom(Arc::new(error)))?;
         server.revoke(token.expose_secret()).await
     }
 }
@@ -167,7 +249,7 @@ impl OAuthClient {
 impl fmt::Debug for OAuthClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OAuthClient")
-            .field("address", &self.address)
+            .field("server", &self.name())
             .field("authentication", &self.authentication)
             .finish_non_exhaustive()
     }

@@ -8,13 +8,19 @@ use serde::Deserialize;
 
 use super::error::TokenError;
 use crate::bearer::BearerToken;
-use crate::client_auth::ClientAuthentication;
 use crate::http_client::Answer;
 use crate::json;
 use crate::jwks::FetchError;
 
 /// A stranger may have written it, and it stands in log lines.
 const MAX_DESCRIPTION: usize = 256;
+/// A word of so many letters and digits in a description may be a token.
+const MAX_WORD: usize = 40;
+/// A hundred years; what is longer is no lifetime, and does not fit into every calendar.
+const MAX_LIFETIME: f64 = 100.0 * 365.0 * 24.0 * 3600.0;
+/// RFC 8693 §3: what can be sent to a service as it is.
+const SENDABLE: [&str; 2] =
+    ["urn:ietf:params:oauth:token-type:access_token", "urn:ietf:params:oauth:token-type:jwt"];
 
 /// A token, as it was granted.
 pub(super) struct TokenResponse {
@@ -43,6 +49,8 @@ struct Document {
     scope: Option<String>,
     refresh_token: Option<String>,
     id_token: Option<String>,
+    /// RFC 8693 §2.2.1.
+    issued_token_type: Option<String>,
 }
 
 /// Some servers write it as a string.
@@ -59,19 +67,24 @@ struct ErrorDocument {
     error_description: Option<String>,
 }
 
-/// Reads the answer.
+/// Reads the answer. A description that shows a secret is left out.
 pub(super) fn read(
     answer: &Answer,
     now: SystemTime,
-    client: &ClientAuthentication,
+    is_secret: impl Fn(&str) -> bool,
 ) -> Result<TokenResponse, TokenError> {
     if answer.status != 200 {
-        return Err(refusal(answer, now, client));
+        return Err(refusal(answer, now, is_secret));
     }
     let invalid = |problem| TokenError::AnswerInvalid { problem };
     let document: Document = object(&answer.body)
         .ok_or_else(|| invalid("it is no JSON object of RFC 6749 §5.1, or a name stands twice"))?;
-    let access_token = document.access_token.ok_or_else(|| invalid("it has no `access_token`"))?;
+    let Some(access_token) = document.access_token else {
+        // Some servers refuse with status 200.
+        return Err(
+            refused(&answer.body, is_secret).unwrap_or_else(|| invalid("it has no `access_token`"))
+        );
+    };
     let access_token = BearerToken::parse(&access_token)
         .ok_or_else(|| invalid("its `access_token` cannot stand in a header, or is over 8 KiB"))?;
     let token_type = match document.token_type.as_deref() {
@@ -80,17 +93,13 @@ pub(super) fn read(
         Some(_) => return Err(invalid("its `token_type` is neither `Bearer` nor `DPoP`")),
         None => return Err(invalid("it has no `token_type`")),
     };
-    let expires_in = match document.expires_in {
-        None => None,
-        Some(seconds) => {
-            let seconds = match seconds {
-                Seconds::Number(seconds) => Some(seconds),
-                Seconds::Text(text) => text.parse().ok(),
-            };
-            let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-            Some(duration.ok_or_else(|| invalid("its `expires_in` is no number of seconds"))?)
-        }
-    };
+    if document.issued_token_type.is_some_and(|kind| !SENDABLE.contains(&&*kind)) {
+        return Err(invalid("its `issued_token_type` is neither an access token nor a JWT"));
+    }
+    let expires_in = document.expires_in.map(|seconds| {
+        seconds.read().ok_or_else(|| invalid("its `expires_in` is no number of seconds to live"))
+    });
+    let expires_in = expires_in.transpose()?;
     Ok(TokenResponse {
         access_token,
         token_type,
@@ -101,22 +110,45 @@ pub(super) fn read(
     })
 }
 
+impl Seconds {
+    fn read(self) -> Option<Duration> {
+        let seconds = match self {
+            Self::Number(seconds) => seconds,
+            Self::Text(text) => text.parse().ok()?,
+        };
+        let duration = Duration::try_from_secs_f64(seconds).ok()?;
+        (!duration.is_zero() && seconds <= MAX_LIFETIME).then_some(duration)
+    }
+}
+
 /// Why the server does not do what it is asked for (RFC 6749 §5.2).
 pub(super) fn refusal(
     answer: &Answer,
     now: SystemTime,
-    client: &ClientAuthentication,
+    is_secret: impl Fn(&str) -> bool,
 ) -> TokenError {
-    let document = object::<ErrorDocument>(&answer.body).filter(|_| answer.status / 100 == 4);
-    let Some(document) = document.filter(|document| is_error_code(&document.error)) else {
-        return FetchError::refused(answer, now).into();
-    };
-    let description = document.error_description.filter(|text| !client.is_shown_in(text));
-    TokenError::Refused {
+    let refused = (answer.status / 100 == 4).then(|| refused(&answer.body, is_secret)).flatten();
+    refused.unwrap_or_else(|| FetchError::refused(answer, now).into())
+}
+
+fn refused(body: &[u8], is_secret: impl Fn(&str) -> bool) -> Option<TokenError> {
+    let document: ErrorDocument = object(body)?;
+    if !is_error_code(&document.error) || is_secret(&document.error) {
+        return None;
+    }
+    let description = document.error_description;
+    let description = description.filter(|text| !is_secret(text) && !holds_a_token(text));
+    Some(TokenError::Refused {
         error: document.error.into(),
         description: description
             .map(|text| text.chars().take(MAX_DESCRIPTION).collect::<String>().into()),
-    }
+    })
+}
+
+/// Whether a word in it looks like a token, an assertion or a code.
+fn holds_a_token(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
+    text.split(|c| !is_part(c)).any(|word| word.len() > MAX_WORD)
 }
 
 /// Whether the server does not believe that the client is who it says.
@@ -148,5 +180,180 @@ impl fmt::Debug for TokenResponse {
             .field("expires_in", &self.expires_in)
             .field("scope", &self.scope)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use http::header::RETRY_AFTER;
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer { status, headers: HeaderMap::new(), body: body.into() }
+    }
+
+    fn read(status: u16, body: &str) -> Result<TokenResponse, TokenError> {
+        let is_secret = |text: &str| text.contains("s3cret");
+        super::read(&answer(status, body), SystemTime::UNIX_EPOCH, is_secret)
+    }
+
+    #[test]
+    fn an_answer_is_read_with_all_that_is_of_interest() {
+        let good = r#" {"access_token":"a.b-c~d+e/f==","token_type":"bEARER","expires_in":3600,
+            "scope":"a b","refresh_token":"r","id_token":"i","more":[1,{"x":null}]} "#;
+        let read = read(200, good).unwrap();
+        assert_eq!(read.access_token.expose_secret(), "a.b-c~d+e/f==");
+        assert_eq!(read.token_type, TokenType::Bearer);
+        assert_eq!(read.expires_in, Some(Duration::from_secs(3600)));
+        assert_eq!(read.scope.as_deref(), Some("a b"));
+        assert_eq!(read.refresh_token.unwrap().expose_secret(), "r");
+        assert_eq!(read.id_token.unwrap().expose_secret(), "i");
+    }
+
+    #[test]
+    fn a_lifetime_is_a_number_of_seconds_and_no_other_is_believed() {
+        let lifetime = |expires_in: &str| {
+            let body = format!(
+                r#"{{"access_token":"a","token_type":"Bearer","expires_in":{expires_in}}}"#
+            );
+            read(200, &body).map(|read| read.expires_in.map(|life| life.as_secs_f64()))
+        };
+        for (expires_in, expected) in [
+            ("3600", 3600.0),
+            ("3600.5", 3600.5),
+            ("\"3600\"", 3600.0),
+            ("1e3", 1000.0),
+            ("0.001", 0.001),
+            ("3153600000", 3_153_600_000.0),
+        ] {
+            assert_eq!(lifetime(expires_in).unwrap(), Some(expected), "{expires_in}");
+        }
+        assert_eq!(lifetime("null").unwrap(), None);
+        for bad in [
+            "0",
+            "-1",
+            "\"-1\"",
+            "\"NaN\"",
+            "\"inf\"",
+            "\"soon\"",
+            "\"\"",
+            "3153600001",
+            "18446744073709551615",
+            "1e300",
+        ] {
+            let error = lifetime(bad).unwrap_err().to_string();
+            assert!(
+                error.contains("`expires_in` is no number of seconds to live"),
+                "{bad}: {error}"
+            );
+        }
+        // These are not JSON, or nothing that could be a number.
+        for bad in ["NaN", "1e400", "[3600]", "{}", "true", "3600, \"expires_in\": 60"] {
+            let error = lifetime(bad).unwrap_err().to_string();
+            assert!(error.contains("no JSON object of RFC 6749"), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_is_said_by_its_reason() {
+        let token = |more: &str| format!(r#"{{"access_token":"a","token_type":"Bearer"{more}}}"#);
+        for (body, problem) in [
+            (String::new(), "no JSON object"),
+            ("<!doctype html>".into(), "no JSON object"),
+            ("null".into(), "no JSON object"),
+            (r#"["a","Bearer"]"#.into(), "no JSON object"),
+            (format!("{}x", token("")), "no JSON object"),
+            (token(r#","access_token":"b""#), "a name stands twice"),
+            (token(r#","access\u005ftoken":"b""#), "a name stands twice"),
+            (token(r#","more":{"x":1,"x":2}"#), "a name stands twice"),
+            (r#"{"access_token":1,"token_type":"Bearer"}"#.into(), "no JSON object"),
+            (r#"{"token_type":"Bearer"}"#.into(), "no `access_token`"),
+            (r#"{"access_token":"","token_type":"Bearer"}"#.into(), "cannot stand in a header"),
+            (r#"{"access_token":"a b","token_type":"Bearer"}"#.into(), "cannot stand in a header"),
+            (r#"{"access_token":"a\nb","token_type":"Bearer"}"#.into(), "cannot stand in a header"),
+            (
+                format!(r#"{{"access_token":"{}","token_type":"Bearer"}}"#, "a".repeat(8193)),
+                "8 KiB",
+            ),
+            (r#"{"access_token":"a"}"#.into(), "no `token_type`"),
+            (r#"{"access_token":"a","token_type":"mac"}"#.into(), "neither `Bearer` nor `DPoP`"),
+            (r#"{"access_token":"a","token_type":"N_A"}"#.into(), "neither `Bearer` nor `DPoP`"),
+            (
+                token(r#","issued_token_type":"urn:ietf:params:oauth:token-type:id_token""#),
+                "neither an access token nor a JWT",
+            ),
+        ] {
+            let error = read(200, &body).unwrap_err();
+            assert!(!error.is_permanent(), "{body}");
+            assert!(error.to_string().contains(problem), "{body}: {error}");
+        }
+        let exchanged = r#","issued_token_type":"urn:ietf:params:oauth:token-type:access_token""#;
+        assert!(read(200, &token(exchanged)).is_ok());
+    }
+
+    #[test]
+    fn a_refusal_is_read_where_it_is_one() {
+        for (status, body, expected) in [
+            (400, r#"{"error":"invalid_scope"}"#, Some("invalid_scope")),
+            (401, r#"{"error":"invalid_client","error_description":"no"}"#, Some("invalid_client")),
+            (403, r#"{"error":"access_denied"}"#, Some("access_denied")),
+            (200, r#"{"error":"invalid_grant"}"#, Some("invalid_grant")),
+            (400, r#"{"error":"a","error":"b"}"#, None),
+            (400, r#"{"error":"two words"}"#, None),
+            (400, r#"{"error":"s3cret"}"#, None),
+            (400, r#"{"error":""}"#, None),
+            (400, r#"["invalid_scope"]"#, None),
+            (400, "<html>", None),
+            (500, r#"{"error":"invalid_scope"}"#, None),
+            (302, r#"{"error":"invalid_scope"}"#, None),
+        ] {
+            let error = read(status, body).unwrap_err();
+            let found = match &error {
+                TokenError::Refused { error, .. } => Some(&**error),
+                _ => None,
+            };
+            assert_eq!(found, expected, "{status} {body}: {error}");
+            assert_eq!(error.is_permanent(), expected.is_some(), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_description_is_cut_and_shows_no_secret() {
+        let describe = |description: &str| {
+            let document = serde_json::json!({
+                "error": "invalid_client",
+                "error_description": description,
+            });
+            match read(401, &document.to_string()).unwrap_err() {
+                TokenError::Refused { description, .. } => description.map(String::from),
+                other => panic!("{other}"),
+            }
+        };
+        let plain = "the client is not known at https://issuer.example.com/a/b";
+        assert_eq!(describe(plain).as_deref(), Some(plain));
+        assert_eq!(describe(&"word ".repeat(100)).unwrap().len(), 256);
+        assert_eq!(describe("the secret s3cret is wrong"), None);
+        assert_eq!(describe(&format!("{} s3cret", "word ".repeat(100))), None);
+        assert_eq!(describe(&format!("bad assertion '{}'", "eyJhbGci.".repeat(5))), None);
+    }
+
+    #[test]
+    fn a_server_that_asks_to_be_left_alone_is_heard() {
+        let mut busy = answer(429, "");
+        busy.headers.insert(RETRY_AFTER, 7.into());
+        let error = super::read(&busy, SystemTime::UNIX_EPOCH, |_| false).unwrap_err();
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+        assert!(!error.is_permanent());
+    }
+
+    #[test]
+    fn debug_shows_no_token() {
+        let body = r#"{"access_token":"canary1","token_type":"DPoP","refresh_token":"canary2",
+            "id_token":"canary3"}"#;
+        let shown = format!("{:?}", read(200, body).unwrap());
+        assert!(shown.contains("Dpop") && !shown.contains("canary"), "{shown}");
     }
 }

@@ -14,6 +14,17 @@ use crate::issuer::Provider;
 use crate::issuer::discovery::{self, Discovered, Endpoints};
 use crate::jwks::FetchError;
 
+/// Parameters whose values nobody else may see.
+const SECRETS: [&str; 7] = [
+    "token",
+    "refresh_token",
+    "subject_token",
+    "actor_token",
+    "code",
+    "code_verifier",
+    "device_code",
+];
+
 /// One server, and this program as its client.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -22,6 +33,7 @@ pub(super) struct Server {
     endpoints: Where,
     /// What assertions are made for, unless they say otherwise (RFC 7523 §3).
     identifier: String,
+    name: Box<str>,
 }
 
 #[derive(Debug)]
@@ -51,8 +63,14 @@ impl Server {
                 (endpoint.clone(), (url, Where::Known(known)))
             }
         };
-        let http = HttpClient::for_url(&url, client.connect_timeout)?;
-        Ok(Self { client: client.clone(), http, endpoints, identifier })
+        let http = HttpClient::with_trust(&url, client.connect_timeout, &client.trust)?;
+        let name = client.name().into();
+        Ok(Self { client: client.clone(), http, endpoints, identifier, name })
+    }
+
+    /// The name in logs and metrics.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(super) fn clock(&self) -> &Clock {
@@ -75,18 +93,26 @@ impl Server {
     pub(super) async fn token(&self, form: &[(&str, &str)]) -> Result<TokenResponse, TokenError> {
         let url = self.endpoint("token_endpoint", |endpoints| endpoints.token.clone()).await?;
         let answer = self.post(&url, HeaderMap::new(), form).await?;
-        response::read(&answer, self.clock().now(), self.authentication())
+        response::read(&answer, self.clock().now(), |text| self.is_shown_in(form, text))
     }
 
     /// RFC 7009 §2.1.
     pub(super) async fn revoke(&self, token: &str) -> Result<(), TokenError> {
         let missing = "revocation_endpoint";
         let url = self.endpoint(missing, |endpoints| endpoints.revocation.clone()).await?;
-        let answer = self.post(&url, HeaderMap::new(), &[("token", token)]).await?;
+        let form = [("token", token)];
+        let answer = self.post(&url, HeaderMap::new(), &form).await?;
         if answer.status == 200 {
             return Ok(());
         }
-        Err(response::refusal(&answer, self.clock().now(), self.authentication()))
+        Err(response::refusal(&answer, self.clock().now(), |text| self.is_shown_in(&form, text)))
+    }
+
+    /// Whether a text of the server's shows what is secret of the request that it answers.
+    pub(super) fn is_shown_in(&self, form: &[(&str, &str)], text: &str) -> bool {
+        let mut secrets = form.iter().filter(|(name, _)| SECRETS.contains(name));
+        self.authentication().is_shown_in(text)
+            || secrets.any(|(_, value)| !value.is_empty() && text.contains(value))
     }
 
     /// The address of an endpoint, by its name in the metadata.
@@ -105,8 +131,15 @@ impl Server {
             Where::Discovered { issuer, said } => {
                 let clock = self.clock();
                 let ask = async {
-                    let asked =
-                        discovery::endpoints(&self.http, issuer, &self.identifier, clock.now());
+                    let (http, identifier) = (&self.http, &self.identifier);
+                    let with_certificate = self.client.trust.has_identity();
+                    let asked = discovery::endpoints(
+                        http,
+                        issuer,
+                        identifier,
+                        with_certificate,
+                        clock.now(),
+                    );
                     self.in_time(asked).await
                 };
                 Ok(said.get(clock, ask).await?)
@@ -121,8 +154,12 @@ impl Server {
         headers: HeaderMap,
         form: &[(&str, &str)],
     ) -> Result<Answer, TokenError> {
+        let sent = self.authentication().secret();
         let answer = self.post_once(url, headers.clone(), form).await?;
-        if response::is_invalid_client(&answer) && self.authentication().has_changed() {
+        if let Some(sent) = sent
+            && response::is_invalid_client(&answer)
+            && self.authentication().has_changed(&sent)
+        {
             return self.post_once(url, headers, form).await;
         }
         Ok(answer)

@@ -1,42 +1,169 @@
 //! Where calls get their tokens from.
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+mod origin;
+mod shared;
 
-use arc_swap::ArcSwapOption;
-use tokio::sync::Mutex;
+use std::error::Error;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::access_token::AccessToken;
 use super::error::TokenError;
-use super::request::TokenRequest;
-use super::response::{TokenResponse, TokenType};
-use super::server::Server;
+use crate::bearer::BearerToken;
+use crate::clock::Clock;
+use crate::error::ConfigError;
 
-/// For how long a token is used whose lifetime nobody tells.
-const UNKNOWN_LIFETIME: Duration = Duration::from_secs(300);
+pub(super) use origin::{Granter, Origin};
+pub(super) use shared::Shared;
 
 /// A source of tokens: got when the first is needed, kept, renewed before they expire.
 ///
-/// Clones share what they have. All who need a token at the same time cause one request.
+/// Clones share what they have, and so do sources that are built of clones of one
+/// [`OAuthClient`](super::OAuthClient) with equal parameters. All who need a token at the same time
+/// cause one request, which goes on whoever of them goes away.
+///
+/// | a token is | when | calls |
+/// |---|---|---|
+/// | fresh | at first | get it |
+/// | stale | a fifth of its life is left: 30 s to 300 s, half its life at most, less up to 10 % by chance | get it, and another one is asked for in the background |
+/// | about to expire | the last 10 s; of a short life, half of the above | wait for another one, and get this if there is none |
+/// | expired | | wait for another one |
+///
+/// One whose lifetime the server does not tell is used for 300 s. When it cannot be renewed, it is
+/// tried again after 1 s, 2 s, 4 s .. 30 s, less by chance, or when the server says (`Retry-After`).
+/// An answer that nobody but people can change, like `invalid_client`, is remembered for 30 s.
+/// Meanwhile calls are told so at once, unless there is a token that is still valid. Time is told by
+/// the clock of the [`OAuthClient`](super::OAuthClient), and nothing is asked while nobody needs a
+/// token. To find out at the start whether there are any, ask for [`token`](Self::token) there.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use grpc_auth::ClientAuthentication;
+/// use grpc_auth::client::OAuthClient;
+/// use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+///
+/// let server = AuthorizationServer::start().await?;
+/// server.add_client("orders", "s3cret", ["read:echo"]);
+/// let orders = ClientAuthentication::client_secret_basic("orders", "s3cret");
+/// let client = OAuthClient::oidc(server.url(), orders).clock(server.clock().clone());
+/// let tokens = client.client_credentials().build()?;
+///
+/// tokens.token().await?;
+/// tokens.clone().token().await?;
+/// assert_eq!(server.requests(Endpoint::Token), 1);
+///
+/// // Nothing is sent when there is nothing that could be.
+/// server.fail(Endpoint::Token, Fault::Status(500));
+/// server.clock().advance(Duration::from_secs(3600));
+/// assert!(!tokens.token().await.unwrap_err().is_permanent());
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct TokenSource(Arc<Shared>);
 
-struct Shared {
-    server: Server,
-    request: TokenRequest,
-    held: ArcSwapOption<AccessToken>,
-    asking: Mutex<u64>,
-}
-
 impl TokenSource {
-    pub(super) fn of(server: Server, request: TokenRequest) -> Self {
-        Self(Arc::new(Shared {
-            server,
-            request,
-            held: ArcSwapOption::empty(),
-            asking: Mutex::new(0),
-        }))
+    pub(super) fn of(shared: Arc<Shared>) -> Self {
+        Self(shared)
+    }
+
+    /// The token in a file that somebody else writes anew: a projected service-account token of
+    /// Kubernetes, or one that an agent gets.
+    ///
+    /// It is read again within 60 s, and before the `exp` of a JWT; a file that is gone, or holds
+    /// none, changes nothing while the last token is valid.
+    ///
+    /// ```
+    /// use grpc_auth::client::TokenSource;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = std::env::temp_dir().join(format!("grpc-auth-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&directory)?;
+    /// # let path = directory.join("token");
+    /// std::fs::write(&path, "opaque-token\n")?;
+    /// let tokens = TokenSource::file(&path)?;
+    /// assert_eq!(tokens.token().await?.token().expose_secret(), "opaque-token");
+    ///
+    /// assert!(TokenSource::file("/nowhere").is_err());
+    /// # std::fs::remove_dir_all(&directory)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError::FileUnreadable`] when the file cannot be read, or holds no token.
+    pub fn file(path: impl Into<PathBuf>) -> Result<Self, ConfigError> {
+        let path = path.into();
+        origin::read_file(&path).map_err(|source| ConfigError::FileUnreadable {
+            setting: "token",
+            path: path.clone(),
+            source,
+        })?;
+        Ok(Self::new(Origin::File(path), Clock::system()))
+    }
+
+    /// This token, and no other: for tools, and for tests. It is not sent after the `exp` of a JWT.
+    ///
+    /// ```
+    /// use grpc_auth::client::TokenSource;
+    /// use grpc_auth::testing::AuthorizationServer;
+    /// use grpc_auth::BearerToken;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = AuthorizationServer::start().await?;
+    /// let token = |jwt: String| TokenSource::fixed(BearerToken::parse(&jwt).unwrap());
+    /// assert!(token(server.token().sign()).token().await.is_ok());
+    /// assert!(token(server.token().expired().sign()).token().await.is_err());
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn fixed(token: BearerToken) -> Self {
+        Self::new(Origin::Given(token), Clock::system())
+    }
+
+    /// Tokens that a function of the program's own gets, whenever one is needed: from a vault, a
+    /// metadata server, another library. It is kept and renewed as all are, by its
+    /// [`expires_at`](AccessToken::expiring_at), by the `exp` of a JWT, or after 300 s. The function
+    /// is given 30 s.
+    ///
+    /// ```
+    /// use grpc_auth::BearerToken;
+    /// use grpc_auth::client::{AccessToken, TokenSource};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let vault = TokenSource::from_fn(|| async {
+    ///     let token = BearerToken::parse("from-the-vault").ok_or("no token")?;
+    ///     Ok::<_, &str>(AccessToken::bearer(token))
+    /// });
+    /// assert_eq!(vault.token().await?.header_value(), "Bearer from-the-vault");
+    ///
+    /// let broken = TokenSource::from_fn(|| async { Err::<AccessToken, _>("the vault is sealed") });
+    /// assert!(broken.token().await.is_err());
+    /// # Ok(()) }
+    /// ```
+    pub fn from_fn<F, R, E>(function: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<AccessToken, E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        Self::new(Origin::function(function), Clock::system())
+    }
+
+    /// Another source of the same tokens, which tells the time by this clock: for tests of what
+    /// has no [`OAuthClient`](super::OAuthClient) to tell.
+    #[must_use]
+    pub fn with_clock(&self, clock: impl Into<Clock>) -> Self {
+        Self(Arc::new(Shared::new(Arc::clone(self.0.origin()), clock.into())))
+    }
+
+    pub(super) fn new(origin: Origin, clock: Clock) -> Self {
+        Self(Arc::new(Shared::new(Arc::new(origin), clock)))
     }
 
     /// A token that may be used now: the one that is held, or a new one.
@@ -44,57 +171,28 @@ impl TokenSource {
     /// # Errors
     /// When there is none, and none can be got.
     pub async fn token(&self) -> Result<Arc<AccessToken>, TokenError> {
-        if let Some(token) = self.current() {
-            return Ok(token);
-        }
-        let mut generation = self.0.asking.lock().await;
-        if let Some(token) = self.current() {
-            return Ok(token);
-        }
-        let asked_at = self.0.server.clock().now();
-        let response = self.0.request.send(&self.0.server).await?;
-        *generation += 1;
-        let token = Arc::new(AccessToken::granted(response, asked_at, *generation));
-        self.0.held.store(Some(Arc::clone(&token)));
-        Ok(token)
+        self.0.token().await
     }
 
     /// The token that is held, if it may be used. Never waits.
+    #[inline]
     pub(super) fn current(&self) -> Option<Arc<AccessToken>> {
-        let now = self.0.server.clock().now();
-        self.0.held.load_full().filter(|token| token.expires_at.is_none_or(|end| now < end))
+        self.0.current()
     }
 
     /// The service that was called did not accept this token. Tells whether another one may be
-    /// tried: if this is still the one that is held, and not often.
+    /// tried: not often for the one that is held, always for one that was replaced meanwhile.
     pub(super) fn reject(&self, token: &AccessToken) -> bool {
-        let held = self.0.held.load_full();
-        if held.is_some_and(|held| held.generation == token.generation) {
-            self.0.held.store(None);
-            return true;
-        }
-        false
-    }
-}
-
-impl AccessToken {
-    fn granted(response: TokenResponse, asked_at: std::time::SystemTime, generation: u64) -> Self {
-        let scheme = match response.token_type {
-            TokenType::Bearer | TokenType::Dpop => response.access_token.header_value(),
-        };
-        Self {
-            token_type: response.token_type,
-            authorization: scheme,
-            token: response.access_token,
-            expires_at: Some(asked_at + response.expires_in.unwrap_or(UNKNOWN_LIFETIME)),
-            scope: response.scope.map(Into::into),
-            generation,
-        }
+        self.0.reject(token)
     }
 }
 
 impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenSource").field("request", &self.0.request).finish_non_exhaustive()
+        self.0.show(f)
     }
 }
+
+#[cfg(test)]
+#[path = "source/tests.rs"]
+mod tests;

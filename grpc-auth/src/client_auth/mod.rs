@@ -185,11 +185,20 @@ impl ClientAuthentication {
         matches!(self.method, Method::Tls)
     }
 
+    /// The secret that is sent, if there is one.
+    #[cfg(feature = "client")]
+    pub(crate) fn secret(&self) -> Option<SecretString> {
+        match &self.method {
+            Method::SecretBasic(secret) | Method::SecretPost(secret) => Some(secret.current()),
+            Method::PrivateKeyJwt(_) | Method::None | Method::Tls => None,
+        }
+    }
+
     /// Whether there is another secret now than the one that was sent.
     #[cfg(feature = "client")]
-    pub(crate) fn has_changed(&self) -> bool {
+    pub(crate) fn has_changed(&self, sent: &SecretString) -> bool {
         match &self.method {
-            Method::SecretBasic(secret) | Method::SecretPost(secret) => secret.has_changed(),
+            Method::SecretBasic(secret) | Method::SecretPost(secret) => secret.has_changed(sent),
             Method::PrivateKeyJwt(_) | Method::None | Method::Tls => false,
         }
     }

@@ -53,14 +53,14 @@ impl ClientSecret {
         }
     }
 
-    /// Reads the file again, and tells whether another secret stands in it than this one.
+    /// Reads the file again, and tells whether another secret stands in it than the one that was
+    /// sent. (Another request may have read it since.)
     #[cfg(feature = "client")]
-    pub(crate) fn has_changed(&self) -> bool {
+    pub(crate) fn has_changed(&self, sent: &SecretString) -> bool {
         let Source::File(file) = &self.0 else { return false };
         let Ok(secret) = read(&file.path) else { return false };
-        let mut held = file.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = held.expose_secret() != secret.expose_secret();
-        *held = secret;
+        let changed = sent.expose_secret() != secret.expose_secret();
+        *file.read.lock().unwrap_or_else(PoisonError::into_inner) = secret;
         changed
     }
 }

@@ -52,6 +52,16 @@ struct ClientMetadata {
     authorization_response_iss_parameter_supported: Option<bool>,
     code_challenge_methods_supported: Option<Vec<String>>,
     scopes_supported: Option<Vec<String>>,
+    mtls_endpoint_aliases: Option<Aliases>,
+}
+
+/// Where clients turn to that show a certificate (RFC 8705 §5).
+#[cfg(feature = "client")]
+#[derive(Default, Deserialize)]
+struct Aliases {
+    token_endpoint: Option<String>,
+    device_authorization_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
 }
 
 /// Where an authorization server takes a client's requests (RFC 8414 §2).
@@ -94,27 +104,41 @@ pub(crate) async fn introspection_endpoint(
     endpoint.map(|url| check_url(issuer, "introspection_endpoint", &url)).transpose()
 }
 
-/// Asks the issuer where its clients turn to.
+/// Asks the issuer where its clients turn to, or those that show a certificate.
 #[cfg(feature = "client")]
 pub(crate) async fn endpoints(
     http: &HttpClient,
     issuer: &Url,
     identifier: &str,
+    with_certificate: bool,
     now: SystemTime,
 ) -> Result<Endpoints, FetchError> {
-    let document = fetch(http, issuer, now).await?;
-    let metadata: ClientMetadata = metadata(&document, identifier)?;
+    endpoints_in(&fetch(http, issuer, now).await?, issuer, identifier, with_certificate)
+}
+
+#[cfg(feature = "client")]
+fn endpoints_in(
+    document: &[u8],
+    issuer: &Url,
+    identifier: &str,
+    with_certificate: bool,
+) -> Result<Endpoints, FetchError> {
+    let metadata: ClientMetadata = metadata(document, identifier)?;
+    let aliases = metadata.mtls_endpoint_aliases.filter(|_| with_certificate).unwrap_or_default();
     let address = |member, value: Option<String>| {
         value.map(|url| check_url(issuer, member, &url)).transpose()
     };
     Ok(Endpoints {
-        token: address("token_endpoint", metadata.token_endpoint)?,
+        token: address("token_endpoint", aliases.token_endpoint.or(metadata.token_endpoint))?,
         authorization: address("authorization_endpoint", metadata.authorization_endpoint)?,
         device_authorization: address(
             "device_authorization_endpoint",
-            metadata.device_authorization_endpoint,
+            aliases.device_authorization_endpoint.or(metadata.device_authorization_endpoint),
         )?,
-        revocation: address("revocation_endpoint", metadata.revocation_endpoint)?,
+        revocation: address(
+            "revocation_endpoint",
+            aliases.revocation_endpoint.or(metadata.revocation_endpoint),
+        )?,
         names_itself: metadata.authorization_response_iss_parameter_supported.unwrap_or_default(),
         challenge_methods: metadata.code_challenge_methods_supported,
         scopes: metadata.scopes_supported,
@@ -271,6 +295,28 @@ mod tests {
         ] {
             assert_eq!(found(document), expected, "{document}");
         }
+    }
+
+    #[cfg(feature = "client")]
+    #[test]
+    fn clients_that_show_a_certificate_turn_to_the_endpoints_that_ask_for_one() {
+        let issuer = Url::parse("https://a.example").unwrap();
+        let document = r#"{"issuer":"https://a.example","token_endpoint":"https://a.example/t",
+            "revocation_endpoint":"https://a.example/r",
+            "mtls_endpoint_aliases":{"token_endpoint":"https://mtls.a.example/t"}}"#;
+        for (with_certificate, token) in
+            [(false, "https://a.example/t"), (true, "https://mtls.a.example/t")]
+        {
+            let found =
+                endpoints_in(document.as_bytes(), &issuer, "https://a.example", with_certificate);
+            let found = found.unwrap();
+            assert_eq!(found.token.unwrap().as_str(), token);
+            // What has no alias is where it is for everyone.
+            assert_eq!(found.revocation.unwrap().as_str(), "https://a.example/r");
+        }
+        let insecure = document.replace("https://mtls", "http://mtls");
+        let refused = endpoints_in(insecure.as_bytes(), &issuer, "https://a.example", true);
+        assert_eq!(refused.unwrap_err().kind(), "keys_url");
     }
 
     #[test]

@@ -93,8 +93,16 @@ const KEYS_SKIPPED: Metric = Metric {
     help: "Keys of key sets that are not used",
 };
 
+const TOKEN_RENEWALS: Metric = Metric {
+    name: "grpc_auth_token_renewals_total",
+    kind: Kind::Counter,
+    unit: Unit::Count,
+    labels: &["source", "outcome"],
+    help: "Requests for tokens of this program's own, by what came of them",
+};
+
 /// All of them.
-const METRICS: [&Metric; 10] = [
+const METRICS: [&Metric; 11] = [
     &DECISIONS,
     &VERIFICATIONS,
     &CACHE_LOOKUPS,
@@ -105,6 +113,7 @@ const METRICS: [&Metric; 10] = [
     &KEY_SET_GENERATION,
     &UNKNOWN_KEYS,
     &KEYS_SKIPPED,
+    &TOKEN_RENEWALS,
 ];
 
 /// How often the age of a key set is told while nothing happens to it; none if nobody is told.
@@ -305,6 +314,14 @@ pub(crate) fn unknown_key(issuer: &str, decision: &'static str) {
 pub(crate) fn key_skipped(issuer: &str) {
     if ENABLED {
         KEYS_SKIPPED.counter(&[issuer]).increment();
+    }
+}
+
+/// A request for a token of this program's own ended.
+#[cfg(feature = "client")]
+pub(crate) fn token_renewed(source: &str, outcome: &'static str) {
+    if ENABLED {
+        TOKEN_RENEWALS.counter(&[source, outcome]).increment();
     }
 }
 

@@ -188,6 +188,8 @@ async fn settings_that_cannot_work_are_refused_before_anything_is_asked() {
         (kit.login().callback_path("/a?b"), "`callback_path`"),
         (kit.login().parameter("state", "mine"), "`parameter`"),
         (kit.login().parameter("code_challenge_method", "plain"), "`parameter`"),
+        (kit.login().scopes(["two words"]), "`scopes`"),
+        (kit.login().audience(""), "`audience`"),
         (by_hand.login(), "`OAuthClient::oidc(..)`"),
     ] {
         let error = Running::start(login).error().await;

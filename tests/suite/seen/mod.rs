@@ -9,6 +9,7 @@ mod calls;
 mod introspection;
 mod keys;
 mod outside;
+mod tokens;
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -45,6 +46,9 @@ const WALKS: &[(&str, Walk)] = &[
     ("a token that is forwarded", |seen| Box::pin(outside::relayed(seen))),
     ("tokens judged outside of calls", |seen| Box::pin(outside::judged(seen))),
     ("the authorization server of tests", |seen| Box::pin(outside::testing(seen))),
+    ("tokens that are granted", |seen| Box::pin(tokens::granted(seen))),
+    ("tokens that are exchanged and refreshed", |seen| Box::pin(tokens::exchanged(seen))),
+    ("tokens that are found", |seen| Box::pin(tokens::found(seen))),
     ("configurations", |seen| Box::pin(outside::configured(seen))),
 ];
 

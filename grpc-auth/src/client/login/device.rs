@@ -9,7 +9,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::error::LoginError;
-use super::exchange::{Asked, without};
+use super::exchange::Asked;
 use super::logged_in::LoggedIn;
 use super::{Login, Party};
 use crate::client::error::TokenError;
@@ -127,7 +127,8 @@ impl Login<ByDevice> {
         let answer = server.post(url, HeaderMap::new(), &form).await?;
         if answer.status != 200 {
             let now = server.clock().now();
-            return Err(response::refusal(&answer, now, server.authentication()).into());
+            let is_shown = |text: &str| server.is_shown_in(&form, text);
+            return Err(response::refusal(&answer, now, is_shown).into());
         }
         let Read { prompt, device_code, interval } = read(&answer)?;
         let expires_at = asked_at + prompt.expires_in;
@@ -225,7 +226,7 @@ impl PendingDevice {
                 (_, Some("slow_down")) => (interval + SLOW_DOWN).min(MAX_INTERVAL),
                 (_, Some("expired_token")) => return Err(LoginError::CodeExpired),
                 (TokenError::Unreachable(_), _) => (interval * 2).min(MAX_INTERVAL),
-                _ => return Err(without(error, &[&self.device_code]).into()),
+                _ => return Err(error.into()),
             };
         }
     }

@@ -33,8 +33,7 @@ impl Party {
         form.extend(self.wanted.parameters.resources.iter().map(|value| ("resource", &**value)));
         let answer = self.server.post_once(&url, http::HeaderMap::new(), &form).await?;
         let now = self.server.clock().now();
-        response::read(&answer, now, self.server.authentication())
-            .map_err(|error| without(error, &[code, verifier]))
+        response::read(&answer, now, |text| self.server.is_shown_in(&form, text))
     }
 
     /// Checks what a login brought, and keeps it.
@@ -67,18 +66,6 @@ impl Party {
             let subject = id_token.as_ref().map(|id_token| &*id_token.subject);
             entry.write(&tokens, subject, &lock).await?;
         }
-        LoggedIn::new(self, entry, tokens, id_token)
-    }
-}
-
-/// The server's words, unless they repeat what must not be seen.
-pub(super) fn without(error: TokenError, secrets: &[&SecretString]) -> TokenError {
-    match error {
-        TokenError::Refused { error, description } => {
-            let shows =
-                |text: &str| secrets.iter().any(|secret| text.contains(secret.expose_secret()));
-            TokenError::Refused { error, description: description.filter(|text| !shows(text)) }
-        }
-        other => other,
+        Ok(LoggedIn::new(self, entry, tokens, id_token))
     }
 }

@@ -211,7 +211,8 @@ impl Wanted {
             let help = "it has a setting of its own, or the login makes it: leave it out";
             return Err(setting("parameter", help));
         }
-        let server = Arc::new(Server::new(&self.client)?);
+        self.parameters.check()?;
+        let server = self.client.server()?;
         let issuer = server.issuer().map(Into::into);
         let issuer = issuer.ok_or_else(|| {
             setting(

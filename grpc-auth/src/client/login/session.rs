@@ -10,11 +10,9 @@ use super::Party;
 use super::store::Entry;
 use super::tokens::Tokens;
 use crate::client::error::TokenError;
-use crate::client::request::{Grant, TokenRequest};
 use crate::client::response::TokenResponse;
 use crate::client::server::Server;
-use crate::client::source::TokenSource;
-use crate::error::ConfigError;
+use crate::client::source::{Origin, TokenSource};
 
 /// The tokens of one login.
 pub(in crate::client) struct Session {
@@ -34,21 +32,19 @@ struct Held {
 
 impl Session {
     /// A source that begins with these tokens.
-    pub(super) fn source(
-        party: &Party,
-        entry: Option<Entry>,
-        tokens: Tokens,
-    ) -> Result<TokenSource, ConfigError> {
+    pub(super) fn source(party: &Party, entry: Option<Entry>, tokens: Tokens) -> TokenSource {
         let session = Self {
             server: Arc::clone(&party.server),
             resources: party.wanted.parameters.resources.clone(),
             entry,
             held: Mutex::new(Held { tokens, is_handed_out: false, replaced: None }),
         };
-        let grant = Grant::Session(Arc::new(session));
-        let mut request = TokenRequest::new(party.wanted.client.clone(), grant);
-        request.parameters = party.wanted.parameters.clone();
-        request.build()
+        TokenSource::new(Origin::Login(Arc::new(session)), party.server.clock().clone())
+    }
+
+    /// Its server's name in logs and metrics.
+    pub(in crate::client) fn name(&self) -> &str {
+        self.server.name()
     }
 
     /// The next access token. Whoever asks may go away: a refresh token that was rotated meanwhile

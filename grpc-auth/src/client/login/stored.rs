@@ -37,7 +37,7 @@ impl<Way> Login<Way> {
             subject: stored.subject,
             expires_at: stored.tokens.expires_at,
             can_renew: stored.tokens.refresh.is_some(),
-            tokens: Session::source(&party, Some(entry), stored.tokens)?,
+            tokens: Session::source(&party, Some(entry), stored.tokens),
         }))
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use aws_lc_rs::rand;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span};
 
 use super::{Refresh, Shared, Snapshot};
+use crate::chance::roll;
 use crate::jwks::event::KeySetEvent;
 use crate::jwks::fetch::{FetchError, Fetched, KeyFetcher};
 use crate::jwks::lifecycle::{Next, Request};
@@ -148,14 +148,5 @@ impl Shared {
             let age = self.clock.now().duration_since(held.fetched_at).unwrap_or_default();
             metrics::key_set_age(&self.issuer, age);
         }
-    }
-}
-
-/// From 0 to 1, by chance: replicas that start together do not refresh together.
-fn roll() -> f64 {
-    let mut bytes = [0; 4];
-    match rand::fill(&mut bytes) {
-        Ok(()) => f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX),
-        Err(_) => 0.5,
     }
 }

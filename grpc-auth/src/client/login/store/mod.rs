@@ -26,8 +26,8 @@ use crate::clock::Clock;
 
 /// Another directory than the system's.
 const DIRECTORY: &str = "GRPC_AUTH_STATE_DIR";
-/// Longer than any renewal takes.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(75);
+/// Longer than a renewal takes, and less than a call waits for its token.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(25);
 /// Of the hash of what a login is for.
 const NAME_BYTES: usize = 16;
 

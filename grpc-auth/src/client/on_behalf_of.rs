@@ -1,0 +1,173 @@
+//! Tokens on behalf of callers: the one that came with a call is exchanged for one that is good at
+//! the next service.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::access_token::AccessToken;
+use super::digest::{Digest, Digester};
+use super::error::TokenError;
+use super::request::{Grant, TokenRequest};
+use super::server::Server;
+use super::source::{Granter, Origin, Shared, TokenSource};
+use crate::bearer::BearerToken;
+use crate::error::ConfigError;
+use crate::metrics;
+
+/// The tokens of so many callers are kept.
+const MAX_CALLERS: usize = 4096;
+
+/// Exchanges callers' tokens for tokens of their own at the next service (RFC 8693), one for each
+/// caller.
+///
+/// The next service sees who the caller is, and that this one calls for them; a token that is
+/// forwarded instead ([`TokenRelayLayer`](super::TokenRelayLayer)) says the former alone, and must be
+/// good at both. What is got is kept and renewed as in a [`TokenSource`], for 4,096 callers unless
+/// it is set otherwise; whose was not used for the longest time goes first. All calls with one token
+/// cause one exchange. Callers' tokens are known by a keyed hash.
+///
+/// Exchange only what was verified: the [`BearerToken`] that is injected into a handler.
+///
+/// ```no_run
+/// use grpc_auth::client::OAuthClient;
+/// use grpc_auth::{BearerToken, ClientAuthentication};
+///
+/// # async fn example(caller: BearerToken) -> Result<(), Box<dyn std::error::Error>> {
+/// let orders = ClientAuthentication::client_secret_basic("orders", "s3cret");
+/// let client = OAuthClient::oidc("https://issuer.example.com", orders);
+/// let stock = client.on_behalf_of(|request| request.audience("https://stock.example.com"))?;
+///
+/// let token = stock.token(&caller).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct OnBehalfOf(Arc<Inner>);
+
+struct Inner {
+    server: Arc<Server>,
+    /// Without a caller.
+    request: TokenRequest,
+    digester: Digester,
+    max_callers: usize,
+    callers: Mutex<Callers>,
+    /// In a row, whoever's.
+    failures: Arc<AtomicU32>,
+}
+
+#[derive(Default)]
+struct Callers {
+    sources: HashMap<Digest, Kept>,
+    /// Counts uses.
+    now: u64,
+}
+
+struct Kept {
+    source: TokenSource,
+    used: u64,
+}
+
+impl OnBehalfOf {
+    pub(super) fn new(request: TokenRequest) -> Result<Self, ConfigError> {
+        metrics::describe();
+        request.check()?;
+        let server = request.client.server()?;
+        Self::with(server, request, MAX_CALLERS)
+    }
+
+    fn with(
+        server: Arc<Server>,
+        request: TokenRequest,
+        max_callers: usize,
+    ) -> Result<Self, ConfigError> {
+        Ok(Self(Arc::new(Inner {
+            server,
+            request,
+            digester: Digester::new()?,
+            max_callers,
+            callers: Mutex::default(),
+            failures: Arc::default(),
+        })))
+    }
+
+    /// Keeps the tokens of so many callers. Default 4,096.
+    ///
+    /// # Errors
+    /// [`ConfigError::ClientSetting`] for none.
+    pub fn max_callers(self, callers: usize) -> Result<Self, ConfigError> {
+        if callers == 0 {
+            return Err(ConfigError::ClientSetting {
+                setting: "max_callers",
+                help: "each call would exchange its token anew: write at least 1",
+            });
+        }
+        Self::with(Arc::clone(&self.0.server), self.0.request.clone(), callers)
+    }
+
+    /// A token on behalf of whoever this one is of.
+    ///
+    /// # Errors
+    /// When the server does not exchange it, or is not reached.
+    pub async fn token(&self, caller: &BearerToken) -> Result<Arc<AccessToken>, TokenError> {
+        self.source(caller).token().await
+    }
+
+    /// The source of tokens on behalf of whoever this one is of.
+    #[must_use]
+    pub fn source(&self, caller: &BearerToken) -> TokenSource {
+        let digest = self.0.digester.of([caller.expose_secret()]);
+        let mut callers = self.0.callers();
+        callers.now += 1;
+        let used = callers.now;
+        if let Some(kept) = callers.sources.get_mut(&digest) {
+            kept.used = used;
+            return kept.source.clone();
+        }
+        if callers.sources.len() >= self.0.max_callers {
+            callers.make_room();
+        }
+        let source = self.0.source_for(caller);
+        callers.sources.insert(digest, Kept { source: source.clone(), used });
+        source
+    }
+}
+
+impl Inner {
+    fn source_for(&self, caller: &BearerToken) -> TokenSource {
+        let mut request = self.request.clone();
+        request.grant = Grant::exchange(Some(caller.into()), self.request.grant.actor().cloned());
+        let clock = request.client.clock.clone();
+        let origin = Origin::Server(Granter::new(Arc::clone(&self.server), request));
+        let failures = Arc::clone(&self.failures);
+        TokenSource::of(Arc::new(Shared::told_with(Arc::new(origin), clock, failures)))
+    }
+
+    /// Never across an await.
+    fn callers(&self) -> MutexGuard<'_, Callers> {
+        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Callers {
+    /// Forgets the eighth that was not used for the longest time: looking for it costs more than
+    /// one call should pay.
+    fn make_room(&mut self) {
+        let mut uses: Vec<u64> = self.sources.values().map(|kept| kept.used).collect();
+        let place = uses.len() / 8;
+        if place < uses.len() {
+            let (_, limit, _) = uses.select_nth_unstable(place);
+            let limit = *limit;
+            self.sources.retain(|_, kept| kept.used > limit);
+        }
+    }
+}
+
+impl fmt::Debug for OnBehalfOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnBehalfOf")
+            .field("request", &self.0.request)
+            .field("callers", &self.0.callers().sources.len())
+            .finish_non_exhaustive()
+    }
+}

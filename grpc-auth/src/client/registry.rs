@@ -1,0 +1,102 @@
+//! Who asks the same server for the same tokens shares them (X2).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use secrecy::ExposeSecret;
+
+use super::digest::{Digest, Digester};
+use super::oauth_client::OAuthClient;
+use super::request::{Parameters, TokenRequest};
+use super::server::Server;
+use super::source::{Granter, Origin, Shared};
+use crate::error::ConfigError;
+
+/// The sources of one client at one server. It keeps none of them alive.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    known: Mutex<Known>,
+    digester: OnceLock<Digester>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    server: Weak<Server>,
+    sources: HashMap<Key, Weak<Shared>>,
+}
+
+/// What else makes a difference: endpoint, client and its authentication are the same for all.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Key {
+    grant: &'static str,
+    parameters: Parameters,
+    shown: Digest,
+}
+
+impl Registry {
+    /// The connections to the server, and what its metadata said.
+    pub(super) fn server(&self, client: &OAuthClient) -> Result<Arc<Server>, ConfigError> {
+        let mut known = self.known();
+        if let Some(server) = known.server.upgrade() {
+            return Ok(server);
+        }
+        let server = Arc::new(Server::new(client)?);
+        known.server = Arc::downgrade(&server);
+        Ok(server)
+    }
+
+    /// The source of what is asked for.
+    pub(super) fn source(&self, request: TokenRequest) -> Result<Arc<Shared>, ConfigError> {
+        let server = self.server(&request.client)?;
+        // Whoever is told of new refresh tokens is told of this request's.
+        let key = if request.on_rotation.is_some() { None } else { Some(self.key(&request)?) };
+        let mut known = self.known();
+        if let Some(shared) =
+            key.as_ref().and_then(|key| known.sources.get(key)).and_then(Weak::upgrade)
+        {
+            return Ok(shared);
+        }
+        warn_without_audience(&request);
+        let clock = request.client.clock.clone();
+        let origin = Origin::Server(Granter::new(server, request));
+        let shared = Arc::new(Shared::new(Arc::new(origin), clock));
+        if let Some(key) = key {
+            known.sources.retain(|_, source| source.strong_count() > 0);
+            known.sources.insert(key, Arc::downgrade(&shared));
+        }
+        Ok(shared)
+    }
+
+    fn key(&self, request: &TokenRequest) -> Result<Key, ConfigError> {
+        let digester = match self.digester.get() {
+            Some(digester) => digester,
+            None => {
+                let made = Digester::new()?;
+                self.digester.get_or_init(|| made)
+            }
+        };
+        let shown = request.grant.shown();
+        let shown = shown.iter().flat_map(|(kind, token)| [*kind, token.expose_secret()]);
+        Ok(Key {
+            grant: request.grant.name(),
+            parameters: request.parameters.clone(),
+            shown: digester.of(shown),
+        })
+    }
+
+    /// Never across an await.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn warn_without_audience(request: &TokenRequest) {
+    if request.is_opaque_at_auth0() {
+        tracing::warn!(
+            target: "grpc_auth",
+            source = request.client.name(),
+            "no audience is asked for: Auth0's tokens are opaque then, and no API takes them; write \
+             `.audience(\"https://api.example.com\")` with the identifier of the API"
+        );
+    }
+}
