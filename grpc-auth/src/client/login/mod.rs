@@ -34,7 +34,7 @@ use crate::issuer::discovery::Endpoints;
 
 pub use browser::ByBrowser;
 pub use device::{ByDevice, DevicePrompt, PendingDevice};
-pub use error::LoginError;
+pub use error::{LoginError, NotAnswered};
 pub use logged_in::LoggedIn;
 pub use logout::LoggedOut;
 pub(super) use session::Session;
