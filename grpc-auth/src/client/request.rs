@@ -207,38 +207,21 @@ impl TokenRequest {
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let Parameters { scopes, audience, resources, organization, more } = &self.parameters;
-        let is_empty = |value: &Option<String>| value.as_ref().is_some_and(String::is_empty);
-        let (setting, help) = if !scopes.iter().all(|scope| is_scope_token(scope.as_bytes())) {
-            (
-                "scopes",
-                "a scope consists of printable ASCII characters without space, `\"` and `\\`; write \
-                 several as a list",
-            )
-        } else if is_empty(audience) {
-            ("audience", "it is empty: write the identifier of the API, or leave it out")
-        } else if is_empty(organization) {
-            ("organization", "it is empty: write the id of the organization, or leave it out")
-        } else if !resources.iter().all(|resource| is_resource(resource)) {
-            (
-                "resource",
-                "write the address of the service without a fragment, like \
-                 `https://echo.example.com` (RFC 8707 §2)",
-            )
-        } else if more.iter().any(|(name, _)| name.is_empty() || RESERVED.contains(&&**name)) {
-            (
-                "parameter",
-                "its name is empty, or one of those that have a setting of their own: use that",
-            )
-        } else if self.grant.shown().iter().any(|(_, token)| token.expose_secret().is_empty()) {
+        self.parameters.check()?;
+        let (setting, help) = if self
+            .grant
+            .shown()
+            .iter()
+            .any(|(_, token)| token.expose_secret().is_empty())
+        {
             ("token", "the token that is to be shown to the server is empty")
         } else if matches!(self.grant, Grant::ClientCredentials)
             && self.client.authentication.is_public()
         {
             (
                 "authentication",
-                "a public client gets no tokens of its own (RFC 6749 §4.4): give it a secret or a \
-                 key, or log its user in",
+                "a public client gets no tokens of its own (RFC 6749 §4.4): give it a secret or \
+                     a key, or log its user in",
             )
         } else {
             return Ok(());
@@ -336,6 +319,36 @@ impl Parameters {
         self.scopes.extend(scopes.into_iter().map(Into::into));
         self.scopes.sort_unstable();
         self.scopes.dedup();
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let Self { scopes, audience, resources, organization, more } = self;
+        let is_empty = |value: &Option<String>| value.as_ref().is_some_and(String::is_empty);
+        let (setting, help) = if !scopes.iter().all(|scope| is_scope_token(scope.as_bytes())) {
+            (
+                "scopes",
+                "a scope consists of printable ASCII characters without space, `\"` and `\\`; write \
+                 several as a list",
+            )
+        } else if is_empty(audience) {
+            ("audience", "it is empty: write the identifier of the API, or leave it out")
+        } else if is_empty(organization) {
+            ("organization", "it is empty: write the id of the organization, or leave it out")
+        } else if !resources.iter().all(|resource| is_resource(resource)) {
+            (
+                "resource",
+                "write the address of the service without a fragment, like \
+                 `https://echo.example.com` (RFC 8707 §2)",
+            )
+        } else if more.iter().any(|(name, _)| name.is_empty() || RESERVED.contains(&&**name)) {
+            (
+                "parameter",
+                "its name is empty, or one of those that have a setting of their own: use that",
+            )
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError::ClientSetting { setting, help })
     }
 
     /// As they are sent.

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use super::access_token::AccessToken;
 use super::dpop::DpopKey;
 use super::error::TokenError;
-use super::login::Session;
 use super::outage::Outage;
 use crate::bearer::BearerToken;
 use crate::clock::Clock;
@@ -71,11 +70,6 @@ pub struct TokenSource(Arc<Shared>);
 impl TokenSource {
     pub(super) fn of(shared: Arc<Shared>) -> Self {
         Self(shared)
-    }
-
-    pub(super) fn of_session(session: Session) -> Self {
-        let clock = session.server().clock().clone();
-        Self(Arc::new(Shared::new(Arc::new(Origin::Login(Arc::new(session))), clock)))
     }
 
     /// The token in a file that somebody else writes anew: a projected service-account token of
@@ -170,7 +164,7 @@ impl TokenSource {
         Self(Arc::new(Shared::new(Arc::clone(self.0.origin()), clock.into())))
     }
 
-    fn new(origin: Origin, clock: Clock) -> Self {
+    pub(super) fn new(origin: Origin, clock: Clock) -> Self {
         Self(Arc::new(Shared::new(Arc::new(origin), clock)))
     }
 

@@ -131,7 +131,7 @@ async fn a_client_with_a_secret_shows_it_once_more_for_nothing() {
 async fn a_browser_that_does_not_open_ends_nothing_if_the_address_is_shown() {
     let kit = Kit::start().await;
     let broken = |_: &url::Url| Err(io::Error::other("no display"));
-    let error = kit.login().browser(broken).run().await.unwrap_err();
+    let error = in_time(kit.login().browser(broken).run()).await.unwrap_err();
     let error = told(&error);
     assert!(error.contains("show the address") && error.contains("no display"), "{error}");
 
@@ -188,6 +188,8 @@ async fn settings_that_cannot_work_are_refused_before_anything_is_asked() {
         (kit.login().callback_path("/a?b"), "`callback_path`"),
         (kit.login().parameter("state", "mine"), "`parameter`"),
         (kit.login().parameter("code_challenge_method", "plain"), "`parameter`"),
+        (kit.login().scopes(["two words"]), "`scopes`"),
+        (kit.login().audience(""), "`audience`"),
         (by_hand.login(), "`OAuthClient::oidc(..)`"),
     ] {
         let error = Running::start(login).error().await;

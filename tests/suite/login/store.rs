@@ -10,7 +10,7 @@ use grpc_auth::client::login::ByBrowser;
 use grpc_auth::client::{Login, TokenStore};
 use serde_json::Value;
 
-use super::{Kit, told};
+use super::{Kit, Running, told};
 
 /// A directory that goes with the test.
 pub(super) struct Directory(PathBuf);
@@ -187,7 +187,7 @@ async fn what_others_can_get_at_is_refused_with_the_command_that_mends_it() {
     assert!(error.contains(&format!("`chmod 700 '{}'`", directory.0.display())), "{error}");
     // Nobody logs in for nothing.
     let before = kit.server.requests();
-    let error = told(&login.run().await.unwrap_err());
+    let error = Running::start(login).error().await;
     assert!(error.contains("chmod 700"), "{error}");
     assert_eq!(kit.server.requests(), before);
 }

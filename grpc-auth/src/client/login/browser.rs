@@ -274,3 +274,37 @@ impl<'a> Attempt<'a> {
         self.party.accept(response, asked, asked_at).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::OAuthClient;
+    use crate::client_auth::ClientAuthentication;
+
+    /// Where the browser would be sent.
+    fn sent(endpoint: &str) -> Result<Url, LoginError> {
+        let client = OAuthClient::oidc("https://a.example/", ClientAuthentication::none("cli"));
+        let party = client.login().wanted.party()?;
+        let authorization = Some(Url::parse(endpoint).unwrap());
+        let endpoints = Endpoints { authorization, ..Endpoints::default() };
+        Attempt::new(&party, &endpoints)?.url(&endpoints, "http://127.0.0.1:1/callback", None)
+    }
+
+    #[test]
+    fn a_browser_is_sent_to_https_and_loopback_alone() {
+        for endpoint in ["https://a.example/authorize", "http://127.0.0.1:1/", "http://[::1]/"] {
+            assert!(sent(endpoint).is_ok(), "{endpoint}");
+        }
+        for endpoint in ["http://a.example/", "file:///bin/sh", "ms-settings:x", "ftp://127.0.0.1/"]
+        {
+            let refused = sent(endpoint).unwrap_err().to_string();
+            assert!(refused.contains("is not https"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_endpoints_query_stays_there() {
+        let url = sent("https://a.example/authorize?tenant=b+c").unwrap();
+        assert!(url.query().unwrap().starts_with("tenant=b+c&response_type=code&client_id=cli&"));
+    }
+}

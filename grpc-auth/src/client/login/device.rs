@@ -127,8 +127,8 @@ impl Login<ByDevice> {
         let answer = server.post(url, HeaderMap::new(), &form).await?;
         if answer.status != 200 {
             let now = server.clock().now();
-            let is_secret = |text: &str| server.is_shown_in(&form, text);
-            return Err(response::refusal(&answer, now, is_secret).into());
+            let is_shown = |text: &str| server.is_shown_in(&form, text);
+            return Err(response::refusal(&answer, now, is_shown).into());
         }
         let Read { prompt, device_code, interval } = read(&answer)?;
         let expires_at = asked_at + prompt.expires_in;

@@ -66,6 +66,6 @@ impl Party {
             let subject = id_token.as_ref().map(|id_token| &*id_token.subject);
             entry.write(&tokens, subject, &lock).await?;
         }
-        LoggedIn::new(self, entry, tokens, id_token)
+        Ok(LoggedIn::new(self, entry, tokens, id_token))
     }
 }

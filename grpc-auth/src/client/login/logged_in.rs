@@ -5,7 +5,6 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 
 use super::Party;
-use super::error::LoginError;
 use super::id_token::IdToken;
 use super::session::Session;
 use super::store::Entry;
@@ -26,9 +25,9 @@ impl LoggedIn {
         entry: Option<Entry>,
         tokens: Tokens,
         id_token: Option<IdToken>,
-    ) -> Result<Self, LoginError> {
+    ) -> Self {
         let can_renew = tokens.refresh.is_some();
-        Ok(Self { tokens: Session::source(party, entry, tokens), id_token, can_renew })
+        Self { tokens: Session::source(party, entry, tokens), id_token, can_renew }
     }
 
     /// Their tokens: the first is there already, others come by the refresh token.

@@ -34,7 +34,7 @@ use crate::issuer::discovery::Endpoints;
 
 pub use browser::ByBrowser;
 pub use device::{ByDevice, DevicePrompt, PendingDevice};
-pub use error::LoginError;
+pub use error::{LoginError, NotAnswered};
 pub use logged_in::LoggedIn;
 pub use logout::LoggedOut;
 pub(super) use session::Session;
@@ -211,7 +211,8 @@ impl Wanted {
             let help = "it has a setting of its own, or the login makes it: leave it out";
             return Err(setting("parameter", help));
         }
-        let server = Arc::new(Server::new(&self.client)?);
+        self.parameters.check()?;
+        let server = self.client.server()?;
         let issuer = server.issuer().map(Into::into);
         let issuer = issuer.ok_or_else(|| {
             setting(

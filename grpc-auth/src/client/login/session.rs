@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
@@ -13,13 +12,12 @@ use super::tokens::Tokens;
 use crate::client::error::TokenError;
 use crate::client::response::TokenResponse;
 use crate::client::server::Server;
-use crate::client::source::TokenSource;
+use crate::client::source::{Origin, TokenSource};
 
 /// The tokens of one login.
 pub(in crate::client) struct Session {
     server: Arc<Server>,
     resources: Vec<String>,
-    timeout: Duration,
     entry: Option<Entry>,
     held: Mutex<Held>,
 }
@@ -38,20 +36,15 @@ impl Session {
         let session = Self {
             server: Arc::clone(&party.server),
             resources: party.wanted.parameters.resources.clone(),
-            timeout: party.wanted.client.timeout,
             entry,
             held: Mutex::new(Held { tokens, is_handed_out: false, replaced: None }),
         };
-        TokenSource::of_session(session)
+        TokenSource::new(Origin::Login(Arc::new(session)), party.server.clock().clone())
     }
 
-    pub(in crate::client) fn server(&self) -> &Server {
-        &self.server
-    }
-
-    /// How long a call waits for it.
-    pub(in crate::client) fn timeout(&self) -> Duration {
-        self.timeout
+    /// Its server's name in logs and metrics.
+    pub(in crate::client) fn name(&self) -> &str {
+        self.server.name()
     }
 
     /// The next access token. Whoever asks may go away: a refresh token that was rotated meanwhile

@@ -65,7 +65,7 @@ impl Origin {
         let asked_at = clock.now();
         match self {
             Self::Server(granter) => granter.grant(asked_at).await,
-            Self::Login(session) => Ok(Granted::from_response(session.next().await?, clock.now())),
+            Self::Login(session) => Ok(Granted::from_response(session.next().await?, asked_at)),
             Self::File(path) => {
                 let read = tokio::task::spawn_blocking({
                     let path = path.clone();
@@ -114,7 +114,7 @@ impl Origin {
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Server(granter) => granter.server.name(),
-            Self::Login(session) => session.server().name(),
+            Self::Login(session) => session.name(),
             Self::File(_) => "file",
             Self::Given(_) => "given",
             Self::Function(_) => "function",
@@ -146,8 +146,7 @@ impl Origin {
     pub(super) fn timeout(&self) -> Duration {
         match self {
             Self::Server(granter) => granter.request.client.timeout,
-            Self::Login(session) => session.timeout(),
-            Self::File(_) | Self::Given(_) | Self::Function(_) => LONGEST_WAIT,
+            Self::File(_) | Self::Given(_) | Self::Function(_) | Self::Login(_) => LONGEST_WAIT,
         }
     }
 }

@@ -26,8 +26,8 @@ use crate::clock::Clock;
 
 /// Another directory than the system's.
 const DIRECTORY: &str = "GRPC_AUTH_STATE_DIR";
-/// Longer than any renewal takes.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(75);
+/// Longer than a renewal takes, and less than a call waits for its token.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(25);
 /// Of the hash of what a login is for.
 const NAME_BYTES: usize = 16;
 
@@ -41,6 +41,29 @@ const NAME_BYTES: usize = 16;
 ///
 /// A file is replaced as a whole. Several processes can use the same login at the same time: they
 /// take a lock to renew it, and what one of them got the others read.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use grpc_auth::ClientAuthentication;
+/// use grpc_auth::client::{OAuthClient, TokenStore};
+///
+/// # let directory = std::env::temp_dir().join(format!("grpc-auth-store-{}", std::process::id()));
+/// let client = OAuthClient::oidc("https://login.example.com/", ClientAuthentication::none("cli"));
+/// let login = client.login().store(TokenStore::at(&directory));
+/// assert!(login.load().await?.is_none(), "nobody has logged in");
+///
+/// # #[cfg(unix)] {
+/// use std::os::unix::fs::PermissionsExt;
+///
+/// std::fs::create_dir(&directory)?;
+/// std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o755))?;
+/// let refused = login.load().await.unwrap_err();
+/// assert!(refused.to_string().contains("chmod 700"));
+/// # std::fs::remove_dir(&directory)?;
+/// # }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenStore {
     directory: PathBuf,
