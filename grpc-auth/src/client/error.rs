@@ -58,6 +58,13 @@ pub enum TokenError {
         /// What to do.
         help: &'static str,
     },
+    /// A call on a channel of [`OnBehalfOf::connect`](super::OnBehalfOf::connect) does not say on
+    /// whose behalf.
+    #[error(
+        "the call is on nobody's behalf: insert `on_behalf_of.source(&caller)`, with the injected \
+         `BearerToken`, into the extensions of the outgoing request"
+    )]
+    NoCaller,
     /// The task that was to get the token is gone: it panicked, or the runtime ends.
     #[error("the request for a token was given up")]
     GivenUp,
@@ -82,7 +89,7 @@ impl TokenError {
             Self::Refused { error, .. } => {
                 !matches!(&**error, "temporarily_unavailable" | "server_error" | "slow_down")
             }
-            Self::EndpointMissing { .. } | Self::Expired { .. } => true,
+            Self::EndpointMissing { .. } | Self::Expired { .. } | Self::NoCaller => true,
             Self::Unreachable(_)
             | Self::AnswerInvalid { .. }
             | Self::Credentials

@@ -6,7 +6,10 @@ use std::fmt;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tonic::transport::Channel;
+
 use super::access_token::AccessToken;
+use super::attach::{Authorized, AuthorizedLayer, ConnectError};
 use super::digest::{Digest, Digester};
 use super::error::TokenError;
 use super::request::{Grant, TokenRequest};
@@ -15,6 +18,7 @@ use super::source::{Granter, Origin, Shared, TokenSource};
 use crate::bearer::BearerToken;
 use crate::error::ConfigError;
 use crate::metrics;
+use crate::tls::Destination;
 
 /// The tokens of so many callers are kept.
 const MAX_CALLERS: usize = 4096;
@@ -33,13 +37,21 @@ const MAX_CALLERS: usize = 4096;
 /// ```no_run
 /// use grpc_auth::client::OAuthClient;
 /// use grpc_auth::{BearerToken, ClientAuthentication};
+/// use tonic::Request;
+/// use tonic::transport::Endpoint;
+/// use tonic_health::pb::HealthCheckRequest;
+/// use tonic_health::pb::health_client::HealthClient;
 ///
-/// # async fn example(caller: BearerToken) -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn example(caller: BearerToken, endpoint: Endpoint) -> Result<(), Box<dyn std::error::Error>> {
 /// let orders = ClientAuthentication::client_secret_basic("orders", "s3cret");
 /// let client = OAuthClient::oidc("https://issuer.example.com", orders);
 /// let stock = client.on_behalf_of(|request| request.audience("https://stock.example.com"))?;
 ///
-/// let token = stock.token(&caller).await?;
+/// // A call on behalf of the caller.
+/// let mut client = HealthClient::new(stock.connect(endpoint).await?);
+/// let mut request = Request::new(HealthCheckRequest::default());
+/// request.extensions_mut().insert(stock.source(&caller));
+/// client.check(request).await?;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -111,6 +123,30 @@ impl OnBehalfOf {
     /// When the server does not exchange it, or is not reached.
     pub async fn token(&self, caller: &BearerToken) -> Result<Arc<AccessToken>, TokenError> {
         self.source(caller).token().await
+    }
+
+    /// Connects to a server whose calls are on behalf of callers: each has its
+    /// [`source`](Self::source) in its extensions. One that has none is not sent, and answered
+    /// UNAUTHENTICATED: this program is never mistaken for a caller.
+    ///
+    /// # Errors
+    /// As [`TokenSource::connect`].
+    pub async fn connect(
+        &self,
+        endpoint: impl Into<Destination>,
+    ) -> Result<Authorized<Channel>, ConnectError> {
+        self.of_nobody().connect(endpoint).await
+    }
+
+    /// Attaches the tokens of callers to the calls of any channel, as
+    /// [`connect`](Self::connect) does.
+    #[must_use]
+    pub fn layer(&self) -> AuthorizedLayer {
+        self.of_nobody().layer()
+    }
+
+    fn of_nobody(&self) -> TokenSource {
+        TokenSource::new(Origin::Caller, self.0.request.client.clock.clone())
     }
 
     /// The source of tokens on behalf of whoever this one is of.

@@ -33,6 +33,8 @@ pub(in crate::client) enum Origin {
     File(PathBuf),
     Given(BearerToken),
     Function(Box<Function>),
+    /// Each call names its own.
+    Caller,
 }
 
 type Function = dyn Fn() -> Answer + Send + Sync;
@@ -89,6 +91,7 @@ impl Origin {
                 Ok(Granted { life: Life::read(asked_at, end, roll()), token, is_reread: true })
             }
             Self::Given(_) => Err(TokenError::Expired { help: "write a new one" }),
+            Self::Caller => Err(TokenError::NoCaller),
             Self::Function(function) => {
                 let answer = clock.timeout(LONGEST_WAIT, function()).await;
                 let timeout = || Err("it does not answer within 30 s".into());
@@ -118,6 +121,7 @@ impl Origin {
             Self::File(_) => "file",
             Self::Given(_) => "given",
             Self::Function(_) => "function",
+            Self::Caller => "caller",
         }
     }
 
@@ -125,7 +129,7 @@ impl Origin {
         match self {
             Self::Server(granter) => Some(granter.request.grant.name()),
             Self::Login(_) => Some("refresh_token"),
-            Self::File(_) | Self::Given(_) | Self::Function(_) => None,
+            Self::File(_) | Self::Given(_) | Self::Function(_) | Self::Caller => None,
         }
     }
 
@@ -133,20 +137,24 @@ impl Origin {
     pub(in crate::client) fn dpop(&self) -> Option<&DpopKey> {
         match self {
             Self::Server(granter) => granter.request.dpop.as_ref(),
-            Self::Login(_) | Self::File(_) | Self::Given(_) | Self::Function(_) => None,
+            Self::Login(_) | Self::File(_) | Self::Given(_) | Self::Function(_) | Self::Caller => {
+                None
+            }
         }
     }
 
     /// Whether asking again can bring another token.
     pub(super) fn is_renewable(&self) -> bool {
-        !matches!(self, Self::Given(_))
+        !matches!(self, Self::Given(_) | Self::Caller)
     }
 
     /// How long a call waits for it.
     pub(super) fn timeout(&self) -> Duration {
         match self {
             Self::Server(granter) => granter.request.client.timeout,
-            Self::File(_) | Self::Given(_) | Self::Function(_) | Self::Login(_) => LONGEST_WAIT,
+            Self::File(_) | Self::Given(_) | Self::Function(_) | Self::Login(_) | Self::Caller => {
+                LONGEST_WAIT
+            }
         }
     }
 }
