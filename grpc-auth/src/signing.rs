@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand::SystemRandom;
+#[cfg(feature = "client")]
+use aws_lc_rs::signature::KeyPair;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
     RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair,
 };
-#[cfg(feature = "client")]
-use aws_lc_rs::signature::KeyPair;
 #[cfg(feature = "client")]
 use base64::Engine;
 #[cfg(feature = "client")]

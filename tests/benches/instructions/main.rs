@@ -100,9 +100,8 @@ fn main() -> ExitCode {
 
     let port = client::serve();
     let [own, source] = median(|| {
-        ["own", "source"].map(|token| {
-            Count::Instructions.each(&format!("client {token} {port}"), 100, 1_100)
-        })
+        ["own", "source"]
+            .map(|token| Count::Instructions.each(&format!("client {token} {port}"), 100, 1_100))
     });
     let what = "client call with a warm token / the same without the layer";
     table.ratio(what, own, source, CLIENT_CALL);

@@ -162,7 +162,10 @@ async fn the_request_for_a_token_has_a_proof_and_the_nonce_that_is_asked_for() {
     let nonces: Vec<_> = proofs.iter().map(|proof| proof.get("nonce").cloned()).collect();
     assert_eq!(nonces, [None, Some("first".into()), Some("second".into())]);
     for proof in &proofs {
-        assert_eq!((&proof["htm"], &proof["htu"]), (&"POST".into(), &kit.endpoint.url.as_str().into()));
+        assert_eq!(
+            (&proof["htm"], &proof["htu"]),
+            (&"POST".into(), &kit.endpoint.url.as_str().into())
+        );
         assert_eq!(proof.get("ath"), None);
     }
     assert_ne!(proofs[0]["jti"], proofs[1]["jti"]);

@@ -108,7 +108,9 @@ pub(super) async fn http(seen: &Seen) {
     let mut service = layer.layer(tower::service_fn(answer));
     for uri in ["https://api.example.com/", "http://api.example.com/", "/"] {
         match service.call(Request::get(uri).body(()).unwrap()).await {
-            Ok(answer) => seen.shows("a request as services behind the layer see it", answer.body()),
+            Ok(answer) => {
+                seen.shows("a request as services behind the layer see it", answer.body())
+            }
             Err(error) => seen.error("a request that is not sent", &*error),
         }
     }

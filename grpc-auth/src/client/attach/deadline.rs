@@ -29,9 +29,7 @@ impl Deadline {
 
     /// Tells whoever is called how much time is left.
     pub(super) fn tell(&self, headers: &mut HeaderMap) {
-        if let (Some(remaining), Some(value)) =
-            (self.remaining(), headers.get_mut(GRPC_TIMEOUT))
-        {
+        if let (Some(remaining), Some(value)) = (self.remaining(), headers.get_mut(GRPC_TIMEOUT)) {
             *value = written(remaining);
         }
     }

@@ -41,11 +41,8 @@ fn attach(
 ) -> Result<(), AuthorizeError> {
     if token.token_type == TokenType::Dpop {
         let key = source.dpop().ok_or(AuthorizeError::Proof)?;
-        let proof = key.prove(
-            &Target::of_url(method, url),
-            Some(&token.token),
-            source.clock().moment(),
-        );
+        let proof =
+            key.prove(&Target::of_url(method, url), Some(&token.token), source.clock().moment());
         let proof = proof.map_err(|_| AuthorizeError::Proof)?;
         headers.try_insert(DPOP, proof).map_err(|_| AuthorizeError::HeadersFull)?;
     }
