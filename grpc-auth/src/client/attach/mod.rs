@@ -7,6 +7,7 @@ mod credentials;
 mod deadline;
 mod exchange;
 mod future;
+mod head;
 mod refusal;
 mod service;
 
