@@ -179,6 +179,7 @@ async fn a_nonce_is_tried_once() {
         let header = format!("DPoP-Nonce: nonce-{n}\r\n");
         kit.endpoint.answer(400, &header, r#"{"error":"use_dpop_nonce"}"#);
     }
+    kit.endpoint.grant("token", "DPoP");
     let error = kit.tokens.token().await.unwrap_err();
     assert!(error.to_string().contains("`use_dpop_nonce`"), "{error}");
     assert_eq!(kit.endpoint.asked().len(), 2);

@@ -5,6 +5,7 @@ mod connect;
 mod deadline;
 mod door;
 mod endpoint;
+mod ready;
 mod retry;
 mod web;
 mod without;

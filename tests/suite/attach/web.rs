@@ -105,7 +105,7 @@ async fn a_request_that_may_not_carry_a_token_is_not_sent() {
         let refused = tokens.authorize(client.get("https://api.example.com/")).await;
         assert!(matches!(refused, Err(AuthorizeError::Token(_))));
     }
-    logs.line_with("no token can be got");
+    let _ = logs.line_with("no token can be got");
 }
 
 /// A client that answers 401 to these credentials, and may be called when it was polled ready.

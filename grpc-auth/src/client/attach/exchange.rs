@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::request::Parts;
 use http::{Request, Response};
 use tonic::Status;
 use tonic::body::Body;
@@ -15,6 +14,7 @@ use super::super::source::TokenSource;
 use super::body;
 use super::credentials::{Next, Sent};
 use super::deadline::Deadline;
+use super::head::Head;
 use super::refusal;
 
 /// All that it takes to send a request, but its token.
@@ -22,7 +22,7 @@ pub(super) struct Exchange<S> {
     pub(super) service: S,
     pub(super) source: TokenSource,
     pub(super) origin: Option<Arc<str>>,
-    pub(super) parts: Parts,
+    pub(super) head: Head,
     /// The whole of its body, if that can be sent again.
     pub(super) message: Option<Bytes>,
     pub(super) deadline: Deadline,
@@ -83,7 +83,7 @@ where
         token: Arc<AccessToken>,
         body: Body,
     ) -> Result<(Request<Body>, Sent), Box<Status>> {
-        let mut parts = self.parts.clone();
+        let mut parts = self.head.parts();
         self.deadline.tell(&mut parts.headers);
         let sent = Sent::with(token, self.source.clone(), self.origin.clone(), &mut parts)?;
         Ok((Request::from_parts(parts, body), sent))

@@ -7,6 +7,7 @@ mod credentials;
 mod deadline;
 mod exchange;
 mod future;
+mod head;
 mod refusal;
 mod service;
 
@@ -39,12 +40,13 @@ pub use service::Authorized;
 ///
 /// # When the server refuses the token
 ///
-/// A call that is answered UNAUTHENTICATED, with nothing received, is sent once more with another
-/// token, if its request was one message of at most 256 KiB and no more, as those of unary and
-/// server-streaming calls are. An open stream of requests is never sent again. There is another
-/// token if the one that was sent is no longer the one that is held, or has not been given up within
-/// the last 10 s; a thousand calls that are refused at once cause one request for a token. A refusal
-/// for which another token is no remedy, PERMISSION_DENIED above all, is given to the caller.
+/// A call that is answered UNAUTHENTICATED before anything else (trailers-only), is sent once more
+/// with another token, if its request was one message of at most 256 KiB and no more, as those of
+/// unary and server-streaming calls are. An open stream of requests is never sent again, but the next
+/// call has another token then. There is another one if that which was sent is no longer held, or if
+/// none was given up within the last 10 s: a thousand calls that are refused at once cause one request
+/// for a token. A refusal for which another token is no remedy, PERMISSION_DENIED above all, goes to
+/// the caller as it is.
 ///
 /// ```
 /// # mod echo { pub use tonic_health::pb::health_server::{Health, HealthServer}; }

@@ -16,6 +16,7 @@ use super::credentials::Sent;
 use super::deadline::Deadline;
 use super::exchange::Exchange;
 use super::future::AuthorizedFuture;
+use super::head::Head;
 use super::refusal;
 
 /// A channel whose calls carry tokens; made by [`TokenSource::connect`] and
@@ -75,7 +76,8 @@ where
             // again before it is called.
             let spare = self.inner.clone();
             let service = mem::replace(&mut self.inner, spare);
-            let exchange = Exchange { service, source, origin, parts, message, deadline };
+            let head = Head::of(&parts);
+            let exchange = Exchange { service, source, origin, head, message, deadline };
             return AuthorizedFuture::waiting(exchange.begin(body));
         };
         source.outage().ends();
@@ -83,7 +85,7 @@ where
             service: self.inner.clone(),
             source: source.clone(),
             origin: origin.clone(),
-            parts: parts.clone(),
+            head: Head::of(&parts),
             message: Some(message),
             deadline,
         });
