@@ -154,8 +154,8 @@ async fn a_panic_in_a_replay_store_is_internal() {
     assert!(logs.line_with("call denied").contains("the store of used DPoP proofs panicked"));
 }
 
-/// An endpoint that answers 400 to tokens it finds malformed, as some do.
-async fn picky() -> String {
+/// An endpoint that refuses tokens that it finds malformed, as some do; so do firewalls before them.
+async fn picky(refusal: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/introspect", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -171,7 +171,7 @@ async fn picky() -> String {
                 }
                 let is_junk = String::from_utf8_lossy(&request).contains("token=junk");
                 let body = if is_junk { "{}".to_owned() } else { active("").unwrap() };
-                let status = if is_junk { "400 Bad Request" } else { "200 OK" };
+                let status = if is_junk { refusal } else { "200 OK" };
                 let answer = format!(
                     "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
                     body.len()
@@ -186,14 +186,17 @@ async fn picky() -> String {
 /// Five junk tokens of a stranger close the endpoint for everybody.
 #[tokio::test]
 async fn a_strangers_junk_does_not_open_the_circuit() {
-    let issuer = AuthorizationServer::start().await.unwrap();
-    let auth = server(&issuer, asked().endpoint(picky().await)).await;
-    with(&auth, "good0").await.unwrap();
-    for n in 0..5 {
-        let _ = with(&auth, &format!("junk{n}")).await;
+    for refusal in ["400 Bad Request", "403 Forbidden", "413 Content Too Large"] {
+        let issuer = AuthorizationServer::start().await.unwrap();
+        let auth = server(&issuer, asked().endpoint(picky(refusal).await)).await;
+        with(&auth, "good0").await.unwrap();
+        for n in 0..5 {
+            let answer = with(&auth, &format!("junk{n}")).await;
+            tests::assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
+        }
+        let answer = with(&auth, "good1").await;
+        assert!(answer.is_ok(), "{refusal}: {answer:?}");
     }
-    let answer = with(&auth, "good1").await;
-    assert!(answer.is_ok(), "{answer:?}");
 }
 
 /// The token expires while the authorizer thinks.
