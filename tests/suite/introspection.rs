@@ -105,6 +105,13 @@ async fn what_is_not_active_for_us_is_refused_by_its_reason() {
         (format!(r#"{{"active":true,"iss":"https://o.example",{ours}}}"#), "`iss` is not"),
         (format!(r#"{{"active":true,"nbf":9999999999,{ours}}}"#), "`nbf` is in the future"),
         (format!(r#"{{"active":true,"token_type":"refresh",{ours}}}"#), "`token_type`"),
+        // A server may know refresh tokens as well (RFC 7662 §2.1), and say so in its own way.
+        (
+            format!(
+                r#"{{"active":true,"token_type":"Bearer","token_use":"refresh_token",{ours}}}"#
+            ),
+            "`token_use`",
+        ),
         (format!(r#"{{"active":true,"cnf":{{"jkt":"x"}},{ours}}}"#), "`cnf`"),
     ] {
         let kit = Opaque::start().await;

@@ -133,6 +133,9 @@ pub(crate) enum Rejection {
     #[error("the introspection endpoint's `token_type` says that it is no access token")]
     #[cfg(feature = "introspection")]
     IntrospectedTokenType,
+    #[error("the introspection endpoint's `token_use` says that it is no access token")]
+    #[cfg(feature = "introspection")]
+    IntrospectedTokenUse,
     #[error(
         "the introspection endpoint says no `aud`; if it never does, configure \
          `Introspection::allow_missing_audience`"
@@ -164,6 +167,7 @@ impl Rejection {
             | Self::Inactive
             | Self::ActiveNotBoolean
             | Self::IntrospectedTokenType
+            | Self::IntrospectedTokenUse
             | Self::AudienceUnsaid => Denied::TokenInvalid,
             Self::Parts(_)
             | Self::Base64(_)
