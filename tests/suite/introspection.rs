@@ -475,6 +475,12 @@ async fn settings_that_cannot_work_are_named() {
             one(asked().shared_cache(&Redis::new("redis://127.0.0.1/").unwrap(), [1; 31])),
             "32 random",
         ),
+        (
+            one(asked()
+                .shared_cache(&Redis::new("redis://127.0.0.1/").unwrap(), [1; 32])
+                .cache(IntrospectionCache::off())),
+            "`shared_cache` cannot work: the cache is off",
+        ),
         (one(asked().cache(IntrospectionCache::default().active(Duration::ZERO))), "`cache`"),
         (one(asked().cache(IntrospectionCache::default().active(3601 * SECOND))), "`cache`"),
         (one(asked().endpoint("http://as.example/introspect")), "introspection endpoint"),
