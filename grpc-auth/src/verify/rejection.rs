@@ -89,7 +89,10 @@ pub(crate) enum Rejection {
     Client,
     #[error(
         "`{}` {}: it is no access token of this issuer", .0.name,
-        .0.value.map_or("is missing".into(), |value| format!("is not `{value}`"))
+        match .0.values {
+            [] => "is missing".into(),
+            values => format!("is not `{}`", values.join("` or `")),
+        }
     )]
     RequiredClaim(RequiredClaim),
     #[error("`exp` is missing")]

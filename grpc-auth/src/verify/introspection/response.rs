@@ -125,7 +125,7 @@ impl Expectation<'_> {
             return Err(Rejection::Issuer);
         }
         // Claims that tell an access token by being there stand in tokens, not in answers.
-        self.issuer.check_required(&claims, |required| required.value.is_some())?;
+        self.issuer.check_required(&claims, |required| !required.values.is_empty())?;
         match claims.check_purpose(&settings.intended_for, self.audiences) {
             Err(Rejection::Audience) if claims.aud.is_empty() => {
                 if !self.allow_missing_audience {
