@@ -186,7 +186,8 @@ impl Introspection {
     }
 
     /// How many requests may be under way; calls beyond are answered UNAVAILABLE at once. Default
-    /// 64.
+    /// 64. Any token that is not known takes one, strangers' tokens as well: where the endpoint is
+    /// slow, limit how often an address may call before that.
     #[must_use]
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.max_in_flight = requests;
