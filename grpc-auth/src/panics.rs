@@ -2,19 +2,34 @@
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 
 /// It is said nowhere what with: the panic hook has.
 #[derive(Debug)]
 pub(crate) struct Panicked;
 
-/// Nothing of what panicked is looked at again.
+/// Nothing of what panicked is looked at again; nor is what it leaves behind, whenever that is
+/// dropped.
 pub(crate) async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
-    let mut work = pin!(work);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
-        Ok(progress) => progress.map(Ok),
-        Err(_) => Poll::Ready(Err(Panicked)),
+    let mut work = Dropped(Some(Box::pin(work)));
+    poll_fn(|cx| {
+        let Some(work) = &mut work.0 else { return Poll::Ready(Err(Panicked)) };
+        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+            Ok(progress) => progress.map(Ok),
+            Err(_) => Poll::Ready(Err(Panicked)),
+        }
     })
     .await
+}
+
+/// Work that is dropped before its end, if it has to be.
+struct Dropped<F>(Option<Pin<Box<F>>>);
+
+impl<F> Drop for Dropped<F> {
+    fn drop(&mut self) {
+        let work = self.0.take();
+        // The panic hook has told of it, and whoever waited has gone or has an answer.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
+    }
 }

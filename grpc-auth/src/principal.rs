@@ -121,7 +121,6 @@ impl Principal {
     }
 
     /// In seconds since 1970.
-    #[cfg(feature = "introspection")]
     pub(crate) fn expiry(&self) -> f64 {
         self.0.facts.expires_at
     }

@@ -228,6 +228,48 @@ async fn a_panic_denies() {
     }
 }
 
+/// Never answers, and panics when nobody waits any more.
+struct PanicsInDrop;
+
+struct Late;
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        panic!("canary")
+    }
+}
+
+impl Authorizer for PanicsInDrop {
+    async fn authorize(&self, _: AccessRequest) -> Result<AccessDecision, NoDecision> {
+        let _late = Late;
+        std::future::pending().await
+    }
+}
+
+/// What it leaves behind is no reason to hang up on the caller, nor on others.
+#[tokio::test]
+async fn a_panic_after_its_time_changes_nothing() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    let auth = issuer.resource_server().authorizer(PanicsInDrop).build().await.unwrap();
+    let service = Counting::default();
+    let channel = serve(auth.protect(service.clone())).await;
+    let token = issuer.token().scopes(["read:word"]).sign();
+    let pending = || {
+        let (mut client, token) = (KindsClient::new(channel.clone()), token.clone());
+        tokio::spawn(async move { call(&mut client, "Unary", Some(&token)).await })
+    };
+    // One caller goes away, the other waits to the end.
+    let (gone, waiting) = (pending(), pending());
+    settle().await;
+    gone.abort();
+    settle().await;
+    issuer.clock().advance(Duration::from_secs(5));
+    assert_unavailable(waiting.await.unwrap().unwrap_err());
+    assert_eq!(service.reached_in_all(), 0);
+    let mut client = KindsClient::new(channel.clone());
+    assert!(call(&mut client, "Open", None).await.is_ok());
+}
+
 #[tokio::test]
 async fn it_is_waited_for_as_long_as_is_set_and_no_longer() {
     for (configured, seconds) in [(None, 5), (Some(Duration::from_secs(2)), 2)] {

@@ -105,6 +105,13 @@ async fn what_is_not_active_for_us_is_refused_by_its_reason() {
         (format!(r#"{{"active":true,"iss":"https://o.example",{ours}}}"#), "`iss` is not"),
         (format!(r#"{{"active":true,"nbf":9999999999,{ours}}}"#), "`nbf` is in the future"),
         (format!(r#"{{"active":true,"token_type":"refresh",{ours}}}"#), "`token_type`"),
+        // A server may know refresh tokens as well (RFC 7662 §2.1), and say so in its own way.
+        (
+            format!(
+                r#"{{"active":true,"token_type":"Bearer","token_use":"refresh_token",{ours}}}"#
+            ),
+            "`token_use`",
+        ),
         (format!(r#"{{"active":true,"cnf":{{"jkt":"x"}},{ours}}}"#), "`cnf`"),
     ] {
         let kit = Opaque::start().await;
@@ -467,6 +474,12 @@ async fn settings_that_cannot_work_are_named() {
         (
             one(asked().shared_cache(&Redis::new("redis://127.0.0.1/").unwrap(), [1; 31])),
             "32 random",
+        ),
+        (
+            one(asked()
+                .shared_cache(&Redis::new("redis://127.0.0.1/").unwrap(), [1; 32])
+                .cache(IntrospectionCache::off())),
+            "`shared_cache` cannot work: the cache is off",
         ),
         (one(asked().cache(IntrospectionCache::default().active(Duration::ZERO))), "`cache`"),
         (one(asked().cache(IntrospectionCache::default().active(3601 * SECOND))), "`cache`"),

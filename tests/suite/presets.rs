@@ -288,6 +288,15 @@ async fn keycloak_grants_roles_of_the_realm_and_of_our_client_only() {
     let text = provider.refusal(token().without_claim("aud")).await;
     assert!(text.contains("a lightweight access token"), "{text}");
 
+    // A token that is bound to a key has a type of its own, and names the key.
+    let bound = || token().claim("typ", "DPoP");
+    let text = provider.refusal(bound().bound_to_key(&provider.server.dpop_key())).await;
+    assert!(text.contains("which only a call can prove to hold"), "{text}");
+    for unbound in [bound(), bound().bound_to_certificate(b"DER")] {
+        let text = provider.refusal(unbound).await;
+        assert!(text.contains("`cnf`"), "{text}");
+    }
+
     let realm = Issuer::keycloak("https://sso.example.com", "main", "echo");
     let everyone = ResourceServer::builder().issuer(realm).audience("account").build().await;
     assert!(matches!(everyone, Err(ConfigError::AudienceOfEveryone { .. })));

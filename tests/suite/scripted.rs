@@ -216,7 +216,7 @@ impl Call {
 
     /// How it ends; the time limit is there for tests that fail.
     pub(crate) async fn end(self) -> Result<(), Status> {
-        tokio::time::timeout(Duration::from_secs(30), self.task).await.unwrap().unwrap()
+        tokio::time::timeout(Duration::from_secs(120), self.task).await.unwrap().unwrap()
     }
 }
 

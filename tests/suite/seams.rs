@@ -1,26 +1,35 @@
 //! Where one part hands a call to another: what one of them checked must not be lost there.
 
+use std::collections::HashSet;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use grpc_auth::server::{AccessDecision, AccessRequest};
 use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
 use grpc_auth::{
     BearerToken, ClientAuthentication, Dpop, Introspection, Issuer, Redis, ReplayStore,
-    ReplayStoreError, ResourceServer, UsedProof,
+    ReplayStoreError, ResourceServer, Start, UsedProof,
 };
+use http_body::Frame;
+use http_body_util::StreamBody;
 use tests::callers::{settle, until, with};
 use tests::kinds::{Counting, call};
 use tests::logs::Logs;
+use tests::pb::kit::Word;
 use tests::pb::kit::kinds_client::KindsClient;
-use tests::sender::{Doors, ORIGIN};
+use tests::sender::{Doors, ORIGIN, UNARY};
 use tests::{Kit, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tonic::Code;
+use tokio_stream::StreamExt;
+use tonic::body::Body;
+use tonic::codegen::Service;
+use tonic::{Code, Request, Status};
 
-use crate::scripted::{Call, Script, Scripted};
+use crate::scripted::{Call, Script, Scripted, raw};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -89,9 +98,7 @@ async fn a_stream_of_a_hybrid_token_ends_with_the_jwt() {
     let call = Call::start(&client, "Bidi", Some(&token), Script::Cue);
     until("open", async || service.open() == 1).await;
     issuer.clock().advance(2 * HOUR);
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    settle().await;
-    assert!(call.is_over(), "the stream outlives its token's `exp` by an hour");
+    until("the stream ends with its token", async || call.is_over()).await;
 }
 
 /// The clock is set back: a remembered answer is believed for as long as that.
@@ -118,15 +125,11 @@ async fn a_metadata_document_that_hangs_does_not_take_introspection_down() {
     with(&auth, &token()).await.unwrap();
     issuer.clock().advance(25 * HOUR);
     issuer.fail(Endpoint::Discovery, Fault::Hang);
+    let before = issuer.requests(Endpoint::Discovery);
     let (fresh, auth) = (token(), auth.clone());
     let waiting = tokio::spawn(async move { with(&auth, &fresh).await });
-    for _ in 0..40 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        if waiting.is_finished() {
-            break;
-        }
-        issuer.clock().advance(SECOND);
-    }
+    until("it is looked up", async || issuer.requests(Endpoint::Discovery) > before).await;
+    issuer.clock().advance(2 * SECOND);
     let answer = waiting.await.unwrap();
     assert!(answer.is_ok(), "introspection itself is up: {answer:?}");
 }
@@ -154,8 +157,8 @@ async fn a_panic_in_a_replay_store_is_internal() {
     assert!(logs.line_with("call denied").contains("the store of used DPoP proofs panicked"));
 }
 
-/// An endpoint that answers 400 to tokens it finds malformed, as some do.
-async fn picky() -> String {
+/// An endpoint that refuses tokens that it finds malformed, as some do; so do firewalls before them.
+async fn picky(refusal: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/introspect", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -171,7 +174,7 @@ async fn picky() -> String {
                 }
                 let is_junk = String::from_utf8_lossy(&request).contains("token=junk");
                 let body = if is_junk { "{}".to_owned() } else { active("").unwrap() };
-                let status = if is_junk { "400 Bad Request" } else { "200 OK" };
+                let status = if is_junk { refusal } else { "200 OK" };
                 let answer = format!(
                     "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
                     body.len()
@@ -186,14 +189,17 @@ async fn picky() -> String {
 /// Five junk tokens of a stranger close the endpoint for everybody.
 #[tokio::test]
 async fn a_strangers_junk_does_not_open_the_circuit() {
-    let issuer = AuthorizationServer::start().await.unwrap();
-    let auth = server(&issuer, asked().endpoint(picky().await)).await;
-    with(&auth, "good0").await.unwrap();
-    for n in 0..5 {
-        let _ = with(&auth, &format!("junk{n}")).await;
+    for refusal in ["400 Bad Request", "403 Forbidden", "413 Content Too Large"] {
+        let issuer = AuthorizationServer::start().await.unwrap();
+        let auth = server(&issuer, asked().endpoint(picky(refusal).await)).await;
+        with(&auth, "good0").await.unwrap();
+        for n in 0..5 {
+            let answer = with(&auth, &format!("junk{n}")).await;
+            tests::assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
+        }
+        let answer = with(&auth, "good1").await;
+        assert!(answer.is_ok(), "{refusal}: {answer:?}");
     }
-    let answer = with(&auth, "good1").await;
-    assert!(answer.is_ok(), "{answer:?}");
 }
 
 /// The token expires while the authorizer thinks.
@@ -265,6 +271,30 @@ async fn a_jwt_with_other_trailing_bits_is_not_introspected() {
     assert!(answer.is_err(), "LET IN");
 }
 
+/// What stands behind a JWT is ignored by servers that take it apart with Java's `split`, which drops
+/// empty parts at the end, as Keycloak does, and by those that look at the first three parts alone.
+#[tokio::test]
+async fn a_jwt_with_something_behind_it_is_not_introspected() {
+    let mut let_in = Vec::new();
+    for hybrid in [false, true] {
+        let issuer = AuthorizationServer::start().await.unwrap();
+        let introspection = if hybrid { asked().hybrid() } else { asked() };
+        let auth = server(&issuer, introspection).await;
+        let key = issuer.dpop_key();
+        let token = issuer.token().scopes(["read:word"]).bound_to_key(&key).sign();
+        issuer.set_introspection_response(active(""));
+        for behind in [".", "..", ".=", "=.", "=", "~", ".x", ".x.y", ".~~~"] {
+            if with(&auth, &format!("{token}{behind}")).await.is_ok() {
+                let_in.push((behind, hybrid));
+            }
+        }
+        // An encrypted token is for whoever has its key, and that is the server.
+        let header = "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0";
+        with(&auth, &format!("{header}..AAAA.AAAA.AAAA")).await.unwrap();
+    }
+    assert!(let_in.is_empty(), "LET IN: {let_in:?}");
+}
+
 /// A Redis, or a proxy of one, that answers something else than `OK` or nil.
 #[tokio::test]
 async fn a_redis_that_answers_nonsense_lets_no_proof_in() {
@@ -299,4 +329,90 @@ async fn answers_about_one_token_do_not_open_the_circuit_for_all() {
     issuer.set_introspection_response(None);
     let other = with(&auth, &issuer.token().scopes(["read:word"]).opaque()).await;
     assert!(other.is_ok(), "{other:?}");
+}
+
+/// A caller may send its message days after the headers that were decided on, and keep calls in
+/// stock that way.
+#[tokio::test]
+async fn a_message_that_comes_after_the_token_expired_reaches_no_handler() {
+    let kit = Kit::start().await;
+    let handlers = Counting::default();
+    let mut service = kit.auth.protect(handlers.clone());
+    let token = || kit.issuer.token().scopes(["read:word"]).expires_in(HOUR).sign();
+    // The token's leeway counts, too.
+    for (late, is_let_in) in
+        [(HOUR + 29 * SECOND, true), (HOUR + 30 * SECOND, false), (24 * HOUR, false)]
+    {
+        let (sender, message) = tokio::sync::mpsc::unbounded_channel::<Bytes>();
+        let frames = tokio_stream::wrappers::UnboundedReceiverStream::new(message)
+            .map(|bytes| Ok::<_, Status>(Frame::data(bytes)));
+        let mut request = raw("/kit.v1.Kinds/Unary", &token(), Body::new(StreamBody::new(frames)));
+        *request.method_mut() = http::Method::POST;
+        let call = tokio::spawn(service.call(request));
+        settle().await;
+        kit.issuer.clock().advance(late);
+        settle().await;
+        assert!(!call.is_finished());
+        // A message of no bytes.
+        sender.send(Bytes::from_static(&[0; 5])).unwrap();
+        drop(sender);
+        let logs = Logs::capture();
+        let answer = call.await.unwrap().unwrap();
+        let reached = handlers.reached("Unary");
+        assert_eq!(reached, 1, "{late:?}: the handler ran after the token's end");
+        if !is_let_in {
+            assert!(logs.line_with("call denied").contains("before the message had come"));
+            let status = Status::from_header_map(answer.headers()).unwrap();
+            tests::assert_denied::<()>(Err(status), Code::Unauthenticated, "ACCESS_TOKEN_EXPIRED");
+        }
+    }
+}
+
+/// Answers at its third poll.
+#[derive(Debug, Default)]
+struct SlowStore(Mutex<HashSet<String>>);
+
+impl ReplayStore for SlowStore {
+    fn is_first_use<'s>(
+        &'s self,
+        proof: UsedProof,
+    ) -> Pin<Box<dyn Future<Output = Result<bool, ReplayStoreError>> + Send + 's>> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+            Ok(self.0.lock().unwrap().insert(proof.id()))
+        })
+    }
+}
+
+/// First for keys, then for the store of used proofs; another call needs both as well.
+#[tokio::test]
+async fn a_call_that_is_dropped_at_any_poll_leaves_keys_and_proofs_to_others() {
+    async fn prove(auth: &ResourceServer, token: &str, proof: &str) -> Result<(), Status> {
+        let mut client = KindsClient::new(auth.protect(Counting::default()));
+        let mut request = Request::new(Word::default());
+        request.metadata_mut().insert("authorization", format!("DPoP {token}").parse().unwrap());
+        request.metadata_mut().insert("dpop", proof.parse().unwrap());
+        client.unary(request).await.map(drop)
+    }
+    for polls in 0.. {
+        let issuer = AuthorizationServer::start().await.unwrap();
+        let dpop = Dpop::for_origins([ORIGIN]).replay_store(SlowStore::default());
+        let auth = issuer.resource_server().start(Start::Lazy).dpop(dpop).build().await.unwrap();
+        let key = issuer.dpop_key();
+        let token = issuer.token().scopes(["read:word"]).bound_to_key(&key).sign();
+        let [one, other] = [(); 2].map(|()| key.proof(UNARY, &token).sign());
+        let mut dropped = Box::pin(prove(&auth, &token, &one));
+        for _ in 0..polls {
+            let polled = dropped.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            if polled.is_ready() {
+                assert!(polls > 3, "it waited for nothing");
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(dropped);
+        prove(&auth, &token, &other).await.unwrap();
+        assert_eq!(issuer.requests(Endpoint::Jwks), 1, "dropped after {polls} polls");
+    }
 }

@@ -9,7 +9,7 @@ pub(super) fn issuer(region: &str, user_pool: &str, clients: Vec<String>) -> Iss
             GrantSource::array("/cognito:groups").prefixed("group:"),
         ],
         intended_for: IntendedFor::Clients(clients),
-        required_claims: vec![RequiredClaim { name: "token_use", value: Some("access") }],
+        required_claims: vec![RequiredClaim { name: "token_use", values: &["access"] }],
         ..Issuer::oidc(format!("https://cognito-idp.{region}.amazonaws.com/{user_pool}"))
     }
     .of_provider(Provider::Cognito { region: region.into(), user_pool: user_pool.into() })

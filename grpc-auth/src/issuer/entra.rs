@@ -28,7 +28,7 @@ pub(super) fn any_tenant() -> Issuer {
 /// An ID token of the application itself has the same type and audience; it names no client.
 fn of(identifier: String, client: &'static str, provider: Provider) -> Issuer {
     let grants = vec![GrantSource::words("/scp"), GrantSource::array("/roles").prefixed("role:")];
-    let required_claims = vec![RequiredClaim { name: client, value: None }];
+    let required_claims = vec![RequiredClaim { name: client, values: &[] }];
     Issuer { grants, required_claims, ..Issuer::oidc(identifier) }
         .of_provider(provider)
         .accept_token_type("JWT")

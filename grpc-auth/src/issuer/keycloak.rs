@@ -2,6 +2,9 @@
 
 use super::{GrantSource, Issuer, Provider, RequiredClaim};
 
+/// The `typ` of tokens with a `jkt` in `cnf` (RFC 9449 §6.1).
+pub(crate) const BOUND_TO_KEY: &str = "DPoP";
+
 pub(super) fn issuer(base: &str, realm: &str, client: String) -> Issuer {
     // A client's id may be a URL; RFC 6901 §3 escapes slashes.
     let escaped = client.replace('~', "~0").replace('/', "~1");
@@ -12,8 +15,9 @@ pub(super) fn issuer(base: &str, realm: &str, client: String) -> Issuer {
             GrantSource::array("/realm_access/roles").prefixed("role:"),
             GrantSource::array(roles).prefixed("role:"),
         ],
-        // ID and refresh tokens have the same `typ` in their header, and another one here.
-        required_claims: vec![RequiredClaim { name: "typ", value: Some("Bearer") }],
+        // ID and refresh tokens have the same `typ` in their header, and another one here; so have
+        // access tokens that are bound to a key.
+        required_claims: vec![RequiredClaim { name: "typ", values: &["Bearer", BOUND_TO_KEY] }],
         ..Issuer::oidc(format!("{base}/realms/{realm}"))
     }
     .of_provider(Provider::Keycloak { base: base.into(), realm: realm.into(), client })

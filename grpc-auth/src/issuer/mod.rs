@@ -16,6 +16,7 @@ pub use grants::GrantSource;
 
 pub(crate) use entra::TENANT_PLACE;
 pub(crate) use grants::{GrantsError, unite};
+pub(crate) use keycloak::BOUND_TO_KEY;
 pub(crate) use provider::{Provider, Seen, is_guid};
 
 use crate::jwks::Algorithm;
@@ -32,7 +33,7 @@ use crate::verify::Introspection;
 /// | [`entra`](Self::entra) | v2.0 of a tenant | discovery | `JWT`, `at+jwt` | `aud` | `scp`, `roles` as `role:..` |
 /// | [`entra_v1`](Self::entra_v1) | `https://sts.windows.net/TENANT/` | the tenant's | `JWT`, `at+jwt` | `aud` | `scp`, `roles` as `role:..` |
 /// | [`entra_any_tenant`](Self::entra_any_tenant) | v2.0 of the tenant in `tid` | those common to all | `JWT`, `at+jwt` | `aud` | `scp`, `roles` as `role:..` |
-/// | [`keycloak`](Self::keycloak) | `BASE/realms/REALM` | discovery | `JWT`, `at+jwt` | `aud`, and the claim `typ` is `Bearer` | `scope`, roles of the realm and of our client as `role:..` |
+/// | [`keycloak`](Self::keycloak) | `BASE/realms/REALM` | discovery | `JWT`, `at+jwt` | `aud`, and the claim `typ` is `Bearer`, or `DPoP` with a key in `cnf` | `scope`, roles of the realm and of our client as `role:..` |
 /// | [`cognito`](Self::cognito) | the user pool | discovery | none, `JWT` | `client_id` is listed, and `token_use` is `access` | `scope`, `cognito:groups` as `group:..` |
 /// | [`static_keys`](Self::static_keys) | as given | given | `at+jwt` | `aud` | `scope` |
 ///
@@ -73,11 +74,12 @@ pub(crate) enum IntendedFor {
     Clients(Vec<String>),
 }
 
-/// A claim that has to be there as a text: this one, or any.
+/// A claim that has to be there as a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequiredClaim {
     pub(crate) name: &'static str,
-    pub(crate) value: Option<&'static str>,
+    /// One of these; any, if there are none.
+    pub(crate) values: &'static [&'static str],
 }
 
 /// Where the keys come from, as configured.

@@ -6,7 +6,7 @@ pub(super) fn issuer(domain: String, authorization_server: &str) -> Issuer {
     Issuer {
         grants: vec![GrantSource::array("/scp")],
         // ID tokens have no type either, and no client id.
-        required_claims: vec![RequiredClaim { name: "cid", value: None }],
+        required_claims: vec![RequiredClaim { name: "cid", values: &[] }],
         ..Issuer::oidc(format!("https://{domain}/oauth2/{authorization_server}"))
     }
     .of_provider(Provider::Okta { domain, server: authorization_server.into() })

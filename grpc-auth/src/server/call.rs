@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::authorizer::DecisionPoint;
 use crate::caller::Caller;
 use crate::claims::{Claims, ClaimsMismatch};
+use crate::clock::Clock;
 use crate::error::Challenge;
 use crate::policy::{Permit, Row};
 use crate::principal::Principal;
@@ -33,10 +34,10 @@ pub(crate) struct CallSettings {
 }
 
 /// What the layer says of the method.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Decision {
-    /// It may be called.
-    Permitted(Permit),
+    /// It may be called, in time.
+    Permitted(Permit, Deadline),
     /// No row has its name; its guard decides.
     Unnamed,
     /// There is no layer: a test calls the handler itself.
@@ -47,11 +48,27 @@ pub(crate) enum Decision {
 impl Decision {
     pub(crate) fn row(&self) -> Option<Row> {
         match self {
-            Self::Permitted(permit) => Some(permit.row()),
+            Self::Permitted(permit, _) => Some(permit.row()),
             Self::Unnamed => None,
             #[cfg(feature = "testing")]
             Self::InTest => None,
         }
+    }
+}
+
+/// When a unary call is too late: it is decided on when its headers arrive, and its message may come
+/// days after that. (What streams is watched all the time.)
+#[derive(Clone, Debug)]
+pub(crate) struct Deadline {
+    pub(super) clock: Clock,
+    /// Seconds since 1970; infinite if there is none.
+    pub(super) at: f64,
+}
+
+impl Deadline {
+    #[inline]
+    pub(super) fn has_passed(&self) -> bool {
+        self.at.is_finite() && self.clock.moment().seconds >= self.at
     }
 }
 

@@ -1,5 +1,5 @@
 //! When the streams of a call end. Unary calls are none of it: they are decided on when they
-//! arrive.
+//! arrive, and must not begin too late.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,7 +21,8 @@ use crate::principal::Principal;
 ///
 /// A token is verified when a call arrives, and a stream may stay open for days after that. At its
 /// end the caller is answered UNAUTHENTICATED with the reason ACCESS_TOKEN_EXPIRED, as a call with
-/// the same token would be; what was sent before has arrived. Unary calls are never cut off, nor are
+/// the same token would be; what was sent before has arrived. Unary calls are never cut off, but one
+/// whose message comes only after that does not reach its annotated method. Nothing ends
 /// calls without a token of methods that let anyone in. An opaque token of which the authorization
 /// server says no expiry never expires: for those, [`MaxAge`](Self::MaxAge) is what ends streams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

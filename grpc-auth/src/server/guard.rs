@@ -46,9 +46,11 @@ pub fn enter<'r, M, R: Refuse>(
 }
 
 fn permit_for<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
-    match call.decision {
-        Decision::Permitted(permit) if permit.row() == row => return Ok(permit),
-        Decision::Permitted(permit) => warn!(
+    match &call.decision {
+        Decision::Permitted(permit, deadline) if permit.row() == row => {
+            return if deadline.has_passed() { Err(too_late(row, call)) } else { Ok(*permit) };
+        }
+        Decision::Permitted(permit, _) => warn!(
             target: "grpc_auth",
             method = %row,
             called = %permit.row(),
@@ -79,6 +81,15 @@ fn permit_for<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
     let denial = denial.of_caller(call.principal());
     denial.log(&method, Some(row));
     Err(R::refuse(denial.denied.to_status(&call.settings.challenge)))
+}
+
+/// The token was good when the call arrived, and is not any more now that its message is here.
+#[cold]
+fn too_late<R: Refuse>(row: Row, call: &Call) -> R {
+    let cause = "`exp` passed before the message had come";
+    let denial = Denial::new(Denied::TokenExpired, cause).of_caller(call.principal());
+    denial.log(&format!("/{row}"), Some(row));
+    R::refuse(denial.denied.to_status(&call.settings.challenge))
 }
 
 /// The layer asks the authorizer, if there is one, unless it takes the method for an open one.

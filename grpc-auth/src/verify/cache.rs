@@ -1,5 +1,6 @@
 //! Tokens that were verified before.
 
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +30,8 @@ use crate::principal::{Principal, Verified};
 pub struct TokenCache {
     /// How many tokens at most. Default 8,192; rounded up to a power of two. 0 switches it off.
     pub entries: usize,
-    /// How many bytes of tokens and claims at most. Default 32 MiB.
+    /// How many bytes of tokens and claims at most. Default 32 MiB. What the types take that claims
+    /// are read as ([`Claims<T>`](crate::Claims)) is kept beside them, and comes on top.
     pub bytes: usize,
     /// For how long a token is believed without looking at it again. Default 5 min.
     pub max_age: Duration,
@@ -163,10 +165,16 @@ impl VerifiedTokens {
 /// Pair-multiply-shift, a universal family (Thorup, "High Speed Hashing for Integers and Strings",
 /// §3.3): only tokens that were verified are ever inserted, so there is nothing to find out by
 /// trying, and a keyed hash of the whole token would cost half of what all else costs.
-#[derive(Debug)]
 struct TailHash {
     keys: [u64; 2],
     offset: u128,
+}
+
+/// Its keys are nobody's business.
+impl fmt::Debug for TailHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TailHash([redacted])")
+    }
 }
 
 impl TailHash {

@@ -267,12 +267,25 @@ fn outcome(result: &Attempt) -> Outcome {
     }
 }
 
-/// Three parts, of which the first begins an object, for whoever skips what is not base64url.
+/// Parts of which the first begins an object, for whoever skips what is not base64url, and does not
+/// mind what stands behind the third: Java's `split` drops empty parts at the end. An encrypted
+/// token (RFC 7516) is for whoever has its key.
 #[cfg(feature = "introspection")]
 fn looks_like_a_jwt(token: &[u8]) -> bool {
-    let is_skipped = |byte: &&u8| !byte.is_ascii_alphanumeric() && !b"-_.".contains(byte);
-    let begins = token.iter().skip_while(is_skipped).take(3).eq(b"eyJ");
-    begins && token.iter().filter(|byte| **byte == b'.').count() == 2
+    let is_skipped = |byte: &u8| !byte.is_ascii_alphanumeric() && !b"-_.".contains(byte);
+    let start = token.iter().take_while(|byte| is_skipped(byte)).count();
+    let mut parts = token.get(start..).unwrap_or_default().split(|byte| *byte == b'.');
+    let header = parts.next().unwrap_or_default();
+    // `{`, and a quotation mark or white space.
+    let begins = header.starts_with(b"ey") || header.starts_with(b"ew");
+    begins && parts.count() >= 2 && !is_encrypted(header)
+}
+
+/// Whether a header says how its token is encrypted (RFC 7516 §4.1.2).
+#[cfg(feature = "introspection")]
+fn is_encrypted(header: &[u8]) -> bool {
+    let json = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(header).unwrap_or_default();
+    memchr::memmem::find(&json, b"\"enc\"").is_some()
 }
 
 /// The principal of a JWT keeps its token.

@@ -89,7 +89,10 @@ pub(crate) enum Rejection {
     Client,
     #[error(
         "`{}` {}: it is no access token of this issuer", .0.name,
-        .0.value.map_or("is missing".into(), |value| format!("is not `{value}`"))
+        match .0.values {
+            [] => "is missing".into(),
+            values => format!("is not `{}`", values.join("` or `")),
+        }
     )]
     RequiredClaim(RequiredClaim),
     #[error("`exp` is missing")]
@@ -133,6 +136,9 @@ pub(crate) enum Rejection {
     #[error("the introspection endpoint's `token_type` says that it is no access token")]
     #[cfg(feature = "introspection")]
     IntrospectedTokenType,
+    #[error("the introspection endpoint's `token_use` says that it is no access token")]
+    #[cfg(feature = "introspection")]
+    IntrospectedTokenUse,
     #[error(
         "the introspection endpoint says no `aud`; if it never does, configure \
          `Introspection::allow_missing_audience`"
@@ -164,6 +170,7 @@ impl Rejection {
             | Self::Inactive
             | Self::ActiveNotBoolean
             | Self::IntrospectedTokenType
+            | Self::IntrospectedTokenUse
             | Self::AudienceUnsaid => Denied::TokenInvalid,
             Self::Parts(_)
             | Self::Base64(_)

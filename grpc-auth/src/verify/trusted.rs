@@ -8,7 +8,7 @@ use super::compact::Compact;
 use super::header::Header;
 use super::rejection::Rejection;
 use crate::clock::Moment;
-use crate::issuer::{Issuer, Provider, RequiredClaim, TENANT_PLACE, is_guid, unite};
+use crate::issuer::{BOUND_TO_KEY, Issuer, Provider, RequiredClaim, TENANT_PLACE, is_guid, unite};
 use crate::json::Node;
 #[cfg(feature = "testing")]
 use crate::jwks::KeySet;
@@ -103,9 +103,14 @@ impl TrustedIssuer {
     ) -> Result<(), Rejection> {
         for required in self.settings.required_claims.iter().filter(|required| counts(required)) {
             let found = claims.named(required.name).and_then(Node::as_text);
-            let fits = found.is_some_and(|found| required.value.is_none_or(|value| value == found));
-            if !fits {
+            let found = found.ok_or(Rejection::RequiredClaim(*required))?;
+            if !(required.values.is_empty() || required.values.contains(&found)) {
                 return Err(Rejection::RequiredClaim(*required));
+            }
+            let is_bound =
+                || claims.confirmation().map(|bound| bound.is_some_and(|b| b.key.is_some()));
+            if required.values.contains(&BOUND_TO_KEY) && found == BOUND_TO_KEY && !is_bound()? {
+                return Err(Rejection::Confirmation);
             }
         }
         Ok(())

@@ -15,7 +15,7 @@ use super::super::{Verdict, Verifier};
 use super::circuit::Circuit;
 use super::question::{Failure, Question};
 use super::remembered::{Remembered, hash};
-use super::response::{Active, Expectation, NoAnswer};
+use super::response::{Active, Expectation, NoAnswer, want_use};
 use super::settings::Introspection;
 #[cfg(feature = "redis")]
 use super::shared::SharedCache;
@@ -95,8 +95,10 @@ impl Introspector {
         let mut wanted = Vec::new();
         let keys = KeySource::given(&issuer.identifier, KeySet::none());
         let cache = settings.cache;
+        let trusted = TrustedIssuer::new(issuer.clone(), keys, &mut wanted);
+        want_use(&mut wanted);
         Ok(Self(Arc::new(Shared {
-            issuer: TrustedIssuer::new(issuer.clone(), keys, &mut wanted),
+            issuer: trusted,
             wanted,
             audiences,
             leeway,

@@ -113,11 +113,9 @@ impl Failure {
             Self::Fetch(FetchError::Status { status, .. }) => {
                 !(400..500).contains(status) || *status == 429
             }
-            Self::Fetch(_)
-            | Self::ClientRefused(_)
-            | Self::NoAnswer
-            | Self::NoEndpoint
-            | Self::Credentials(_) => true,
+            // What a firewall on the way says of one token, too.
+            Self::ClientRefused(status) => *status == 401,
+            Self::Fetch(_) | Self::NoAnswer | Self::NoEndpoint | Self::Credentials(_) => true,
         }
     }
 

@@ -68,6 +68,16 @@ impl<'t> Members<'t> for Answer<'t, '_> {
     }
 }
 
+/// What some servers say in it of a token: whether it is one for access, or for refreshing.
+const TOKEN_USE: &str = "token_use";
+
+/// Has it read.
+pub(super) fn want_use(wanted: &mut Vec<String>) {
+    if !wanted.iter().any(|name| name == TOKEN_USE) {
+        wanted.push(TOKEN_USE.into());
+    }
+}
+
 impl Expectation<'_> {
     /// Reads an answer.
     pub(super) fn read(&self, json: &[u8]) -> Result<Result<Active, Rejection>, NoAnswer> {
@@ -97,6 +107,13 @@ impl Expectation<'_> {
         if token_type.as_deref().is_some_and(|typ| !is_access_token(typ)) {
             return Err(Rejection::IntrospectedTokenType);
         }
+        // Servers may be asked about refresh tokens too (RFC 7662 §2.1), whose `token_type` is that
+        // of the access tokens they are good for.
+        let is_for_access =
+            |node: &Node<'_>| matches!(node.as_text(), Some("access_token" | "access"));
+        if claims.named(TOKEN_USE).is_some_and(|node| !is_for_access(node)) {
+            return Err(Rejection::IntrospectedTokenUse);
+        }
         // RFC 9449 §5: bound to a key, and the answer has to say to which.
         if token_type.is_some_and(|typ| typ.eq_ignore_ascii_case("DPoP"))
             && claims.confirmation()?.is_none_or(|bound| bound.key.is_none())
@@ -108,7 +125,7 @@ impl Expectation<'_> {
             return Err(Rejection::Issuer);
         }
         // Claims that tell an access token by being there stand in tokens, not in answers.
-        self.issuer.check_required(&claims, |required| required.value.is_some())?;
+        self.issuer.check_required(&claims, |required| !required.values.is_empty())?;
         match claims.check_purpose(&settings.intended_for, self.audiences) {
             Err(Rejection::Audience) if claims.aud.is_empty() => {
                 if !self.allow_missing_audience {
@@ -141,6 +158,7 @@ mod tests {
         let settings = Issuer::oidc("https://as.example/");
         let keys = KeySource::given("https://as.example/", KeySet::none());
         let issuer = TrustedIssuer::new(settings, keys, &mut wanted);
+        want_use(&mut wanted);
         let audiences = ["api".to_owned()];
         let expectation = Expectation {
             issuer: &issuer,
@@ -163,7 +181,7 @@ mod tests {
         let minimal = read(false, r#"{"active":true,"aud":"api"}"#).unwrap().unwrap();
         assert_eq!(minimal.exp, None);
         let full = r#"{"active":true,"aud":["x","api"],"iss":"https://as.example/","sub":"alice",
-            "client_id":"app","token_type":"bearer","exp":1001,"nbf":1030,"iat":990,"scope":"b a"}"#;
+            "client_id":"app","token_type":"bearer","token_use":"access_token","exp":1001,"nbf":1030,"iat":990,"scope":"b a"}"#;
         let full = read(false, full).unwrap().unwrap();
         assert_eq!(full.exp, Some(1001.0));
         let principal = Principal::new(full.facts);
@@ -200,6 +218,11 @@ mod tests {
                 Rejection::IntrospectedTokenType,
             ),
             (r#"{"active":true,"aud":"api","token_type":7}"#, Rejection::IntrospectedTokenType),
+            (
+                r#"{"active":true,"aud":"api","token_use":"refresh_token"}"#,
+                Rejection::IntrospectedTokenUse,
+            ),
+            (r#"{"active":true,"aud":"api","token_use":7}"#, Rejection::IntrospectedTokenUse),
             (r#"{"active":false,"active":true,"aud":"api"}"#, json("a name stands in it twice")),
             (r#"{"active":true,"aud":"x","aud":"api"}"#, json("a name stands in it twice")),
             (r#"{"active":true,"aud":"api","exp":"1001"}"#, json("a member has another type")),

@@ -71,8 +71,8 @@ pub struct IntrospectionCache {
     pub active: Duration,
     /// The same, for tokens without `exp`. Default 30 s.
     pub active_without_expiry: Duration,
-    /// How many active tokens at most. Default 10,000; rounded up to a power of two. 0 switches it
-    /// off.
+    /// How many active tokens at most. Default 10,000; rounded up to a power of two. 0 keeps none in
+    /// memory.
     pub active_entries: usize,
     /// For how long a token is believed not to be active. Default 10 s.
     pub inactive: Duration,
@@ -85,7 +85,13 @@ impl IntrospectionCache {
     /// one request.
     #[must_use]
     pub fn off() -> Self {
-        Self { active_entries: 0, inactive_entries: 0, ..Self::default() }
+        Self {
+            active: Duration::ZERO,
+            active_without_expiry: Duration::ZERO,
+            active_entries: 0,
+            inactive: Duration::ZERO,
+            inactive_entries: 0,
+        }
     }
 
     /// Believes active tokens for so long.
@@ -180,7 +186,8 @@ impl Introspection {
     }
 
     /// How many requests may be under way; calls beyond are answered UNAVAILABLE at once. Default
-    /// 64.
+    /// 64. Any token that is not known takes one, strangers' tokens as well: where the endpoint is
+    /// slow, limit how often an address may call before that.
     #[must_use]
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.max_in_flight = requests;
@@ -217,6 +224,12 @@ impl Introspection {
         }
         if self.max_in_flight == 0 {
             return wrong("max_in_flight", "write at least 1");
+        }
+        #[cfg(feature = "redis")]
+        if self.shared_cache.is_some() && cache.active.is_zero() {
+            let help = "the cache is off, and what is shared would be believed all the same: leave \
+                        one of them out";
+            return wrong("shared_cache", help);
         }
         if cache.active_entries.max(cache.inactive_entries) > 1 << 20 {
             return wrong("cache", "write at most 1,048,576 entries");
