@@ -6,16 +6,14 @@
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use examples::echo::EchoService;
 use examples::echo::pb::echo_server::EchoServer;
 use examples::report;
 use examples::trial::Caller;
+use grpc_auth::client::ClientCredentials;
 use grpc_auth::testing::AuthorizationServer;
-use grpc_auth::{Auth0Config, ConfigError, ProtectedService, ResourceServer, Start};
-use secrecy::ExposeSecret;
-use serde::Deserialize;
+use grpc_auth::{Auth0Config, ProtectedService, ResourceServer, Start};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Endpoint, Server};
@@ -45,7 +43,7 @@ async fn run() -> Result<usize, Box<dyn Error>> {
         .init();
     let config = Auth0Config::from_env()?;
     let auth = ResourceServer::from_config(&config).start(Start::Required).build().await?;
-    let token = fetch_token(&config).await?;
+    let token = ClientCredentials::from_config(&config)?.build()?.token().await?;
     // A server of no importance: its tokens are strangers' here.
     let stranger = AuthorizationServer::start().await?;
 
@@ -56,10 +54,10 @@ async fn run() -> Result<usize, Box<dyn Error>> {
 
     let callers = [
         Caller::anonymous("no token"),
-        Caller::with_token("your application", &token.access_token)?,
+        Caller::with_token("your application", token.token().expose_secret())?,
         Caller::with_token("a stranger", &stranger.token().audience(&config.audience).sign())?,
     ];
-    let granted: Vec<&str> = token.scope.split_ascii_whitespace().collect();
+    let granted: Vec<&str> = token.scope().unwrap_or_default().split_ascii_whitespace().collect();
     println!("Your application is granted: {}\n", granted.join(" "));
     let policy = <EchoService as ProtectedService<EchoServer<_>>>::POLICY;
     let surprises = report::run(&channel.connect().await?, policy, &callers, |method, caller| {
@@ -80,45 +78,6 @@ async fn run() -> Result<usize, Box<dyn Error>> {
     .await?;
     server.abort();
     Ok(surprises)
-}
-
-/// What Auth0 answers to `client_credentials`.
-#[derive(Deserialize)]
-struct Token {
-    access_token: String,
-    #[serde(default)]
-    scope: String,
-}
-
-async fn fetch_token(config: &Auth0Config) -> Result<Token, Box<dyn Error>> {
-    let missing = |name, help| ConfigError::VariableMissing { name, help };
-    let help = "write the client id of a machine-to-machine application";
-    let id = config.client_id.as_ref().ok_or(missing("AUTH0_CLIENT_ID", help))?;
-    let help = "write the client secret of the same application";
-    let secret = config.client_secret.as_ref().ok_or(missing("AUTH0_CLIENT_SECRET", help))?;
-    let body = serde_json::json!({
-        "grant_type": "client_credentials",
-        "client_id": id,
-        "client_secret": secret.expose_secret(),
-        "audience": config.audience,
-    });
-    let answer = reqwest::Client::builder()
-        .timeout(Duration::from_secs(10))
-        .build()?
-        .post(format!("https://{}/oauth/token", config.domain))
-        .header("content-type", "application/json")
-        .body(body.to_string())
-        .send()
-        .await?;
-    if !answer.status().is_success() {
-        return Err(format!(
-            "Auth0 answers the token request with HTTP status {}: check AUTH0_CLIENT_ID and \
-             AUTH0_CLIENT_SECRET, and that the application is authorized for the API",
-            answer.status()
-        )
-        .into());
-    }
-    Ok(serde_json::from_slice(&answer.bytes().await?)?)
 }
 
 fn with_sources(error: &dyn Error) -> String {
