@@ -291,7 +291,7 @@ impl ResourceServerBuilder {
         let authorizer = self.authorizer.decision_point(&self.clock);
         Ok(ResourceServer {
             inner: Arc::new(Inner {
-                clock,
+                clock: clock.clone(),
                 leeway: self.leeway,
                 verifier: TokenVerifier {
                     jwt: JwtVerifier::new(
@@ -315,6 +315,8 @@ impl ResourceServerBuilder {
                         .with_dpop(dpop_challenge),
                     typed_claims: self.typed_claims,
                     authorizer,
+                    clock,
+                    leeway,
                 }),
             }),
         })

@@ -11,7 +11,7 @@ use crate::caller::Caller;
 use crate::claims::{Claims, ClaimsMismatch};
 use crate::clock::Clock;
 use crate::error::Challenge;
-use crate::policy::{Permit, Row};
+use crate::policy::{Permit, Row, RpcKind};
 use crate::principal::Principal;
 
 /// One call behind a layer.
@@ -31,13 +31,16 @@ pub(crate) struct CallSettings {
     pub(crate) typed_claims: Vec<TypedClaims>,
     /// Who is asked after the rule.
     pub(crate) authorizer: Option<DecisionPoint>,
+    pub(crate) clock: Clock,
+    /// In seconds.
+    pub(crate) leeway: f64,
 }
 
 /// What the layer says of the method.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Decision {
-    /// It may be called, in time.
-    Permitted(Permit, Deadline),
+    /// It may be called.
+    Permitted(Permit),
     /// No row has its name; its guard decides.
     Unnamed,
     /// There is no layer: a test calls the handler itself.
@@ -48,7 +51,7 @@ pub(crate) enum Decision {
 impl Decision {
     pub(crate) fn row(&self) -> Option<Row> {
         match self {
-            Self::Permitted(permit, _) => Some(permit.row()),
+            Self::Permitted(permit) => Some(permit.row()),
             Self::Unnamed => None,
             #[cfg(feature = "testing")]
             Self::InTest => None,
@@ -56,25 +59,19 @@ impl Decision {
     }
 }
 
-/// When a unary call is too late: it is decided on when its headers arrive, and its message may come
-/// days after that. (What streams is watched all the time.)
-#[derive(Clone, Debug)]
-pub(crate) struct Deadline {
-    pub(super) clock: Clock,
-    /// Seconds since 1970; infinite if there is none.
-    pub(super) at: f64,
-}
-
-impl Deadline {
-    #[inline]
-    pub(super) fn has_passed(&self) -> bool {
-        self.at.is_finite() && self.clock.moment().seconds >= self.at
-    }
-}
-
 impl Call {
     pub(crate) fn of(extensions: &Extensions) -> Option<&Self> {
         extensions.get()
+    }
+
+    /// Whether a unary call comes too late: it is decided on when its headers arrive, and its message
+    /// may come days after that. (What streams is watched all the time, or is not to be.)
+    #[inline]
+    pub(super) fn is_too_late(&self, row: Row) -> bool {
+        let Some(caller) = &self.caller else { return false };
+        let CallSettings { clock, leeway, .. } = &*self.settings;
+        row.kind() == RpcKind::Unary
+            && clock.moment().seconds >= caller.principal().expiry() + leeway
     }
 
     pub(crate) fn principal(&self) -> Option<&Principal> {

@@ -46,11 +46,11 @@ pub fn enter<'r, M, R: Refuse>(
 }
 
 fn permit_for<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
-    match &call.decision {
-        Decision::Permitted(permit, deadline) if permit.row() == row => {
-            return if deadline.has_passed() { Err(too_late(row, call)) } else { Ok(*permit) };
+    match call.decision {
+        Decision::Permitted(permit) if permit.row() == row => {
+            return if call.is_too_late(row) { Err(too_late(row, call)) } else { Ok(permit) };
         }
-        Decision::Permitted(permit, _) => warn!(
+        Decision::Permitted(permit) => warn!(
             target: "grpc_auth",
             method = %row,
             called = %permit.row(),

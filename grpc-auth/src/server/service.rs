@@ -9,7 +9,7 @@ use tonic::server::NamedService;
 use tower_service::Service;
 
 use super::authorizer::{AccessRequest, Asking};
-use super::call::{Call, Deadline, Decision};
+use super::call::{Call, Decision};
 use super::decision::{self, Denial};
 use super::expiry::{StreamExpiry, Timer, kind_of};
 use super::future::ResponseFuture;
@@ -346,18 +346,6 @@ impl Shared {
         Timer::of(self.stream_expiry, &self.auth, caller?.principal(), path, row)
     }
 
-    /// Until when a message may come. What has streams has a timer, or is to have none.
-    fn deadline(&self, row: Row, caller: Option<&Caller>) -> Deadline {
-        let Inner { clock, leeway, .. } = &*self.auth.inner;
-        let at = match caller {
-            Some(caller) if row.kind() == RpcKind::Unary => {
-                caller.principal().expiry() + leeway.as_secs_f64()
-            }
-            _ => f64::INFINITY,
-        };
-        Deadline { clock: clock.clone(), at }
-    }
-
     /// Leaves what was learnt in the extensions.
     fn leave<B>(
         &self,
@@ -367,11 +355,7 @@ impl Shared {
     ) -> Result<(), Box<Denial>> {
         let settings = &self.auth.inner.settings;
         let asked = caller.as_ref().filter(|_| !settings.typed_claims.is_empty()).cloned();
-        let deadline = |permit: &Permit| self.deadline(permit.row(), caller.as_ref());
-        let decision = match permit {
-            Some(permit) => Decision::Permitted(permit, deadline(&permit)),
-            None => Decision::Unnamed,
-        };
+        let decision = permit.map_or(Decision::Unnamed, Decision::Permitted);
         let call = Call { caller, decision, settings: Arc::clone(settings) };
         let extensions = request.extensions_mut();
         // What an outer layer learnt is not this layer's.

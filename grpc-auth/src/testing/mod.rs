@@ -82,6 +82,7 @@ use serde_json::{Value, json};
 
 use crate::bearer::BearerToken;
 use crate::caller::Caller;
+use crate::clock::Clock;
 use crate::error::Challenge;
 use crate::issuer::Issuer;
 use crate::jwks::{Algorithm, Key, KeySet};
@@ -218,6 +219,8 @@ fn call_by<M>(mut request: tonic::Request<M>, caller: Option<Caller>) -> tonic::
             challenge: Challenge::new("unit-test", true),
             typed_claims: Vec::new(),
             authorizer: None,
+            clock: Clock::system(),
+            leeway: 0.0,
         }),
     });
     request

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fd_lock::RwLock;
+use fs4::FileExt;
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::ServerCertVerifier;
@@ -220,8 +220,9 @@ impl DevelopmentCa {
         }
         let path = self.folder.join(".lock");
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
-        let mut lock = RwLock::new(file.map_err(|error| self.unusable(error))?);
-        let _guard = lock.write().map_err(|error| self.unusable(error))?;
+        let file = file.map_err(|error| self.unusable(error))?;
+        FileExt::lock(&file).map_err(|error| self.unusable(error))?;
+        // The lock goes with the file.
         work()
     }
 
