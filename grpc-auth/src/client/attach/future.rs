@@ -56,7 +56,7 @@ where
         Self { state: State::Waiting { answer: Box::pin(answer) } }
     }
 
-    pub(super) fn refused(status: Box<Status>) -> Self {
+    pub(super) fn refused(status: Status) -> Self {
         Self { state: State::Refused { response: Some(Box::new(status.into_http())) } }
     }
 }

@@ -60,11 +60,11 @@ where
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let own = request.extensions_mut().remove::<TokenSource>();
         if request.headers().contains_key(AUTHORIZATION) {
-            return AuthorizedFuture::refused(refusal::already_authorized());
+            return AuthorizedFuture::refused(*refusal::already_authorized());
         }
         let source = own.unwrap_or_else(|| self.source.clone());
         if source.dpop().is_some() && request.headers().contains_key(DPOP) {
-            return AuthorizedFuture::refused(refusal::already_authorized());
+            return AuthorizedFuture::refused(*refusal::already_authorized());
         }
         let (mut parts, body) = request.into_parts();
         let deadline = Deadline::of(&parts.headers, source.clock());
@@ -94,7 +94,7 @@ where
                 let response = self.inner.call(Request::from_parts(parts, body));
                 AuthorizedFuture::called(response, sent, again)
             }
-            Err(status) => AuthorizedFuture::refused(status),
+            Err(status) => AuthorizedFuture::refused(*status),
         }
     }
 }
