@@ -325,7 +325,7 @@ fn a_runtime_that_ends_takes_nobody_with_it() {
 async fn sources_of_one_client_with_equal_parameters_share_their_tokens() {
     let kit = Kit::start().await;
     let request = |client: &OAuthClient| {
-        client.client_credentials().audience("https://other.example").resource("https://a.example")
+        client.client_credentials().audience("https://a.example").resource("https://a.example")
     };
     let first = request(&kit.client).scopes(["write:word", "read:word"]).build().unwrap();
     let same = request(&kit.client.clone()).scopes(["read:word", "write:word", "read:word"]);

@@ -74,7 +74,7 @@ fn refusal(failed: &[(SocketAddr, io::Error)]) -> Diagnosis {
     Diagnosis::Unreachable { error: shown(errors.join(", ").as_bytes()) }
 }
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
 mod tests {
     use socket2::{Domain, Socket, Type};
     use tokio::net::TcpListener;
