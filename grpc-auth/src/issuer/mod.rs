@@ -245,6 +245,14 @@ impl Issuer {
         self
     }
 
+    /// Takes the keys from the JSON of a key set, instead of fetching them: to judge tokens of a
+    /// provider where it cannot be reached.
+    #[must_use]
+    pub fn jwks(mut self, jwks: impl Into<String>) -> Self {
+        self.keys = Keys::Given(jwks.into());
+        self
+    }
+
     /// Accepts tokens of this `typ` too. Servers that do not follow RFC 9068 often send `JWT`;
     /// with it, the audience alone tells an access token from any other JWT of the issuer. An empty
     /// text accepts tokens that have no `typ`.

@@ -1,5 +1,6 @@
 //! Believing a token: from the text in the metadata to a [`Caller`], or to the reason why not.
 
+mod advice;
 mod cache;
 mod claims;
 mod compact;

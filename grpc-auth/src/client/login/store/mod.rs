@@ -3,6 +3,7 @@
 mod document;
 mod error;
 mod file;
+mod kept;
 mod lock;
 
 use std::fmt::Write as _;

@@ -1,0 +1,20 @@
+//! Settings from the environment.
+
+use std::env;
+
+use secrecy::SecretString;
+
+/// A variable that is set, and not to nothing.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The same for a secret.
+pub(crate) fn secret(name: &str) -> Option<SecretString> {
+    variable(name).map(SecretString::from)
+}
+
+/// What an option says, or else the variable.
+pub(crate) fn or_variable(option: Option<String>, name: &str) -> Option<String> {
+    option.or_else(|| variable(name))
+}

@@ -1,0 +1,139 @@
+//! A service's own verifier, configured by the command line.
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use grpc_auth::KeySetEvent;
+use grpc_auth::server::Start;
+use grpc_auth::{BearerToken, Issuer, ResourceServer};
+
+use super::ServiceArgs;
+use super::decoded::Decoded;
+use super::provider::Provider;
+use super::verdict::{Believed, Expected, Refusal, Verdict};
+use crate::failure::{Exit, Failure};
+use crate::server::{Server, ServerArgs};
+
+pub(super) struct Verifier {
+    issuer: Issuer,
+    expected: Expected,
+    leeway: Duration,
+}
+
+/// None if no issuer is named.
+pub(super) fn configured(
+    server: &ServerArgs,
+    service: &ServiceArgs,
+) -> Result<Option<Verifier>, Failure> {
+    let Some(server) = server.server() else {
+        let given = [
+            ("--audience", !service.audience.is_empty()),
+            ("--accept-type", !service.accept_type.is_empty()),
+            ("--client", !service.client.is_empty()),
+            ("--jwks", service.jwks.is_some()),
+        ];
+        // Whoever writes them expects a verdict.
+        return match given.iter().find(|(_, is_given)| *is_given) {
+            None => Ok(None),
+            Some((option, _)) => {
+                Err(Failure::usage(format!("`{option}` says nothing without an issuer"))
+                    .help("write `--issuer URL` too, as it stands in `iss`"))
+            }
+        };
+    };
+    let provider = match (&server, service.provider) {
+        (Server::Auth0(_), Provider::Oidc) => Provider::Auth0,
+        (_, provider) => provider,
+    };
+    let identifier = server.name();
+    let mut issuer = provider.issuer(&identifier, &service.client)?;
+    for typ in &service.accept_type {
+        issuer = issuer.accept_token_type(typ);
+    }
+    if let Some(path) = &service.jwks {
+        issuer = issuer.jwks(key_set(path)?);
+    }
+    let audiences = match service.audience.as_slice() {
+        [] => server.setting(None, "GRPC_AUTH_AUDIENCE", "AUTH0_AUDIENCE").into_iter().collect(),
+        given => given.to_vec(),
+    };
+    if audiences.is_empty() && provider.has_audience() {
+        return Err(Failure::usage("no audience is named: tokens for other services would pass")
+            .help(
+                "write `--audience` with what the service is called at the authorization server",
+            ));
+    }
+    let clients = service.client.clone();
+    let expected = Expected { issuer: identifier, audiences, clients };
+    Ok(Some(Verifier { issuer, expected, leeway: Duration::from_secs(service.leeway) }))
+}
+
+fn key_set(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| {
+        let message = format!("the key set cannot be read from the file `{}`", path.display());
+        Failure::new(Exit::Failed, message).cause(&error)
+    })
+}
+
+impl Verifier {
+    pub(super) async fn judge(
+        self,
+        token: &str,
+        decoded: &Decoded,
+        now: SystemTime,
+    ) -> Result<Verdict, Failure> {
+        let Self { issuer, expected, leeway } = self;
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let mut builder = ResourceServer::builder()
+            .issuer(issuer)
+            .leeway(leeway)
+            // An expired token is worth no fetch to a service, and here it is: that it was genuine is
+            // half of the answer.
+            .start(Start::Warm)
+            .on_key_set_event({
+                let seen = Arc::clone(&seen);
+                move |_, event| {
+                    if let Some(text) = in_words(event) {
+                        seen.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+                    }
+                }
+            });
+        for audience in &expected.audiences {
+            builder = builder.audience(audience);
+        }
+        let service = builder.build().await?;
+        let Some(bearer) = BearerToken::parse(token) else {
+            return Ok(Verdict::Refused(Refusal::malformed(token)));
+        };
+        Ok(match service.verify(&bearer).await {
+            Ok(principal) => Verdict::Believed(Believed::new(principal)),
+            Err(refused) => {
+                let mut refusal = Refusal::new(&refused, decoded, &expected, now);
+                if matches!(refusal.code, "keys-unavailable" | "key-unknown") {
+                    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                    seen.dedup();
+                    refusal.details.append(&mut seen);
+                }
+                Verdict::Refused(refusal)
+            }
+        })
+    }
+}
+
+/// What explains that a key is not there.
+fn in_words(event: &KeySetEvent<'_>) -> Option<String> {
+    use std::error::Error as _;
+
+    match event {
+        KeySetEvent::RefreshFailed { error, .. } => {
+            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            Some(format!("the key set could not be fetched: {error}{cause}"))
+        }
+        KeySetEvent::KeySkipped { position, reason } => {
+            Some(format!("the key at place {position} of the key set is not used: {reason}"))
+        }
+        _ => None,
+    }
+}

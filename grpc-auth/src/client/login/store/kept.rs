@@ -1,0 +1,123 @@
+//! Tokens that programs got for themselves, kept between two runs.
+
+use std::time::SystemTime;
+
+use super::document::Key;
+use super::{Entry, StoreError, TokenStore, file};
+use crate::client::access_token::AccessToken;
+use crate::client::login::tokens::Tokens;
+use crate::client::oauth_client::Address;
+use crate::client::request::{Grant, TokenRequest};
+
+/// A parameter that no login has, so that none of them is found here.
+const GRANT_TYPE: &str = "grant_type";
+
+impl TokenStore {
+    /// The token that was [kept](Self::keep) for the same server, client, scopes, audience and
+    /// parameters, if there is one. Whether it lives is for its user to look at.
+    ///
+    /// Nothing is asked of the server: it may have revoked the token, or not know the client any
+    /// more. A file that cannot be read as what was written there is no token; the next one takes
+    /// its place.
+    ///
+    /// # Errors
+    /// [`StoreError`] when others can get at the file, or the file system says no.
+    pub async fn access_token(
+        &self,
+        request: &TokenRequest,
+    ) -> Result<Option<AccessToken>, StoreError> {
+        let Some(entry) = self.entry_of(request) else { return Ok(None) };
+        let stored = match entry.read().await {
+            Ok(stored) => stored,
+            Err(StoreError::Corrupt { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(stored.map(|stored| {
+            let end = stored.tokens.expires_at;
+            AccessToken::granted(stored.tokens.as_response(end), end)
+        }))
+    }
+
+    /// Keeps a token of client credentials for the next time that the program runs: for programs
+    /// that are run often, and for a moment. Tokens of other grants are somebody's own, and tokens
+    /// without an end are not to be relied on: neither is kept.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = std::env::temp_dir().join(format!("grpc-auth-kept-{}", std::process::id()));
+    /// use grpc_auth::ClientAuthentication;
+    /// use grpc_auth::client::{OAuthClient, TokenStore};
+    /// use grpc_auth::testing::AuthorizationServer;
+    ///
+    /// let server = AuthorizationServer::start().await?;
+    /// server.add_client("orders", "s3cret", ["read:echo"]);
+    /// let orders = ClientAuthentication::client_secret_basic("orders", "s3cret");
+    /// let client = OAuthClient::oidc(server.url(), orders).clock(server.clock().clone());
+    /// let request = client.client_credentials();
+    ///
+    /// let store = TokenStore::at(&folder);
+    /// let token = request.clone().build()?.token().await?;
+    /// store.keep(&request, &token).await?;
+    ///
+    /// let kept = store.access_token(&request).await?.unwrap();
+    /// assert_eq!(kept.token().expose_secret(), token.token().expose_secret());
+    /// let other = client.client_credentials().audience("https://other.example.com");
+    /// assert!(store.access_token(&other).await?.is_none());
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written where nobody else reads it.
+    pub async fn keep(
+        &self,
+        request: &TokenRequest,
+        token: &AccessToken,
+    ) -> Result<(), StoreError> {
+        let (Some(entry), Some(expires_at)) = (self.entry_of(request), token.expires_at) else {
+            return Ok(());
+        };
+        entry.blocking(|entry| file::prepare(&entry.directory)).await?;
+        let lock = entry.lock(&request.client.clock).await?;
+        entry.write(&kept(token, expires_at), None, &lock).await
+    }
+
+    fn entry_of(&self, request: &TokenRequest) -> Option<Entry> {
+        if !matches!(request.grant, Grant::ClientCredentials) {
+            return None;
+        }
+        let parameters = &request.parameters;
+        let issuer = match &request.client.address {
+            Address::Issuer(issuer) => issuer.clone(),
+            Address::Auth0(domain) => format!("https://{domain}/"),
+            Address::TokenEndpoint(url) => url.clone(),
+        };
+        let mut resources = parameters.resources.clone();
+        resources.sort_unstable();
+        let mut all = parameters.more.clone();
+        all.push((GRANT_TYPE.into(), "client_credentials".into()));
+        let key = Key {
+            issuer,
+            client_id: request.client.authentication.client_id().into(),
+            scopes: parameters.scopes.clone(),
+            has_defaults: false,
+            audience: parameters.audience.clone(),
+            resources,
+            organization: parameters.organization.clone(),
+            parameters: all,
+        };
+        let directory = self.directory.clone();
+        Some(Entry { path: directory.join(key.file_name()), directory, key })
+    }
+}
+
+fn kept(token: &AccessToken, expires_at: SystemTime) -> Tokens {
+    Tokens {
+        access: token.token.clone(),
+        token_type: token.token_type,
+        expires_at,
+        scope: token.scope.as_deref().map(Into::into),
+        refresh: None,
+    }
+}

@@ -1,0 +1,190 @@
+//! What to do about a token that is not believed: for operators.
+
+use super::rejection::{Refused, Rejection};
+
+impl Refused {
+    /// The stable name of the check that failed, for programs: `audience`, `expired`, `signature`, ..
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        advice(&self.0.rejection).0
+    }
+
+    /// What to do about it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use grpc_auth::{BearerToken, testing::AuthorizationServer};
+    ///
+    /// let issuer = AuthorizationServer::start().await?;
+    /// let auth = issuer.resource_server().build().await?;
+    ///
+    /// let token = issuer.token().audience("https://other.example.com").sign();
+    /// let refused = auth.verify(&BearerToken::parse(&token).unwrap()).await.unwrap_err();
+    /// assert_eq!(refused.code(), "audience");
+    /// assert!(refused.help().contains("ask the authorization server for a token for this service"));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        advice(&self.0.rejection).1
+    }
+}
+
+/// Name and help of each.
+fn advice(rejection: &Rejection) -> (&'static str, &'static str) {
+    match rejection {
+        Rejection::Parts(_) => (
+            "not-a-jwt",
+            "if it is opaque, only its authorization server can tell what it is good for: ask for a \
+             token for this service, which most servers then make a JWT (Auth0: name the \
+             `audience`), or configure `Issuer::introspection`",
+        ),
+        Rejection::Base64(_) => (
+            "base64",
+            "it was cut or changed on its way: copy it whole, without line breaks, quotes and `=`",
+        ),
+        Rejection::Json { .. } => (
+            "json",
+            "it was changed on its way, or made by hand: get it from the authorization server",
+        ),
+        Rejection::Algorithm => (
+            "algorithm",
+            "let the authorization server sign access tokens with RS256, PS256, ES256 or EdDSA: \
+             with HS256 whoever can verify them could make them, and `none` is no signature",
+        ),
+        Rejection::AlgorithmNotAllowed => (
+            "algorithm-not-allowed",
+            "let the authorization server sign with one that `Issuer::algorithms` lists, or list \
+             this one",
+        ),
+        Rejection::HeaderParameter(_) => (
+            "header-parameter",
+            "let the authorization server leave it out: the token is not to be understood by who \
+             does not know this extension (RFC 7515 §4.1.11)",
+        ),
+        Rejection::Issuer => (
+            "issuer",
+            "get the token from the issuer that is configured, or configure the one in `iss`, byte \
+             for byte: a slash at its end counts",
+        ),
+        Rejection::TokenType => (
+            "token-type",
+            "send the access token, not the ID token; if access tokens have this `typ` there, \
+             accept it with `Issuer::accept_token_type`, or use the provider's own preset",
+        ),
+        Rejection::Audience => (
+            "audience",
+            "ask the authorization server for a token for this service (`audience` at Auth0, \
+             `resource` with RFC 8707), or configure the identifier that it has there",
+        ),
+        Rejection::Client => (
+            "client",
+            "get the token with a client that is listed, or list this one: only its tokens for this \
+             service may have its id",
+        ),
+        Rejection::RequiredClaim(_) => (
+            "required-claim",
+            "send the access token, not the ID token or another one of this issuer",
+        ),
+        Rejection::ExpiryMissing => (
+            "expiry-missing",
+            "let the authorization server set `exp`: a token that never ends cannot be taken back",
+        ),
+        Rejection::Expired => (
+            "expired",
+            "get a new one; if it should be valid still, compare the clocks of this machine and of \
+             the authorization server",
+        ),
+        Rejection::NotYetValid => (
+            "not-yet-valid",
+            "wait until then; if it is valid by now, set the clock of this machine (NTP)",
+        ),
+        Rejection::IssuedInFuture => (
+            "issued-in-future",
+            "set the clock of this machine, or of the authorization server (NTP)",
+        ),
+        Rejection::SenderConstrained => (
+            "sender-constrained",
+            "all else about it is in order: call with a proof of its key (DPoP), or over a \
+             connection with its certificate, to a service that checks that (`.dpop(..)`, \
+             `.mutual_tls()`)",
+        ),
+        Rejection::Confirmation => (
+            "confirmation",
+            "let the authorization server bind it by a thumbprint that can be checked (RFC 8705, \
+             RFC 9449), or not at all",
+        ),
+        Rejection::Grants(_) => (
+            "grants",
+            "configure `Issuer::grants_from` as this issuer writes its scopes and roles, or let it \
+             write them so",
+        ),
+        Rejection::KeyIdMissing => (
+            "key-id-missing",
+            "let the authorization server name its key (`kid`), or configure \
+             `Issuer::allow_missing_key_id`",
+        ),
+        Rejection::KeyIdTooLong => {
+            ("key-id-too-long", "get it from the authorization server: no key is named like that")
+        }
+        Rejection::KeyUnknown => (
+            "key-unknown",
+            "it is of another tenant or environment, or its key was retired: get a new one, and \
+             compare its `kid` with those in the issuer's key set",
+        ),
+        Rejection::KeyUnfit => (
+            "key-unfit",
+            "get a new one from the authorization server: its key is not for this `alg`",
+        ),
+        Rejection::Signature => (
+            "signature",
+            "it was changed, forged, or cut at its end: get it from the authorization server again, \
+             and copy it whole",
+        ),
+        Rejection::KeysUnavailable => (
+            "keys-unavailable",
+            "nothing is known of the token yet: see whether the issuer can be reached from here, \
+             and try again",
+        ),
+        #[cfg(feature = "introspection")]
+        Rejection::Unbound => (
+            "unbound",
+            "let the introspection endpoint repeat `cnf` (RFC 8705 §3.2, RFC 9449 §6.2): otherwise \
+             nobody can check whom the token belongs to",
+        ),
+        #[cfg(feature = "introspection")]
+        Rejection::Inactive => {
+            ("inactive", "get a new one: it has expired, was revoked, or is of another server")
+        }
+        #[cfg(feature = "introspection")]
+        Rejection::ActiveNotBoolean => (
+            "active-not-boolean",
+            "see whether the address is that of the introspection endpoint (RFC 7662 §2.2)",
+        ),
+        #[cfg(feature = "introspection")]
+        Rejection::IntrospectedTokenType => {
+            ("introspected-token-type", "send the access token, not the refresh or ID token")
+        }
+        #[cfg(feature = "introspection")]
+        Rejection::IntrospectedTokenUse => {
+            ("introspected-token-use", "send the access token, not the refresh or ID token")
+        }
+        #[cfg(feature = "introspection")]
+        Rejection::AudienceUnsaid => (
+            "audience-unsaid",
+            "let the introspection endpoint say `aud`, or configure \
+             `Introspection::allow_missing_audience`",
+        ),
+        #[cfg(feature = "introspection")]
+        Rejection::IntrospectionUnavailable => (
+            "introspection-unavailable",
+            "see whether the introspection endpoint can be reached from here, and try again",
+        ),
+        #[cfg(feature = "introspection")]
+        Rejection::IntrospectionBusy => (
+            "introspection-busy",
+            "try again; if it stays so, see how long the introspection endpoint takes",
+        ),
+    }
+}
