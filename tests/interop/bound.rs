@@ -4,14 +4,21 @@ use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use grpc_auth::client::DpopKey;
 use grpc_auth::testing::ManualClock;
+use grpc_auth::{ClientAuthentication, Dpop, Introspection, Issuer, ResourceServer};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::json;
 use tests::callers::with;
+use tests::kinds::{Counting, call};
 use tests::logs::Logs;
+use tests::pb::kit::kinds_client::KindsClient;
+use tokio::net::TcpListener;
+use tonic::transport::{Endpoint, Server};
 
+use crate::clients::serve_on;
 use crate::introspection::{OPAQUE, asking, assert_invalid, client};
-use crate::parts::OidcProvider;
+use crate::parts::{AUDIENCE, OidcProvider};
 
 /// Proof of possession for a request to the token endpoint (RFC 9449 §4.2).
 fn proof(pair: &rcgen::KeyPair, jti: &str, endpoint: &str) -> String {
@@ -40,4 +47,46 @@ async fn a_token_bound_to_a_key_is_no_bearer_token() {
         let line = logs.line_with("call denied");
         assert!(line.contains("bound to a key of its holder (`cnf`, `jkt`)"), "{line}");
     }
+}
+
+#[tokio::test]
+async fn our_side_proves_its_key_to_oidc_provider_and_to_the_service() {
+    let issuer = OidcProvider::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let introspection = Introspection::new(client());
+    let auth = ResourceServer::builder()
+        .issuer(Issuer::oidc(issuer.issuer()).introspection(introspection))
+        .audience(AUDIENCE)
+        .dpop(Dpop::for_origins([&*origin]).require_nonce())
+        .build()
+        .await
+        .unwrap();
+    let service = Counting::default();
+    serve_on(listener, Server::builder(), &auth, service.clone());
+
+    let mut asked = 0;
+    for (id, requests) in [("svc-dpop", 1), ("svc-nonce", 2)] {
+        for resource in ["urn:kit:words:es256", OPAQUE] {
+            let secret = ClientAuthentication::client_secret_basic(id, format!("{id}-secret"));
+            let request = issuer.client(secret).client_credentials().resource(resource);
+            let key = DpopKey::generate().unwrap();
+            let tokens = request.scopes(["read:word"]).dpop(key).build().unwrap();
+            let endpoint = Endpoint::from_shared(origin.clone()).unwrap();
+            let mut client = KindsClient::new(tokens.connect(endpoint).await.unwrap());
+            for _ in 0..3 {
+                call(&mut client, "Unary", None).await.unwrap();
+            }
+            // A server that wants a nonce names it in a refusal (RFC 9449 §8).
+            asked += requests;
+            assert_eq!(issuer.requests("token").await, asked, "{id} {resource}");
+
+            let logs = Logs::capture();
+            let token = tokens.token().await.unwrap();
+            assert_invalid(with(&auth, token.token().expose_secret()).await);
+            let line = logs.line_with("call denied");
+            assert!(line.contains("bound to a key of its holder"), "{line}");
+        }
+    }
+    assert_eq!(service.reached("Unary"), 12);
 }

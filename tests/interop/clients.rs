@@ -3,18 +3,44 @@
 use std::net::SocketAddr;
 
 use grpc_auth::ResourceServer;
+use grpc_auth::tls::{Identity, ServerTls};
 use tests::kinds::Counting;
 use tests::logs::Logs;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
 use tonic::Code;
+use tonic::transport::Server;
 
-use crate::parts::{CLIENT, Caller, OidcProvider};
+use crate::parts::{CLIENT, Caller, OidcProvider, Pki};
 
 /// Serves the protected service on a free port until the test ends.
 pub(crate) async fn serve(auth: &ResourceServer, service: Counting) -> SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    serve_on(listener, Server::builder(), auth, service)
+}
+
+/// The same over TLS; clients may have certificates of the authority.
+pub(crate) async fn serve_over_tls(
+    pki: &Pki,
+    auth: &ResourceServer,
+    service: Counting,
+) -> SocketAddr {
+    let tls = ServerTls::new(Identity::from_pem(&pki.server.certificate, &pki.server.key).unwrap());
+    let tls = tls.client_ca_pem(&pki.authority).unwrap().client_certificate_optional();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    serve_on(listener, Server::builder().tls_config(tls.config()).unwrap(), auth, service)
+}
+
+/// The same on a port that was chosen before.
+pub(crate) fn serve_on(
+    listener: TcpListener,
+    mut server: Server,
+    auth: &ResourceServer,
+    service: Counting,
+) -> SocketAddr {
     let address = listener.local_addr().unwrap();
-    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
-    let server = tonic::transport::Server::builder().add_service(auth.protect(service));
+    let incoming = TcpListenerStream::new(listener);
+    let server = server.add_service(auth.protect(service));
     tokio::spawn(server.serve_with_incoming(incoming));
     address
 }
@@ -123,4 +149,37 @@ async fn grpc_js_sees_what_the_table_says() {
 #[tokio::test]
 async fn grpcurl_sees_what_the_table_says() {
     sees_what_the_table_says(Caller::Grpcurl).await;
+}
+
+/// As users of other implementations attach tokens in production.
+async fn has_call_credentials_over_tls(caller: Caller) {
+    let issuer = OidcProvider::start().await;
+    let auth = issuer.resource_server().build().await.unwrap();
+    let pki = Pki::new();
+    let service = Counting::default();
+    let address = serve_over_tls(&pki, &auth, service.clone()).await;
+    let authority = pki.authority_file();
+    let good = issuer.token(CLIENT, "read:word", "urn:kit:words:rs256").await;
+    let elsewhere = issuer.token(CLIENT, "read:word", "urn:kit:other").await;
+    let seen = caller.call_over_tls(address, &authority, &[good, elsewhere]).await;
+    let [allowed, denied] = &seen[..] else { panic!("{caller:?}: {seen:?}") };
+    assert_eq!((allowed.code, allowed.text.as_deref()), (0, Some("word")), "{allowed:?}");
+    assert_eq!(denied.code, i32::from(Code::Unauthenticated), "{denied:?}");
+    assert_eq!(denied.reason.as_deref(), Some("ACCESS_TOKEN_INVALID"), "{denied:?}");
+    assert_eq!(service.reached_in_all(), 1);
+}
+
+#[tokio::test]
+async fn grpcio_has_call_credentials_over_tls() {
+    has_call_credentials_over_tls(Caller::Grpcio).await;
+}
+
+#[tokio::test]
+async fn grpc_js_has_call_credentials_over_tls() {
+    has_call_credentials_over_tls(Caller::GrpcJs).await;
+}
+
+#[tokio::test]
+async fn grpcurl_has_call_credentials_over_tls() {
+    has_call_credentials_over_tls(Caller::Grpcurl).await;
 }

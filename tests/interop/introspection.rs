@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use grpc_auth::testing::ManualClock;
 use grpc_auth::{ClientAuthentication, Introspection, Issuer, ResourceServer};
 use serde_json::json;
@@ -16,7 +14,7 @@ use tests::{assert_denied, assert_scope_denied, serve};
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 
-use crate::parts::{AUDIENCE, CLIENT, Django, OidcProvider, RESOURCE_SERVER};
+use crate::parts::{AUDIENCE, CLIENT, ClientKey, Django, OidcProvider, RESOURCE_SERVER};
 
 const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const OPAQUE: &str = "urn:kit:words:opaque";
@@ -122,21 +120,15 @@ async fn opaque_tokens_are_asked_about_and_signed_ones_verified() {
 
 #[tokio::test]
 async fn each_client_authentication_is_understood() {
-    let pair = rcgen::KeyPair::generate().unwrap();
-    // SEC 1 §2.3.3: 4, x, y.
-    let (x, y) = pair.public_key_raw()[1..].split_at(32);
-    let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
-    let jwks = json!({"keys": [{"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": "1"}]});
-    let der = STANDARD.encode(pair.serialize_der());
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n");
-    let issuer = OidcProvider::with_client_keys(Some(&jwks.to_string())).await;
+    let key = ClientKey::p256();
+    let issuer = OidcProvider::with_client_keys(&json!({ "keys": [key.named("1")] })).await;
     let token = issuer.token(CLIENT, "read:word", OPAQUE).await;
     for client in [
         client(),
         // RFC 6749 §2.3.1: both parts are form-url-encoded first.
         ClientAuthentication::client_secret_basic("rs:odd %", "a+b /c:%"),
         ClientAuthentication::client_secret_post("rs-post", "rs-post-secret"),
-        ClientAuthentication::private_key_jwt("rs-jwt", &pem).unwrap().key_id("1"),
+        ClientAuthentication::private_key_jwt("rs-jwt", &key.pem).unwrap().key_id("1"),
     ] {
         let auth = asking(&issuer, client.clone(), &ManualClock::new()).await;
         with(&auth, &token).await.unwrap_or_else(|status| panic!("{client:?}: {status:?}"));

@@ -5,10 +5,16 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod bound;
+mod browser;
+mod certificates;
 mod clients;
+mod exchanges;
 mod faults;
+mod grants;
+mod grpcio_server;
 mod introspection;
 mod introspection_faults;
+mod logins;
 mod parts;
 mod proofs;
 mod raw;

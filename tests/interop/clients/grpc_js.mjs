@@ -1,14 +1,18 @@
 // Calls kit.v1.Kinds/Unary with @grpc/grpc-js and prints what its users get to see.
-// Arguments: the address, kit.proto, status_details.proto. Standard input and output: as grpcio_client.py.
+// Arguments: the address, kit.proto, status_details.proto; for TLS, a file with the authority's
+// certificate. Standard input and output: as grpcio_client.py.
 import fs from 'node:fs';
 import grpc from '@grpc/grpc-js';
 import loader from '@grpc/proto-loader';
 import protobuf from 'protobufjs';
 
-const [address, kitProto, detailsProto] = process.argv.slice(2);
+const [address, kitProto, detailsProto, authority] = process.argv.slice(2);
 const { kit } = grpc.loadPackageDefinition(loader.loadSync(kitProto));
 const details = await protobuf.load(detailsProto);
-const client = new kit.v1.Kinds(address, grpc.credentials.createInsecure());
+const { credentials } = grpc;
+const client = new kit.v1.Kinds(
+  address, authority ? credentials.createSsl(fs.readFileSync(authority)) : credentials.createInsecure(),
+);
 
 function errorInfo(bytes) {
   const status = details.lookupType('google.rpc.Status').decode(bytes ?? Buffer.alloc(0));
@@ -19,8 +23,9 @@ function errorInfo(bytes) {
 const call = (pairs) => new Promise((done) => {
   const metadata = new grpc.Metadata();
   for (const [name, value] of pairs) metadata.add(name, value);
-  const deadline = Date.now() + 10_000;
-  client.Unary({ text: 'word' }, metadata, { deadline }, (error, answer) => {
+  const options = { deadline: Date.now() + 10_000 };
+  if (authority) options.credentials = credentials.createFromMetadataGenerator((_, give) => give(null, metadata));
+  client.Unary({ text: 'word' }, authority ? new grpc.Metadata() : metadata, options, (error, answer) => {
     if (!error) return done({ code: 0, text: answer.text });
     const { reason, domain } = errorInfo(error.metadata.get('grpc-status-details-bin')[0]);
     const challenge = error.metadata.get('www-authenticate')[0];

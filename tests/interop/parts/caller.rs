@@ -1,6 +1,7 @@
 //! gRPC clients that nobody here wrote, each as its users use it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Output, Stdio};
 
 use serde::Deserialize;
@@ -40,22 +41,43 @@ pub(crate) struct Seen {
 impl Caller {
     /// Calls `kit.v1.Kinds/Unary` once for each list of values of `authorization`.
     pub(crate) async fn call(self, address: SocketAddr, calls: &[Vec<String>]) -> Vec<Seen> {
+        self.run(address, None, calls).await
+    }
+
+    /// The same over TLS, for each token as the credentials of a call, to a server with a
+    /// certificate of the authority in this file.
+    pub(crate) async fn call_over_tls(
+        self,
+        address: SocketAddr,
+        authority: &Path,
+        tokens: &[String],
+    ) -> Vec<Seen> {
+        let calls: Vec<_> = tokens.iter().map(|token| vec![format!("Bearer {token}")]).collect();
+        self.run(address, Some(authority), &calls).await
+    }
+
+    async fn run(
+        self,
+        address: SocketAddr,
+        authority: Option<&Path>,
+        calls: &[Vec<String>],
+    ) -> Vec<Seen> {
         let mut command = match self {
             Self::Grpcio => {
                 let mut command = python("grpcio_client.py");
-                command.arg(address.to_string()).arg(source("proto"));
+                command.arg(address.to_string()).arg(source("proto")).args(authority);
                 command
             }
             Self::GrpcJs => {
                 let mut command = Command::from(super::node("grpc_js.mjs"));
                 command.arg(address.to_string()).arg(source("proto/kit.proto"));
-                command.arg(source("interop/clients/status_details.proto"));
+                command.arg(source("interop/clients/status_details.proto")).args(authority);
                 command
             }
             Self::Grpcurl => {
                 let mut seen = Vec::new();
                 for values in calls {
-                    seen.push(grpcurl(address, values).await);
+                    seen.push(grpcurl(address, authority, values).await);
                 }
                 return seen;
             }
@@ -94,9 +116,13 @@ async fn run(command: &mut Command, input: &str) -> Output {
 }
 
 /// It prints headers and trailers line by line; the answer and the status are JSON.
-async fn grpcurl(address: SocketAddr, values: &[String]) -> Seen {
+async fn grpcurl(address: SocketAddr, authority: Option<&Path>, values: &[String]) -> Seen {
     let mut command = Command::new(installed("python/bin/grpcurl"));
-    command.args(["-plaintext", "-v", "-format-error", "-max-time", "10", "-d", "@"]);
+    match authority {
+        Some(file) => command.arg("-cacert").arg(file),
+        None => command.arg("-plaintext"),
+    };
+    command.args(["-v", "-format-error", "-max-time", "10", "-d", "@"]);
     for (folder, proto) in [("proto", "kit.proto"), ("interop/clients", "status_details.proto")] {
         command.arg("-import-path").arg(source(folder)).args(["-proto", proto]);
     }

@@ -2,11 +2,16 @@
 //! ended with the test. What they print is kept under `target/interop/logs`.
 
 mod caller;
+mod chromium;
+mod client_key;
 mod django;
 mod oidc_provider;
+mod person;
+mod pki;
 mod program;
 mod redis;
 mod sloppy;
+mod words_server;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -15,11 +20,16 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 
 pub(crate) use caller::{Caller, raw};
+pub(crate) use chromium::Chromium;
+pub(crate) use client_key::ClientKey;
 pub(crate) use django::Django;
-pub(crate) use oidc_provider::{Fault, OidcProvider, Rotation};
+pub(crate) use oidc_provider::{Fault, ODD_SECRET, OidcProvider, Rotation};
+pub(crate) use person::Person;
+pub(crate) use pki::{Identity, Pki};
 pub(crate) use program::Part;
 pub(crate) use redis::Redis;
 pub(crate) use sloppy::Sloppy;
+pub(crate) use words_server::WordsServer;
 
 /// The audience of the services under test, at every authorization server.
 pub(crate) const AUDIENCE: &str = "urn:kit:words";

@@ -1,13 +1,21 @@
 //! oidc-provider: an OpenID-certified authorization server in JavaScript.
 
-use grpc_auth::ResourceServer;
+use std::process::Command;
+
+use grpc_auth::client::OAuthClient;
 use grpc_auth::server::ResourceServerBuilder;
+use grpc_auth::{ClientAuthentication, ResourceServer};
 use reqwest::Client;
 use serde_json::{Value, json};
 
+use super::person::Person;
+use super::pki::{Identity, Pki};
 use super::{
     AUDIENCE, CLIENT, Credentials, Part, RESOURCE_SERVER, access_token, answer_to, node, post,
 };
+
+/// All that RFC 6749 allows in a secret (appendix A.2), as far as encodings disagree about it.
+pub(crate) const ODD_SECRET: &str = r##"a+b /c:%41&=?#"\~"##;
 
 /// A running oidc-provider.
 ///
@@ -18,8 +26,18 @@ use super::{
 /// | `urn:kit:words:opaque` | opaque, for `urn:kit:words`, 300 s; with `:short` 2 s |
 /// | `urn:kit:other:opaque` | opaque, for `urn:kit:other` |
 ///
-/// Its clients are `svc` (basic), `svc-post` and `svc-dpop`; its resource servers `rs` (basic), `rs-post`
-/// and `rs:odd %` with the secret `a+b /c:%` (basic). Other secrets are `CLIENT-secret`.
+/// | client | |
+/// |---|---|
+/// | `svc`, `svc-post` | show a secret, `CLIENT-secret`, by basic and in the form |
+/// | `svc:odd %`, `svc-post:odd %` | show [`ODD_SECRET`] |
+/// | `svc-dpop`, `svc-nonce` | get tokens bound to a key (basic), with a nonce of the server's |
+/// | `svc-jwt` | shows an assertion ([`with_client_keys`](Self::with_client_keys)) |
+/// | `svc-tls`, `svc-bound` | show a certificate ([`with_tls`](Self::with_tls)); tokens are bound to it |
+/// | `svc-exchange` | exchanges tokens (basic) |
+/// | `cli`, `web` | log people in: without a secret, and with one |
+/// | `rs`, `rs-post`, `rs-jwt`, `rs:odd %` (`a+b /c:%`) | ask about tokens |
+///
+/// People log in by any name and password.
 #[derive(Debug)]
 pub(crate) struct OidcProvider {
     part: Part,
@@ -39,6 +57,8 @@ pub(crate) enum Fault {
     Html,
     /// No answer; the connection stays open.
     Hang,
+    /// The true answer, once it is healed.
+    Wait,
     /// White space, twice a second, without end.
     Drip,
     /// 1 GB of white space, then a document.
@@ -61,18 +81,33 @@ pub(crate) enum Rotation {
 impl OidcProvider {
     /// Starts on a free port with fresh keys.
     pub(crate) async fn start() -> Self {
-        Self::with_client_keys(None).await
+        Self::launch(node("oidc_provider.mjs")).await
     }
 
-    /// Starts with one more resource server, `rs-jwt`, which authenticates by private_key_jwt with
-    /// a key of this set.
-    pub(crate) async fn with_client_keys(jwks: Option<&str>) -> Self {
+    /// Starts with two more clients, which authenticate by private_key_jwt with a key of this set.
+    pub(crate) async fn with_client_keys(jwks: &Value) -> Self {
         let mut command = node("oidc_provider.mjs");
-        if let Some(jwks) = jwks {
-            command.env("CLIENT_JWKS", jwks);
-        }
+        command.env("CLIENT_JWKS", jwks.to_string());
+        Self::launch(command).await
+    }
+
+    /// Starts with another port, over TLS, which the metadata names for clients with certificates.
+    pub(crate) async fn with_tls(pki: &Pki) -> Self {
+        let Identity { certificate, key } = &pki.server;
+        let mut command = node("oidc_provider.mjs");
+        let tls = json!({"ca": pki.authority, "cert": certificate, "key": key});
+        command.env("TLS", tls.to_string());
+        Self::launch(command).await
+    }
+
+    async fn launch(command: Command) -> Self {
         let part = Part::start("oidc-provider", command, "READY").await;
         Self { part, http: Client::new() }
+    }
+
+    /// One of its clients, as our side knows it.
+    pub(crate) fn client(&self, authentication: ClientAuthentication) -> OAuthClient {
+        OAuthClient::oidc(self.issuer(), authentication)
     }
 
     /// Its identifier, and the base of its endpoints.
@@ -106,6 +141,20 @@ impl OidcProvider {
         access_token(&answer_to(request.header("dpop", proof).form(&form), &url).await)
     }
 
+    /// A refresh token of `alice` for the client `web`, who typed in a device code (RFC 8628).
+    pub(crate) async fn refresh_token(&self, scope: &str, resource: &str) -> String {
+        let client = ("web", "web-secret");
+        let scope = format!("openid offline_access {scope}");
+        let form = [("scope", &*scope), ("resource", resource)];
+        let device = post(&self.http, &self.url("/device/auth"), client, &form).await;
+        let text = |name: &str| device[name].as_str().unwrap();
+        Person::new().allow(text("verification_uri_complete")).await;
+        let grant = ("grant_type", "urn:ietf:params:oauth:grant-type:device_code");
+        let form = [grant, ("device_code", text("device_code"))];
+        let answer = post(&self.http, &self.token_endpoint(), client, &form).await;
+        answer["refresh_token"].as_str().unwrap().into()
+    }
+
     /// Revokes a token of the client `svc` (RFC 7009); signed ones cannot be.
     pub(crate) async fn revoke(&self, token: &str) {
         post(&self.http, &self.url("/token/revocation"), CLIENT, &[("token", token)]).await;
@@ -126,7 +175,8 @@ impl OidcProvider {
         self.url("/token/introspection")
     }
 
-    /// Makes an endpoint misbehave: `jwks`, `introspection`, `token` or `discovery`. One at a time.
+    /// Makes an endpoint misbehave: `jwks`, `introspection`, `revocation`, `token` or
+    /// `discovery`. One at a time.
     pub(crate) async fn fault(&self, endpoint: &str, fault: Fault) {
         let mut described = fault.describe();
         described["path"] = endpoint.into();
@@ -181,6 +231,7 @@ impl Fault {
                 "body": "<!doctype html><title>Log in to the network</title>",
             }),
             Self::Hang => json!({"then": "hang"}),
+            Self::Wait => json!({"then": "wait"}),
             Self::Drip => json!({"then": "drip"}),
             Self::Huge => json!({"then": "huge"}),
             Self::Truncated => json!({"then": "truncate", "headers": {"content-length": "5000"}}),

@@ -94,7 +94,7 @@ impl Drop for Part {
 }
 
 /// Named after the test, whose thread has its name.
-fn log_file(name: &str) -> PathBuf {
+pub(super) fn log_file(name: &str) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let logs = super::installed("logs");
     let thread = thread::current();

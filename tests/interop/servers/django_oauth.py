@@ -32,6 +32,8 @@ settings.configure(
         "SCOPES": {scope: scope for scope in [*SCOPES, "introspection"]},
         "ACCESS_TOKEN_EXPIRE_SECONDS": 300,
     },
+    # Secrets are stored like passwords, whose hashes are slow on purpose.
+    PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
     ROOT_URLCONF=__name__,
     SECRET_KEY="for tests",
     USE_TZ=True,
@@ -50,10 +52,11 @@ def main():
     call_command("migrate", verbosity=0)
     from oauth2_provider.models import Application
 
-    for client in ["svc", "rs"]:
+    clients = [("svc", "svc-secret"), ("rs", "rs-secret"), ("svc:odd %41 ä", 'pä ß+:%41&="\\Ω😀')]
+    for client, secret in clients:
         Application.objects.create(
             client_id=client,
-            client_secret=f"{client}-secret",
+            client_secret=secret,
             client_type=Application.CLIENT_CONFIDENTIAL,
             authorization_grant_type=Application.GRANT_CLIENT_CREDENTIALS,
             name=client,

@@ -6,13 +6,23 @@
 //   GET  /_test/state                     {"requests": {..}, "last": {..}}
 import crypto from 'node:crypto';
 import http from 'node:http';
+import https from 'node:https';
 import { exportJWK, generateKeyPair } from 'jose';
-import Provider from 'oidc-provider';
+import Provider, { errors } from 'oidc-provider';
+import { registerExchange } from './oidc_exchange.mjs';
+import { clients, RESOURCES, SCOPE } from './oidc_registry.mjs';
+import { Store } from './oidc_store.mjs';
 
-const SCOPE = 'read:word write:word team:blue';
+const port = (server) =>
+  new Promise((listening) => server.listen(0, '127.0.0.1', () => listening(server.address().port)));
 const server = http.createServer();
-await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
-const ISSUER = `http://127.0.0.1:${server.address().port}`;
+const ISSUER = `http://127.0.0.1:${await port(server)}`;
+
+// With PEM in `TLS`, the token endpoint also takes connections with a client certificate.
+const tls = process.env.TLS && {
+  server: https.createServer({ ...JSON.parse(process.env.TLS), requestCert: true, rejectUnauthorized: false }),
+};
+if (tls) tls.base = `https://127.0.0.1:${await port(tls.server)}`;
 
 let generation = 0;
 async function newKeys() {
@@ -24,85 +34,39 @@ async function newKeys() {
   }));
 }
 
-// The provider's own store forgets all but the last thousand entries.
-const store = new Map();
-const grants = new Map();
-class Store {
-  constructor(model) {
-    this.model = model;
-  }
-  key(id) {
-    return `${this.model}:${id}`;
-  }
-  async upsert(id, payload, lifetime) {
-    const key = this.key(id);
-    store.set(key, { payload, expiry: lifetime ? Date.now() + lifetime * 1000 : Infinity });
-    if (payload.grantId) grants.set(payload.grantId, [...(grants.get(payload.grantId) ?? []), key]);
-  }
-  async find(id) {
-    const entry = store.get(this.key(id));
-    return entry && entry.expiry > Date.now() ? entry.payload : undefined;
-  }
-  async destroy(id) {
-    store.delete(this.key(id));
-  }
-  async consume(id) {
-    const entry = store.get(this.key(id));
-    if (entry) entry.payload.consumed = Math.floor(Date.now() / 1000);
-  }
-  async revokeByGrantId(grant) {
-    for (const key of grants.get(grant) ?? []) store.delete(key);
-    grants.delete(grant);
-  }
-}
-
-// A resource indicator (RFC 8707) chooses what kind of token there is.
-const jwt = (alg, audience = 'urn:kit:words') =>
-  ({ scope: SCOPE, audience, accessTokenFormat: 'jwt', accessTokenTTL: 3600, jwt: { sign: { alg } } });
-const opaque = (audience, seconds = 300) =>
-  ({ scope: SCOPE, audience, accessTokenFormat: 'opaque', accessTokenTTL: seconds });
-const RESOURCES = {
-  'urn:kit:words:rs256': jwt('RS256'),
-  'urn:kit:words:ps256': jwt('PS256'),
-  'urn:kit:words:es256': jwt('ES256'),
-  'urn:kit:words:es384': jwt('ES384'),
-  'urn:kit:words:eddsa': jwt('EdDSA'),
-  'urn:kit:other': jwt('ES256', 'urn:kit:other'),
-  'urn:kit:words:opaque': opaque('urn:kit:words'),
-  'urn:kit:words:opaque:short': opaque('urn:kit:words', 2),
-  'urn:kit:other:opaque': opaque('urn:kit:other'),
-};
-
-const confidential = (id, more = {}) => ({
-  client_id: id, client_secret: `${id}-secret`, grant_types: ['client_credentials'],
-  redirect_uris: [], response_types: [], scope: SCOPE, ...more,
-});
-const key = process.env.CLIENT_JWKS ? { jwks: JSON.parse(process.env.CLIENT_JWKS) } : undefined;
-const CLIENTS = [
-  confidential('svc'),
-  confidential('svc-post', { token_endpoint_auth_method: 'client_secret_post' }),
-  confidential('svc-dpop', { dpop_bound_access_tokens: true }),
-  // Resource servers: they may ask about every token, and get none.
-  confidential('rs', { grant_types: [], scope: undefined }),
-  // RFC 6749 §2.3.1: both parts of `basic` are form-url-encoded first.
-  confidential('rs:odd %', { client_secret: 'a+b /c:%', grant_types: [], scope: undefined }),
-  confidential('rs-post', { grant_types: [], scope: undefined, token_endpoint_auth_method: 'client_secret_post' }),
-  ...(key ? [confidential('rs-jwt', { client_secret: undefined, ...key, grant_types: [], scope: undefined, token_endpoint_auth_method: 'private_key_jwt' })] : []),
-];
-
 function provider(keys) {
   const made = new Provider(ISSUER, {
     adapter: Store,
     jwks: { keys },
-    clients: CLIENTS,
-    scopes: ['openid', ...SCOPE.split(' ')],
-    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+    clients: clients(process.env.CLIENT_JWKS && JSON.parse(process.env.CLIENT_JWKS)),
+    scopes: ['openid', 'offline_access', ...SCOPE.split(' ')],
+    clientAuthMethods: [
+      'client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none', ...(tls ? ['tls_client_auth'] : []),
+    ],
     cookies: { keys: [crypto.randomBytes(32).toString('hex')] },
+    // RFC 8705 §5: where connections have a client certificate.
+    discovery: tls ? { mtls_endpoint_aliases: { token_endpoint: `${tls.base}/token` } } : {},
     features: {
-      devInteractions: { enabled: false },
+      // Its own pages for people: any name and password will do.
+      devInteractions: { enabled: true },
       clientCredentials: { enabled: true },
       revocation: { enabled: true },
-      dPoP: { enabled: true },
+      deviceFlow: { enabled: true },
+      dPoP: {
+        enabled: true,
+        nonceSecret: crypto.randomBytes(32),
+        requireNonce: (ctx) => ctx.oidc.client?.clientId === 'svc-nonce',
+      },
+      mTLS: {
+        enabled: Boolean(tls),
+        tlsClientAuth: true,
+        certificateBoundAccessTokens: true,
+        getCertificate: (ctx) => ctx.socket.getPeerX509Certificate?.(),
+        certificateAuthorized: (ctx) => ctx.socket.authorized,
+        certificateSubjectMatches: (ctx, property, expected) =>
+          property === 'tls_client_auth_san_dns'
+          && (ctx.socket.getPeerX509Certificate().subjectAltName ?? '').split(', ').includes(`DNS:${expected}`),
+      },
       introspection: {
         enabled: true,
         allowedPolicy: (_, client, token) => client.clientId.startsWith('rs') || token.clientId === client.clientId,
@@ -113,18 +77,28 @@ function provider(keys) {
         useGrantedResource: () => true,
         getResourceServerInfo: (_, resource) => {
           if (RESOURCES[resource]) return RESOURCES[resource];
-          throw Object.assign(new Error('invalid_target'), { error: 'invalid_target', status: 400, expose: true });
+          throw new errors.InvalidTarget();
         },
       },
     },
-    ttl: { ClientCredentials: (_, token) => token.resourceServer?.accessTokenTTL ?? 300 },
+    extraTokenClaims: (_, token) => token.extra,
+    findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+    rotateRefreshToken: true,
+    ttl: {
+      AccessToken: (_, token) => token.resourceServer?.accessTokenTTL ?? 300,
+      ClientCredentials: (_, token) => token.resourceServer?.accessTokenTTL ?? 300,
+      DeviceCode: 600, Grant: 3600, IdToken: 3600, Interaction: 600, RefreshToken: 86400, Session: 3600,
+    },
   });
+  registerExchange(made, keys);
   made.on('server_error', (_, error) => console.error('server_error', error));
   return made.callback();
 }
 
-const ENDPOINTS = { '/jwks': 'jwks', '/token/introspection': 'introspection', '/token': 'token' };
-const requests = { jwks: 0, introspection: 0, token: 0, discovery: 0, elsewhere: 0 };
+const ENDPOINTS = {
+  '/jwks': 'jwks', '/token/introspection': 'introspection', '/token/revocation': 'revocation', '/token': 'token',
+};
+const requests = { jwks: 0, introspection: 0, revocation: 0, token: 0, discovery: 0, elsewhere: 0 };
 const last = {};
 let keys = await newKeys();
 let answer = provider(keys);
@@ -174,12 +148,14 @@ const TESTS = {
     return keys.map((key) => key.kid);
   },
   '/_test/fault': async (_, request) => {
+    fault.heal?.();
     fault = JSON.parse(await read(request));
+    fault.healed = new Promise((heal) => (fault.heal = heal));
     return {};
   },
 };
 
-server.on('request', async (request, response) => {
+async function serve(request, response) {
   const url = new URL(request.url, ISSUER);
   if (TESTS[url.pathname]) {
     return response.end(JSON.stringify(await TESTS[url.pathname](url, request)));
@@ -187,8 +163,12 @@ server.on('request', async (request, response) => {
   const endpoint = ENDPOINTS[url.pathname] ?? (url.pathname.startsWith('/.well-known') ? 'discovery' : 'elsewhere');
   requests[endpoint] += 1;
   last[endpoint] = request.headers;
-  if (fault.path === endpoint) return misbehave(request, response);
+  if (fault.path === endpoint && fault.then === 'wait') await fault.healed;
+  else if (fault.path === endpoint) return misbehave(request, response);
   return answer(request, response);
-});
+}
+
+server.on('request', serve);
+tls?.server.on('request', serve);
 process.stdin.on('end', () => process.exit()).resume();
 console.log(`READY ${ISSUER}`);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use grpc_auth::testing::{
     AuthorizationServer, Endpoint, Fault, ManualClock, Registration, StartError,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Oauth, claims};
 
@@ -229,4 +229,13 @@ async fn a_users_claims_are_their_own_and_not_the_servers() {
         });
         assert!(std::panic::catch_unwind(adding).is_err());
     }
+}
+
+#[tokio::test]
+async fn the_metadata_lists_what_can_be_granted_and_what_anyone_who_signs_in_may_ask_for() {
+    let oauth = Oauth::start().await;
+    let metadata = oauth.get(&oauth.at(".well-known/openid-configuration")).await;
+    let metadata: Value = serde_json::from_str(&metadata.html).unwrap();
+    let scopes = json!(["offline_access", "openid", "read:echo", "write:echo"]);
+    assert_eq!(metadata["scopes_supported"], scopes);
 }

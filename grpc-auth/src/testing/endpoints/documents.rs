@@ -1,5 +1,6 @@
 //! What the server publishes: its metadata and its keys.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -13,6 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use super::json;
+use super::parameters::SIGN_IN_SCOPES;
 use crate::jwks::Algorithm;
 use crate::testing::registry::GrantType;
 use crate::testing::server::{State, locked};
@@ -34,6 +36,7 @@ pub(super) async fn metadata(Shared(state): Shared<Arc<State>>) -> Response {
             "introspection_endpoint": format!("{url}introspect"),
             "jwks_uri": format!("{url}.well-known/jwks.json"),
             "grant_types_supported": GrantType::ALL.map(GrantType::as_str),
+            "scopes_supported": scopes(&state),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
             "code_challenge_methods_supported": ["S256"],
@@ -50,6 +53,14 @@ pub(super) async fn metadata(Shared(state): Shared<Arc<State>>) -> Response {
             "subject_types_supported": ["public"],
         }),
     )
+}
+
+/// What some client may be granted, and what anyone who signs in may. Programs that log people in
+/// ask for `offline_access` where it is listed.
+fn scopes(state: &State) -> BTreeSet<String> {
+    let clients = locked(&state.clients);
+    let granted = clients.values().flat_map(|client| client.scopes.iter().cloned());
+    granted.chain(SIGN_IN_SCOPES.map(String::from)).collect()
 }
 
 pub(super) async fn jwks(Shared(state): Shared<Arc<State>>, request: HeaderMap) -> Response {

@@ -118,4 +118,4 @@ impl Parameters {
 }
 
 /// OpenID Connect Core §3.1.2.1 and §11.
-const SIGN_IN_SCOPES: [&str; 2] = ["openid", "offline_access"];
+pub(super) const SIGN_IN_SCOPES: [&str; 2] = ["openid", "offline_access"];
