@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use secrecy::{ExposeSecret, SecretString};
+#[cfg(feature = "client")]
+use secrecy::ExposeSecret;
+use secrecy::SecretString;
 
 use crate::error::ConfigError;
 
