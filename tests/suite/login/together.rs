@@ -1,7 +1,7 @@
 //! Several processes with one login.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::Duration;
 
 use serde_json::json;
@@ -138,6 +138,13 @@ async fn a_process_that_does_not_let_go_is_not_waited_for_for_ever() {
     let error = told(&error);
     assert!(error.contains("another process holds"), "{error}");
     assert_eq!(kit.server.forms("/token").len(), 1);
+    // Nor does a thread go on to wait: there would be one more with each attempt.
+    let this = format!(":{} ", lock.metadata().unwrap().ino());
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    assert!(!locks.lines().any(|line| line.contains("->") && line.contains(&this)), "{locks}");
+    drop(lock);
+    kit.clock.advance(Duration::from_secs(30));
+    in_time(login.load().await.unwrap().unwrap().tokens().token()).await.unwrap();
 }
 
 #[tokio::test]
