@@ -208,9 +208,12 @@ impl Renewal {
             }
         };
         let retry_after = failure.retry_after.unwrap_or_default();
-        let retry_after =
-            if valid.is_none() { retry_after.min(LONGEST_SILENCE) } else { retry_after };
-        self.pause = Some((now, backoff.max(now + retry_after)));
+        // That goes for what a server asks for, too: it is asked once more when the token has ended.
+        let silence = match valid {
+            Some(held) => (now + retry_after).min(held.end),
+            None => now + retry_after.min(LONGEST_SILENCE),
+        };
+        self.pause = Some((now, backoff.max(silence)));
         self.failures
     }
 

@@ -222,15 +222,14 @@ fn a_server_that_asks_to_be_left_alone_is() {
     renewal.fail(at(3300), busy(100), 0.0);
     assert_eq!(renewal.need(at(3399)), Answer::Serve);
     assert_eq!(renewal.need(at(3400)), Answer::ServeAndRenew);
-    // Beyond the token's end as well.
+    // To the token's end, and not beyond: by then it may be well again.
     renewal.fail(at(3400), busy(1000), 0.0);
     assert_eq!(renewal.need(at(3599)), Answer::Serve);
-    assert_eq!(renewal.need(at(3600)), Answer::Refuse);
-    assert_eq!(renewal.need(at(4400)), Answer::Ask);
+    assert_eq!(renewal.need(at(3600)), Answer::Ask);
     // While nothing serves, not for ever.
-    renewal.fail(at(4400), busy(HOUR), 0.0);
-    assert_eq!(renewal.need(at(4699)), Answer::Refuse);
-    assert_eq!(renewal.need(at(4700)), Answer::Ask);
+    renewal.fail(at(3600), busy(HOUR), 0.0);
+    assert_eq!(renewal.need(at(3899)), Answer::Refuse);
+    assert_eq!(renewal.need(at(3900)), Answer::Ask);
 }
 
 #[test]
