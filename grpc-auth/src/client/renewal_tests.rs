@@ -274,14 +274,22 @@ fn a_renewal_that_is_under_way_replaces_a_refused_token_at_no_cost() {
 }
 
 #[test]
-fn a_refused_token_is_not_sent_again_when_none_can_be_got() {
+fn what_one_service_refuses_serves_the_others_when_no_other_token_can_be_got() {
     let mut renewal = held();
     assert!(renewal.reject(at(10), 1));
+    assert!(renewal.quiet(at(10)).is_empty());
     assert_eq!(renewal.need(at(10)), Answer::Ask);
     renewal.fail(at(10), transient(), 1.0);
-    assert!(!renewal.is_valid(at(10)));
-    assert_eq!(renewal.need(at(10)), Answer::Refuse);
-    assert_eq!(renewal.need(at(11)), Answer::Ask);
+    assert!(renewal.is_valid(at(10)));
+    assert_eq!(renewal.need(at(10)), Answer::Serve);
+    assert_eq!(renewal.need(at(12)), Answer::Serve);
+    // It is tried again as often as for any other refusal.
+    assert!(!renewal.reject(at(19), 1));
+    assert_eq!(renewal.need(at(19)), Answer::Serve);
+    assert!(renewal.reject(at(20), 1));
+    assert_eq!(renewal.need(at(20)), Answer::Ask);
+    renewal.succeed(Life::granted(at(20), seconds(HOUR), 0.0));
+    assert_eq!(renewal.need(at(20)), Answer::Serve);
 }
 
 #[test]
