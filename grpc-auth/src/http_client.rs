@@ -117,7 +117,9 @@ pub(crate) fn secure_url(setting: &'static str, value: &str) -> Result<Url, Conf
     match url.scheme() {
         "https" => Ok(url),
         "http" if is_loopback(&url) => Ok(url),
-        _ => Err(ConfigError::UrlInsecure { setting, value: value.into() }),
+        // As it was read: a stranger may have written it, and a URL has nothing in it that a terminal
+        // obeys.
+        _ => Err(ConfigError::UrlInsecure { setting, value: url.into() }),
     }
 }
 
@@ -196,6 +198,12 @@ mod tests {
             let error = secure_url("issuer", secret).unwrap_err();
             assert!(matches!(error, ConfigError::UrlHasUser { .. }), "{error}");
             assert!(!error.to_string().contains("hunter2"));
+        }
+        for written in
+            ["http://a.example/\u{1b}[2J\u{202e}\n", "a.example\u{1b}[2J\n", "a:\u{1b}[2J\n"]
+        {
+            let error = secure_url("jwks_uri", written).unwrap_err().to_string();
+            assert!(!error.contains(|c: char| c.is_control() || c == '\u{202e}'), "{error:?}");
         }
         let error = secure_url("issuer", "tenant.example.com").unwrap_err();
         assert!(matches!(error, ConfigError::UrlInvalid { .. }), "{error}");

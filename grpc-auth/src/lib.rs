@@ -28,6 +28,8 @@ mod redis;
 mod scope;
 mod sender;
 pub mod server;
+#[cfg(any(feature = "client", feature = "dev-tls"))]
+mod shown;
 #[cfg(any(feature = "client", feature = "introspection"))]
 mod signing;
 #[cfg(feature = "testing")]

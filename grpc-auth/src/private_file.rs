@@ -14,11 +14,17 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     builder.recursive(true).create(path)
 }
 
-/// Whether others than this user could put files of their own into a folder.
+/// Whether others than this user could put files of their own into a folder: by its mode, or because
+/// it is theirs. Root needs no folder for that.
 pub(crate) fn others_may_write(folder: &Path) -> io::Result<bool> {
     let metadata = fs::metadata(folder)?;
     #[cfg(unix)]
-    return Ok(std::os::unix::fs::MetadataExt::mode(&metadata) & 0o022 != 0);
+    {
+        use std::os::unix::fs::MetadataExt;
+
+        let is_own = [0, rustix::process::geteuid().as_raw()].contains(&metadata.uid());
+        Ok(!is_own || metadata.mode() & 0o022 != 0)
+    }
     #[cfg(not(unix))]
     return Ok(metadata.permissions().readonly() && false);
 }

@@ -98,6 +98,23 @@ fn a_folder_that_others_may_write_to_is_refused() {
     place.ca().client_tls().unwrap();
 }
 
+/// Whoever made it first, in a place where anybody may, would be whom this program believes.
+#[cfg(unix)]
+#[test]
+fn a_folder_of_somebody_elses_is_refused() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let place = Place::new();
+    place.ca().client_tls().unwrap();
+    // Only root gives folders away; to others there is none of a third one's to show.
+    if fs::metadata(place.folder()).unwrap().uid() == 0 {
+        chown(place.folder(), Some(65534), None).unwrap();
+        let error = place.ca().client_tls().unwrap_err().to_string();
+        assert!(error.contains("others may write to it"), "{error}");
+        chown(place.folder(), Some(0), None).unwrap();
+    }
+    place.ca().client_tls().unwrap();
+}
+
 #[test]
 fn a_folder_that_cannot_be_made_is_said_with_its_path() {
     let place = Place::new();

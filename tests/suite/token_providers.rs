@@ -76,6 +76,14 @@ async fn a_file_that_is_gone_or_garbage_changes_nothing_while_its_token_is_valid
     assert_eq!(text(&tokens).await, next);
 }
 
+/// Of whatever was put there by mistake, a little is read.
+#[cfg(unix)]
+#[test]
+fn a_file_without_an_end_holds_no_token() {
+    let error = format!("{:?}", TokenSource::file("/dev/zero").unwrap_err());
+    assert!(error.contains("it holds no token"), "{error}");
+}
+
 #[tokio::test]
 async fn a_file_is_read_before_its_token_expires() {
     let directory = Directory::new("short");

@@ -78,6 +78,8 @@ pub(super) struct Renewal {
     failures: u32,
     /// After a failure: when it was, and until when nothing is asked.
     pause: Option<(SystemTime, SystemTime)>,
+    /// A service refused the token that is held, and nobody has looked for another since.
+    is_refused: bool,
     /// When a service last refused a token that was replaced for it.
     rejected_at: Option<SystemTime>,
 }
@@ -121,6 +123,7 @@ impl Renewal {
             is_running: false,
             failures: 0,
             pause: None,
+            is_refused: false,
             rejected_at: None,
         }
     }
@@ -134,7 +137,7 @@ impl Renewal {
             None => Answer::Ask,
             // What is still valid and cannot be renewed serves to its end.
             Some(_) if is_paused => Answer::Serve,
-            Some(held) if now >= held.wait_at => {
+            Some(held) if self.is_refused || now >= held.wait_at => {
                 if self.is_running {
                     Answer::Wait
                 } else {
@@ -159,7 +162,7 @@ impl Renewal {
 
     /// The span of time in which the token that is held serves without a question.
     pub(super) fn quiet(&self, now: SystemTime) -> Range<SystemTime> {
-        let Some(held) = self.held else { return now..now };
+        let Some(held) = self.held.filter(|_| !self.is_refused) else { return now..now };
         let end = match self.pause_end(now) {
             _ if self.is_running => held.wait_at,
             Some(end) => end.clamp(held.renew_at, held.wait_at),
@@ -183,6 +186,7 @@ impl Renewal {
     /// A token came, and it is the one that is held.
     pub(super) fn confirm(&mut self, life: Life) {
         self.is_running = false;
+        self.is_refused = false;
         self.failures = 0;
         self.pause = None;
         self.held = Some(life);
@@ -191,6 +195,8 @@ impl Renewal {
     /// None came; one that is still valid is kept. Returns how many times in a row.
     pub(super) fn fail(&mut self, now: SystemTime, failure: Failure, roll: f64) -> u32 {
         self.is_running = false;
+        // One service does not take it: that is no reason to keep it from the others.
+        self.is_refused = false;
         let doublings = self.failures;
         self.failures = self.failures.saturating_add(1);
         let valid = self.held.filter(|held| now < held.end);
@@ -208,9 +214,12 @@ impl Renewal {
             }
         };
         let retry_after = failure.retry_after.unwrap_or_default();
-        let retry_after =
-            if valid.is_none() { retry_after.min(LONGEST_SILENCE) } else { retry_after };
-        self.pause = Some((now, backoff.max(now + retry_after)));
+        // That goes for what a server asks for, too: it is asked once more when the token has ended.
+        let silence = match valid {
+            Some(held) => (now + retry_after).min(held.end),
+            None => now + retry_after.min(LONGEST_SILENCE),
+        };
+        self.pause = Some((now, backoff.max(silence)));
         self.failures
     }
 
@@ -220,10 +229,10 @@ impl Renewal {
     }
 
     /// A service refused the token of this number. Tells whether another one may be tried; then
-    /// the one that is held is dropped, if it is that.
+    /// that is waited for, and the one that is held serves on if there is none.
     pub(super) fn reject(&mut self, now: SystemTime, generation: u64) -> bool {
         // It has been replaced, or is being: there is nothing to pay for.
-        if generation != self.generation || !self.is_valid(now) {
+        if generation != self.generation || self.is_refused || !self.is_valid(now) {
             return true;
         }
         let is_recent =
@@ -235,7 +244,7 @@ impl Renewal {
             }
             self.rejected_at = Some(now);
         }
-        self.held = None;
+        self.is_refused = true;
         true
     }
 

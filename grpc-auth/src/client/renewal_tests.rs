@@ -222,15 +222,14 @@ fn a_server_that_asks_to_be_left_alone_is() {
     renewal.fail(at(3300), busy(100), 0.0);
     assert_eq!(renewal.need(at(3399)), Answer::Serve);
     assert_eq!(renewal.need(at(3400)), Answer::ServeAndRenew);
-    // Beyond the token's end as well.
+    // To the token's end, and not beyond: by then it may be well again.
     renewal.fail(at(3400), busy(1000), 0.0);
     assert_eq!(renewal.need(at(3599)), Answer::Serve);
-    assert_eq!(renewal.need(at(3600)), Answer::Refuse);
-    assert_eq!(renewal.need(at(4400)), Answer::Ask);
+    assert_eq!(renewal.need(at(3600)), Answer::Ask);
     // While nothing serves, not for ever.
-    renewal.fail(at(4400), busy(HOUR), 0.0);
-    assert_eq!(renewal.need(at(4699)), Answer::Refuse);
-    assert_eq!(renewal.need(at(4700)), Answer::Ask);
+    renewal.fail(at(3600), busy(HOUR), 0.0);
+    assert_eq!(renewal.need(at(3899)), Answer::Refuse);
+    assert_eq!(renewal.need(at(3900)), Answer::Ask);
 }
 
 #[test]
@@ -275,14 +274,22 @@ fn a_renewal_that_is_under_way_replaces_a_refused_token_at_no_cost() {
 }
 
 #[test]
-fn a_refused_token_is_not_sent_again_when_none_can_be_got() {
+fn what_one_service_refuses_serves_the_others_when_no_other_token_can_be_got() {
     let mut renewal = held();
     assert!(renewal.reject(at(10), 1));
+    assert!(renewal.quiet(at(10)).is_empty());
     assert_eq!(renewal.need(at(10)), Answer::Ask);
     renewal.fail(at(10), transient(), 1.0);
-    assert!(!renewal.is_valid(at(10)));
-    assert_eq!(renewal.need(at(10)), Answer::Refuse);
-    assert_eq!(renewal.need(at(11)), Answer::Ask);
+    assert!(renewal.is_valid(at(10)));
+    assert_eq!(renewal.need(at(10)), Answer::Serve);
+    assert_eq!(renewal.need(at(12)), Answer::Serve);
+    // It is tried again as often as for any other refusal.
+    assert!(!renewal.reject(at(19), 1));
+    assert_eq!(renewal.need(at(19)), Answer::Serve);
+    assert!(renewal.reject(at(20), 1));
+    assert_eq!(renewal.need(at(20)), Answer::Ask);
+    renewal.succeed(Life::granted(at(20), seconds(HOUR), 0.0));
+    assert_eq!(renewal.need(at(20)), Answer::Serve);
 }
 
 #[test]

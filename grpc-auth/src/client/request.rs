@@ -92,7 +92,7 @@ pub(super) struct Exchange {
 }
 
 /// What the token is to be good for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Parameters {
     /// Sorted, each once.
     pub(super) scopes: Vec<String>,
@@ -366,18 +366,27 @@ impl Parameters {
 }
 
 /// Without what is shown.
-impl fmt::Debug for TokenRequest {
+/// Of further parameters the names alone: the values may be anything.
+impl fmt::Debug for Parameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Parameters { scopes, audience, resources, organization, more } = &self.parameters;
+        let Self { scopes, audience, resources, organization, more } = self;
         let more: Vec<_> = more.iter().map(|(name, _)| name).collect();
-        f.debug_struct("TokenRequest")
-            .field("client", &self.client)
-            .field("grant", &self.grant.name())
+        f.debug_struct("Parameters")
             .field("scopes", scopes)
             .field("audience", audience)
             .field("resources", resources)
             .field("organization", organization)
-            .field("parameters", &more)
+            .field("more", &more)
+            .finish()
+    }
+}
+
+impl fmt::Debug for TokenRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenRequest")
+            .field("client", &self.client)
+            .field("grant", &self.grant.name())
+            .field("parameters", &self.parameters)
             .field("dpop", &self.dpop)
             .finish_non_exhaustive()
     }

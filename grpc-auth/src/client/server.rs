@@ -165,8 +165,18 @@ impl Server {
         endpoint: &'static str,
         of: impl Fn(&Endpoints) -> Option<Url>,
     ) -> Result<Url, TokenError> {
-        let endpoints = self.endpoints().await?;
-        of(&endpoints).ok_or(TokenError::EndpointMissing { endpoint })
+        let found = of(&self.endpoints().await?);
+        if found.is_none() {
+            self.doubt().await;
+        }
+        found.ok_or(TokenError::EndpointMissing { endpoint })
+    }
+
+    /// The metadata is outdated: an endpoint is missing in it, or has moved.
+    async fn doubt(&self) {
+        if let Where::Discovered { said, .. } = &self.endpoints {
+            said.doubt(self.clock()).await;
+        }
     }
 
     pub(super) async fn endpoints(&self) -> Result<Endpoints, TokenError> {
@@ -222,7 +232,11 @@ impl Server {
         let form = credentials.form(form);
         let sent =
             self.http.post_form(url, headers, form, |status| matches!(status, 200 | 400..=403));
-        Ok(self.in_time(sent).await?)
+        let answer = self.in_time(sent).await?;
+        if matches!(answer.status, 404 | 410) {
+            self.doubt().await;
+        }
+        Ok(answer)
     }
 
     async fn in_time<T>(

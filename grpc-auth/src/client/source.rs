@@ -198,6 +198,11 @@ impl TokenSource {
         self.0.origin().dpop()
     }
 
+    /// Why there is no other token than the one that is held, if the last attempt to get one failed.
+    pub(super) fn failure(&self) -> Option<TokenError> {
+        self.0.failure()
+    }
+
     /// Whether calls have to do without a token.
     pub(super) fn outage(&self) -> &Outage {
         &self.0.outage

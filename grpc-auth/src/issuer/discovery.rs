@@ -183,6 +183,14 @@ impl<T: Clone> Discovered<T> {
         *self.0.lock().await = Some((said.clone(), since));
         Ok(said)
     }
+
+    /// What was said does not hold any more: it is asked again the next time.
+    #[cfg(feature = "client")]
+    pub(crate) async fn doubt(&self, clock: &Clock) {
+        if let Some((_, since)) = &mut *self.0.lock().await {
+            *since = (*since).min(clock.now() - REDISCOVER);
+        }
+    }
 }
 
 async fn fetch(http: &HttpClient, issuer: &Url, now: SystemTime) -> Result<Vec<u8>, FetchError> {
@@ -226,7 +234,7 @@ fn check_url(issuer: &Url, member: &'static str, value: &str) -> Result<Url, Fet
     }
     let checked = secure_url(member, value).and_then(|url| {
         if issuer.scheme() == "https" && url.scheme() != "https" {
-            return Err(ConfigError::UrlInsecure { setting: member, value: value.into() });
+            return Err(ConfigError::UrlInsecure { setting: member, value: url.into() });
         }
         Ok(url)
     });

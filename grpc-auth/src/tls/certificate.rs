@@ -10,13 +10,15 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
 use crate::clock::Clock;
+use crate::shown::shown;
 
 /// Names beyond these are not kept: certificates of large hosters have hundreds.
 const MAX_NAMES: usize = 32;
 /// The last second that a date can be written for, at the end of the year 9999.
 const LAST: u64 = 253_402_300_799;
 
-/// What a certificate says about itself: read from it, and not verified here.
+/// What a certificate says about itself: read from it, and not verified here. Whoever made it chose
+/// the texts: control characters, which a terminal would obey, are replaced, and long ones are cut.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CertificateFacts {
@@ -41,9 +43,9 @@ impl CertificateFacts {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let validity = certificate.validity();
         Some(Self {
-            subject: certificate.subject().to_string(),
+            subject: shown(certificate.subject().to_string().as_bytes()),
             names: names(&certificate),
-            issuer: certificate.issuer().to_string(),
+            issuer: shown(certificate.issuer().to_string().as_bytes()),
             not_before: time(validity.not_before.timestamp()),
             not_after: time(validity.not_after.timestamp()),
         })
@@ -60,7 +62,7 @@ impl CertificateFacts {
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(extension)) = certificate.subject_alternative_name() else { return Vec::new() };
     let names = extension.value.general_names.iter().filter_map(|name| match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::DNSName(name) => Some(shown(name.as_bytes())),
         GeneralName::IPAddress(octets) => address(octets).map(|address| address.to_string()),
         _ => None,
     });

@@ -214,7 +214,7 @@ impl DevelopmentCa {
             return Err(ConfigError::DevelopmentCa {
                 path: shown(&self.folder),
                 help: "others may write to it, and could put an authority of their own there; \
-                       `chmod go-w` it, or write another folder",
+                       `chmod go-w` it if it is yours, or write another folder",
                 source: None,
             });
         }

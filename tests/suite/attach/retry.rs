@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grpc_auth::testing::{AuthorizationServer, Endpoint};
+use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
 use grpc_auth::{ClientAuthentication, Introspection, IntrospectionCache, Issuer, ResourceServer};
 use tests::assert_denied;
 use tests::kinds::Counting;
@@ -14,6 +14,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use tower_layer::Layer;
 
+use super::door::Door;
 use super::{Attached, request, word};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -104,6 +105,28 @@ async fn a_second_refusal_is_the_callers_and_a_third_token_is_not_asked_for_at_o
     kit.client.unary(word()).await.unwrap_err();
     assert_eq!(kit.asked(), 3);
     assert_eq!(kit.door.seen().len(), 7);
+}
+
+/// What one service refuses another may take: it is not to fail because the authorization server is
+/// away as well.
+#[tokio::test]
+async fn a_token_that_one_service_refuses_in_an_outage_is_kept_for_the_others() {
+    let (mut kit, first) = revoked().await;
+    let other = Door::default();
+    let mut elsewhere = KindsClient::new(kit.tokens.connect(other.open().await).await.unwrap());
+    kit.issuer.fail(Endpoint::Token, Fault::Status(500));
+    assert_denied(kit.client.unary(word()).await, Code::Unavailable, "");
+    assert_eq!(kit.door.credentials(), [&*first], "the same token helps no more");
+    assert_eq!(kit.asked(), 2);
+    elsewhere.unary(word()).await.unwrap();
+    assert_eq!(other.credentials(), [&*first]);
+
+    kit.issuer.heal();
+    kit.issuer.clock().advance(10 * SECOND);
+    kit.client.unary(word()).await.unwrap();
+    elsewhere.unary(word()).await.unwrap();
+    assert_ne!(other.credentials()[1], first);
+    assert_eq!(kit.asked(), 3);
 }
 
 /// Open, waiting, with several messages: none of them can be sent again.

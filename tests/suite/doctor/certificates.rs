@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use grpc_auth::testing::ManualClock;
 use grpc_auth::tls::ClientTls;
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa};
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa};
 use tests::tls::Untrusted;
 use tokio_rustls::rustls::ServerConfig;
 
@@ -88,6 +88,29 @@ async fn a_certificate_for_something_else_than_servers_is_invalid() {
     let (address, _) = serve(pki.server_with(params)).await;
     let report = over_tls(address, pki.client()).examine().await;
     assert_found(&report, "certificate-invalid", "cannot be accepted", "CA:FALSE");
+}
+
+/// Whoever listens there chose them, and they are shown before anybody believes them.
+#[tokio::test]
+async fn what_a_certificate_says_cannot_give_orders_to_a_terminal() {
+    let (pki, other) = (Pki::new("The Authority"), Pki::new("Another\u{1b}[2J Authority"));
+    let mut params = CertificateParams::new(vec!["a\u{1b}[2J.example".to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "echo\u{1b}]0;title\u{7}\u{202e}");
+    for (config, code) in [
+        (pki.server_with(params.clone()), "certificate-wrong-name"),
+        (other.server_with(params), "certificate-untrusted"),
+    ] {
+        let (address, _) = serve(config).await;
+        let report = over_tls(address, pki.client()).examine().await;
+        assert_found(&report, code, "", "");
+        assert!(
+            report.certificate().unwrap().subject.contains("echo\u{fffd}]0;title"),
+            "{report:?}"
+        );
+        let text = format!("{report} {}", report.cause());
+        let obeyed = text.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
+        assert_eq!(obeyed, None, "{text:?}");
+    }
 }
 
 #[tokio::test]

@@ -75,6 +75,15 @@ async fn its_tokens_are_renewed_by_the_refresh_token_that_came_last() {
 }
 
 #[tokio::test]
+async fn what_is_said_in_further_parameters_is_not_shown() {
+    let kit = Kit::start().await;
+    let login = kit.login().scopes(["read:orders"]).parameter("ticket", "very-secret");
+    let shown = format!("{login:?}");
+    assert!(shown.contains("read:orders") && shown.contains("ticket"), "{shown}");
+    assert!(!shown.contains("very-secret"), "{shown}");
+}
+
+#[tokio::test]
 async fn each_login_has_secrets_of_its_own() {
     let kit = Kit::start().await;
     let (_first, one) = kit.open(kit.login()).await;

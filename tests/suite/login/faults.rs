@@ -1,8 +1,10 @@
 //! Logins that the authorization server spoils.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use super::{Kit, Running};
+use super::{Kit, Running, told};
 
 #[tokio::test]
 async fn the_servers_no_is_shown_and_returned() {
@@ -91,6 +93,56 @@ async fn a_code_is_redeemed_once_whatever_the_token_endpoint_says() {
         assert!(error.contains(reason), "{error}");
         assert_eq!(kit.server.forms("/token").len(), 1, "{reason}");
     }
+}
+
+/// There is no key to prove with: each call would be refused, long after the login.
+#[tokio::test]
+async fn tokens_that_are_bound_to_a_key_are_of_no_use_to_a_login() {
+    let kit = Kit::start().await;
+    let server = kit.server.clone();
+    kit.server.on("/token", move |form| {
+        let (status, mut tokens) = server.grant(form);
+        tokens["token_type"] = "DPoP".into();
+        (status, tokens)
+    });
+    let (running, visit) = kit.open(kit.login()).await;
+    visit.answer().await.says(400, "You are not logged in");
+    let error = running.error().await;
+    assert!(error.contains("its `token_type` is `DPoP`"), "{error}");
+}
+
+/// Within the day for which its metadata is believed.
+#[tokio::test]
+async fn a_token_endpoint_that_has_moved_is_found_without_a_restart() {
+    let kit = Kit::start().await;
+    let (running, visit) = kit.open(kit.login()).await;
+    visit.answer().await;
+    let tokens = running.end().await.unwrap().tokens();
+    tokens.token().await.unwrap();
+
+    let server = kit.server.clone();
+    kit.server.on("/token", |_| (404, Value::Null));
+    kit.server.on("/new", move |form| server.grant(form));
+    kit.server.say("token_endpoint", format!("{}/new", kit.server.url()));
+    kit.clock.advance(Duration::from_secs(601));
+    let error = tokens.token().await.unwrap_err();
+    assert!(!error.is_permanent() && told(&error).contains("404"), "{error}");
+    kit.clock.advance(Duration::from_secs(1));
+    assert_eq!(tokens.token().await.unwrap().token().expose_secret(), "at-2");
+
+    // As is one that was not named at first.
+    kit.server.say("token_endpoint", Value::Null);
+    kit.server.on("/new", |_| (410, Value::Null));
+    kit.clock.advance(Duration::from_secs(601));
+    tokens.token().await.unwrap_err();
+    kit.clock.advance(Duration::from_secs(1));
+    let error = tokens.token().await.unwrap_err();
+    assert!(error.is_permanent() && error.to_string().contains("`token_endpoint`"), "{error}");
+    kit.server.say("token_endpoint", format!("{}/newest", kit.server.url()));
+    let server = kit.server.clone();
+    kit.server.on("/newest", move |form| server.grant(form));
+    kit.clock.advance(Duration::from_secs(30));
+    assert_eq!(tokens.token().await.unwrap().token().expose_secret(), "at-3");
 }
 
 #[tokio::test]

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use grpc_auth::ClientAuthentication;
 use grpc_auth::client::login::ByBrowser;
-use grpc_auth::client::{Login, TokenStore};
+use grpc_auth::client::{DpopKey, Login, OAuthClient, TokenStore};
+use grpc_auth::testing::AuthorizationServer;
 use serde_json::Value;
 
 use super::{Kit, Running, told};
@@ -89,6 +91,22 @@ async fn a_login_is_found_again_and_asks_nothing_while_its_token_lives() {
     // A login by code asks for the same, so it is the same login.
     let by_code = kit.client().device_login().scopes(["read:orders"]).audience("orders");
     assert!(by_code.store(directory.store()).load().await.unwrap().is_some());
+}
+
+/// The next run has another key perhaps, and would present it in vain until it expires.
+#[tokio::test]
+async fn a_token_that_is_bound_to_a_key_is_not_kept() {
+    let (issuer, directory) = (AuthorizationServer::start().await.unwrap(), Directory::new());
+    issuer.add_client("orders", "s3cret", ["read:word"]);
+    let orders = ClientAuthentication::client_secret_basic("orders", "s3cret");
+    let client = OAuthClient::oidc(issuer.url(), orders).clock(issuer.clock().clone());
+    let bound = client.client_credentials().dpop(DpopKey::generate().unwrap());
+    for (request, is_kept) in [(client.client_credentials(), true), (bound, false)] {
+        let token = request.clone().build().unwrap().token().await.unwrap();
+        directory.store().keep(&request, &token).await.unwrap();
+        let found = directory.store().access_token(&request).await.unwrap();
+        assert_eq!(found.is_some(), is_kept, "{request:?}");
+    }
 }
 
 #[tokio::test]

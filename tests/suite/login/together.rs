@@ -1,8 +1,10 @@
 //! Several processes with one login.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::Duration;
+
+use serde_json::json;
 
 use super::store::{Directory, log_in};
 use super::{Kit, in_time, told};
@@ -47,6 +49,31 @@ async fn a_login_that_another_process_ended_is_over_here_too() {
     let error = here.token().await.unwrap_err();
     assert!(error.is_permanent() && error.to_string().contains("logged out meanwhile"), "{error}");
     assert!(kit.server.forms("/token").iter().all(|form| form["grant_type"] != "refresh_token"));
+}
+
+/// A program that says for whom it acts does not go on with the tokens of another person.
+#[tokio::test]
+async fn a_login_that_somebody_else_replaced_is_not_continued_with_their_tokens() {
+    let (kit, directory) = (Kit::start().await, Directory::new());
+    let login = log_in(&kit, &directory).await;
+    let here = login.load().await.unwrap().unwrap();
+    assert_eq!(here.subject(), Some("alice"));
+
+    let server = kit.server.clone();
+    kit.server.on("/token", move |form| {
+        let (status, mut answer) = server.grant(form);
+        answer["id_token"] = server.id_token(&json!({ "sub": "bob" })).into();
+        (status, answer)
+    });
+    let login = log_in(&kit, &directory).await;
+    kit.clock.advance(Duration::from_secs(601));
+    let error = here.tokens().token().await.unwrap_err();
+    assert!(error.is_permanent() && error.to_string().contains("somebody else"), "{error}");
+    assert!(kit.server.forms("/token").iter().all(|form| form["grant_type"] != "refresh_token"));
+
+    let now = login.load().await.unwrap().unwrap();
+    assert_eq!(now.subject(), Some("bob"));
+    now.tokens().token().await.unwrap();
 }
 
 #[tokio::test]
@@ -111,6 +138,13 @@ async fn a_process_that_does_not_let_go_is_not_waited_for_for_ever() {
     let error = told(&error);
     assert!(error.contains("another process holds"), "{error}");
     assert_eq!(kit.server.forms("/token").len(), 1);
+    // Nor does a thread go on to wait: there would be one more with each attempt.
+    let this = format!(":{} ", lock.metadata().unwrap().ino());
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    assert!(!locks.lines().any(|line| line.contains("->") && line.contains(&this)), "{locks}");
+    drop(lock);
+    kit.clock.advance(Duration::from_secs(30));
+    in_time(login.load().await.unwrap().unwrap().tokens().token()).await.unwrap();
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod bound;
 mod calls;
 mod introspection;
 mod keys;
+mod logins;
 mod outside;
 mod tokens;
 
@@ -53,6 +54,7 @@ const WALKS: &[(&str, Walk)] = &[
     ("tokens that are granted", |seen| Box::pin(tokens::granted(seen))),
     ("tokens that are exchanged and refreshed", |seen| Box::pin(tokens::exchanged(seen))),
     ("tokens that are found", |seen| Box::pin(tokens::found(seen))),
+    ("a person's login, kept and ended", |seen| Box::pin(logins::login(seen))),
     ("configurations", |seen| Box::pin(outside::configured(seen))),
 ];
 

@@ -62,7 +62,15 @@ where
                 }
                 Next::Renew if may_renew => {
                     may_renew = false;
-                    wait(&self.source, &self.deadline).await
+                    let token = wait(&self.source, &self.deadline).await;
+                    // There is no other, and this one was refused.
+                    if token.as_ref().is_ok_and(|token| Arc::ptr_eq(token, sent.token())) {
+                        let failure = self.source.failure();
+                        return Ok(
+                            failure.map_or(answer, |error| refusal::no_token(&error).into_http())
+                        );
+                    }
+                    token
                 }
                 Next::HandOn | Next::Prove | Next::Renew => return Ok(answer),
             };

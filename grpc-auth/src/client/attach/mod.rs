@@ -45,8 +45,9 @@ pub use service::Authorized;
 /// unary and server-streaming calls are. An open stream of requests is never sent again, but the next
 /// call has another token then. There is another one if that which was sent is no longer held, or if
 /// none was given up within the last 10 s: a thousand calls that are refused at once cause one request
-/// for a token. A refusal for which another token is no remedy, PERMISSION_DENIED above all, goes to
-/// the caller as it is.
+/// for a token. If none can be got, the call is answered as one without a token, and the one that was
+/// refused serves on, for another service may take it. A refusal for which another token is no remedy,
+/// PERMISSION_DENIED above all, goes to the caller as it is.
 ///
 /// ```
 /// # mod echo { pub use tonic_health::pb::health_server::{Health, HealthServer}; }

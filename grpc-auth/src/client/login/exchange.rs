@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::error::LoginError;
 use super::{Party, asks_who, id_token, logged_in::LoggedIn, tokens::Tokens};
 use crate::client::error::TokenError;
-use crate::client::response::{self, TokenResponse};
+use crate::client::response::{self, TokenResponse, TokenType};
 
 /// What was asked for, to be compared with what comes.
 pub(super) struct Asked<'a> {
@@ -33,7 +33,8 @@ impl Party {
         form.extend(self.wanted.parameters.resources.iter().map(|value| ("resource", &**value)));
         let answer = self.server.post_once(&url, http::HeaderMap::new(), &form).await?;
         let now = self.server.clock().now();
-        response::read(&answer, now, |text| self.server.is_shown_in(&form, text))
+        response::read(&answer, now, |text| self.server.is_shown_in(&form, text))?
+            .of_type(TokenType::Bearer)
     }
 
     /// Checks what a login brought, and keeps it.

@@ -27,7 +27,8 @@ impl LoggedIn {
         id_token: Option<IdToken>,
     ) -> Self {
         let can_renew = tokens.refresh.is_some();
-        Self { tokens: Session::source(party, entry, tokens), id_token, can_renew }
+        let subject = id_token.as_ref().map(|id_token| &*id_token.subject);
+        Self { tokens: Session::source(party, entry, tokens, subject), id_token, can_renew }
     }
 
     /// Their tokens: the first is there already, others come by the refresh token.

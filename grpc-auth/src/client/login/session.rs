@@ -18,6 +18,8 @@ use crate::client::source::{Origin, TokenSource};
 pub(in crate::client) struct Session {
     server: Arc<Server>,
     resources: Vec<String>,
+    /// Whose login it is, if that was ever said.
+    subject: Option<String>,
     entry: Option<Entry>,
     held: Mutex<Held>,
 }
@@ -32,10 +34,16 @@ struct Held {
 
 impl Session {
     /// A source that begins with these tokens.
-    pub(super) fn source(party: &Party, entry: Option<Entry>, tokens: Tokens) -> TokenSource {
+    pub(super) fn source(
+        party: &Party,
+        entry: Option<Entry>,
+        tokens: Tokens,
+        subject: Option<&str>,
+    ) -> TokenSource {
         let session = Self {
             server: Arc::clone(&party.server),
             resources: party.wanted.parameters.resources.clone(),
+            subject: subject.map(Into::into),
             entry,
             held: Mutex::new(Held { tokens, is_handed_out: false, replaced: None }),
         };
@@ -76,6 +84,12 @@ impl Session {
         let stored = entry.read().await?.ok_or(TokenError::Expired {
             help: "it was logged out meanwhile: log in again, `grpc-auth login` does",
         })?;
+        // The program goes on to say that it acts for the one who logged in here.
+        if self.subject.is_some() && stored.subject != self.subject {
+            return Err(TokenError::Expired {
+                help: "somebody else logged in meanwhile: load the login again, and look whose it is",
+            });
+        }
         let mut current = stored.tokens;
         let replaced = held.replaced.as_ref().map(ExposeSecret::expose_secret);
         if replaced.is_some()

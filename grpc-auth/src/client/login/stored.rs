@@ -34,10 +34,10 @@ impl<Way> Login<Way> {
         let Some(stored) = entry.read().await? else { return Ok(None) };
         Ok(Some(StoredLogin {
             path: entry.path().into(),
-            subject: stored.subject,
             expires_at: stored.tokens.expires_at,
             can_renew: stored.tokens.refresh.is_some(),
-            tokens: Session::source(&party, Some(entry), stored.tokens),
+            tokens: Session::source(&party, Some(entry), stored.tokens, stored.subject.as_deref()),
+            subject: stored.subject,
         }))
     }
 }

@@ -1,7 +1,8 @@
 //! Where the tokens of a source come from.
 
 use std::error::Error;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +27,8 @@ use crate::panics::caught;
 const UNKNOWN_LIFETIME: Duration = Duration::from_secs(300);
 /// How long a function or a file may take.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// A file that has more in it than twice what a token may have, holds none.
+const MAX_FILE_BYTES: u64 = 16 * 1024;
 
 pub(in crate::client) enum Origin {
     Server(Box<Granter>),
@@ -234,7 +237,9 @@ impl Granted {
 
 /// The token in a file, without the white space around it.
 pub(super) fn read_file(path: &Path) -> io::Result<BearerToken> {
-    let text = SecretString::from(std::fs::read_to_string(path)?);
+    let mut text = String::new();
+    File::open(path)?.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
+    let text = SecretString::from(text);
     BearerToken::parse(text.expose_secret().trim()).ok_or_else(|| {
         io::Error::new(io::ErrorKind::InvalidData, "it holds no token, or one of more than 8 KiB")
     })

@@ -119,9 +119,7 @@ impl Shared {
         let now = self.clock.now();
         let mut state = self.state();
         let may_try = state.renewal.reject(now, token.generation);
-        if !state.renewal.is_valid(now) {
-            self.held.store(None);
-        }
+        self.publish(&state, now);
         may_try
     }
 
@@ -218,6 +216,10 @@ impl Shared {
         state.renewal.give_up();
         state.flight = None;
         self.publish(&state, self.clock.now());
+    }
+
+    pub(super) fn failure(&self) -> Option<TokenError> {
+        self.state().failure.clone()
     }
 
     fn publish(&self, state: &State, now: SystemTime) {

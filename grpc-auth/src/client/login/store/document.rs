@@ -18,7 +18,7 @@ const VERSION: u32 = 1;
 const LAST_SECOND: u64 = 253_402_300_799;
 
 /// What a login is for: whoever asks for the same finds it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Key {
     pub(super) issuer: String,
     pub(super) client_id: String,

@@ -40,7 +40,7 @@ impl TokenStore {
 
     /// Keeps a token of client credentials for the next time that the program runs: for programs
     /// that are run often, and for a moment. Tokens of other grants are somebody's own, and tokens
-    /// without an end are not to be relied on: neither is kept.
+    /// without an end are not to be relied on: neither is kept, nor is one that is bound to a key.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -84,7 +84,8 @@ impl TokenStore {
     }
 
     fn entry_of(&self, request: &TokenRequest) -> Option<Entry> {
-        if !matches!(request.grant, Grant::ClientCredentials) {
+        // The next run may have another key, and none of its calls would be taken.
+        if !matches!(request.grant, Grant::ClientCredentials) || request.dpop.is_some() {
             return None;
         }
         let parameters = &request.parameters;

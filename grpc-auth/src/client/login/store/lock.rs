@@ -2,12 +2,15 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fs4::{FileExt, TryLockError};
-use tokio::sync::oneshot;
 
 use super::StoreError;
 use super::file;
+
+/// How long it is until it is looked again whether the other process has let go.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The lock of one login, until it is dropped. Its file stays: if it were removed, two processes
 /// could lock two files of one name.
@@ -16,28 +19,31 @@ use super::file;
 pub(in crate::client::login) struct Lock(#[expect(dead_code, reason = "it is held")] File);
 
 impl Lock {
+    /// Looks again and again. The other process may never let go, and a thread that waited for it
+    /// could not be called back: each attempt would leave one behind.
     pub(super) async fn take(directory: PathBuf, path: PathBuf) -> Result<Self, StoreError> {
-        let (sender, taken) = oneshot::channel();
-        let failed = failure(&path);
-        // A thread that the runtime does not wait for when it ends: the other process may never let
-        // go. If nobody waits any more, the lock is dropped with the message.
-        std::thread::Builder::new()
-            .name("grpc-auth-lock".into())
-            .spawn(move || drop(sender.send(wait(&directory, &path))))
-            .map_err(&failed)?;
-        taken.await.unwrap_or_else(|_| Err(failed(std::io::ErrorKind::Interrupted.into())))
+        loop {
+            let attempt = tokio::task::spawn_blocking({
+                let (directory, path) = (directory.clone(), path.clone());
+                move || try_to_take(&directory, &path)
+            });
+            let gone = |_| Err(failure(&path)(std::io::ErrorKind::Interrupted.into()));
+            if let Some(lock) = attempt.await.unwrap_or_else(gone)? {
+                return Ok(lock);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 }
 
-fn wait(directory: &Path, path: &Path) -> Result<Lock, StoreError> {
+fn try_to_take(directory: &Path, path: &Path) -> Result<Option<Lock>, StoreError> {
     file::prepare(directory)?;
     let file = file::open_lock(path)?;
     match FileExt::try_lock(&file) {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => FileExt::lock(&file).map_err(failure(path))?,
-        Err(TryLockError::Error(error)) => return Err(failure(path)(error)),
+        Ok(()) => Ok(Some(Lock(file))),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(failure(path)(error)),
     }
-    Ok(Lock(file))
 }
 
 fn failure(path: &Path) -> impl Fn(std::io::Error) -> StoreError + use<> {

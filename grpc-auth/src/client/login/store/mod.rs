@@ -6,7 +6,7 @@ mod file;
 mod kept;
 mod lock;
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ pub struct TokenStore {
 }
 
 /// One login in a store.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Entry {
     directory: PathBuf,
     path: PathBuf,
@@ -219,6 +219,12 @@ impl Entry {
                 source: std::io::ErrorKind::Interrupted.into(),
             })
         })
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
