@@ -262,8 +262,8 @@ async fn plaintext_to_another_host_is_refused_unless_it_is_allowed_by_name() {
         "http://127.8.9.1",
         "http://localhost:1",
         "http://[::1]:50051",
-        "unix:/tmp/echo.sock",
-        "unix:///tmp/echo.sock",
+        "unix:/run/echo.sock",
+        "unix:///run/echo.sock",
     ] {
         assert!(refused(Endpoint::from_shared(local).unwrap()).is_none(), "{local}");
     }
@@ -300,7 +300,7 @@ fn tls_is_applied_to_https_alone() {
     let tls = ClientTls::webpki_roots();
     assert!(tls.apply(Endpoint::from_static("https://echo.example.com")).is_ok());
     assert!(tls.apply(Endpoint::from_static("https://[::1]:443")).is_ok());
-    for endpoint in ["http://echo.example.com", "http://127.0.0.1:1", "unix:/tmp/echo.sock"] {
+    for endpoint in ["http://echo.example.com", "http://127.0.0.1:1", "unix:/run/echo.sock"] {
         let error = tls.apply(Endpoint::from_shared(endpoint).unwrap()).unwrap_err();
         assert_says(&error, &["whose scheme is not https", "write `https://..`"]);
     }
