@@ -22,6 +22,8 @@ pub struct Principal(Arc<Verified>);
 pub(crate) struct Verified {
     validity: Validity,
     facts: Facts,
+    /// The same as in the facts, for a clock's reading: at the latest the end of the year 9999.
+    expires_at: SystemTime,
     /// None if the token must not be kept.
     token: Option<BearerToken>,
     memo: ClaimsMemo,
@@ -111,7 +113,9 @@ impl Principal {
     }
 
     pub(crate) fn verified(facts: Facts, validity: Validity, token: Option<BearerToken>) -> Self {
-        Self(Arc::new(Verified { validity, facts, token, memo: ClaimsMemo::default() }))
+        let expires_at =
+            UNIX_EPOCH + Duration::from_secs_f64(facts.expires_at.clamp(0.0, END_OF_9999));
+        Self(Arc::new(Verified { validity, facts, expires_at, token, memo: ClaimsMemo::default() }))
     }
 
     /// Of a token that is known by its hash.
@@ -182,7 +186,14 @@ impl Principal {
     /// When the token expires (`exp`); at the latest at the end of the year 9999.
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs_f64(self.0.facts.expires_at.clamp(0.0, END_OF_9999))
+        self.0.expires_at
+    }
+
+    /// Whether the token's time is over, with so much leeway.
+    #[inline]
+    pub(crate) fn has_expired(&self, now: SystemTime, leeway: Duration) -> bool {
+        // Nearly always the first comparison is all.
+        now >= self.0.expires_at && now >= self.0.expires_at + leeway
     }
 
     /// The token's claims as a `T`, deserialized at most once per token and type.

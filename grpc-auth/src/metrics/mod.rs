@@ -137,6 +137,7 @@ impl Allowed {
     }
 
     /// Counts a call that the row at this place let in.
+    #[inline]
     pub(crate) fn count(&self, place: usize) {
         if let Some(counter) = self.0.get(place) {
             counter.increment();

@@ -285,20 +285,17 @@ impl ResourceServerBuilder {
         let dpop_challenge =
             dpop.as_ref().map(|dpop| DpopChallenge { nonces: dpop.nonces.clone() });
         let realm = self.realm.or_else(|| self.audiences.first().cloned()).or(first_issuer);
-        let leeway = self.leeway.as_secs_f64();
         let clock = self.clock.clone();
         let verified = VerifiedTokens::new(self.token_cache);
         let authorizer = self.authorizer.decision_point(&self.clock);
         Ok(ResourceServer {
             inner: Arc::new(Inner {
-                clock: clock.clone(),
-                leeway: self.leeway,
                 verifier: TokenVerifier {
                     jwt: JwtVerifier::new(
                         trusted,
                         self.audiences,
                         wanted,
-                        leeway,
+                        self.leeway.as_secs_f64(),
                         self.clock,
                         verified,
                     ),
@@ -316,7 +313,7 @@ impl ResourceServerBuilder {
                     typed_claims: self.typed_claims,
                     authorizer,
                     clock,
-                    leeway,
+                    leeway: self.leeway,
                 }),
             }),
         })

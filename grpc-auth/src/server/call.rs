@@ -2,6 +2,7 @@
 //! extensions and nowhere else: metadata can be overwritten by a caller's trailers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Extensions;
 use serde::de::DeserializeOwned;
@@ -32,8 +33,8 @@ pub(crate) struct CallSettings {
     /// Who is asked after the rule.
     pub(crate) authorizer: Option<DecisionPoint>,
     pub(crate) clock: Clock,
-    /// In seconds.
-    pub(crate) leeway: f64,
+    /// By which tokens, and their streams, outlive `exp`.
+    pub(crate) leeway: Duration,
 }
 
 /// What the layer says of the method.
@@ -70,8 +71,7 @@ impl Call {
     pub(super) fn is_too_late(&self, row: Row) -> bool {
         let Some(caller) = &self.caller else { return false };
         let CallSettings { clock, leeway, .. } = &*self.settings;
-        row.kind() == RpcKind::Unary
-            && clock.moment().seconds >= caller.principal().expiry() + leeway
+        row.kind() == RpcKind::Unary && caller.principal().has_expired(clock.now(), *leeway)
     }
 
     pub(crate) fn principal(&self) -> Option<&Principal> {

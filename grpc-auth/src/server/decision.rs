@@ -63,6 +63,7 @@ impl Denial {
 }
 
 /// `principal` is none for an anonymous caller. Whoever logs counts: the layer has a counter at hand.
+#[inline]
 pub(crate) fn log_allowed(method: &str, row: Option<Row>, principal: Option<&Principal>) {
     debug!(
         target: "grpc_auth",

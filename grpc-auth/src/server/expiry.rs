@@ -83,14 +83,14 @@ impl StreamExpiry {
 
     /// The end of streams that are opened now, and the cause that the log tells.
     fn end(self, auth: &ResourceServer, caller: &Principal) -> Option<(SystemTime, &'static str)> {
-        let expires_at = caller.expires_at() + auth.inner.leeway;
+        let expires_at = caller.expires_at() + auth.inner.settings.leeway;
         let until_expiry = (expires_at, EXPIRED);
         match self {
             Self::AtOpen => None,
             Self::UntilExpiry => Some(until_expiry),
             Self::MaxAge(age) => {
                 // An age beyond all clocks is none.
-                let by_age = auth.inner.clock.now().checked_add(age);
+                let by_age = auth.inner.settings.clock.now().checked_add(age);
                 Some(match by_age.filter(|end| *end < expires_at) {
                     Some(end) => (end, TOO_OLD),
                     None => until_expiry,
@@ -149,13 +149,13 @@ impl Timer {
 
     /// Looks at the clock and waits for nothing.
     pub(super) fn is_due(&self) -> bool {
-        self.auth.inner.clock.now() >= self.at
+        self.auth.inner.settings.clock.now() >= self.at
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // More than one round when the clock was set back meanwhile.
         while !self.is_due() {
-            let (clock, at) = (&self.auth.inner.clock, self.at);
+            let (clock, at) = (&self.auth.inner.settings.clock, self.at);
             let sleep = self.sleep.get_or_insert_with(|| {
                 // Timers count by the monotonic clock, which stands still while a machine sleeps.
                 Box::pin(clock.sleep_until(at.min(clock.now() + LOOK_AGAIN)))

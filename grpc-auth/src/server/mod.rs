@@ -18,12 +18,10 @@ mod service;
 mod stream;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tonic::server::NamedService;
 
 use crate::bearer::BearerToken;
-use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::issuer::{Auth0Config, Issuer};
 use crate::jwks::KeySetHealth;
@@ -93,9 +91,6 @@ pub struct ResourceServer {
 struct Inner {
     verifier: TokenVerifier,
     sender: SenderChecks,
-    clock: Clock,
-    /// By which tokens, and their streams, outlive `exp`.
-    leeway: Duration,
     settings: Arc<call::CallSettings>,
 }
 

@@ -9,7 +9,7 @@ use tonic::server::NamedService;
 use tower_service::Service;
 
 use super::authorizer::{AccessRequest, Asking};
-use super::call::{Call, Decision};
+use super::call::{Call, CallSettings, Decision};
 use super::decision::{self, Denial};
 use super::expiry::{StreamExpiry, Timer, kind_of};
 use super::future::ResponseFuture;
@@ -334,8 +334,8 @@ impl Shared {
     }
 
     fn has_expired(&self, caller: &Caller) -> bool {
-        let Inner { clock, leeway, .. } = &*self.auth.inner;
-        clock.now() >= caller.principal().expires_at() + *leeway
+        let CallSettings { clock, leeway, .. } = &*self.auth.inner.settings;
+        caller.principal().has_expired(clock.now(), *leeway)
     }
 
     /// Who has no token has none that expires, and unary calls have no streams.

@@ -77,6 +77,7 @@ mod token_endpoint;
 mod vault;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -220,7 +221,7 @@ fn call_by<M>(mut request: tonic::Request<M>, caller: Option<Caller>) -> tonic::
             typed_claims: Vec::new(),
             authorizer: None,
             clock: Clock::system(),
-            leeway: 0.0,
+            leeway: Duration::ZERO,
         }),
     });
     request

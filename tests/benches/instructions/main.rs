@@ -57,6 +57,24 @@ fn main() -> ExitCode {
     }
 
     let mut table = Table::default();
+    let parts: [(&str, fn(&mut Table)); 5] = [
+        ("verify", verify),
+        ("warm call", warm_call),
+        ("require", require),
+        ("whole call", whole_call),
+        ("client call", client_call),
+    ];
+    for (name, measure) in parts {
+        // `cargo bench` has a word of its own to say.
+        let wanted = |argument: &&str| argument.starts_with("--") || name.contains(argument);
+        if arguments.iter().all(wanted) {
+            measure(&mut table);
+        }
+    }
+    table.verdict()
+}
+
+fn verify(table: &mut Table) {
     for (algorithm, limit) in VERIFY {
         tokens::write(&folder(algorithm), algorithm, TOKENS).unwrap();
         let [signature, verify] = ["signature", "verify"]
@@ -64,7 +82,10 @@ fn main() -> ExitCode {
         let what = format!("verify {algorithm} / its signature alone");
         table.ratio(&what, signature, verify, limit);
     }
+}
 
+fn warm_call(table: &mut Table) {
+    tokens::write(&folder(Algorithm::Rs256), Algorithm::Rs256, TOKENS).unwrap();
     let warm = |count: Count, few, many| {
         ["call plain", "call protected"].map(|case| count.each(case, few, many))
     };
@@ -84,12 +105,18 @@ fn main() -> ExitCode {
         ["extensions one", "extensions two"].map(|case| Count::Allocations.each(case, 100, 1_100));
     table.difference("its allocations / without layer", plain, protected, two - one);
     table.note("(the limit is what `Extensions::insert` allocates)");
+}
 
+fn require(table: &mut Table) {
+    tokens::write(&folder(Algorithm::Rs256), Algorithm::Rs256, TOKENS).unwrap();
     let [asking, requiring] =
         ["call asking", "call requiring"].map(|case| Count::Instructions.each(case, 200, 2_200));
     table.difference("warm call with `#[require]` / asked in handler", asking, requiring, REQUIRE);
+}
 
-    // How often a server or a client wakes up depends on what else the machine does: the median of three.
+/// How often a server wakes up depends on what else the machine does: the median of three.
+fn whole_call(table: &mut Table) {
+    tokens::write(&folder(Algorithm::Rs256), Algorithm::Rs256, TOKENS).unwrap();
     let [plain, protected] = median(|| {
         ["serve plain", "serve protected"].map(|case| {
             let [few, many] = [100, 1_100].map(|times| whole_calls(case, times));
@@ -97,7 +124,9 @@ fn main() -> ExitCode {
         })
     });
     table.ratio("whole call over a connection / without layer", plain, protected, WHOLE_CALL);
+}
 
+fn client_call(table: &mut Table) {
     let port = client::serve();
     let [own, source] = median(|| {
         ["own", "source"]
@@ -105,8 +134,6 @@ fn main() -> ExitCode {
     });
     let what = "client call with a warm token / the same without the layer";
     table.ratio(what, own, source, CLIENT_CALL);
-
-    table.verdict()
 }
 
 /// The pair of three with the median ratio.
