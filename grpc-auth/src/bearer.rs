@@ -115,6 +115,7 @@ pub(crate) struct Presented<'h> {
 impl<'h> Presented<'h> {
     /// Finds the credentials, and hides them: whoever prints the metadata further in does not print
     /// the token.
+    #[inline]
     pub(crate) fn of(headers: &'h mut HeaderMap) -> Result<Self, NoToken> {
         // Hardly any call has a header of several values; otherwise they are counted.
         if headers.len() != headers.keys_len() && count_and_hide(headers) > 1 {

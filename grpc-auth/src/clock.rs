@@ -31,6 +31,7 @@ impl Clock {
 
     /// The time of day.
     #[must_use]
+    #[inline]
     pub fn now(&self) -> SystemTime {
         match &self.0 {
             Source::System => SystemTime::now(),

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bearer::BearerToken;
 use crate::claims::{Claims, ClaimsMemo, ClaimsMismatch};
+use crate::jwks::Standing;
 use crate::sender::Confirmation;
 
 /// Who calls: the verified token's issuer, subject, client and grants.
@@ -20,7 +21,8 @@ pub struct Principal(Arc<Verified>);
 /// All that is known of a token. It is one piece of memory: when thousands of tokens take turns,
 /// what a call costs is how often it waits for memory.
 pub(crate) struct Verified {
-    validity: Validity,
+    /// None if it is looked at each time.
+    validity: Option<Validity>,
     facts: Facts,
     /// The same as in the facts, for a clock's reading: at the latest the end of the year 9999.
     expires_at: SystemTime,
@@ -30,13 +32,12 @@ pub(crate) struct Verified {
 }
 
 /// For how long a verified token is believed without looking at it again.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Validity {
-    /// Seconds since 1970.
-    pub(crate) deadline: f64,
-    /// Which configuration it was verified by, and with which generation of its keys.
+    pub(crate) deadline: SystemTime,
+    /// Which configuration it was verified by, and with which keys.
     pub(crate) issuer: usize,
-    pub(crate) generation: u64,
+    pub(crate) standing: Standing,
 }
 
 /// What verification learnt about the caller.
@@ -81,6 +82,7 @@ impl Grants {
         Self { list: list.into(), count: grants.len() }
     }
 
+    #[inline]
     fn contains(&self, name: &str) -> bool {
         self.names().any(|grant| grant == name.as_bytes())
     }
@@ -92,6 +94,7 @@ impl Grants {
         })
     }
 
+    #[inline]
     fn names(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = &*self.list;
         std::iter::from_fn(move || {
@@ -103,28 +106,36 @@ impl Grants {
     }
 }
 
-/// Seconds since 1970; not every platform's clock goes further.
-const END_OF_9999: f64 = 253_402_300_799.0;
+/// A NumericDate (RFC 7519 §2) as a clock would show it, between 1970 and the end of 9999: not every
+/// platform's clock goes further.
+pub(crate) fn time_of(seconds: f64) -> SystemTime {
+    const END_OF_9999: f64 = 253_402_300_799.0;
+    UNIX_EPOCH + Duration::try_from_secs_f64(seconds.clamp(0.0, END_OF_9999)).unwrap_or_default()
+}
 
 impl Principal {
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn new(facts: Facts) -> Self {
-        Self::verified(facts, Validity::default(), None)
+        Self::verified(facts, None, None)
     }
 
-    pub(crate) fn verified(facts: Facts, validity: Validity, token: Option<BearerToken>) -> Self {
-        let expires_at =
-            UNIX_EPOCH + Duration::from_secs_f64(facts.expires_at.clamp(0.0, END_OF_9999));
+    pub(crate) fn verified(
+        facts: Facts,
+        validity: Option<Validity>,
+        token: Option<BearerToken>,
+    ) -> Self {
+        let expires_at = time_of(facts.expires_at);
         Self(Arc::new(Verified { validity, facts, expires_at, token, memo: ClaimsMemo::default() }))
     }
 
     /// Of a token that is known by its hash.
     #[cfg(feature = "introspection")]
     pub(crate) fn introspected(facts: Facts) -> Self {
-        Self::verified(facts, Validity::default(), None)
+        Self::verified(facts, None, None)
     }
 
     /// In seconds since 1970.
+    #[cfg(feature = "introspection")]
     pub(crate) fn expiry(&self) -> f64 {
         self.0.facts.expires_at
     }
@@ -144,6 +155,7 @@ impl Principal {
     }
 
     /// What each of its calls has to prove, if anything.
+    #[inline]
     pub(crate) fn confirmation(&self) -> Option<&Confirmation> {
         self.0.facts.confirmation.as_deref()
     }
@@ -174,6 +186,7 @@ impl Principal {
 
     /// Tells whether the token grants exactly this scope.
     #[must_use]
+    #[inline]
     pub fn has_scope(&self, scope: &str) -> bool {
         self.0.facts.grants.contains(scope)
     }
@@ -217,8 +230,8 @@ impl Principal {
 }
 
 impl Verified {
-    pub(crate) fn validity(&self) -> Validity {
-        self.validity
+    pub(crate) fn validity(&self) -> Option<&Validity> {
+        self.validity.as_ref()
     }
 
     /// None if it was not kept.

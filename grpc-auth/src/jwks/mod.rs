@@ -29,4 +29,4 @@ pub(crate) use lifecycle::Arrival;
 #[cfg(feature = "testing")]
 pub(crate) use proof_key::canonical_form;
 pub(crate) use set::KeySet;
-pub(crate) use source::{KeySource, Missing, Waiting};
+pub(crate) use source::{KeySource, Missing, Standing, Waiting};

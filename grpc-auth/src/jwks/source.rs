@@ -1,13 +1,14 @@
 //! The keys of one issuer: a snapshot that calls read without a lock, and the task that keeps it.
 
 mod health;
+mod standing;
 mod task;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use arc_swap::{ArcSwapOption, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -16,7 +17,10 @@ use super::fetch::{FetchError, KeyFetcher};
 use super::lifecycle::{Answer, Arrival, Lifecycle};
 use super::set::KeySet;
 use super::settings::KeySetSettings;
-use crate::clock::{Clock, Moment};
+use crate::clock::Clock;
+
+use standing::Quiet;
+pub(crate) use standing::Standing;
 
 /// The keys of one issuer as they are known now.
 #[derive(Debug)]
@@ -33,6 +37,12 @@ pub(crate) struct Snapshot {
     pub(crate) generation: u64,
     /// None for keys that were given.
     pub(crate) stale_until: Option<SystemTime>,
+}
+
+/// A snapshot, and what a verdict with its keys rests on.
+pub(crate) struct Loaded {
+    snapshot: Guard<Option<Arc<Snapshot>>>,
+    pub(crate) standing: Standing,
 }
 
 /// What a call does when a key is missing.
@@ -61,10 +71,9 @@ struct Shared {
     snapshot: ArcSwapOption<Snapshot>,
     /// That of the snapshot: what a cached verdict is compared with.
     generation: AtomicU64,
-    /// Calls between these times need not report themselves. Seconds since 1970, as the bits of
-    /// floating-point numbers, which have the order of the numbers.
-    quiet_from: AtomicU64,
-    quiet_until: AtomicU64,
+    quiet: ArcSwap<Quiet>,
+    /// That of the quiet time: while it is the same, nobody needs to look there.
+    edition: AtomicU64,
     clock: Clock,
     refresh: Option<Refresh>,
 }
@@ -89,8 +98,8 @@ impl KeySource {
             issuer: issuer.into(),
             snapshot: ArcSwapOption::from_pointee(snapshot),
             generation: AtomicU64::new(1),
-            quiet_from: AtomicU64::new(0),
-            quiet_until: AtomicU64::new(u64::MAX),
+            quiet: ArcSwap::from_pointee(Quiet::always()),
+            edition: AtomicU64::new(0),
             clock: Clock::system(),
             refresh: None,
         };
@@ -114,8 +123,8 @@ impl KeySource {
             issuer: fetcher.issuer.clone(),
             snapshot: ArcSwapOption::empty(),
             generation: AtomicU64::new(0),
-            quiet_from: AtomicU64::new(0),
-            quiet_until: AtomicU64::new(u64::MAX),
+            quiet: ArcSwap::from_pointee(Quiet::always()),
+            edition: AtomicU64::new(0),
             clock,
             refresh: Some(Refresh {
                 lifecycle: Mutex::new(Lifecycle::new(Arc::clone(&settings), now)),
@@ -135,28 +144,35 @@ impl KeySource {
     }
 
     /// The present snapshot; none before the first successful fetch and when it is too old.
-    pub(crate) fn load(&self, now: Moment) -> Guard<Option<Arc<Snapshot>>> {
-        self.report_use(now);
+    pub(crate) fn load(&self, now: SystemTime) -> Option<Loaded> {
+        let quiet = self.report_use(now);
         let snapshot = self.shared.snapshot.load();
-        let too_old =
-            |snapshot: &Arc<Snapshot>| snapshot.stale_until.is_some_and(|end| now.time >= end);
-        if snapshot.as_ref().is_some_and(too_old) { Guard::from_inner(None) } else { snapshot }
-    }
-
-    /// Whether a verdict that rests on this generation of the keys still does.
-    #[inline]
-    pub(crate) fn is_current(&self, generation: u64, now: Moment) -> bool {
-        self.report_use(now);
-        self.shared.generation.load(Ordering::Acquire) == generation
-    }
-
-    #[inline]
-    fn report_use(&self, now: Moment) {
-        let (from, until) = (&self.shared.quiet_from, &self.shared.quiet_until);
-        let quiet = from.load(Ordering::Relaxed)..until.load(Ordering::Relaxed);
-        if !quiet.contains(&now.seconds.to_bits()) {
-            self.shared.report_use(now.time);
+        let usable = snapshot.as_ref()?;
+        if usable.stale_until.is_some_and(|end| now >= end) {
+            return None;
         }
+        let standing = Standing { generation: usable.generation, quiet };
+        Some(Loaded { snapshot, standing })
+    }
+
+    /// Whether what a verdict rests on still stands.
+    #[inline]
+    pub(crate) fn is_current(&self, standing: &Standing, now: SystemTime) -> bool {
+        let quiet = &standing.quiet;
+        let is_quiet =
+            self.shared.edition.load(Ordering::Relaxed) == quiet.edition && quiet.is_at(now);
+        if !is_quiet {
+            self.report_use(now);
+        }
+        self.shared.generation.load(Ordering::Acquire) == standing.generation
+    }
+
+    fn report_use(&self, now: SystemTime) -> Quiet {
+        let quiet = **self.shared.quiet.load();
+        if !quiet.is_at(now) {
+            self.shared.report_use(now);
+        }
+        quiet
     }
 
     /// There are no keys that may be used: is it worth to wait for some?
@@ -207,6 +223,12 @@ impl KeySource {
 
     pub(crate) fn issuer(&self) -> &str {
         &self.shared.issuer
+    }
+}
+
+impl Loaded {
+    pub(crate) fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot.as_deref()
     }
 }
 
@@ -265,17 +287,15 @@ impl Shared {
         }
     }
 
+    /// Whoever holds the lifecycle is alone in it: editions are counted one after the other.
     fn publish(&self, lifecycle: &Lifecycle) {
         let (from, until) = lifecycle.quiet(self.clock.now());
-        self.quiet_from.store(bits(from), Ordering::Relaxed);
-        self.quiet_until.store(bits(until), Ordering::Relaxed);
+        let edition = self.edition.load(Ordering::Relaxed) + 1;
+        self.quiet.store(Arc::new(Quiet { edition, from, until }));
+        self.edition.store(edition, Ordering::Release);
     }
 
     fn tell(&self, refresh: &Refresh, event: &KeySetEvent<'_>) {
         refresh.listener.tell(&self.issuer, event);
     }
-}
-
-fn bits(time: SystemTime) -> u64 {
-    Moment::of(time).seconds.to_bits()
 }

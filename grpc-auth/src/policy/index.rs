@@ -65,6 +65,7 @@ impl PolicyIndex {
     }
 
     /// The same, with the place of the row among [`rows`](Self::rows).
+    #[inline]
     pub(crate) fn find_with_place(&self, path: &str) -> (Match, usize) {
         match self.rows.binary_search_by(|(own, _)| by_length(own, path)) {
             Ok(place) => {

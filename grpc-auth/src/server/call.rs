@@ -61,6 +61,7 @@ impl Decision {
 }
 
 impl Call {
+    #[inline]
     pub(crate) fn of(extensions: &Extensions) -> Option<&Self> {
         extensions.get()
     }

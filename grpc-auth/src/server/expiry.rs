@@ -101,6 +101,7 @@ impl StreamExpiry {
 }
 
 /// Of a method without a row nothing is known.
+#[inline]
 pub(super) fn kind_of(row: Option<Row>) -> RpcKind {
     row.map_or(RpcKind::Bidirectional, |row| row.kind())
 }

@@ -227,17 +227,14 @@ pub(super) enum Stage {
 impl Shared {
     /// Decides at once where that is possible.
     fn admit<B>(&self, request: &mut Request<B>) -> Admission {
-        let identified = match self.identify(request) {
-            Identity::Known(identified) => identified,
+        match self.identify(request) {
+            Identity::Known(identified) => self.settle(request, identified),
             // Whoever may call without a token does not wait for the issuer with one.
             Identity::Pending(Waiting::Keys(..)) if self.is_open(request.uri().path()) => {
-                Err(denial(Denied::BackendUnavailable))
+                self.settle(request, Err(denial(Denied::BackendUnavailable)))
             }
-            Identity::Pending(waiting) => {
-                return Admission::Waiting(Box::new(Stage::Caller(waiting)));
-            }
-        };
-        self.settle(request, identified)
+            Identity::Pending(waiting) => Admission::Waiting(Box::new(Stage::Caller(waiting))),
+        }
     }
 
     /// Goes on with a call once what it waits for is there.
@@ -339,6 +336,7 @@ impl Shared {
     }
 
     /// Who has no token has none that expires, and unary calls have no streams.
+    #[inline]
     fn timer(&self, path: &str, row: Option<Row>, caller: Option<&Caller>) -> Option<Box<Timer>> {
         if kind_of(row) == RpcKind::Unary {
             return None;
@@ -418,6 +416,9 @@ impl Shared {
             return Identity::Known(Err(denial(NoToken::DpopOff)));
         }
         if let Some(caller) = verifier.recall(presented.token()) {
+            if is_unbound(scheme, &caller) {
+                return Identity::Known(Ok(caller));
+            }
             return self.prove(request, scheme, caller);
         }
         let token = match presented.parse() {
@@ -434,22 +435,22 @@ impl Shared {
 
     /// Whether the token's sender is its holder. It is asked for every call: what is remembered of
     /// a token is that it is genuine.
-    #[inline]
     fn prove<B>(&self, request: &Request<B>, scheme: Scheme, caller: Caller) -> Identity {
-        // Nearly all tokens are bound to nothing.
-        if scheme == Scheme::Bearer && caller.principal().confirmation().is_none() {
+        if is_unbound(scheme, &caller) {
             return Identity::Known(Ok(caller));
         }
-        self.prove_bound(request, scheme, caller)
-    }
-
-    fn prove_bound<B>(&self, request: &Request<B>, scheme: Scheme, caller: Caller) -> Identity {
         match self.auth.inner.sender.check(request, scheme, &caller) {
             Ok(None) => Identity::Known(Ok(caller)),
             Ok(Some(verdict)) => Identity::Pending(Waiting::Proof(verdict, caller)),
             Err(unproved) => Identity::Known(Err(unproven(unproved, &caller))),
         }
     }
+}
+
+/// Whether the token is good in whoever's hands it is, and was presented so. Nearly all are.
+#[inline]
+fn is_unbound(scheme: Scheme, caller: &Caller) -> bool {
+    scheme == Scheme::Bearer && caller.principal().confirmation().is_none()
 }
 
 fn denial(cause: impl Into<Denial>) -> Box<Denial> {

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use constant_time_eq::constant_time_eq;
 
 use super::table::{Entry, Table};
 use super::trusted::TrustedIssuer;
-use crate::clock::Moment;
 use crate::error::ConfigError;
 use crate::principal::{Principal, Verified};
 
@@ -119,7 +118,7 @@ impl VerifiedTokens {
     pub(super) fn find(
         &self,
         token: &[u8],
-        now: Moment,
+        now: SystemTime,
         issuers: &[TrustedIssuer],
     ) -> Option<Principal> {
         let hash = self.hash.of(token).filter(|_| !self.table.is_off())?;
@@ -133,17 +132,17 @@ impl VerifiedTokens {
         &self,
         hash: u64,
         token: &[u8],
-        now: Moment,
+        now: SystemTime,
         issuers: &[TrustedIssuer],
     ) -> Option<Principal> {
         let is_it = |entry: &Verified| entry.token().is_some_and(|own| is_same(own, token));
         let found = self.table.find(hash, is_it)?;
         let entry = found.as_arc()?;
-        let validity = entry.validity();
-        let is_current = now.seconds < validity.deadline
+        let validity = entry.validity()?;
+        let is_current = now < validity.deadline
             && issuers
                 .get(validity.issuer)
-                .is_some_and(|issuer| issuer.keys.is_current(validity.generation, now));
+                .is_some_and(|issuer| issuer.keys.is_current(&validity.standing, now));
         is_current.then(|| Arc::clone(entry).into())
     }
 

@@ -10,7 +10,7 @@ use super::super::TrustedIssuer;
 use super::*;
 use crate::bearer::BearerToken;
 use crate::issuer::Issuer;
-use crate::jwks::{KeySet, KeySource};
+use crate::jwks::{KeySet, KeySource, Standing};
 use crate::principal::{Facts, Grants, Validity};
 
 const JWKS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
@@ -22,7 +22,10 @@ fn issuers() -> Vec<TrustedIssuer> {
     vec![TrustedIssuer::new(issuer, KeySource::given("https://issuer.example/", keys), &mut vec![])]
 }
 
-const VALID: Validity = Validity { deadline: 100.0, issuer: 0, generation: 1 };
+/// With the keys of generation 1.
+fn valid() -> Validity {
+    Validity { deadline: at(100), issuer: 0, standing: Standing::of(1) }
+}
 
 fn verified(token: &str, subject: &str, validity: Validity) -> Principal {
     let facts = Facts {
@@ -34,7 +37,7 @@ fn verified(token: &str, subject: &str, validity: Validity) -> Principal {
         confirmation: None,
         claims: Box::default(),
     };
-    Principal::verified(facts, validity, BearerToken::parse(token))
+    Principal::verified(facts, Some(validity), BearerToken::parse(token))
 }
 
 /// Different in its tail, as signatures are.
@@ -43,8 +46,8 @@ fn token(n: usize) -> String {
     format!("header.claims.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-fn at(seconds: u64) -> Moment {
-    Moment::of(UNIX_EPOCH + Duration::from_secs(seconds))
+fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
 struct Table(VerifiedTokens, Vec<TrustedIssuer>);
@@ -57,7 +60,7 @@ impl Table {
     /// Twice, so that it is kept.
     fn insert(&self, n: usize) {
         for _ in 0..2 {
-            self.0.insert(&verified(&token(n), &n.to_string(), VALID));
+            self.0.insert(&verified(&token(n), &n.to_string(), valid()));
         }
     }
 
@@ -117,13 +120,14 @@ fn it_is_found_until_its_deadline_and_with_its_keys_only() {
     assert!(!find(at(100)));
     for (issuer, generation) in [(0, 0), (0, 2), (1, 1)] {
         for _ in 0..2 {
-            table.0.insert(&verified(&token(8), "8", Validity { issuer, generation, ..VALID }));
+            let standing = Standing::of(generation);
+            table.0.insert(&verified(&token(8), "8", Validity { issuer, standing, ..valid() }));
         }
         assert!(!table.find(8), "issuer {issuer}, generation {generation}");
     }
     // Verified again, it takes the place of what it was.
     let before = table.bytes();
-    table.0.insert(&verified(&token(8), "8", VALID));
+    table.0.insert(&verified(&token(8), "8", valid()));
     assert!(table.find(8));
     assert_eq!(table.bytes(), before);
 }
@@ -154,7 +158,7 @@ fn it_is_bounded_in_bytes() {
     let table = Table::new(TokenCache { bytes: 10_000, ..TokenCache::default() });
     let large = "x".repeat(8000);
     for _ in 0..2 {
-        table.0.insert(&verified(&large, "large", VALID));
+        table.0.insert(&verified(&large, "large", valid()));
     }
     assert!(table.0.find(large.as_bytes(), at(0), &table.1).is_none());
     assert_eq!(table.bytes(), 0);
@@ -179,11 +183,11 @@ fn what_is_in_use_outlasts_what_passes_by() {
 fn what_comes_once_takes_no_place() {
     let table = Table::new(TokenCache::default());
     for n in 0..10_000 {
-        table.0.insert(&verified(&token(n), &n.to_string(), VALID));
+        table.0.insert(&verified(&token(n), &n.to_string(), valid()));
         assert!(!table.find(n), "{n}");
     }
     assert_eq!(table.bytes(), 0);
-    table.0.insert(&verified(&token(9_999), "9999", VALID));
+    table.0.insert(&verified(&token(9_999), "9999", valid()));
     assert!(table.find(9_999));
 }
 

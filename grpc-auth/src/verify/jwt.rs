@@ -98,7 +98,7 @@ impl JwtVerifier {
 
 impl Verifier for JwtVerifier {
     fn recall(&self, token: &[u8]) -> Option<Caller> {
-        self.0.verified.find(token, self.0.clock.moment(), &self.0.issuers).map(remembered)
+        self.0.verified.find(token, self.0.clock.now(), &self.0.issuers).map(remembered)
     }
 
     fn verify(&self, token: BearerToken) -> Verdict {
@@ -195,7 +195,9 @@ impl Shared {
         // someone who holds one of the issuer's.
         let verdict = issuer.check(&header, &claims, &self.audiences, now.seconds, self.leeway);
         let genuine = match &verdict {
-            Ok(()) | Err(Rejection::Expired) => issuer.check_signature(&compact, &header, iss, now),
+            Ok(()) | Err(Rejection::Expired) => {
+                issuer.check_signature(&compact, &header, iss, now.time)
+            }
             Err(rejection) => return Err(refuse(rejection.clone()).into()),
         };
         let genuine = match genuine {
@@ -219,12 +221,12 @@ impl Shared {
         verdict.map_err(refuse)?;
         let facts = issuer.facts(&claims).map_err(refuse)?;
         let longest = self.verified.max_age().unwrap_or_default();
-        let deadline = deadline(claims.exp.unwrap_or_default(), now, longest, &genuine);
-        let validity = Validity { deadline, issuer: place, generation: genuine.generation };
+        let deadline = deadline(claims.exp.unwrap_or_default(), now.time, longest, &genuine);
+        let validity = Validity { deadline, issuer: place, standing: genuine.standing };
         drop(claims);
         let facts = issuer.with_claims(facts, compact.claims);
-        let principal = Principal::verified(facts, validity, Some(token.clone()));
-        if deadline > now.seconds {
+        let principal = Principal::verified(facts, Some(validity), Some(token.clone()));
+        if deadline > now.time {
             self.verified.insert(&principal);
         }
         Ok(remembered(principal))

@@ -7,13 +7,12 @@ use super::claims::TokenClaims;
 use super::compact::Compact;
 use super::header::Header;
 use super::rejection::Rejection;
-use crate::clock::Moment;
 use crate::issuer::{BOUND_TO_KEY, Issuer, Provider, RequiredClaim, TENANT_PLACE, is_guid, unite};
 use crate::json::Node;
 #[cfg(feature = "testing")]
 use crate::jwks::KeySet;
-use crate::jwks::{Key, KeySource};
-use crate::principal::{Facts, Grants};
+use crate::jwks::{Key, KeySource, Standing};
+use crate::principal::{Facts, Grants, time_of};
 use crate::sender::Confirmation;
 
 /// An issuer with the keys it has now.
@@ -29,7 +28,7 @@ pub(crate) struct TrustedIssuer {
 /// What is known after the signature, beside the claims.
 pub(super) struct Genuine {
     /// Of the key set that the key is from.
-    pub(super) generation: u64,
+    pub(super) standing: Standing,
     /// When that set must no longer be used.
     pub(super) stale_until: Option<SystemTime>,
 }
@@ -135,11 +134,11 @@ impl TrustedIssuer {
         compact: &Compact<'_>,
         header: &Header<'_>,
         iss: &str,
-        now: Moment,
+        now: SystemTime,
     ) -> Result<Genuine, Rejection> {
-        let snapshot = self.keys.load(now);
-        let snapshot = snapshot.as_ref().ok_or(Rejection::KeysUnavailable)?;
-        let (generation, stale_until) = (snapshot.generation, snapshot.stale_until);
+        let loaded = self.keys.load(now).ok_or(Rejection::KeysUnavailable)?;
+        let snapshot = loaded.snapshot().ok_or(Rejection::KeysUnavailable)?;
+        let (standing, stale_until) = (loaded.standing, snapshot.stale_until);
         let (algorithm, keys) = (header.algorithm, &snapshot.keys);
         let mut is_known = false;
         let mut verifies = |key: &Key| {
@@ -151,7 +150,7 @@ impl TrustedIssuer {
             None => keys.without_kid(algorithm).any(&mut verifies),
         };
         match (is_genuine, is_known) {
-            (true, _) => Ok(Genuine { generation, stale_until }),
+            (true, _) => Ok(Genuine { standing, stale_until }),
             (false, true) => Err(Rejection::Signature),
             (false, false) if header.kid.as_deref().is_some_and(|kid| keys.has_kid(kid)) => {
                 Err(Rejection::KeyUnfit)
@@ -219,7 +218,7 @@ pub(crate) fn verify_signature(issuer: Issuer, keys: KeySet, token: &str) -> Res
     let compact = Compact::parse(token.as_bytes())?;
     let header = Header::parse(&compact.header)?;
     issuer.check_key_choice(&header)?;
-    issuer.check_signature(&compact, &header, "", Moment::of(SystemTime::UNIX_EPOCH)).map(|_| ())
+    issuer.check_signature(&compact, &header, "", SystemTime::UNIX_EPOCH).map(|_| ())
 }
 
 /// Whether this is the issuer of some tenant, where the template leaves a place for one.
@@ -246,7 +245,12 @@ pub(super) struct ClaimedFacts {
 
 /// When a token ends that is valid until `exp`, at the latest after `longest` from now and with its
 /// keys.
-pub(super) fn deadline(exp: f64, now: Moment, longest: Duration, genuine: &Genuine) -> f64 {
-    let stale = genuine.stale_until.map_or(f64::INFINITY, |end| Moment::of(end).seconds);
-    exp.min(now.seconds + longest.as_secs_f64()).min(stale)
+pub(super) fn deadline(
+    exp: f64,
+    now: SystemTime,
+    longest: Duration,
+    genuine: &Genuine,
+) -> SystemTime {
+    let ends = [now.checked_add(longest), genuine.stale_until];
+    ends.into_iter().flatten().fold(time_of(exp), SystemTime::min)
 }

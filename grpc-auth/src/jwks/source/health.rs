@@ -26,9 +26,9 @@ impl KeySource {
 
     /// Uses the keys as a call would: those that are due are fetched again, in the background.
     pub(crate) fn keep_in_use(&self) {
-        let now = self.shared.clock.moment();
+        let now = self.shared.clock.now();
         if self.load(now).is_none() {
-            drop(self.need_keys(now.time));
+            drop(self.need_keys(now));
         }
     }
 
