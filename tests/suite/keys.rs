@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
-use grpc_auth::{KeySetHealth, RefreshMode, ResourceServer, Start};
+use grpc_auth::{KeySetHealth, RefreshMode, ResourceServer, Start, TokenCache};
 use http::HeaderValue;
 use http::header::{AGE, CACHE_CONTROL, IF_NONE_MATCH, LAST_MODIFIED};
 use tests::callers::{attempt, settle, until, with};
@@ -170,6 +170,49 @@ async fn tokens_are_remembered_across_refreshes_that_change_nothing() {
 }
 
 /// Not even for the five minutes that a good token is remembered.
+/// Looks a token up that was verified before, and long ago, and nothing else.
+async fn remembering(issuer: &AuthorizationServer) -> (ResourceServer, String) {
+    let cache = TokenCache::default().max_age(10 * HOUR);
+    let auth = issuer.resource_server().token_cache(cache).build().await.unwrap();
+    let token = issuer.token().scopes(["read:word"]).expires_in(10 * HOUR).sign();
+    for _ in 0..3 {
+        with(&auth, &token).await.unwrap();
+    }
+    (auth, token)
+}
+
+#[tokio::test]
+async fn tokens_that_are_remembered_keep_their_keys_in_use() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    let (auth, token) = remembering(&issuer).await;
+    for fetched in 2..5 {
+        issuer.clock().advance(10 * MINUTE);
+        with(&auth, &token).await.unwrap();
+        settle().await;
+        assert_eq!(fetches(&issuer), fetched - 1);
+        // A little stale, so that it shows when they are there.
+        issuer.clock().advance(6 * MINUTE);
+        with(&auth, &token).await.unwrap();
+        until("the keys are fetched again", async || fetches(&issuer) == fetched).await;
+        until("they are fresh", async || health(&auth) == KeySetHealth::Fresh).await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_remembered_since_keys_were_fresh_for_longer_keeps_them_in_use_too() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    issuer.set_key_set_headers([(CACHE_CONTROL, HeaderValue::from_static("max-age=36000"))]);
+    let (auth, token) = remembering(&issuer).await;
+    // The same keys again, for a minute.
+    issuer.set_key_set_headers([(CACHE_CONTROL, HeaderValue::from_static("max-age=60"))]);
+    let unknown = issuer.token().scopes(["read:word"]).header("kid", "unknown").sign();
+    assert_denied(with(&auth, &unknown).await, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
+    assert_eq!(fetches(&issuer), 2);
+    issuer.clock().advance(MINUTE);
+    with(&auth, &token).await.unwrap();
+    until("the keys are fetched again", async || fetches(&issuer) == 3).await;
+}
+
 #[tokio::test]
 async fn a_remembered_token_expires_like_any_other() {
     let kit = Kit::start().await;
