@@ -20,7 +20,7 @@ impl<T: Send + Sync + 'static> Left for Service<T> {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     block_on(async {
         let kit = Kit::start().await;
         let mut client = LeftClient::new(kit.auth.protect(Service(7)));

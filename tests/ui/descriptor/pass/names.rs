@@ -35,7 +35,7 @@ impl Names for Service {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     block_on(async {
         let kit = Kit::start().await;
         let mut client = NamesClient::new(kit.auth.protect(Service));

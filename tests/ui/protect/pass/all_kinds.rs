@@ -8,7 +8,7 @@ mod below {
     use tokio_stream::{Iter, StreamExt};
     use tonic::{Request, Response, Status, Streaming};
 
-    pub struct Service;
+    pub(super) struct Service;
 
     type Words = Iter<std::vec::IntoIter<Result<Word, Status>>>;
 
@@ -45,7 +45,7 @@ mod below {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     block_on(async {
         let kit = Kit::start().await;
         let token = kit.issuer.token().scopes(["read:word", "write:word", "team:blue"]).sign();

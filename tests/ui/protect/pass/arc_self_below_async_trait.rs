@@ -17,7 +17,7 @@ impl Shared for Service {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     block_on(async {
         let kit = Kit::start().await;
         let mut client = SharedClient::new(kit.auth.protect(Service));

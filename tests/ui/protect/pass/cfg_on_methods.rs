@@ -27,7 +27,7 @@ impl Left for Service {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     block_on(async {
         let policy = <Service as grpc_auth::ProtectedService<LeftServer<_>>>::POLICY;
         assert_eq!(

@@ -7,8 +7,8 @@ use tonic::{Request, Response, Status};
 mod scopes {
     use grpc_auth::Scope;
 
-    pub const READ: Scope = Scope::from_static("read:word");
-    pub const ADMIN: Scope = Scope::from_static("admin:all");
+    pub(super) const READ: Scope = Scope::from_static("read:word");
+    pub(super) const ADMIN: Scope = Scope::from_static("admin:all");
 }
 
 struct Service;
@@ -31,7 +31,7 @@ impl Left for Service {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     block_on(async {
         let kit = Kit::start().await;
         let mut client = LeftClient::new(kit.auth.protect(Service));

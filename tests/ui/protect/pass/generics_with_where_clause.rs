@@ -35,7 +35,7 @@ where
     }
 }
 
-fn main() {
+pub(super) fn main() {
     block_on(async {
         let kit = Kit::start().await;
         let mut client = LeftClient::new(kit.auth.protect(Service { store: [7_u8, 8] }));

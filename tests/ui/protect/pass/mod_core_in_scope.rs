@@ -4,13 +4,10 @@ use tests::pb::kit::left_server::{Left, LeftServer};
 use tests::{Kit, assert_anonymous_denied, assert_scope_denied, block_on};
 use tonic::{Request, Response, Status};
 
-#[expect(dead_code)]
 mod core {
-    pub mod result {}
+    pub(super) mod result {}
 }
-#[expect(dead_code)]
 mod std {}
-#[expect(dead_code)]
 mod tonic_types {}
 
 struct Service;
@@ -29,7 +26,7 @@ impl Left for Service {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     block_on(async {
         let kit = Kit::start().await;
         let mut client = LeftClient::new(kit.auth.protect(Service));

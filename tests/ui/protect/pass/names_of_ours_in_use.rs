@@ -12,7 +12,8 @@ struct Service;
 impl Left for Service {
     #[require_scopes("read:word")]
     async fn get(&self, admitted: Request<Word>, refusal: Principal) -> Result<Response<Word>, Status> {
-        #![expect(clippy::let_and_return)]
+        #![expect(unused_variables)]
+        let unused = 1;
         let request = admitted.into_inner();
         let injected = refusal.subject().unwrap_or_default().to_owned();
         let reply = Response::new(Word { text: request.text + &injected });
@@ -25,7 +26,7 @@ impl Left for Service {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     block_on(async {
         let kit = Kit::start().await;
         let mut client = LeftClient::new(kit.auth.protect(Service));

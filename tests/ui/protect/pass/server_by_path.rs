@@ -20,7 +20,7 @@ impl Left for Service {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     block_on(async {
         let kit = Kit::start().await;
         let mut client = LeftClient::new(kit.auth.protect(Service));

@@ -19,7 +19,7 @@ impl tests::pb::kit::left_server::Left for Service {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     block_on(async {
         let kit = Kit::start().await;
         let mut client = LeftClient::new(kit.auth.protect(Service));

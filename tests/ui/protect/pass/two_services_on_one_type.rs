@@ -32,7 +32,7 @@ impl Right for Service {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     block_on(async {
         let kit = Kit::start().await;
         let mut left = LeftClient::new(kit.auth.protect::<LeftServer<_>, _>(Service));

@@ -37,7 +37,7 @@ fn is_named(claims: &Claims<Tenant>, _: &Word) -> bool {
 
 service!(Request<Word>, |claims: &Claims<Tenant>, word| claims.tenant == word.text, is_named);
 
-fn main() {
+pub(super) fn main() {
     // No source to read the text from: it is made of the macro's tokens.
     let policy = <Service as ProtectedService<LeftServer<_>>>::POLICY;
     let texts = policy.rows().flat_map(|row| row.requirements()).map(|text| text.replace(' ', ""));

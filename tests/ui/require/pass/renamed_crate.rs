@@ -33,7 +33,7 @@ impl Left for Service {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     let _: ::std::option::Option<Box<dyn Send>> = ::std::option::Option::None;
     ::tests::block_on(async {
         let kit = ::tests::Kit::start().await;
