@@ -19,6 +19,7 @@ mod introspection;
 mod issuer;
 mod issuer_faults;
 mod keys;
+mod late_messages;
 mod logging;
 mod login;
 mod matrix;

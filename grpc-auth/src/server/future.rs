@@ -14,6 +14,7 @@ use tower_service::Service;
 use super::expiry::Timer;
 use super::service::{Admission, Shared, Stage};
 use super::stream::{EndableBody, Side};
+use crate::policy::RpcKind;
 
 pin_project! {
     /// The response of [`Protect`](super::Protect).
@@ -95,6 +96,11 @@ where
 {
     /// Calls a service that is ready, with a request that ends with the call's streams.
     fn streaming(service: &mut S, request: Request<B>, mut timer: Box<Timer>) -> Self {
+        if timer.kind() == RpcKind::Unary {
+            // The message has to come in time; a handler that has it takes as long as it likes.
+            let request = request.map(|body| body.ending(Side::Request, timer));
+            return Self::Called { response: service.call(request) };
+        }
         let request = if timer.kind().streams_requests() {
             request.map(|body| body.ending(Side::Request, timer.share()))
         } else {
