@@ -8,6 +8,7 @@ mod authorizer;
 mod authorizer_waits;
 mod canary;
 mod claims;
+mod compressed;
 mod configuration;
 mod corpora;
 mod doctor;
