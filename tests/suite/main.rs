@@ -11,6 +11,7 @@ mod claims;
 mod compressed;
 mod configuration;
 mod corpora;
+mod deadlines;
 mod doctor;
 mod doors;
 mod dpop;
