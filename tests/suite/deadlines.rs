@@ -44,6 +44,7 @@ async fn waits_in_vain(issuer: &AuthorizationServer, auth: &ResourceServer, toke
     settle().await;
     assert!(!hurried.is_finished());
     issuer.clock().advance(TICK);
+    until("it is answered", async || hurried.is_finished()).await;
     let answer = hurried.await.unwrap();
     assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
     assert!(logs.line_with("call denied").contains(CAUSE));
