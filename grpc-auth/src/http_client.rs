@@ -1,11 +1,12 @@
-//! The one HTTP set-up for everything this crate fetches: bounded in size, no redirects.
+//! The one HTTP set-up for everything this crate fetches: bounded in size, no redirects, nothing
+//! inflated.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 #[cfg(any(feature = "client", feature = "introspection"))]
 use http::header::CONTENT_TYPE;
-use http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, RequestBuilder};
 use url::{Host, Url};
@@ -16,6 +17,8 @@ use crate::jwks::FetchError;
 use crate::tls::ClientTls;
 
 const MAX_BODY_BYTES: usize = 256 * 1024;
+/// No content coding.
+const IDENTITY: &str = "identity";
 
 #[derive(Clone, Debug)]
 pub(crate) struct HttpClient(reqwest::Client);
@@ -50,6 +53,11 @@ impl HttpClient {
         let builder = reqwest::Client::builder()
             .connect_timeout(connect_timeout)
             .redirect(Policy::none())
+            // Another crate may have switched on what inflates answers: few bytes would become many.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
             .user_agent(concat!("grpc-auth/", env!("CARGO_PKG_VERSION")));
         if is_loopback(url) { builder.no_proxy() } else { builder }
     }
@@ -89,8 +97,14 @@ impl HttpClient {
         request: RequestBuilder,
         has_document: impl Fn(u16) -> bool,
     ) -> Result<Answer, FetchError> {
-        let mut response = request.header(ACCEPT, "application/json").send().await?;
+        let request = request.header(ACCEPT, "application/json");
+        // Without it any coding would do (RFC 9110 §12.5.3).
+        let mut response = request.header(ACCEPT_ENCODING, IDENTITY).send().await?;
         let status = response.status().as_u16();
+        let coding = response.headers().get(CONTENT_ENCODING);
+        if has_document(status) && coding.is_some_and(|coding| coding != IDENTITY) {
+            return Err(FetchError::Encoded);
+        }
         let mut body = Vec::new();
         while has_document(status)
             && let Some(chunk) = response.chunk().await?

@@ -11,6 +11,7 @@ mod client_auth;
 mod clock;
 #[cfg(feature = "tls")]
 pub mod danger;
+mod deadline;
 mod error;
 mod http_client;
 mod issuer;

@@ -59,6 +59,11 @@ async fn what_cannot_work_is_said_with_the_setting_and_what_to_write() {
             &["the issuer has a user or a password in it"],
         ),
         (
+            ResourceServer::oidc("https://login.microsoftonline.com/{tenantid}/v2.0")
+                .audience("api"),
+            &["/{tenantid}/v2.0` is a template", "write `Issuer::entra_any_tenant()`"],
+        ),
+        (
             ResourceServer::builder()
                 .issuer(Issuer::oidc("https://i.example/").jwks_uri("http://i.example/keys"))
                 .audience("api"),

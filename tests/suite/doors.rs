@@ -317,7 +317,7 @@ async fn no_handler_runs_without_a_permit_whatever_is_sent() {
     assert_eq!(service.reached("Unary"), 1);
 }
 
-async fn serve_raw<L>(router: tonic::transport::server::Router<L>) -> SocketAddr
+pub(crate) async fn serve_raw<L>(router: tonic::transport::server::Router<L>) -> SocketAddr
 where
     L: Layer<tonic::service::Routes> + Send + 'static,
     L::Service: tonic::codegen::Service<

@@ -158,33 +158,41 @@ fn keys_that_are_known_serve_through_every_fault() {
     }
 }
 
+async fn rediscovered(fault: Fault) {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    let builder = issuer.resource_server().key_sets(|key_sets| key_sets.rediscover = SECOND);
+    let (builder, failures) = watched(builder);
+    let auth = builder.build().await.unwrap();
+    issuer.fail(Endpoint::Discovery, fault);
+    issuer.clock().advance(14 * MINUTE);
+    attempt(&issuer, &auth).await.unwrap();
+    until("discovery is asked", async || issuer.requests(Endpoint::Discovery) > 1).await;
+    if matches!(fault, Fault::Hang | Fault::Drip) {
+        // It uses up the time of the whole fetch.
+        fail(&issuer, &failures, Endpoint::Discovery).await;
+    } else {
+        until("the keys are asked for", async || issuer.requests(Endpoint::Jwks) == 2).await;
+        until("they are fresh", async || health(&auth) == KeySetHealth::Fresh).await;
+        assert!(failures.lock().unwrap().is_empty(), "{fault:?}");
+    }
+    attempt(&issuer, &auth).await.unwrap();
+}
+
 /// The keys are where they were.
-#[tokio::test]
-async fn metadata_that_cannot_be_fetched_again_harms_nobody() {
+#[test]
+fn metadata_that_cannot_be_fetched_again_harms_nobody() {
     for (fault, _, _, _) in FAULTS {
-        let issuer = AuthorizationServer::start().await.unwrap();
-        let builder = issuer.resource_server().key_sets(|key_sets| key_sets.rediscover = SECOND);
-        let (builder, failures) = watched(builder);
-        let auth = builder.build().await.unwrap();
-        issuer.fail(Endpoint::Discovery, fault);
-        issuer.clock().advance(14 * MINUTE);
-        attempt(&issuer, &auth).await.unwrap();
-        until("discovery is asked", async || issuer.requests(Endpoint::Discovery) > 1).await;
-        if matches!(fault, Fault::Hang | Fault::Drip) {
-            // It uses up the time of the whole fetch.
-            fail(&issuer, &failures, Endpoint::Discovery).await;
-        } else {
-            until("the keys are asked for", async || issuer.requests(Endpoint::Jwks) == 2).await;
-            until("they are fresh", async || health(&auth) == KeySetHealth::Fresh).await;
-            assert!(failures.lock().unwrap().is_empty(), "{fault:?}");
-        }
-        attempt(&issuer, &auth).await.unwrap();
+        peak(rediscovered(fault));
     }
 }
 
 /// What a server says whose certificate nobody vouches for is not heard.
-#[tokio::test]
-async fn bad_tls_is_no_issuer() {
+#[test]
+fn bad_tls_is_no_issuer() {
+    peak(untrusted());
+}
+
+async fn untrusted() {
     let issuer = AuthorizationServer::start().await.unwrap();
     let jwks = Untrusted::start(issuer.jwks()).await;
     let at_keys = Issuer::oidc(issuer.url()).jwks_uri(jwks.url());
@@ -210,33 +218,37 @@ async fn bad_tls_is_no_issuer() {
     }
 }
 
-#[tokio::test]
-async fn a_clock_that_jumps_by_an_hour_either_way_costs_a_fetch_and_no_call() {
+#[test]
+fn a_clock_that_jumps_by_an_hour_either_way_costs_a_fetch_and_no_call() {
     for forward in [true, false] {
-        let issuer = AuthorizationServer::start().await.unwrap();
-        let auth = issuer.resource_server().build().await.unwrap();
-        let long_ago = issuer.clock().now() - 2 * HOUR;
-        let iat = long_ago.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-        let token = issuer.token().claim("iat", iat).expires_in(4 * HOUR).scopes(["read:word"]);
-        let token = token.sign();
-        with(&auth, &token).await.unwrap();
-        if forward {
-            issuer.clock().advance(HOUR);
-        } else {
-            issuer.clock().rewind(HOUR);
-        }
-        for _ in 0..10 {
-            with(&auth, &token).await.unwrap();
-        }
-        until("the keys are fetched", async || issuer.requests(Endpoint::Jwks) == 2).await;
-        until("they are fresh", async || health(&auth) == KeySetHealth::Fresh).await;
-        settle().await;
-        // The lifecycle goes on from there.
-        issuer.replace_keys().unwrap();
-        let fresh = issuer.token().claim("iat", iat).scopes(["read:word"]).sign();
-        with(&auth, &fresh).await.unwrap();
-        assert_eq!(issuer.requests(Endpoint::Jwks), 3);
-        let answer = with(&auth, &token).await;
-        assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
+        peak(jumped(forward));
     }
+}
+
+async fn jumped(forward: bool) {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    let auth = issuer.resource_server().build().await.unwrap();
+    let long_ago = issuer.clock().now() - 2 * HOUR;
+    let iat = long_ago.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let token = issuer.token().claim("iat", iat).expires_in(4 * HOUR).scopes(["read:word"]);
+    let token = token.sign();
+    with(&auth, &token).await.unwrap();
+    if forward {
+        issuer.clock().advance(HOUR);
+    } else {
+        issuer.clock().rewind(HOUR);
+    }
+    for _ in 0..10 {
+        with(&auth, &token).await.unwrap();
+    }
+    until("the keys are fetched", async || issuer.requests(Endpoint::Jwks) == 2).await;
+    until("they are fresh", async || health(&auth) == KeySetHealth::Fresh).await;
+    settle().await;
+    // The lifecycle goes on from there.
+    issuer.replace_keys().unwrap();
+    let fresh = issuer.token().claim("iat", iat).scopes(["read:word"]).sign();
+    with(&auth, &fresh).await.unwrap();
+    assert_eq!(issuer.requests(Endpoint::Jwks), 3);
+    let answer = with(&auth, &token).await;
+    assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
 }

@@ -493,6 +493,15 @@ async fn settings_that_cannot_work_are_named() {
             ],
             "both have `.introspection(..)`",
         ),
+        (
+            vec![Issuer::entra_any_tenant().introspection(asked().hybrid())],
+            "its `.introspection(..)` would ask about no token of theirs: leave it out",
+        ),
+        (
+            vec![Issuer::entra_any_tenant().introspection(asked().endpoint("https://a.example"))],
+            "write `Issuer::entra(..)` with the id of the tenant",
+        ),
+        (vec![Issuer::introspected("https://a.example/{tenantid}", asked())], "is a template"),
     ] {
         let error = build(issuers).await.unwrap_err().to_string();
         assert!(error.contains(text), "{text}: {error}");

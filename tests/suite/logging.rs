@@ -1,10 +1,13 @@
 //! The log line of a decision: enough to act on, and no secret.
 
-use grpc_auth::testing::AuthorizationServer;
-use tests::Kit;
+use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::{ClientAuthentication, Introspection, Issuer, ResourceServer};
+use tests::callers::with;
 use tests::kinds::{Counting, call};
-use tests::logs::Logs;
+use tests::logs::{Logs, Record};
 use tests::pb::kit::kinds_client::KindsClient;
+use tests::{Kit, assert_denied};
+use tonic::Code;
 
 #[tokio::test]
 async fn every_decision_is_logged_where_it_is_made_with_the_same_fields() {
@@ -83,4 +86,38 @@ async fn no_token_and_no_claim_stands_in_any_output() {
     let hits: Vec<_> = output.lines().filter(|line| line.contains("canary")).collect();
     assert!(hits.is_empty(), "{hits:#?}");
     assert!(output.contains(AuthorizationServer::AUDIENCE), "the output was looked at");
+}
+
+/// A firewall on the way that dislikes tokens, or a long outage, does not fill a disk.
+#[tokio::test]
+async fn an_introspection_endpoint_that_goes_on_refusing_is_said_ever_more_rarely() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    issuer.add_client("words", "s3cret", [""; 0]);
+    let client = ClientAuthentication::client_secret_basic("words", "s3cret");
+    let asked = Issuer::oidc(issuer.url()).introspection(Introspection::new(client));
+    let builder = ResourceServer::builder().issuer(asked).clock(issuer.clock().clone());
+    let auth = builder.audience(AuthorizationServer::AUDIENCE).build().await.unwrap();
+    let count = async |status: u16| {
+        issuer.fail(Endpoint::Introspection, Fault::Status(status));
+        let logs = Logs::capture();
+        for n in 0..20 {
+            let answer = with(&auth, &format!("opaque-{n}")).await;
+            assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
+        }
+        let of = |level: &str| {
+            let is_it = |record: &&Record| {
+                record.name == "a token could not be introspected" && record.level == level
+            };
+            logs.records().iter().filter(is_it).count()
+        };
+        (of("WARN"), of("DEBUG"))
+    };
+    // The first, second, fourth, eighth and sixteenth in a row.
+    for status in [400, 403] {
+        assert_eq!(count(status).await, (5, 15), "{status}");
+        issuer.heal();
+        with(&auth, &issuer.token().scopes(["read:word"]).opaque()).await.unwrap();
+    }
+    // After that the server is left alone.
+    assert_eq!(count(401).await, (3, 2));
 }

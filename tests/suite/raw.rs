@@ -15,6 +15,7 @@ pub(crate) struct Raw {
     content_type: &'static str,
     authorization: Vec<String>,
     trailer: Option<String>,
+    deadline: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -32,6 +33,7 @@ impl Raw {
             content_type: "application/grpc",
             authorization: Vec::new(),
             trailer: None,
+            deadline: None,
         }
     }
 
@@ -42,6 +44,12 @@ impl Raw {
 
     pub(crate) fn trailer(mut self, value: &str) -> Self {
         self.trailer = Some(value.into());
+        self
+    }
+
+    /// Clients of gRPC that say so give up themselves then.
+    pub(crate) fn deadline(mut self, value: &'static str) -> Self {
+        self.deadline = Some(value);
         self
     }
 
@@ -66,6 +74,9 @@ impl Raw {
             .header("te", "trailers");
         for value in &self.authorization {
             request = request.header(AUTHORIZATION, value);
+        }
+        if let Some(value) = self.deadline {
+            request = request.header("grpc-timeout", value);
         }
         let mut client = client.ready().await.unwrap();
         let (response, mut body) = client.send_request(request.body(()).unwrap(), false).unwrap();

@@ -43,6 +43,8 @@ struct Shared {
     ends: Vec<Option<Status>>,
     /// One for each handler that waits for ever, and this one.
     waiting: Arc<()>,
+    /// One for each handler that reads a stream of requests, and this one.
+    reading: Arc<()>,
 }
 
 type Words = Pin<Box<dyn Stream<Item = Result<Word, Status>> + Send>>;
@@ -77,6 +79,11 @@ impl Scripted {
         Arc::strong_count(&self.lock().waiting) - 1
     }
 
+    /// How many streams of requests are read.
+    pub(crate) fn reading(&self) -> usize {
+        Arc::strong_count(&self.lock().reading) - 1
+    }
+
     /// How many words the callers have sent.
     pub(crate) fn heard(&self) -> usize {
         self.lock().words
@@ -97,6 +104,7 @@ impl Scripted {
     }
 
     async fn read(&self, mut words: Streaming<Word>) -> Result<(), Status> {
+        let _reading = Arc::clone(&self.lock().reading);
         loop {
             let word = words.message().await;
             let mut shared = self.lock();

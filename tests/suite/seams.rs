@@ -6,16 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
 use grpc_auth::server::{AccessDecision, AccessRequest};
 use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
 use grpc_auth::{
     BearerToken, ClientAuthentication, Dpop, Introspection, Issuer, Redis, ReplayStore,
     ReplayStoreError, ResourceServer, Start, UsedProof,
 };
-use http_body::Frame;
-use http_body_util::StreamBody;
-use tests::callers::{settle, until, with};
+use tests::callers::{until, with};
 use tests::kinds::{Counting, call};
 use tests::logs::Logs;
 use tests::pb::kit::Word;
@@ -24,12 +21,9 @@ use tests::sender::{Doors, ORIGIN, UNARY};
 use tests::{Kit, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio_stream::StreamExt;
-use tonic::body::Body;
-use tonic::codegen::Service;
 use tonic::{Code, Request, Status};
 
-use crate::scripted::{Call, Script, Scripted, raw};
+use crate::scripted::{Call, Script, Scripted};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -329,43 +323,6 @@ async fn answers_about_one_token_do_not_open_the_circuit_for_all() {
     issuer.set_introspection_response(None);
     let other = with(&auth, &issuer.token().scopes(["read:word"]).opaque()).await;
     assert!(other.is_ok(), "{other:?}");
-}
-
-/// A caller may send its message days after the headers that were decided on, and keep calls in
-/// stock that way.
-#[tokio::test]
-async fn a_message_that_comes_after_the_token_expired_reaches_no_handler() {
-    let kit = Kit::start().await;
-    let handlers = Counting::default();
-    let mut service = kit.auth.protect(handlers.clone());
-    let token = || kit.issuer.token().scopes(["read:word"]).expires_in(HOUR).sign();
-    // The token's leeway counts, too.
-    for (late, is_let_in) in
-        [(HOUR + 29 * SECOND, true), (HOUR + 30 * SECOND, false), (24 * HOUR, false)]
-    {
-        let (sender, message) = tokio::sync::mpsc::unbounded_channel::<Bytes>();
-        let frames = tokio_stream::wrappers::UnboundedReceiverStream::new(message)
-            .map(|bytes| Ok::<_, Status>(Frame::data(bytes)));
-        let mut request = raw("/kit.v1.Kinds/Unary", &token(), Body::new(StreamBody::new(frames)));
-        *request.method_mut() = http::Method::POST;
-        let call = tokio::spawn(service.call(request));
-        settle().await;
-        kit.issuer.clock().advance(late);
-        settle().await;
-        assert!(!call.is_finished());
-        // A message of no bytes.
-        sender.send(Bytes::from_static(&[0; 5])).unwrap();
-        drop(sender);
-        let logs = Logs::capture();
-        let answer = call.await.unwrap().unwrap();
-        let reached = handlers.reached("Unary");
-        assert_eq!(reached, 1, "{late:?}: the handler ran after the token's end");
-        if !is_let_in {
-            assert!(logs.line_with("call denied").contains("before the message had come"));
-            let status = Status::from_header_map(answer.headers()).unwrap();
-            tests::assert_denied::<()>(Err(status), Code::Unauthenticated, "ACCESS_TOKEN_EXPIRED");
-        }
-    }
 }
 
 /// Answers at its third poll.

@@ -21,15 +21,26 @@ use tonic::codegen::{Body as HttpBody, Service};
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
-use crate::scripted::{Call, Script, Scripted, raw};
+use crate::scripted::{Call, Script, Scripted, raw, word};
 use crate::streams::{TICK, advance_to, assert_expired, token};
 
 const CONNECTIONS: usize = 20;
 const STREAMS: usize = 10_000;
 /// Groups of streams that end a minute after one another.
 const GROUPS: usize = 5;
+const GROUP: usize = STREAMS / GROUPS;
 /// Ours, at most, for each stream.
 const MEMORY: u64 = 2_000;
+
+/// The kind of the nth stream of a group: each connection has streams of every kind.
+fn method(n: usize) -> &'static str {
+    ["ServerStream", "ClientStream", "Bidi"][n / CONNECTIONS % 3]
+}
+
+/// How many streams of a group are not of this kind.
+fn others(than: &str) -> usize {
+    (0..GROUP).filter(|n| method(*n) != than).count()
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_open_streams_end_with_their_tokens_and_none_before() {
@@ -49,34 +60,43 @@ async fn ten_thousand_open_streams_end_with_their_tokens_and_none_before() {
     let mut groups = Vec::new();
     for _ in 0..GROUPS {
         let (token, deadline) = token(&kit).await;
-        let calls: Vec<_> = (0..STREAMS / GROUPS)
-            .map(|n| {
-                let method = ["ServerStream", "Bidi"][n / CONNECTIONS % 2];
-                Call::start(&clients[n % CONNECTIONS], method, Some(&token), Script::Cue)
-            })
-            .collect();
+        let open = |n| Call::start(&clients[n % CONNECTIONS], method(n), Some(&token), Script::Cue);
+        let calls: Vec<_> = (0..GROUP).map(open).collect();
         groups.push((deadline, calls));
         kit.issuer.clock().advance(Duration::from_secs(60));
     }
     // Between two looks the server has time to work.
     let work = async || clients[0].clone().open(Word::default()).await.is_ok();
-    until("all are open", async || work().await && service.open() == STREAMS).await;
+    let are_open = |groups: usize| {
+        let (responses, requests) = (others("ClientStream"), others("ServerStream"));
+        (service.open(), service.reading()) == (groups * responses, groups * requests)
+    };
+    until("all are open", async || work().await && are_open(GROUPS)).await;
 
     for (place, (deadline, calls)) in groups.iter_mut().enumerate() {
         advance_to(&kit, *deadline - TICK);
         service.say("still there?");
-        let is_alive = |call: &Call| call.received() == place + 1 && !call.task.is_finished();
-        until("they hear it", async || work().await && calls.iter().all(is_alive)).await;
-        assert_eq!(service.open(), STREAMS - place * STREAMS / GROUPS);
+        let asking = (0..GROUP).zip(calls.iter()).filter(|(n, _)| method(*n) == "ClientStream");
+        asking.for_each(|(_, call)| call.sender.send(word()).unwrap());
+        let is_alive = |(n, call): (usize, &Call)| {
+            let received = if method(n) == "ClientStream" { 0 } else { place + 1 };
+            call.received() == received && !call.task.is_finished()
+        };
+        let heard = (place + 1) * (GROUP - others("ClientStream"));
+        until("they hear it, and are heard", async || {
+            work().await && calls.iter().enumerate().all(is_alive) && service.heard() == heard
+        })
+        .await;
+        assert!(are_open(GROUPS - place));
 
         let start = Instant::now();
         advance_to(&kit, *deadline);
         for call in calls.drain(..) {
             assert_expired(call.end().await);
         }
-        println!("{} of {STREAMS} streams ended in {:?}", STREAMS / GROUPS, start.elapsed());
-        let left = STREAMS - (place + 1) * STREAMS / GROUPS;
-        until("what they had is gone", async || work().await && service.open() == left).await;
+        println!("{GROUP} of {STREAMS} streams ended in {:?}", start.elapsed());
+        let left = GROUPS - place - 1;
+        until("what they had is gone", async || work().await && are_open(left)).await;
     }
 }
 

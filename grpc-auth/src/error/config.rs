@@ -77,6 +77,15 @@ pub enum ConfigError {
         /// What was configured.
         value: String,
     },
+    /// An issuer has a place for a tenant in it, which nothing fills: no token would be its.
+    #[error(
+        "the issuer `{value}` is a template, and no token names it: for any tenant of Entra write \
+         `Issuer::entra_any_tenant()`, for one of them `Issuer::entra(..)` with its id"
+    )]
+    IssuerTemplate {
+        /// What was configured.
+        value: String,
+    },
     /// A provider's domain is not a host name.
     #[error(
         "the {provider} domain {value:?} is not a host name: write it like `{example}`, without \
@@ -160,6 +169,17 @@ pub enum ConfigError {
         first: String,
         /// Another.
         second: String,
+    },
+    /// An issuer that stands for many is to be asked about their tokens, and would not be: each
+    /// token is of one of them.
+    #[error(
+        "the issuer `{issuer}` stands for any tenant, so its `.introspection(..)` would ask about \
+         no token of theirs: leave it out, or write `Issuer::entra(..)` with the id of the tenant \
+         that is asked"
+    )]
+    IntrospectionOfMany {
+        /// The issuer.
+        issuer: String,
     },
     /// The address of Redis is none. It is not repeated: it may hold a password.
     #[error(

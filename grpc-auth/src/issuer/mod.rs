@@ -225,7 +225,7 @@ impl Issuer {
 
     /// Asks this issuer about tokens that cannot be verified here (RFC 7662); see
     /// [`Introspection`]. One issuer of a resource server can be asked: an opaque token does not
-    /// say whose it is.
+    /// say whose it is. An issuer that stands for many tenants cannot be asked.
     #[cfg(feature = "introspection")]
     #[must_use]
     pub fn introspection(mut self, introspection: Introspection) -> Self {

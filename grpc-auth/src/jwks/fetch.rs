@@ -35,6 +35,9 @@ pub enum FetchError {
     /// The answer is longer than 256 KiB.
     #[error("the answer is longer than 256 KiB")]
     TooLarge,
+    /// The answer is compressed, which is never asked for, and may be a bomb.
+    #[error("the answer is compressed (`content-encoding`), although that was not asked for")]
+    Encoded,
     /// The discovery document is not the JSON of RFC 8414.
     #[error("the discovery document is not JSON with `issuer` and `jwks_uri`")]
     NotMetadata,
@@ -75,6 +78,7 @@ impl FetchError {
             Self::Timeout(_) => "timeout",
             Self::Status { .. } => "status",
             Self::TooLarge => "too_large",
+            Self::Encoded => "encoded",
             Self::NotMetadata => "not_metadata",
             Self::IssuerMismatch { .. } => "issuer_mismatch",
             Self::KeysUrl(_) => "keys_url",

@@ -51,7 +51,8 @@ pub struct KeySetSettings {
     pub connect_timeout: Duration,
     /// How long a fetch may take, with discovery and a retry. Default 5 s, at most 30 s.
     pub timeout: Duration,
-    /// How long a call waits for keys before it is answered UNAVAILABLE. Default 5 s.
+    /// How long a call waits for keys before it is answered UNAVAILABLE; at most until its deadline
+    /// (`grpc-timeout`). Default 5 s.
     pub wait: Duration,
     /// How many calls wait at a time; more are answered UNAVAILABLE at once. Default 1,024.
     pub max_waiting: usize,

@@ -79,6 +79,11 @@ impl PolicyIndex {
         }
     }
 
+    /// Whether every method of every service is known to have a guard.
+    pub(crate) fn are_guarded(&self) -> bool {
+        !self.guarded.is_empty()
+    }
+
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row> {
         self.rows.iter().map(|(_, row)| *row)
     }

@@ -13,7 +13,7 @@ use super::{Inner, ResourceServer};
 use crate::clock::Clock;
 use crate::error::{Challenge, ConfigError, DpopChallenge};
 use crate::http_client::{HttpClient, secure_url};
-use crate::issuer::{GrantSource, IntendedFor, Issuer, Keys};
+use crate::issuer::{GrantSource, IntendedFor, Issuer, Keys, Provider, TENANT_PLACE};
 use crate::jwks::{
     FetchError, KeyFetcher, KeySet, KeySetEvent, KeySetSettings, KeySource, Listener, Location,
     RefreshMode,
@@ -327,6 +327,7 @@ impl ResourceServerBuilder {
         if let Some(twice) = self.issuers.iter().find(|issuer| !seen.insert(&issuer.identifier)) {
             return Err(ConfigError::IssuerDuplicate { issuer: twice.identifier.clone() });
         }
+        self.issuers.iter().try_for_each(check_template)?;
         let has_audience = |issuer: &Issuer| issuer.intended_for == IntendedFor::Audience;
         if self.audiences.is_empty() && self.issuers.iter().any(has_audience) {
             return Err(ConfigError::AudienceMissing);
@@ -418,6 +419,20 @@ enum KeysOf<F> {
     None,
     Given(KeySource),
     Fetched(F),
+}
+
+/// A setting that is compared with an issuer's identifier does nothing where that has a place for
+/// many.
+fn check_template(issuer: &Issuer) -> Result<(), ConfigError> {
+    let stands_for_many = issuer.provider == Provider::EntraAnyTenant;
+    #[cfg(feature = "introspection")]
+    if stands_for_many && issuer.introspection.is_some() {
+        return Err(ConfigError::IntrospectionOfMany { issuer: issuer.identifier.clone() });
+    }
+    if !stands_for_many && issuer.identifier.contains(TENANT_PLACE) {
+        return Err(ConfigError::IssuerTemplate { value: issuer.identifier.clone() });
+    }
+    Ok(())
 }
 
 /// Whether to start with what the first fetch brought.

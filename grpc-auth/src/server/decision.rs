@@ -87,6 +87,12 @@ fn log_allowed_call(method: &str, row: Option<Row>, principal: Option<&Principal
     );
 }
 
+/// A unary call that was allowed gets its message too late to begin.
+pub(crate) fn log_late(method: &str, row: Option<Row>, issuer: &str, cause: &'static str) {
+    let issuer = Some(issuer.to_owned());
+    Denial { issuer, ..Denial::new(Denied::TokenExpired, cause) }.log(method, row);
+}
+
 /// A call that was allowed has to end. The fields are those of a refusal.
 pub(crate) fn log_ended(method: &str, row: Option<Row>, issuer: &str, cause: &'static str) {
     info!(

@@ -1,5 +1,5 @@
-//! When the streams of a call end. Unary calls are none of it: they are decided on when they
-//! arrive, and must not begin too late.
+//! When the streams of a call end. Unary calls are decided on when they arrive, and must not begin
+//! too late: without a guard that sees to it, the stream that brings their one message ends.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,9 +22,10 @@ use crate::principal::Principal;
 /// A token is verified when a call arrives, and a stream may stay open for days after that. At its
 /// end the caller is answered UNAUTHENTICATED with the reason ACCESS_TOKEN_EXPIRED, as a call with
 /// the same token would be; what was sent before has arrived. Unary calls are never cut off, but one
-/// whose message comes only after that does not reach its annotated method. Nothing ends
-/// calls without a token of methods that let anyone in. An opaque token of which the authorization
-/// server says no expiry never expires: for those, [`MaxAge`](Self::MaxAge) is what ends streams.
+/// whose message comes only after its token's expiry does not reach its method, whatever is set here.
+/// Nothing ends calls without a token of methods that let anyone in. An opaque token of which the
+/// authorization server says no expiry never expires: for those, [`MaxAge`](Self::MaxAge) is what
+/// ends streams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StreamExpiry {
@@ -71,6 +72,8 @@ struct Sides {
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 const EXPIRED: &str = "the token expired while the stream was open";
+/// As the guard says it.
+pub(super) const TOO_LATE: &str = "`exp` passed before the message had come";
 const TOO_OLD: &str = "the stream was open for as long as `StreamExpiry::MaxAge` allows";
 
 impl StreamExpiry {
@@ -116,7 +119,10 @@ impl Timer {
         path: &str,
         row: Option<Row>,
     ) -> Option<Box<Self>> {
-        let (at, cause) = stream_expiry.end(auth, caller)?;
+        let (at, cause) = match kind_of(row) {
+            RpcKind::Unary => (caller.expires_at() + auth.inner.settings.leeway, TOO_LATE),
+            _ => stream_expiry.end(auth, caller)?,
+        };
         let (auth, issuer) = (auth.clone(), caller.shared_issuer());
         let called = row.map_or_else(|| Called::Path(path.into()), Called::Row);
         Some(Box::new(Self { at, cause, auth, issuer, called, sides: None, sleep: None }))
@@ -171,8 +177,11 @@ impl Timer {
     pub(super) fn status(&self) -> Status {
         let is_told = |sides: &Arc<Sides>| sides.is_told.swap(true, Ordering::Relaxed);
         if !self.sides.as_ref().is_some_and(is_told) {
-            let row = self.called.row();
-            decision::log_ended(&self.called.path(), row, &self.issuer, self.cause);
+            let (path, row) = (self.called.path(), self.called.row());
+            match self.kind() {
+                RpcKind::Unary => decision::log_late(&path, row, &self.issuer, self.cause),
+                _ => decision::log_ended(&path, row, &self.issuer, self.cause),
+            }
         }
         Denied::TokenExpired.to_status(&self.auth.inner.settings.challenge)
     }

@@ -14,6 +14,7 @@ use tower_service::Service;
 use super::expiry::Timer;
 use super::service::{Admission, Shared, Stage};
 use super::stream::{EndableBody, Side};
+use crate::policy::RpcKind;
 
 pin_project! {
     /// The response of [`Protect`](super::Protect).
@@ -56,6 +57,22 @@ struct Held<S, B> {
     service: S,
     request: Request<B>,
     stage: Stage,
+    /// When its caller no longer waits.
+    deadline: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl<S, B> Held<S, B> {
+    /// What becomes of the call for now, at its deadline at the latest.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Admission> {
+        let Self { shared, request, stage, deadline, .. } = self;
+        if let Poll::Ready(admission) = shared.proceed(request, stage, cx) {
+            return Poll::Ready(admission);
+        }
+        let Some(passed) = deadline else { return Poll::Pending };
+        ready!(passed.as_mut().poll(cx));
+        *deadline = None;
+        Poll::Ready(shared.give_up(request, stage))
+    }
 }
 
 impl<S, B, R> ResponseFuture<S, B, R>
@@ -83,7 +100,8 @@ where
         request: Request<B>,
         stage: Stage,
     ) -> Self {
-        let held = Some(Box::new(Held { shared, service, request, stage }));
+        let deadline = shared.deadline(&request);
+        let held = Some(Box::new(Held { shared, service, request, stage, deadline }));
         Self { state: State::Waiting { held } }
     }
 }
@@ -95,6 +113,11 @@ where
 {
     /// Calls a service that is ready, with a request that ends with the call's streams.
     fn streaming(service: &mut S, request: Request<B>, mut timer: Box<Timer>) -> Self {
+        if timer.kind() == RpcKind::Unary {
+            // The message has to come in time; a handler that has it takes as long as it likes.
+            let request = request.map(|body| body.ending(Side::Request, timer));
+            return Self::Called { response: service.call(request) };
+        }
         let request = if timer.kind().streams_requests() {
             request.map(|body| body.ending(Side::Request, timer.share()))
         } else {
@@ -156,10 +179,7 @@ where
                 }
                 StateProjection::Waiting { held } => {
                     let Some(call) = held else { return Poll::Pending };
-                    let Held { shared, request, stage, .. } = &mut **call;
-                    let Poll::Ready(admission) = shared.proceed(request, stage, cx) else {
-                        return Poll::Pending;
-                    };
+                    let admission = ready!(call.poll(cx));
                     let Some(mut call) = held.take() else { return Poll::Pending };
                     let next = match admission {
                         Admission::Granted(None) => {

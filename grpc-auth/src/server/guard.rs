@@ -8,6 +8,7 @@ use tracing::{error, warn};
 
 use super::call::{Call, Decision};
 use super::decision::{self, Denial};
+use super::expiry::TOO_LATE;
 use crate::__private::Own;
 use crate::bearer::BearerToken;
 use crate::caller::Caller;
@@ -86,8 +87,7 @@ fn permit_for<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
 /// The token was good when the call arrived, and is not any more now that its message is here.
 #[cold]
 fn too_late<R: Refuse>(row: Row, call: &Call) -> R {
-    let cause = "`exp` passed before the message had come";
-    let denial = Denial::new(Denied::TokenExpired, cause).of_caller(call.principal());
+    let denial = Denial::new(Denied::TokenExpired, TOO_LATE).of_caller(call.principal());
     denial.log(&format!("/{row}"), Some(row));
     R::refuse(denial.denied.to_status(&call.settings.challenge))
 }

@@ -1,6 +1,7 @@
 //! The tower service: from the path of a call to a permit in its extensions, or a refusal.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -17,6 +18,7 @@ use super::stream::EndableBody;
 use super::{Inner, ResourceServer};
 use crate::bearer::{NoToken, Presented, Scheme};
 use crate::caller::Caller;
+use crate::deadline;
 use crate::error::{ConfigError, Denied};
 use crate::metrics;
 use crate::policy::{AccessRule, Match, Permit, PolicyIndex, Row, RpcKind, authorize};
@@ -252,6 +254,25 @@ impl Shared {
         }
     }
 
+    /// Ends when the caller no longer waits, if it says when (`grpc-timeout`).
+    pub(super) fn deadline<B>(
+        &self,
+        request: &Request<B>,
+    ) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        let timeout = deadline::timeout(request.headers())?;
+        Some(Box::pin(self.auth.inner.settings.clock.sleep(timeout)))
+    }
+
+    /// Decides without what a call waits for: its caller no longer does.
+    pub(super) fn give_up<B>(&self, request: &mut Request<B>, stage: &Stage) -> Admission {
+        let cause = "the call's deadline (`grpc-timeout`) passed while it waited to be decided on";
+        let denial = Denial::new(Denied::BackendUnavailable, cause);
+        match stage {
+            Stage::Caller(_) => self.settle(request, Err(Box::new(denial))),
+            Stage::Answer(_) => self.conclude(request, Err(denial)),
+        }
+    }
+
     fn is_open(&self, path: &str) -> bool {
         let Match::Row(row) = self.policies.find(path) else { return false };
         matches!(row.rule(), AccessRule::AllowUnauthenticated)
@@ -335,10 +356,11 @@ impl Shared {
         caller.principal().has_expired(clock.now(), *leeway)
     }
 
-    /// Who has no token has none that expires, and unary calls have no streams.
+    /// Who has no token has none that expires, and unary calls have no streams: whether their
+    /// message came in time is for the guard to see, where there is one.
     #[inline]
     fn timer(&self, path: &str, row: Option<Row>, caller: Option<&Caller>) -> Option<Box<Timer>> {
-        if kind_of(row) == RpcKind::Unary {
+        if kind_of(row) == RpcKind::Unary && self.policies.are_guarded() {
             return None;
         }
         Timer::of(self.stream_expiry, &self.auth, caller?.principal(), path, row)

@@ -5,6 +5,7 @@ use std::process::Command;
 use reqwest::Client;
 use serde_json::Value;
 
+use super::fault::Control;
 use super::{CLIENT, Credentials, Part, RESOURCE_SERVER, access_token, installed, post, source};
 
 /// A running django-oauth-toolkit. It says nothing of issuers, audiences and subjects; its clients
@@ -13,6 +14,8 @@ use super::{CLIENT, Credentials, Part, RESOURCE_SERVER, access_token, installed,
 pub(crate) struct Django {
     part: Part,
     http: Client,
+    /// Its endpoints are `introspection`, `revocation` and `token`.
+    pub(crate) control: Control,
 }
 
 impl Django {
@@ -24,7 +27,8 @@ impl Django {
         let mut command = Command::new(installed("python/bin/python"));
         command.arg(source("interop/servers/django_oauth.py")).arg(installed("logs"));
         let part = Part::start("django", command, "READY").await;
-        Self { part, http: Client::new() }
+        let control = Control::of(part.said());
+        Self { part, http: Client::new(), control }
     }
 
     /// Gets a token by the client credentials grant, for 300 s.

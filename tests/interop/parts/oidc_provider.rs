@@ -8,6 +8,7 @@ use grpc_auth::{ClientAuthentication, ResourceServer};
 use reqwest::Client;
 use serde_json::{Value, json};
 
+use super::fault::{Control, Fault};
 use super::person::Person;
 use super::pki::{Identity, Pki};
 use super::{
@@ -42,31 +43,7 @@ pub(crate) const ODD_SECRET: &str = r##"a+b /c:%41&=?#"\~"##;
 pub(crate) struct OidcProvider {
     part: Part,
     http: Client,
-}
-
-/// What an endpoint does instead of answering.
-#[derive(Clone, Debug)]
-pub(crate) enum Fault {
-    /// This status, and nothing else.
-    Status(u16),
-    /// This status, with `Retry-After`.
-    RetryAfter { status: u16, seconds: u32 },
-    /// Status 200 with this body, said to be JSON.
-    Body(String),
-    /// A captive portal's page.
-    Html,
-    /// No answer; the connection stays open.
-    Hang,
-    /// The true answer, once it is healed.
-    Wait,
-    /// White space, twice a second, without end.
-    Drip,
-    /// 1 GB of white space, then a document.
-    Huge,
-    /// The connection ends before the body does.
-    Truncated,
-    /// To another path of the same server.
-    Redirect,
+    pub(crate) control: Control,
 }
 
 /// What happens to the old keys when new ones come.
@@ -102,7 +79,8 @@ impl OidcProvider {
 
     async fn launch(command: Command) -> Self {
         let part = Part::start("oidc-provider", command, "READY").await;
-        Self { part, http: Client::new() }
+        let control = Control::of(part.said());
+        Self { part, http: Client::new(), control }
     }
 
     /// One of its clients, as our side knows it.
@@ -178,14 +156,12 @@ impl OidcProvider {
     /// Makes an endpoint misbehave: `jwks`, `introspection`, `revocation`, `token` or
     /// `discovery`. One at a time.
     pub(crate) async fn fault(&self, endpoint: &str, fault: Fault) {
-        let mut described = fault.describe();
-        described["path"] = endpoint.into();
-        self.control("/_test/fault", &described).await;
+        self.control.fault(endpoint, fault).await;
     }
 
     /// Ends the fault.
     pub(crate) async fn heal(&self) {
-        self.control("/_test/fault", &json!({})).await;
+        self.control.heal().await;
     }
 
     /// Signs with new keys from now on; gives the ids of all that are published.
@@ -194,48 +170,22 @@ impl OidcProvider {
             Rotation::Add => "add",
             Rotation::Replace => "replace",
         };
-        let published = self.control(&format!("/_test/rotate?mode={mode}"), &json!({})).await;
+        let path = format!("/_test/rotate?mode={mode}");
+        let published = self.control.post(&path, &json!({})).await;
         serde_json::from_value(published).unwrap()
     }
 
     /// How many requests an endpoint has had: those of [`fault`](Self::fault), or `elsewhere`.
     pub(crate) async fn requests(&self, endpoint: &str) -> u64 {
-        self.control("/_test/state", &json!({})).await["requests"][endpoint].as_u64().unwrap()
+        self.control.requests(endpoint).await
     }
 
     /// The headers of the last request to an endpoint.
     pub(crate) async fn last_request(&self, endpoint: &str) -> Value {
-        self.control("/_test/state", &json!({})).await["last"][endpoint].clone()
+        self.control.post("/_test/state", &json!({})).await["last"][endpoint].clone()
     }
 
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.issuer())
-    }
-
-    async fn control(&self, path: &str, body: &Value) -> Value {
-        let request = self.http.post(self.url(path)).json(body);
-        request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
-    }
-}
-
-impl Fault {
-    fn describe(self) -> Value {
-        match self {
-            Self::Status(status) => json!({"status": status}),
-            Self::RetryAfter { status, seconds } => {
-                json!({"status": status, "headers": {"retry-after": seconds.to_string()}})
-            }
-            Self::Body(body) => json!({"body": body}),
-            Self::Html => json!({
-                "headers": {"content-type": "text/html"},
-                "body": "<!doctype html><title>Log in to the network</title>",
-            }),
-            Self::Hang => json!({"then": "hang"}),
-            Self::Wait => json!({"then": "wait"}),
-            Self::Drip => json!({"then": "drip"}),
-            Self::Huge => json!({"then": "huge"}),
-            Self::Truncated => json!({"then": "truncate", "headers": {"content-length": "5000"}}),
-            Self::Redirect => json!({"status": 302, "headers": {"location": "/elsewhere"}}),
-        }
     }
 }

@@ -1,4 +1,5 @@
-"""django-oauth-toolkit on a free port of 127.0.0.1: opaque tokens, introspection, revocation.
+"""django-oauth-toolkit on a free port of 127.0.0.1: opaque tokens, introspection, revocation; with
+faults on demand (`wsgi_faults.py`).
 
 Says `READY <base address>`; ends when its standard input does. The argument is a folder for its
 database.
@@ -41,10 +42,12 @@ settings.configure(
 django.setup()
 
 from django.core.management import call_command  # noqa: E402
-from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler  # noqa: E402
+from django.core.servers.basehttp import ThreadedWSGIServer  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402
 from django.urls import include, path  # noqa: E402
+from wsgi_faults import Faults, RequestHandler  # noqa: E402
 
+ENDPOINTS = {"/o/introspect/": "introspection", "/o/revoke_token/": "revocation", "/o/token/": "token"}
 urlpatterns = [path("o/", include("oauth2_provider.urls", namespace="oauth2_provider"))]
 
 
@@ -61,9 +64,9 @@ def main():
             authorization_grant_type=Application.GRANT_CLIENT_CREDENTIALS,
             name=client,
         )
-    server = ThreadedWSGIServer(("127.0.0.1", 0), WSGIRequestHandler)
+    server = ThreadedWSGIServer(("127.0.0.1", 0), RequestHandler)
     server.daemon_threads = True
-    server.set_app(get_wsgi_application())
+    server.set_app(Faults(get_wsgi_application(), ENDPOINTS))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"READY http://127.0.0.1:{server.server_port}", flush=True)
     sys.stdin.read()

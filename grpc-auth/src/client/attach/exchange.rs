@@ -13,9 +13,9 @@ use super::super::access_token::AccessToken;
 use super::super::source::TokenSource;
 use super::body;
 use super::credentials::{Next, Sent};
-use super::deadline::Deadline;
 use super::head::Head;
 use super::refusal;
+use crate::deadline::Deadline;
 
 /// All that it takes to send a request, but its token.
 pub(super) struct Exchange<S> {

@@ -4,7 +4,6 @@ mod answer;
 mod body;
 mod connect;
 mod credentials;
-mod deadline;
 mod exchange;
 mod future;
 mod head;

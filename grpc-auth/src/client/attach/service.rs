@@ -13,11 +13,11 @@ use super::super::dpop::DPOP;
 use super::super::source::TokenSource;
 use super::body;
 use super::credentials::Sent;
-use super::deadline::Deadline;
 use super::exchange::Exchange;
 use super::future::AuthorizedFuture;
 use super::head::Head;
 use super::refusal;
+use crate::deadline::Deadline;
 
 /// A channel whose calls carry tokens; made by [`TokenSource::connect`] and
 /// [`AuthorizedLayer`](super::AuthorizedLayer), which says what a call meets. Clones are the same

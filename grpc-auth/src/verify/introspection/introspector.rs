@@ -70,9 +70,27 @@ struct Judged {
 #[derive(Debug, Default)]
 struct Asking {
     circuit: Circuit,
+    /// Failures in a row that may be about their tokens.
+    about_tokens: u32,
     /// Under way at the endpoint.
     questions: usize,
     flights: HashMap<Digest, watch::Receiver<Option<Outcome>>>,
+}
+
+impl Asking {
+    fn succeeded(&mut self) {
+        self.circuit.succeeded();
+        self.about_tokens = 0;
+    }
+
+    /// Returns how many times in a row.
+    fn failed(&mut self, failure: &Failure, now: f64) -> u32 {
+        if failure.is_the_servers() {
+            return self.circuit.failed(now);
+        }
+        self.about_tokens = self.about_tokens.saturating_add(1);
+        self.about_tokens
+    }
 }
 
 impl Introspector {
@@ -261,13 +279,12 @@ impl Shared {
         metrics::introspected(&self.issuer.settings.identifier, &timer, outcome);
         match judged {
             Ok(judged) => {
-                self.asking().circuit.succeeded();
+                self.asking().succeeded();
                 judged.outcome
             }
             Err(failure) => {
                 let now = self.clock.moment().seconds;
-                let consecutive =
-                    if failure.is_the_servers() { self.asking().circuit.failed(now) } else { 1 };
+                let consecutive = self.asking().failed(&failure, now);
                 failure.log(&self.issuer.settings.identifier, consecutive);
                 Err(unavailable())
             }

@@ -1,34 +1,41 @@
-//! The deadline of a call, which waiting for a token is part of.
+//! The deadline of a call, which waiting for a token, or for what decides on one, is part of.
 
 use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
+#[cfg(feature = "client")]
 use crate::clock::{Clock, Stopwatch};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 /// So many digits may stand before the unit.
 const MAX_DIGITS: usize = 8;
 
-/// By when a call has to be answered, if it says.
-#[derive(Debug)]
-pub(super) struct Deadline(Option<(Duration, Stopwatch)>);
+/// How long a call may take, if it says.
+pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(GRPC_TIMEOUT).and_then(read)
+}
 
+/// By when a call has to be answered, if it says.
+#[cfg(feature = "client")]
+#[derive(Debug)]
+pub(crate) struct Deadline(Option<(Duration, Stopwatch)>);
+
+#[cfg(feature = "client")]
 impl Deadline {
     /// Of a call that begins now.
-    pub(super) fn of(headers: &HeaderMap, clock: &Clock) -> Self {
-        let timeout = headers.get(GRPC_TIMEOUT).and_then(read);
-        Self(timeout.map(|timeout| (timeout, clock.stopwatch())))
+    pub(crate) fn of(headers: &HeaderMap, clock: &Clock) -> Self {
+        Self(timeout(headers).map(|timeout| (timeout, clock.stopwatch())))
     }
 
     /// How much time is left; none if there is no deadline.
-    pub(super) fn remaining(&self) -> Option<Duration> {
+    pub(crate) fn remaining(&self) -> Option<Duration> {
         let (timeout, since) = self.0.as_ref()?;
         Some(timeout.saturating_sub(since.elapsed()))
     }
 
     /// Tells whoever is called how much time is left.
-    pub(super) fn tell(&self, headers: &mut HeaderMap) {
+    pub(crate) fn tell(&self, headers: &mut HeaderMap) {
         if let (Some(remaining), Some(value)) = (self.remaining(), headers.get_mut(GRPC_TIMEOUT)) {
             *value = written(remaining);
         }
@@ -54,6 +61,7 @@ fn read(value: &HeaderValue) -> Option<Duration> {
 }
 
 /// In the finest unit that it fits in.
+#[cfg(feature = "client")]
 fn written(duration: Duration) -> HeaderValue {
     let most = 10_u128.pow(MAX_DIGITS as u32);
     let units = [
@@ -94,6 +102,7 @@ mod tests {
             let value = HeaderValue::from_static(text);
             assert_eq!(read(&value).map(|read| read.as_secs_f64()), seconds, "{text}");
         }
+        #[cfg(feature = "client")]
         for (millis, text) in [
             (0, "0n"),
             (50, "50000000n"),
