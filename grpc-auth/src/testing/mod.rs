@@ -70,6 +70,7 @@ mod keys;
 mod misbehave;
 mod opaque;
 mod pages;
+mod recent;
 mod registration;
 mod registry;
 mod server;

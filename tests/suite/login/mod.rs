@@ -80,7 +80,10 @@ impl Running {
     }
 
     async fn opened(&mut self) -> Url {
-        in_time(self.opened.recv()).await.expect("no browser was opened")
+        match in_time(self.opened.recv()).await {
+            Some(url) => url,
+            None => panic!("no browser was opened"),
+        }
     }
 
     /// How it ends.
