@@ -22,7 +22,7 @@ pub mod observability;
 mod panics;
 pub mod policy;
 mod principal;
-#[cfg(feature = "dev-tls")]
+#[cfg(any(feature = "client", feature = "dev-tls"))]
 mod private_file;
 #[cfg(feature = "redis")]
 mod redis;

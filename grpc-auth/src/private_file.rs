@@ -1,21 +1,46 @@
 //! Files that only this user may read, written whole or not at all.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+#[cfg(feature = "dev-tls")]
+use std::fs;
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+#[cfg(feature = "client")]
+use std::path::PathBuf;
 
 use aws_lc_rs::rand;
 
 /// Makes a folder and its parents, which only this user may enter. One that is there is left as it is.
+#[cfg(feature = "dev-tls")]
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
+    own_folder().recursive(true).create(path)
+}
+
+/// Makes a folder with a name that nobody guesses, which only this user may enter.
+#[cfg(feature = "client")]
+pub(crate) fn new_folder(parent: &Path, prefix: &str) -> io::Result<PathBuf> {
+    let path = parent.join(format!("{prefix}{}", random_name()?));
+    // Nothing that stands there is taken.
+    own_folder().create(&path)?;
+    Ok(path)
+}
+
+fn own_folder() -> DirBuilder {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(path)
+    builder
+}
+
+fn random_name() -> io::Result<String> {
+    let mut random = [0; 8];
+    rand::fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
+    Ok(format!("{:016x}", u64::from_ne_bytes(random)))
 }
 
 /// Whether others than this user could put files of their own into a folder: by its mode, or because
 /// it is theirs. Root needs no folder for that.
+#[cfg(feature = "dev-tls")]
 pub(crate) fn others_may_write(folder: &Path) -> io::Result<bool> {
     let metadata = fs::metadata(folder)?;
     #[cfg(unix)]
@@ -30,13 +55,12 @@ pub(crate) fn others_may_write(folder: &Path) -> io::Result<bool> {
 }
 
 /// Writes a file with the mode 0600. A reader sees the old one or the new one, never a part.
+#[cfg(feature = "dev-tls")]
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut random = [0; 8];
-    rand::fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = folder.join(format!(".{name}.{:016x}", u64::from_ne_bytes(random)));
-    let written = create(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    let temporary = folder.join(format!(".{name}.{}", random_name()?));
+    let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // What is half written is nobody's.
         let _ = fs::remove_file(&temporary);
@@ -44,7 +68,8 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
-fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes a file with the mode 0600 where none is yet.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     // Nothing that stands there is followed or overwritten.
     options.write(true).create_new(true);

@@ -19,8 +19,10 @@ const NOT_DONE: &str = "You are not logged in";
 
 /// A login that waits for its person.
 struct Waiting {
-    /// Where the program sends them.
+    /// The file that their browser is opened with.
     url: String,
+    /// The page that it leads to.
+    start: String,
     /// Where they are sent back to.
     callback: String,
     program: JoinHandle<Result<LoggedIn, LoginError>>,
@@ -28,16 +30,18 @@ struct Waiting {
 
 impl Waiting {
     async fn start(login: Login) -> Self {
-        let (sender, mut opened) = mpsc::unbounded_channel();
+        let (sender, mut shown) = mpsc::unbounded_channel();
+        let opened = sender.clone();
+        let login = login.announce(move |url| sender.send(url.to_string()).unwrap());
         let login = login.browser(move |url| {
-            sender.send(url.clone()).unwrap();
+            opened.send(url.to_string()).unwrap();
             Ok(())
         });
         let program = tokio::spawn(async move { login.run().await });
-        let url = opened.recv().await.unwrap();
-        let mut query = url.query_pairs();
-        let callback = query.find(|(name, _)| name == "redirect_uri").unwrap().1.into_owned();
-        Self { url: url.to_string(), callback, program }
+        let (start, url) = (shown.recv().await.unwrap(), shown.recv().await.unwrap());
+        assert!(url.starts_with("file:///"), "{url}");
+        let callback = start.rsplit_once('/').unwrap().0.to_owned();
+        Self { url, start, callback, program }
     }
 
     async fn brings(self, auth: &ResourceServer) {
@@ -101,12 +105,29 @@ async fn a_person_who_cancels_at_oidc_provider_is_not_logged_in() {
     let issuer = OidcProvider::start().await;
     let waiting = Waiting::start(at_oidc_provider(&issuer)).await;
     let mut person = Chromium::start().await;
-    person.go(&waiting.url).await;
+    // Where the file cannot be read: as the program shows it.
+    person.go(&waiting.start).await;
     person.press("Cancel").await;
     person.see(NOT_DONE).await;
     person.shoot("oidc-provider-5-denied").await;
     waiting.fails_as_denied().await;
     assert_eq!(issuer.requests("token").await, 0);
+}
+
+/// The one may be a stranger's, who saw the address.
+#[tokio::test]
+async fn a_login_that_two_browsers_open_is_nobodys() {
+    let (issuer, client) = embedded().await;
+    let waiting = Waiting::start(at_embedded(&client)).await;
+    let (mut stranger, mut person) = (Chromium::start().await, Chromium::start().await);
+    stranger.go(&waiting.start).await;
+    stranger.fill("User name", "alice").await;
+    person.go(&waiting.url).await;
+    person.see("the login was opened in two browsers").await;
+    person.shoot("embedded-9-opened-twice").await;
+    let error = waiting.program.await.unwrap().unwrap_err();
+    assert!(matches!(error, LoginError::OpenedTwice), "{error}");
+    assert_eq!(issuer.requests(Endpoint::Token), 0);
 }
 
 /// The embedded server, with a program and a person.

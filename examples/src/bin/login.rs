@@ -47,9 +47,8 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     if !has_browser {
         let person = Arc::clone(&issuer);
         login = login.browser(move |url| {
-            // Whoever signs in and agrees is sent back to the program with a code.
-            let callback = person.approve_authorization(url.as_str(), "alice");
-            tokio::spawn(async move { reqwest::get(callback).await });
+            let (person, url) = (Arc::clone(&person), url.clone());
+            tokio::spawn(async move { person.approve_login(&url, "alice").await });
             Ok(())
         });
     }

@@ -12,6 +12,7 @@ use serde_json::json;
 use url::Url;
 
 use crate::client::{Client, ClientArgs, TokenSettings};
+use crate::end::End;
 use crate::failure::{Exit, Failure};
 use crate::output::{GOOD, HEADING, Output, UNSURE, styled};
 use crate::printable::printable;
@@ -116,8 +117,13 @@ pub(crate) async fn log_in(args: LoginArgs, output: Output) -> Result<Exit, Fail
         if args.no_browser {
             login = login.browser(|_| Ok::<_, io::Error>(()));
         }
+        let end = End::prepare()?;
         let _waiting = output.waiting("waiting for the login in the browser");
-        login.run().await.map_err(failure)?
+        // The file that the browser is opened with goes with the login.
+        tokio::select! {
+            logged_in = login.run() => logged_in.map_err(failure)?,
+            () = end.wait() => return Err(Failure::new(Exit::Failed, "interrupted: nobody is logged in")),
+        }
     };
     welcome(&logged_in, &client, output).await?;
     Ok(Exit::Done)

@@ -4,6 +4,7 @@ mod args;
 mod client;
 mod completions;
 mod doctor;
+mod end;
 mod environment;
 mod failure;
 mod inspect;

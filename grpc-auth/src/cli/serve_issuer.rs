@@ -8,6 +8,7 @@ use clap::Args;
 use grpc_auth::testing::{AuthorizationServer, ManualClock, StartError};
 use serde_json::{Value, json};
 
+use crate::end::End;
 use crate::failure::{Exit, Failure};
 use crate::output::{FAINT, GOOD, HEADING, Output, styled};
 use crate::printable::printable;
@@ -184,44 +185,5 @@ fn failure(error: StartError) -> Failure {
             failure.help("`grpc-auth serve-issuer --example` shows what belongs there")
         }
         _ => failure,
-    }
-}
-
-/// Ctrl-C, or what tells a service to end.
-struct End {
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl End {
-    #[cfg(unix)]
-    fn prepare() -> Result<Self, Failure> {
-        use tokio::signal::unix::{SignalKind, signal};
-
-        let listen = |kind| signal(kind).map_err(|error| Failure::of(Exit::Failed, &error));
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
-    }
-
-    #[cfg(unix)]
-    async fn wait(mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn prepare() -> Result<Self, Failure> {
-        Ok(Self {})
-    }
-
-    #[cfg(not(unix))]
-    async fn wait(self) {
-        let _ = tokio::signal::ctrl_c().await;
     }
 }

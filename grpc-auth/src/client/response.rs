@@ -17,6 +17,8 @@ const MAX_DESCRIPTION: usize = 256;
 /// A word of so many letters and digits in a description may be a token.
 const MAX_WORD: usize = 40;
 /// A hundred years; what is longer is no lifetime, and does not fit into every calendar.
+/// In seconds. Of a token that lives for less, each call would need another.
+const MIN_LIFETIME: f64 = 1.0;
 const MAX_LIFETIME: f64 = 100.0 * 365.0 * 24.0 * 3600.0;
 /// RFC 8693 §3: what can be sent to a service as it is.
 const SENDABLE: [&str; 2] =
@@ -137,7 +139,7 @@ impl Seconds {
             Self::Text(text) => text.parse().ok()?,
         };
         let duration = Duration::try_from_secs_f64(seconds).ok()?;
-        (!duration.is_zero() && seconds <= MAX_LIFETIME).then_some(duration)
+        (MIN_LIFETIME..=MAX_LIFETIME).contains(&seconds).then_some(duration)
     }
 }
 
@@ -253,7 +255,7 @@ mod tests {
             ("3600.5", 3600.5),
             ("\"3600\"", 3600.0),
             ("1e3", 1000.0),
-            ("0.001", 0.001),
+            ("1", 1.0),
             ("3153600000", 3_153_600_000.0),
         ] {
             assert_eq!(lifetime(expires_in).unwrap(), Some(expected), "{expires_in}");
@@ -261,6 +263,8 @@ mod tests {
         assert_eq!(lifetime("null").unwrap(), None);
         for bad in [
             "0",
+            "0.001",
+            "0.999",
             "-1",
             "\"-1\"",
             "\"NaN\"",

@@ -167,15 +167,15 @@ impl Server {
     ) -> Result<Url, TokenError> {
         let found = of(&self.endpoints().await?);
         if found.is_none() {
-            self.doubt().await;
+            self.doubt();
         }
         found.ok_or(TokenError::EndpointMissing { endpoint })
     }
 
     /// The metadata is outdated: an endpoint is missing in it, or has moved.
-    async fn doubt(&self) {
+    fn doubt(&self) {
         if let Where::Discovered { said, .. } = &self.endpoints {
-            said.doubt(self.clock()).await;
+            said.doubt(self.clock());
         }
     }
 
@@ -234,7 +234,7 @@ impl Server {
             self.http.post_form(url, headers, form, |status| matches!(status, 200 | 400..=403));
         let answer = self.in_time(sent).await?;
         if matches!(answer.status, 404 | 410) {
-            self.doubt().await;
+            self.doubt();
         }
         Ok(answer)
     }

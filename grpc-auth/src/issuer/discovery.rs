@@ -1,13 +1,13 @@
 //! The issuer's metadata: OpenID Connect Discovery 1.0 §4 and RFC 8414 §3.
 
 #[cfg(any(feature = "client", feature = "introspection"))]
+use std::sync::{Mutex, MutexGuard, PoisonError};
+#[cfg(any(feature = "client", feature = "introspection"))]
 use std::time::Duration;
 use std::time::SystemTime;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-#[cfg(any(feature = "client", feature = "introspection"))]
-use tokio::sync::Mutex;
 use url::Url;
 
 #[cfg(any(feature = "client", feature = "introspection"))]
@@ -163,7 +163,7 @@ impl<T: Clone> Discovered<T> {
         ask: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let now = clock.now();
-        let held = self.0.lock().await.clone();
+        let held = self.said().clone();
         if let Some((said, since)) = &held
             && now.duration_since(*since).is_ok_and(|passed| passed < REDISCOVER)
         {
@@ -180,16 +180,21 @@ impl<T: Clone> Discovered<T> {
             // Not asked again for a minute.
             Err(error) => (held.ok_or(error)?.0, now - REDISCOVER + Duration::from_secs(60)),
         };
-        *self.0.lock().await = Some((said.clone(), since));
+        *self.said() = Some((said.clone(), since));
         Ok(said)
     }
 
     /// What was said does not hold any more: it is asked again the next time.
     #[cfg(feature = "client")]
-    pub(crate) async fn doubt(&self, clock: &Clock) {
-        if let Some((_, since)) = &mut *self.0.lock().await {
+    pub(crate) fn doubt(&self, clock: &Clock) {
+        if let Some((_, since)) = &mut *self.said() {
             *since = (*since).min(clock.now() - REDISCOVER);
         }
+    }
+
+    /// Never across an await.
+    fn said(&self) -> MutexGuard<'_, Option<(T, SystemTime)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

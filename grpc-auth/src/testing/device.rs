@@ -45,6 +45,8 @@ enum Decision {
 }
 
 const LIFETIME: Duration = Duration::from_secs(600);
+/// How many may be known at a time: whoever is a client can begin one.
+const MAX_DEVICES: usize = 10_000;
 /// Between two polls, and what is added when they come sooner (RFC 8628 §3.5).
 const INTERVAL: Duration = Duration::from_secs(5);
 
@@ -77,6 +79,9 @@ fn started(state: &State, headers: &HeaderMap, body: &[u8]) -> Result<Value, OAu
     let now = state.clock.now();
     // For a while longer it is said that they expired.
     state.grants.devices.retain(|device| device.expires_at + LIFETIME > now);
+    if state.grants.devices.len() >= MAX_DEVICES {
+        return Err(OAuthError::server("too many devices wait: try again later"));
+    }
     let device_code = state.grants.devices.store(Device {
         request,
         decision: Decision::Pending,

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::device::Device;
 use super::interaction::Interaction;
 use super::opaque::OpaqueTokens;
+use super::recent::UsedAssertions;
 use super::server::locked;
 use super::vault::Vault;
 use crate::sender::Thumbprint;
@@ -20,6 +21,7 @@ pub(super) struct Grants {
     pub(super) refresh_tokens: Vault<RefreshToken>,
     pub(super) devices: Vault<Device>,
     pub(super) issued: Issued,
+    pub(super) assertions: UsedAssertions,
 }
 
 /// What a user, or a client for itself, allowed.

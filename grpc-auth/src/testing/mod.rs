@@ -51,6 +51,7 @@
 //! A handler alone, without any server, is tested with [`with_principal`].
 
 mod authorize;
+mod browser;
 mod builder;
 mod client_file;
 mod clock;
@@ -69,6 +70,7 @@ mod keys;
 mod misbehave;
 mod opaque;
 mod pages;
+mod recent;
 mod registration;
 mod registry;
 mod server;

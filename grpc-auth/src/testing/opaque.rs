@@ -1,6 +1,5 @@
 //! Tokens that are no JWT, and tokens that were revoked.
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Mutex;
 
@@ -10,13 +9,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use super::recent::Recent;
 use super::server::locked;
 
 /// What the server alone knows of tokens.
 #[derive(Default)]
 pub(super) struct OpaqueTokens {
-    claims: Mutex<HashMap<String, Value>>,
-    revoked: Mutex<HashSet<String>>,
+    claims: Mutex<Recent<Value>>,
+    revoked: Mutex<Recent<()>>,
 }
 
 impl OpaqueTokens {
@@ -25,7 +25,7 @@ impl OpaqueTokens {
         let mut bytes = [0; 32];
         rand::fill(&mut bytes)?;
         let token = URL_SAFE_NO_PAD.encode(bytes);
-        locked(&self.claims).insert(token.clone(), claims);
+        locked(&self.claims).insert(&token, claims);
         Ok(token)
     }
 
@@ -34,11 +34,11 @@ impl OpaqueTokens {
     }
 
     pub(super) fn revoke(&self, token: &str) {
-        locked(&self.revoked).insert(token.into());
+        locked(&self.revoked).insert(token, ());
     }
 
     pub(super) fn is_revoked(&self, token: &str) -> bool {
-        locked(&self.revoked).contains(token)
+        locked(&self.revoked).get(token).is_some()
     }
 }
 

@@ -15,7 +15,7 @@ const HEALTH: ServicePolicy = ServicePolicy::new(
 );
 
 /// A health service without TLS that wants a token of this issuer.
-async fn protected_health(issuer: &AuthorizationServer) -> u16 {
+pub(crate) async fn protected_health(issuer: &AuthorizationServer) -> u16 {
     let auth = issuer.resource_server().build().await.unwrap();
     let (_, health) = tonic_health::server::health_reporter();
     let service = auth.protect_with(health, HEALTH).unwrap();
@@ -27,7 +27,7 @@ async fn protected_health(issuer: &AuthorizationServer) -> u16 {
 }
 
 /// What answers every connection with these bytes.
-async fn answering(answer: &'static str) -> u16 {
+pub(crate) async fn answering(answer: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -93,6 +93,27 @@ async fn each_class_has_its_exit_code_and_says_what_to_do() {
         assert_eq!(report["exit_code"], exit_code);
         assert!(report["fix"].as_str().unwrap().starts_with(fix), "{report}");
     }
+}
+
+/// As in images without `ca-certificates`.
+#[tokio::test]
+async fn a_machine_that_trusts_nobody_is_told_so() {
+    let folder = Folder::new();
+    let nothing = folder.write("nothing.pem", "");
+    let endpoint = format!("https://127.0.0.1:{}", answering("").await);
+    let program = || Program::new(["doctor", &endpoint]).env("SSL_CERT_FILE", &nothing);
+    let ended = program().run().await;
+    assert_eq!((ended.code, &*ended.stderr), (35, ""), "{ended:?}");
+    assert!(
+        ended.stdout.contains("\nno-roots: This machine's certificate store is empty"),
+        "{ended:?}"
+    );
+    assert!(ended.stdout.contains("\nfix: Install the package `ca-certificates`"), "{ended:?}");
+    let report = program().args(["--json"]).run().await.json();
+    assert_eq!((&report["code"], &report["exit_code"]), (&"no-roots".into(), &35.into()));
+    let steps: Vec<_> =
+        report["steps"].as_array().unwrap().iter().map(|step| &step["passed"]).collect();
+    assert_eq!(steps, [true, true, false]);
 }
 
 #[tokio::test]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use grpc_auth::testing::{AuthorizationServer, Endpoint, Registration};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
+use url::Url;
 
 use crate::inspect::running_issuer;
 use crate::program::{Ended, Folder, Program};
@@ -37,15 +37,9 @@ async fn instruction(child: &mut Child) -> Value {
     serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
 }
 
-/// Does what a browser does with the address that it is sent to.
-async fn visit(address: &str) -> String {
-    let (host, path) = address.strip_prefix("http://").unwrap().split_once('/').unwrap();
-    let mut stream = TcpStream::connect(host).await.unwrap();
-    let request = format!("GET /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut page = String::new();
-    stream.read_to_string(&mut page).await.unwrap();
-    page
+/// Where they are to go.
+fn address(asked: &Value) -> Url {
+    asked["url"].as_str().unwrap().parse().unwrap()
 }
 
 async fn log_in(issuer: &AuthorizationServer, folder: &Folder) -> Ended {
@@ -53,8 +47,8 @@ async fn log_in(issuer: &AuthorizationServer, folder: &Folder) -> Ended {
     let mut child = program.start().await;
     let asked = instruction(&mut child).await;
     assert_eq!(asked["event"], "open");
-    let sent_to = issuer.approve_authorization(asked["url"].as_str().unwrap(), "alice");
-    assert!(visit(&sent_to).await.starts_with("HTTP/1.1 200"));
+    let page = issuer.approve_login(&address(&asked), "alice").await.unwrap();
+    assert!(page.contains("You are logged in"), "{page}");
     Ended::of(child).await
 }
 
@@ -109,8 +103,7 @@ async fn people_are_told_where_to_go_and_that_they_are_logged_in() {
     let first = lines.next_line().await.unwrap().unwrap();
     assert_eq!(first, "Open this address in a browser on this machine:");
     let url = lines.next_line().await.unwrap().unwrap();
-    let sent_to = issuer.approve_authorization(url.trim(), "alice");
-    visit(&sent_to).await;
+    issuer.approve_login(&url.trim().parse().unwrap(), "alice").await.unwrap();
     let ended = Ended::of(child).await.succeeds();
     assert!(
         ended.stdout.starts_with("Logged in as alice at http://127.0.0.1:"),
@@ -126,8 +119,7 @@ async fn a_person_who_says_no_or_nothing_is_not_logged_in() {
     let program = of_orders("login", &issuer, &folder).args(["--no-browser", "--json"]);
     let mut child = program.start().await;
     let asked = instruction(&mut child).await;
-    let sent_to = issuer.deny_authorization(asked["url"].as_str().unwrap());
-    visit(&sent_to).await;
+    issuer.deny_login(&address(&asked)).await.unwrap();
     let ended = Ended::of(child).await.fails(4, "access_denied");
     ended.json_error();
 
@@ -172,4 +164,72 @@ async fn a_login_that_cannot_work_is_refused_before_anybody_is_bothered() {
     fails(unknown.state(&folder), 4, "`invalid_client`").await;
     let gone = Program::new(["login", "--issuer", "http://127.0.0.1:1/", "--client-id", "x"]);
     fails(gone.args(["--no-browser"]).state(&folder), 5, "cannot be asked").await;
+}
+
+/// A login whose browser is opened by a program that keeps its arguments.
+#[cfg(unix)]
+struct Opened {
+    child: Child,
+    /// What the person is shown.
+    shown: Url,
+    /// What the browser is opened with.
+    file: Url,
+    /// Where files may be made.
+    temporary: std::path::PathBuf,
+}
+
+#[cfg(unix)]
+async fn open(issuer: &AuthorizationServer, folder: &Folder) -> Opened {
+    use std::os::unix::fs::PermissionsExt;
+
+    let (arguments, temporary) = (folder.path("arguments"), folder.path("temporary"));
+    std::fs::create_dir(&temporary).unwrap();
+    let kept = arguments.display();
+    let script = format!("#!/bin/sh\necho \"$*\" > {kept}.new && /bin/mv {kept}.new {kept}\n");
+    let opener = folder.write("xdg-open", script);
+    std::fs::set_permissions(&opener, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let program = of_orders("login", issuer, folder).args(["--json"]).env("PATH", folder.as_ref());
+    let program = program.env("TMPDIR", &temporary).env("HOME", &temporary);
+    let mut child = program.start().await;
+    let shown = address(&instruction(&mut child).await);
+    loop {
+        if let Ok(opened) = std::fs::read_to_string(&arguments) {
+            let file = opened.trim().parse().unwrap();
+            return Opened { child, shown, file, temporary };
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The arguments of a process are everybody's to read.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_browser_is_opened_with_a_file_of_the_persons_own_and_nothing_else() {
+    use std::os::unix::fs::MetadataExt;
+
+    let (issuer, folder) = (issuer().await, Folder::new());
+    let Opened { child, shown, file, temporary } = open(&issuer, &folder).await;
+    let secret = shown.path_segments().unwrap().next_back().unwrap();
+    assert!(!file.as_str().contains(secret) && file.query().is_none(), "{file}");
+    let path = file.to_file_path().unwrap();
+    assert!(path.starts_with(&temporary), "{file}");
+    assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+    assert_eq!(std::fs::metadata(path.parent().unwrap()).unwrap().mode() & 0o7777, 0o700);
+
+    let page = issuer.approve_login(&file, "alice").await.unwrap();
+    assert!(page.contains("You are logged in"), "{page}");
+    Ended::of(child).await.succeeds();
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "something is left over");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_login_that_is_interrupted_leaves_nothing_behind() {
+    let (issuer, folder) = (issuer().await, Folder::new());
+    let Opened { child, temporary, .. } = open(&issuer, &folder).await;
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 1);
+    let id = rustix::process::Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    Ended::of(child).await.fails(1, "interrupted: nobody is logged in");
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "something is left over");
 }

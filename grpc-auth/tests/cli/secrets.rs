@@ -2,6 +2,7 @@
 
 use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
 
+use crate::doctor::{answering, protected_health};
 use crate::inspect::running_issuer;
 use crate::program::{Folder, Program};
 
@@ -104,6 +105,34 @@ async fn no_run_shows_a_secret_or_writes_it_to_a_file() {
         let bytes = std::fs::read(file).unwrap();
         let text = String::from_utf8_lossy(&bytes);
         assert!(!text.contains(CANARY), "{}", file.display());
+    }
+}
+
+/// Whatever the server makes of it, and also if it repeats it.
+#[tokio::test]
+async fn the_doctors_token_is_shown_nowhere() {
+    let (issuer, folder) = (running_issuer().await, Folder::new());
+    let token = issuer.token().subject(CANARY).sign();
+    let file = folder.write("token", &token);
+    let repeated = format!("HTTP/1.1 401 {token}\r\nserver: {token}\r\n\r\n");
+    let ports =
+        [protected_health(&issuer).await, answering(Box::leak(repeated.into_boxed_str())).await, 1];
+    for (scheme, port) in
+        [("http", ports[0]), ("https", ports[0]), ("http", ports[1]), ("http", ports[2])]
+    {
+        for (json, stdin) in [(true, false), (false, true)] {
+            let endpoint = format!("{scheme}://127.0.0.1:{port}");
+            let from = if stdin { "-" } else { &*file };
+            let program = Program::new(["doctor", &endpoint, "--token-file", from]);
+            let program = program.args(if json { &["--json"][..] } else { &[] }.iter().copied());
+            let program = program.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "1");
+            let ended = program.stdin(if stdin { &*token } else { "" }).run().await;
+            let all = ended.everything();
+            assert!(all.contains("127.0.0.1"), "{ended:?}");
+            for part in token.split('.').chain([&*token, CANARY]) {
+                assert!(!all.contains(part), "{part} in {all}");
+            }
+        }
     }
 }
 

@@ -24,6 +24,12 @@ impl Person {
     /// Goes there, allows whatever is asked for as `alice`, and gives the last page.
     pub(crate) async fn allow(mut self, url: &str) -> String {
         let mut url = Url::parse(url).unwrap();
+        if let Ok(path) = url.to_file_path() {
+            // What a browser is opened with, and where it leads.
+            let file = std::fs::read_to_string(path).unwrap();
+            let (_, rest) = file.split_once("content=\"0; url=").unwrap();
+            url = rest.split('"').next().unwrap().parse().unwrap();
+        }
         let mut form = None;
         loop {
             let answer = self.send(&url, form.take()).await;

@@ -5,6 +5,7 @@ mod connect;
 mod deadline;
 mod door;
 mod endpoint;
+mod proved;
 mod ready;
 mod retry;
 mod web;

@@ -2,7 +2,7 @@
 
 mod answers;
 mod certificates;
-mod listeners;
+pub(crate) mod listeners;
 mod time;
 mod transport;
 

@@ -322,3 +322,11 @@ async fn one_who_trusts_nobody_is_told_who_is_asked() {
         "ClientTls::ca_file",
     );
 }
+
+#[tokio::test]
+async fn an_address_that_nothing_leads_to_is_unreachable() {
+    // No TCP connection leads to a group of machines.
+    let report = Doctor::new("http://224.0.0.1:4000").unwrap().examine().await;
+    assert_found(&report, "unreachable", "224.0.0.1:4000 cannot be reached: ", "has a route there");
+    assert_eq!(report.diagnosis().exit_code(), 14);
+}

@@ -10,7 +10,7 @@ use grpc_auth::ClientAuthentication;
 use grpc_auth::client::OAuthClient;
 use serde_json::{Value, json};
 
-use super::visit::Visit;
+use super::visit::Start;
 use super::{CLIENT, Kit, Running, in_time, told};
 
 #[tokio::test]
@@ -52,7 +52,9 @@ async fn a_person_logs_in_and_the_program_has_their_tokens() {
     assert_eq!(form["resource"], "https://o.example");
     let hash = digest::digest(&digest::SHA256, form["code_verifier"].as_bytes());
     assert_eq!(visit.get("code_challenge"), Some(&*URL_SAFE_NO_PAD.encode(hash)));
-    for secret in ["c-1", "at-1", visit.state(), visit.nonce(), &form["code_verifier"]] {
+    for secret in
+        ["c-1", "at-1", visit.state(), visit.nonce(), &form["code_verifier"], &visit.cookie]
+    {
         assert!(!shown.html.contains(secret), "the page shows {secret}");
         assert!(!format!("{logged_in:?} {:?}", kit.login()).contains(secret));
     }
@@ -157,7 +159,7 @@ async fn a_browser_that_does_not_open_ends_nothing_if_the_address_is_shown() {
             tokio::task::yield_now().await;
         }
     });
-    let visit = Visit::of(url.await);
+    let visit = Start { url: url.await }.begin().await;
     kit.server.expect_nonce(visit.nonce());
     visit.answer().await.says(200, "You are logged in");
     in_time(running).await.unwrap().unwrap();

@@ -5,12 +5,15 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::visit::Shown;
+use super::visit::{Shown, Visit};
 use super::{Kit, in_time};
 
-/// A request with this method, target and host.
-fn head(method: &str, target: &str, host: &str) -> String {
-    format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n")
+/// A request with this method, target and host, of the browser that began.
+fn request(visit: &Visit, method: &str, target: &str, host: &str) -> String {
+    let cookie = &visit.cookie;
+    format!(
+        "{method} {target} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nContent-Length: 0\r\n\r\n"
+    )
 }
 
 #[tokio::test]
@@ -20,6 +23,7 @@ async fn what_is_not_the_answer_is_refused_and_changes_nothing() {
     let (host, state) = (visit.host(), visit.state());
     let port = visit.redirect_uri().port().unwrap();
     let good = format!("/callback?code=c-1&state={state}");
+    let head = |method, target: &str, host: &str| request(&visit, method, target, host);
     let long = format!("GET {good} HTTP/1.1\r\nHost: {host}\r\ncookie: {}", "x".repeat(9000));
     let wrong = format!("{}x", &state[..state.len() - 1]);
     for (request, status, reason) in [
@@ -157,7 +161,7 @@ async fn a_head_that_comes_in_pieces_is_read() {
     let kit = Kit::start().await;
     let (running, visit) = kit.open(kit.login()).await;
     let target = format!("/callback?code=c-1&state={}", visit.state());
-    let request = format!("GET {target} HTTP/1.1\r\nHost: {}\r\n\r\n", visit.host());
+    let request = request(&visit, "GET", &target, &visit.host());
     let mut stream = visit.connect().await;
     stream.set_nodelay(true).unwrap();
     for byte in request.as_bytes() {
@@ -172,7 +176,8 @@ async fn a_head_that_comes_in_pieces_is_read() {
 async fn a_flood_of_connections_ends_the_login() {
     let kit = Kit::start().await;
     let (running, visit) = kit.open(kit.login()).await;
-    for _ in 0..1000 {
+    // The one that began it counts as well.
+    for _ in 0..999 {
         drop(visit.connect().await);
     }
     assert!(running.error().await.contains("over 1,000 connections"));

@@ -64,7 +64,7 @@ async fn no_browser_is_opened_for_a_server_that_cannot_be_trusted_with_a_login()
         let kit = Kit::start().await;
         kit.server.say(member, value);
         let mut running = Running::start(kit.login());
-        assert!(running.visits.recv().await.is_none(), "a browser was opened");
+        assert!(running.opened.recv().await.is_none(), "a browser was opened");
         let error = running.error().await;
         assert!(error.contains(reason), "{error}");
     }

@@ -7,6 +7,7 @@ mod device;
 mod faults;
 mod logout;
 mod server;
+mod start;
 mod store;
 mod together;
 mod visit;
@@ -22,7 +23,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use self::server::Server;
-use self::visit::Visit;
+use self::visit::{Start, Visit};
 
 const CLIENT: &str = "orders-cli";
 
@@ -35,7 +36,8 @@ struct Kit {
 /// A login that waits for its answer.
 struct Running {
     task: JoinHandle<Result<LoggedIn, LoginError>>,
-    visits: UnboundedReceiver<Url>,
+    /// What the browser is opened with.
+    opened: UnboundedReceiver<Url>,
 }
 
 impl Kit {
@@ -64,17 +66,22 @@ impl Kit {
 
 impl Running {
     fn start(login: Login<ByBrowser>) -> Self {
-        let (sender, visits) = unbounded_channel();
+        let (sender, opened) = unbounded_channel();
         let login = login.browser(move |url| {
             let _ = sender.send(url.clone());
             Ok(())
         });
-        Self { task: tokio::spawn(async move { login.run().await }), visits }
+        Self { task: tokio::spawn(async move { login.run().await }), opened }
     }
 
+    /// The browser goes where the file leads.
     async fn visit(&mut self) -> Visit {
-        match in_time(self.visits.recv()).await {
-            Some(url) => Visit::of(url),
+        Start::in_file(&self.opened().await).begin().await
+    }
+
+    async fn opened(&mut self) -> Url {
+        match in_time(self.opened.recv()).await {
+            Some(url) => url,
             None => panic!("no browser was opened"),
         }
     }

@@ -1,5 +1,6 @@
 //! What people and programs get from the embedded authorization server, over plain HTTP.
 
+mod assertions;
 mod authorization_code;
 mod bound_tokens;
 mod device_code;

@@ -15,25 +15,45 @@ use url::Url;
 use super::Seen;
 use crate::token_source::Directory;
 
-/// The person agrees, and their browser is sent back.
-async fn agree(seen: &Seen, issuer: &AuthorizationServer, asked: &Url) {
+/// The person's browser begins, they agree, and it is sent back.
+async fn agree(seen: &Seen, issuer: &AuthorizationServer, opened: &Url) {
+    seen.shows("what the browser is opened with", opened.as_str());
+    let file = std::fs::read_to_string(opened.to_file_path().unwrap()).unwrap();
+    let (_, rest) = file.split_once("url=").unwrap();
+    let start: Url = rest.split('"').next().unwrap().parse().unwrap();
+    seen.secret("where a login begins", start.path_segments().unwrap().next_back().unwrap());
+    let (head, _) = get(&start, "").await;
+    let header = |name: &str| {
+        let line = head.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split(';').next().unwrap()
+    };
+    let cookie = header("set-cookie: ");
+    seen.secret("a login's cookie", cookie.split_once('=').unwrap().1);
+
+    let asked: Url = header("location: ").parse().unwrap();
     let value = |url: &Url, name: &str| -> String {
         let found = url.query_pairs().find(|(own, _)| own == name);
         found.map(|(_, value)| value.into_owned()).unwrap()
     };
-    for name in ["state", "nonce"] {
-        seen.secret(name, value(asked, name));
+    for name in ["state", "nonce", "code_challenge"] {
+        seen.secret(name, value(&asked, name));
     }
     let back = Url::parse(&issuer.approve_authorization(asked.as_str(), "alice")).unwrap();
     seen.secret("a code", value(&back, "code"));
-    let host = format!("127.0.0.1:{}", back.port().unwrap());
-    let mut stream = TcpStream::connect(&host).await.unwrap();
-    let request =
-        format!("GET {}?{} HTTP/1.1\r\nhost: {host}\r\n\r\n", back.path(), back.query().unwrap());
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut page = String::new();
-    stream.read_to_string(&mut page).await.unwrap();
+    let (_, page) = get(&back, cookie).await;
     seen.shows("the last page", page);
+}
+
+/// The head of an answer, and all of it.
+async fn get(url: &Url, cookie: &str) -> (String, String) {
+    let host = format!("127.0.0.1:{}", url.port().unwrap());
+    let mut stream = TcpStream::connect(&host).await.unwrap();
+    let target = &url[url::Position::BeforePath..];
+    let request = format!("GET {target} HTTP/1.1\r\nhost: {host}\r\ncookie: {cookie}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut all = String::new();
+    stream.read_to_string(&mut all).await.unwrap();
+    (all.split_once("\r\n\r\n").unwrap().0.into(), all)
 }
 
 /// What stands in the file of the login is its owner's alone.

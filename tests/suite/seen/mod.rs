@@ -7,6 +7,7 @@
 mod attached;
 mod bound;
 mod calls;
+mod doctor;
 mod introspection;
 mod keys;
 mod logins;
@@ -55,6 +56,7 @@ const WALKS: &[(&str, Walk)] = &[
     ("tokens that are exchanged and refreshed", |seen| Box::pin(tokens::exchanged(seen))),
     ("tokens that are found", |seen| Box::pin(tokens::found(seen))),
     ("a person's login, kept and ended", |seen| Box::pin(logins::login(seen))),
+    ("a doctor with a token", |seen| Box::pin(doctor::examinations(seen))),
     ("configurations", |seen| Box::pin(outside::configured(seen))),
 ];
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::net::{TcpStream, lookup_host};
@@ -17,13 +18,23 @@ const MAX_ADDRESSES: usize = 8;
 /// Before the next address is tried beside the last one (RFC 8305 §5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-pub(super) async fn resolve(target: &Target) -> Result<Vec<SocketAddr>, Diagnosis> {
+/// Asks which addresses a name has, with this port.
+pub(super) type Lookup = fn(String, u16) -> Found;
+type Found = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
+/// As every program of this machine does.
+pub(super) fn lookup(host: String, port: u16) -> Found {
+    Box::pin(async move { Ok(lookup_host((host, port)).await?.collect()) })
+}
+
+pub(super) async fn resolve(target: &Target, lookup: Lookup) -> Result<Vec<SocketAddr>, Diagnosis> {
     if let Ok(address) = target.plain_host().parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, target.port)]);
     }
-    let found = lookup_host((target.plain_host(), target.port)).await;
+    let found = lookup(target.plain_host().into(), target.port).await;
     let mut addresses: Vec<_> = found
         .map_err(|error| Diagnosis::NameNotFound { error: shown(error.to_string().as_bytes()) })?
+        .into_iter()
         .take(MAX_ADDRESSES)
         .collect();
     addresses.dedup();
@@ -80,7 +91,60 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::client::doctor::Doctor;
     use crate::testing::ManualClock;
+
+    #[tokio::test]
+    async fn a_name_server_that_does_not_answer_is_named() {
+        let second = Duration::from_secs(1);
+        // Whatever a step may take, it is less than ten seconds.
+        for (timeout, limit) in [(2 * second, 2 * second), (60 * second, 9 * second)] {
+            let clock = ManualClock::new();
+            let doctor = Doctor::new("https://echo.example.com").unwrap().clock(clock.clone());
+            let doctor = Doctor { lookup: |_, _| Box::pin(std::future::pending()), ..doctor };
+            let doctor = doctor.step_timeout(timeout);
+            let examination = tokio::spawn(async move { doctor.examine().await });
+            for passed in [Duration::ZERO, limit - second] {
+                clock.advance(passed);
+                for _ in 0..1000 {
+                    tokio::task::yield_now().await;
+                }
+                assert!(!examination.is_finished());
+            }
+            clock.advance(second);
+            let report = examination.await.unwrap();
+            let diagnosis = report.diagnosis();
+            assert_eq!((diagnosis.code(), diagnosis.exit_code()), ("timeout-resolve", 11));
+            assert!(
+                report.cause().contains("did not say in time which address `echo.example.com`")
+            );
+            assert!(report.fix().unwrap().contains("/etc/resolv.conf"), "{report}");
+            let steps: Vec<_> = report.steps().iter().map(|s| (s.passed, s.took)).collect();
+            assert_eq!(steps, [(false, limit)]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_is_one_of_its_addresses_and_one_without_is_said_so() {
+        let answers: [(Lookup, _); 3] = [
+            (|_, port| Box::pin(async move { Ok(vec![([127, 0, 0, 1], port).into()]) }), None),
+            (|_, _| Box::pin(async { Ok(Vec::new()) }), Some("no addresses")),
+            (
+                |_, _| Box::pin(async { Err(io::Error::other("no such name")) }),
+                Some("no such name"),
+            ),
+        ];
+        let target = Target::parse("http://echo.example.com:4000").unwrap();
+        for (lookup, problem) in answers {
+            match (resolve(&target, lookup).await, problem) {
+                (Ok(found), None) => assert_eq!(found, [([127, 0, 0, 1], 4000).into()]),
+                (Err(Diagnosis::NameNotFound { error }), Some(problem)) => {
+                    assert!(error.contains(problem), "{error}");
+                }
+                (found, _) => panic!("{found:?}"),
+            }
+        }
+    }
 
     async fn listener() -> (TcpListener, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

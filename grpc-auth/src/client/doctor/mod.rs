@@ -15,6 +15,7 @@ mod http2;
 mod onlooker;
 mod probe;
 mod recorded;
+mod redaction;
 mod report;
 mod shown;
 mod target;
@@ -32,6 +33,7 @@ use crate::bearer::BearerToken;
 use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::tls::ClientTls;
+use connect::Lookup;
 use target::Target;
 use visit::Visit;
 
@@ -46,7 +48,7 @@ const SLOW_AFTER: Duration = Duration::from_secs(1);
 /// calls one method once with an empty message, and reads at most 16 KiB of what comes back. The
 /// server's certificate is verified as any client of this crate does it, by the clock that was
 /// given. A token is sent over a connection that is verified, or that does not leave the
-/// machine, and over no other; it is not in the report.
+/// machine, and over no other; it is not in the report, not even where the server repeats it.
 ///
 /// # Examples
 /// ```
@@ -79,6 +81,7 @@ pub struct Doctor {
     step_timeout: Duration,
     slow_after: Duration,
     clock: Clock,
+    lookup: Lookup,
 }
 
 impl Doctor {
@@ -97,6 +100,7 @@ impl Doctor {
             step_timeout: STEP_TIMEOUT,
             slow_after: SLOW_AFTER,
             clock: Clock::system(),
+            lookup: connect::lookup,
         })
     }
 

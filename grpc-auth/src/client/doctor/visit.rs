@@ -39,13 +39,16 @@ impl<'a> Visit<'a> {
 
     pub(super) async fn report(mut self) -> Report {
         // What stops an examination is what it finds.
-        let diagnosis = self.examine().await.unwrap_or_else(|diagnosis| diagnosis);
+        let mut diagnosis = self.examine().await.unwrap_or_else(|diagnosis| diagnosis);
+        if let Some(token) = &self.doctor.token {
+            diagnosis = diagnosis.without(token.expose_secret());
+        }
         Report::new(&self.doctor.target, diagnosis, self.steps, self.certificate, self.notes)
     }
 
     async fn examine(&mut self) -> Result<Diagnosis, Diagnosis> {
         let doctor = self.doctor;
-        let addresses = self.step(Stage::Resolve, resolve(&doctor.target)).await?;
+        let addresses = self.step(Stage::Resolve, resolve(&doctor.target, doctor.lookup)).await?;
         let shown: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
         self.passed(shown.join(", "));
         let (tcp, address) = self.step(Stage::Connect, connect(&doctor.clock, &addresses)).await?;
@@ -64,7 +67,10 @@ impl<'a> Visit<'a> {
         let doctor = self.doctor;
         let tls = match &doctor.tls {
             Some(tls) => tls.clone(),
-            None => ClientTls::system().map_err(|_| Diagnosis::NoRoots)?,
+            None => match ClientTls::system() {
+                Ok(tls) => tls,
+                Err(_) => return self.step(Stage::Tls, async { Err(Diagnosis::NoRoots) }).await,
+            },
         };
         // One offer, as gRPC clients make it.
         let mut handshake = self.step(Stage::Tls, doctor.handshake(tcp, &tls, &[H2])).await?;

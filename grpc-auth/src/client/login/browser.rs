@@ -4,14 +4,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::callback::{Answer, Callback, Event, Hit};
+use super::callback::{Answer, Callback, Event, Hit, Port, Question};
 use super::error::LoginError;
 use super::exchange::Asked;
 use super::logged_in::LoggedIn;
 use super::pages::Pages;
+use super::start_file::StartFile;
+use super::tokens::Tokens;
 use super::{Login, Party, asks_who, pkce};
 use crate::error::ConfigError;
 use crate::http_client::secure_url;
@@ -65,8 +67,11 @@ impl ByBrowser {
 }
 
 impl Login<ByBrowser> {
-    /// Opens the browser so. Default as the system does. The address holds nothing that gives
-    /// access, but whoever sees it can disturb the login: keep it out of logs.
+    /// Opens the browser so. Default as the system does.
+    ///
+    /// The address is that of a file (`file:`), which only this user can read, and which leads to
+    /// the one that [`announce`](Self::announce) shows. So it may stand in the arguments of a
+    /// process, where everybody on the machine can read it. The file is gone when the login is over.
     pub fn browser(
         mut self,
         open: impl Fn(&Url) -> io::Result<()> + Send + Sync + 'static,
@@ -75,8 +80,14 @@ impl Login<ByBrowser> {
         self
     }
 
-    /// Shows the address to the person as well, before the browser is opened: it may open in
-    /// another session, or not at all. With this a browser that does not open ends nothing.
+    /// Shows the person where to go, before the browser is opened: it may open in another session,
+    /// not be allowed to read the file, or not open at all. With this a browser that does not open
+    /// ends nothing.
+    ///
+    /// The address begins the login, on a page of the login's own port, and is good in one browser:
+    /// a second one ends the login. Whoever else sees the address can begin the login in your
+    /// place, and log your program in as themselves: show it to the person, and keep it out of logs
+    /// and of the arguments of processes.
     pub fn announce(mut self, announce: impl Fn(&Url) + Send + Sync + 'static) -> Self {
         self.way.announce = Some(Arc::new(announce));
         self
@@ -124,8 +135,24 @@ impl Login<ByBrowser> {
 
     /// Opens the browser, waits for the person, and redeems the code.
     ///
-    /// A free port of 127.0.0.1 is open meanwhile. It takes one answer, the one with this login's
-    /// `state`; everything else is refused and changes nothing. Dropping the future ends the login.
+    /// A free port of 127.0.0.1 is open meanwhile. It takes one answer, with this login's `state`,
+    /// from the browser that began; everything else is refused and changes nothing. Dropping the
+    /// future ends the login.
+    ///
+    /// # Other users of the machine
+    /// They can read the arguments of every process and connect to every port of 127.0.0.1. From the
+    /// authorization request they could take `state` and `code_challenge`, log in as themselves, and
+    /// send the program *their* code: it would go on as them, with the person's data. So the request
+    /// stands in no argument. The browser is opened with a file of mode 0600 in a folder of mode
+    /// 0700, which leads to a page of this port under a random path; that gives the browser a cookie
+    /// (`HttpOnly`, `SameSite=Lax`, for the callback's path) and sends it on. The answer has to bring
+    /// the cookie, and a second browser at that page ends the login.
+    ///
+    /// The file is in `$XDG_RUNTIME_DIR` or the folder for temporary files, and where there are
+    /// snaps in the home folder, as their browsers read no other. One that cannot read it, as those
+    /// outside of a container, needs the address that [`announce`](Self::announce) shows. A browser
+    /// that changes its profile or its container on the way has no cookie: log in by
+    /// a device code there.
     ///
     /// # Errors
     /// [`LoginError`], which says what to do next.
@@ -137,19 +164,27 @@ impl Login<ByBrowser> {
         check_method(&endpoints)?;
 
         let attempt = Attempt::new(&party, &endpoints)?;
-        let (pages, clock) = (self.way.pages.clone(), party.server.clock().clone());
-        let callback = Callback::listen(&self.way.path, attempt.state.clone(), pages, clock);
-        let mut callback = callback.await.map_err(LoginError::Listen)?;
-        let url = attempt.url(&endpoints, callback.redirect_uri(), self.way.prompt.as_deref())?;
-        self.send_there(url, &callback);
+        let port = Port::open(&self.way.path).await.map_err(LoginError::Listen)?;
+        let prompt = self.way.prompt.as_deref();
+        let question = Question {
+            url: attempt.url(&endpoints, &port.redirect_uri(), prompt)?,
+            state: attempt.state.clone(),
+            start: pkce::random()?,
+            cookie: pkce::random()?,
+            timeout: self.way.timeout,
+            pages: self.way.pages.clone(),
+        };
+        let mut callback = port.ask(question, party.server.clock().clone());
+        // It stays to the end: a browser that comes late has to be seen to come.
+        let _file = self.send_there(&callback).await?;
 
-        let waited = party.server.clock().timeout(self.way.timeout, self.answer(&mut callback));
+        let answer = self.answer(&mut callback);
+        let waited = party.server.clock().timeout(self.way.timeout, answer);
         let hit = waited.await.unwrap_or_else(|| {
             let refused = callback.last_refused();
             Err(LoginError::TimedOut { after: self.way.timeout, refused: refused.map(Into::into) })
         })?;
-        let redirect_uri = callback.redirect_uri().to_owned();
-        let done = attempt.redeem(&endpoints, &hit.answer, &redirect_uri).await;
+        let done = attempt.redeem(&endpoints, &hit.answer, &callback).await;
         let page = match &done {
             Ok(_) => self.way.pages.success(),
             Err(error) => self.way.pages.failure(error),
@@ -158,10 +193,23 @@ impl Login<ByBrowser> {
         done
     }
 
-    fn send_there(&self, url: Url, callback: &Callback) {
-        if let Some(announce) = &self.way.announce {
+    /// Opens the browser with a file; none if that cannot be written.
+    async fn send_there(&self, callback: &Callback) -> Result<Option<StartFile>, LoginError> {
+        let address = callback.start_url().clone();
+        if let Some(announce) = &self.way.announce
+            && let Ok(url) = Url::parse(address.expose_secret())
+        {
             announce(&url);
         }
+        let written = tokio::task::spawn_blocking(move || {
+            let file = StartFile::write(address.expose_secret())?;
+            file.url().map(|url| (file, url))
+        });
+        let written = written.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()));
+        let (file, url) = match written {
+            Ok(written) => written,
+            Err(error) => return self.no_browser(error).map(|()| None),
+        };
         let (open, events) = (Arc::clone(&self.way.open), callback.events());
         // It may wait for a browser in the terminal.
         tokio::task::spawn_blocking(move || {
@@ -170,17 +218,24 @@ impl Login<ByBrowser> {
                 let _ = events.blocking_send(Event::NoBrowser(error));
             }
         });
+        Ok(Some(file))
+    }
+
+    fn no_browser(&self, error: io::Error) -> Result<(), LoginError> {
+        if self.way.announce.is_none() {
+            return Err(LoginError::Browser(error));
+        }
+        tracing::debug!(%error, "the browser cannot be opened: the address was shown");
+        Ok(())
     }
 
     async fn answer(&self, callback: &mut Callback) -> Result<Hit, LoginError> {
         loop {
             match callback.next().await {
                 Event::Answered(hit) => return Ok(hit),
+                Event::OpenedTwice => return Err(LoginError::OpenedTwice),
                 Event::Flooded => return Err(LoginError::Flooded),
-                Event::NoBrowser(error) if self.way.announce.is_some() => {
-                    tracing::debug!(%error, "the browser cannot be opened: the address was shown");
-                }
-                Event::NoBrowser(error) => return Err(LoginError::Browser(error)),
+                Event::NoBrowser(error) => self.no_browser(error)?,
             }
         }
     }
@@ -223,8 +278,6 @@ impl<'a> Attempt<'a> {
         redirect_uri: &str,
         prompt: Option<&str>,
     ) -> Result<Url, LoginError> {
-        use secrecy::ExposeSecret;
-
         let endpoint = "authorization_endpoint";
         let missing = || crate::client::TokenError::EndpointMissing { endpoint };
         let mut url = endpoints.authorization.clone().ok_or_else(missing)?;
@@ -258,7 +311,7 @@ impl<'a> Attempt<'a> {
         &self,
         endpoints: &Endpoints,
         answer: &Answer,
-        redirect_uri: &str,
+        callback: &Callback,
     ) -> Result<LoggedIn, LoginError> {
         // RFC 9207 §2.4, before anything else in it is believed.
         match &answer.issuer {
@@ -268,7 +321,13 @@ impl<'a> Attempt<'a> {
         }
         let code = answer.result.as_ref().map_err(LoginError::refused)?;
         let asked_at = self.party.server.clock().now();
+        let redirect_uri = callback.redirect_uri();
         let response = self.party.redeem(code, &self.verifier, redirect_uri).await?;
+        if callback.is_opened_twice() {
+            // Whoever they are for, nobody has them now. If they live on, so be it.
+            let _ = self.party.revoke(&Tokens::granted(response, asked_at, None)).await;
+            return Err(LoginError::OpenedTwice);
+        }
         let nonce = Some(&self.nonce).filter(|_| asks_who(&self.scope));
         let asked = Asked { scope: &self.scope, nonce };
         self.party.accept(response, asked, asked_at).await

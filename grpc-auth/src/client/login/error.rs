@@ -37,7 +37,8 @@ pub enum LoginError {
     /// There is no port for the browser to come back to.
     #[error("no port of 127.0.0.1 can be listened on: log in by a device code instead")]
     Listen(#[source] io::Error),
-    /// The browser cannot be opened, and nobody was shown the address.
+    /// The browser cannot be opened, or the file that it begins with cannot be written, and nobody
+    /// was shown the address.
     #[error(
         "the browser cannot be opened: show the address to the person with `.announce(..)`, or log \
          in by a device code"
@@ -71,6 +72,12 @@ pub enum LoginError {
         /// Why the last request to the login's port was not its answer, if there was one.
         refused: Option<NotAnswered>,
     },
+    /// Two browsers have begun it, and nobody can tell which of them is the person's.
+    #[error(
+        "the login was opened in two browsers, and nobody is logged in: log in again, in one of them; \
+         if the other was not yours, find out who saw the address that you were shown"
+    )]
+    OpenedTwice,
     /// Something on this machine keeps opening connections to the login's port.
     #[error(
         "over 1,000 connections were made to the login's port: find out which program on this \

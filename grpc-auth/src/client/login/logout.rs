@@ -50,7 +50,7 @@ impl<Way> Login<Way> {
 
 impl Party {
     /// The refresh token first: what came of it goes with it at many servers (RFC 7009 §2.1).
-    async fn revoke(&self, tokens: &Tokens) -> Result<(), TokenError> {
+    pub(super) async fn revoke(&self, tokens: &Tokens) -> Result<(), TokenError> {
         let refresh = match &tokens.refresh {
             Some(token) => self.server.revoke(token.expose_secret()).await,
             None => Ok(()),

@@ -19,6 +19,7 @@ mod logout;
 mod pages;
 mod pkce;
 mod session;
+mod start_file;
 mod store;
 mod stored;
 mod tokens;

@@ -1,4 +1,4 @@
-//! What the browser shows in the end.
+//! What the browser is shown: in the end, and in the file that it begins with.
 
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use url::Url;
 
 use super::callback::NotTheAnswer;
 use super::error::LoginError;
@@ -26,6 +27,8 @@ struct Texts {
 /// A response.
 pub(super) struct Page {
     status: u16,
+    /// Lines of its head, besides those that every page has.
+    more: String,
     html: String,
 }
 
@@ -58,20 +61,20 @@ impl Pages {
 
     pub(super) fn success(&self) -> Page {
         let (heading, text) = &self.0.success;
-        Page { status: 200, html: self.html("good", heading, text, None) }
+        Page::new(200, self.html("good", heading, text, None))
     }
 
     /// The text of an error holds nothing secret.
     pub(super) fn failure(&self, error: &LoginError) -> Page {
         let (heading, text) = &self.0.failure;
-        Page { status: 400, html: self.html("bad", heading, text, Some(error)) }
+        Page::new(400, self.html("bad", heading, text, Some(error)))
     }
 
     pub(super) fn not_the_answer(&self, problem: NotTheAnswer, status: u16) -> Page {
         let heading = "This is not the answer that the login waits for";
         let text = "Nothing has changed by it. Start again from the program if you came here while \
                     you were logging in.";
-        Page { status, html: self.html("bad", heading, text, Some(&problem)) }
+        Page::new(status, self.html("bad", heading, text, Some(&problem)))
     }
 
     fn html(&self, kind: &str, heading: &str, text: &str, problem: Option<&dyn Display>) -> String {
@@ -101,7 +104,39 @@ impl Pages {
     }
 }
 
+/// What stands in the file that the browser opens: it leads to this address at once, or by a link
+/// where that is forbidden.
+pub(super) fn start_file(address: &str) -> String {
+    let address = escaped(address);
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <meta name=\"referrer\" content=\"no-referrer\">\n\
+         <meta http-equiv=\"refresh\" content=\"0; url={address}\">\n\
+         <title>Log in</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+         <main>\n<h1>Log in</h1>\n<p><a href=\"{address}\">Go on to the login</a></p>\n</main>\n\
+         </body>\n</html>\n"
+    )
+}
+
 impl Page {
+    fn new(status: u16, html: String) -> Self {
+        Self { status, more: String::new(), html }
+    }
+
+    pub(super) fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Leads to another address, with a cookie for the way back. After 303 nothing of this request
+    /// is sent on (RFC 9110 §15.4.4).
+    pub(super) fn send_on(address: &Url, cookie: &str) -> Self {
+        let more = format!("location: {address}\r\nset-cookie: {cookie}\r\n");
+        Self { status: 303, more, html: String::new() }
+    }
+
     /// As HTTP/1.1. Nothing in it runs, is loaded, kept or told to anyone.
     pub(super) fn response(&self) -> Vec<u8> {
         let style = STANDARD.encode(digest::digest(&digest::SHA256, STYLE.as_bytes()));
@@ -127,6 +162,7 @@ impl Page {
         if self.status == 405 {
             response.push_str("allow: GET\r\n");
         }
+        response.push_str(&self.more);
         response.push_str("\r\n");
         response.push_str(&self.html);
         response.into_bytes()

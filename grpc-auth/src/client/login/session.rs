@@ -1,10 +1,17 @@
 //! A login as a source of tokens: what it holds is handed out, then renewed by its refresh token.
+//!
+//! One renewal is under way at a time, on a task of its own, and whoever asks meanwhile waits for what
+//! it brings. What is held is locked to look at it and to replace it, and never across an await. A
+//! renewal that shares its login with other processes does have the lock of the login's file while it
+//! asks the server: that is what the lock is for. A refresh token that two of them used would look
+//! stolen, and none may use one that another is about to replace (RFC 9700 §4.14.2). It is a value
+//! that the renewal owns, no thread waits for it, and whoever waits for it gives up in time.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Mutex;
+use tokio::sync::watch;
 
 use super::Party;
 use super::store::Entry;
@@ -21,16 +28,25 @@ pub(in crate::client) struct Session {
     /// Whose login it is, if that was ever said.
     subject: Option<String>,
     entry: Option<Entry>,
-    held: Mutex<Held>,
+    state: Mutex<State>,
 }
 
-struct Held {
-    tokens: Tokens,
+struct State {
+    held: Held,
     /// Whether the source has this access token: if it asks again, it wants another.
     is_handed_out: bool,
+    renewal: Option<Renewing>,
+}
+
+#[derive(Clone)]
+struct Held {
+    tokens: Tokens,
     /// The refresh token in the file, where the one that replaced it could not be written there.
     replaced: Option<SecretString>,
 }
+
+/// A renewal that is under way, and what it brought.
+type Renewing = watch::Receiver<Option<Result<Tokens, TokenError>>>;
 
 impl Session {
     /// A source that begins with these tokens.
@@ -45,7 +61,11 @@ impl Session {
             resources: party.wanted.parameters.resources.clone(),
             subject: subject.map(Into::into),
             entry,
-            held: Mutex::new(Held { tokens, is_handed_out: false, replaced: None }),
+            state: Mutex::new(State {
+                held: Held { tokens, replaced: None },
+                is_handed_out: false,
+                renewal: None,
+            }),
         };
         TokenSource::new(Origin::Login(Arc::new(session)), party.server.clock().clone())
     }
@@ -58,27 +78,62 @@ impl Session {
     /// The next access token. Whoever asks may go away: a refresh token that was rotated meanwhile
     /// is kept all the same.
     pub(in crate::client) async fn next(self: &Arc<Self>) -> Result<TokenResponse, TokenError> {
-        let this = Arc::clone(self);
-        let asked = tokio::spawn(async move { this.next_or_renewed().await });
-        asked.await.unwrap_or(Err(TokenError::GivenUp))
-    }
-
-    async fn next_or_renewed(&self) -> Result<TokenResponse, TokenError> {
-        let mut held = self.held.lock().await;
         let clock = self.server.clock();
-        if !held.is_handed_out && held.tokens.is_fresh(clock.now()) {
-            return Ok(held.hand_out(clock.now()));
-        }
-        match &self.entry {
-            None => held.tokens = self.renewed(&held.tokens).await?,
-            Some(entry) => self.renew_together(&mut held, entry).await?,
-        }
-        Ok(held.hand_out(clock.now()))
+        let mut renewing = match self.held_or_renewing() {
+            Ok(held) => return Ok(held.as_response(clock.now())),
+            Err(renewing) => renewing,
+        };
+        let ended = renewing.wait_for(Option::is_some).await;
+        // None if whoever was to bring it is gone.
+        let outcome = ended.ok().and_then(|outcome| outcome.clone());
+        Ok(outcome.unwrap_or(Err(TokenError::GivenUp))?.as_response(clock.now()))
     }
 
-    /// Other processes hold the same login. A refresh token that is used twice looks stolen, and
-    /// the server ends the login (RFC 9700 §4.14.2): one of them asks, and the others read.
-    async fn renew_together(&self, held: &mut Held, entry: &Entry) -> Result<(), TokenError> {
+    /// What is held, if nobody has it yet; else the renewal, which begins if there is none.
+    fn held_or_renewing(self: &Arc<Self>) -> Result<Tokens, Renewing> {
+        let now = self.server.clock().now();
+        let mut state = self.state();
+        let under_way = state.renewal.as_ref().filter(|renewal| renewal.has_changed().is_ok());
+        if let Some(renewing) = under_way {
+            return Err(renewing.clone());
+        }
+        if !state.is_handed_out && state.held.tokens.is_fresh(now) {
+            state.is_handed_out = true;
+            return Ok(state.held.tokens.clone());
+        }
+        let (sender, renewing) = watch::channel(None);
+        state.renewal = Some(renewing.clone());
+        let (this, held) = (Arc::clone(self), state.held.clone());
+        tokio::spawn(async move { this.renew(held, sender).await });
+        Err(renewing)
+    }
+
+    async fn renew(&self, held: Held, sender: watch::Sender<Option<Result<Tokens, TokenError>>>) {
+        let renewed = match &self.entry {
+            None => {
+                let renewed = self.renewed(&held.tokens).await;
+                renewed.map(|tokens| Held { tokens, replaced: None })
+            }
+            Some(entry) => self.renew_together(held, entry).await,
+        };
+        let mut state = self.state();
+        state.renewal = None;
+        let outcome = renewed.map(|held| {
+            state.held = held;
+            state.is_handed_out = true;
+            state.held.tokens.clone()
+        });
+        drop(state);
+        sender.send_replace(Some(outcome));
+    }
+
+    /// Never across an await.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Other processes hold the same login: one of them asks, and the others read.
+    async fn renew_together(&self, held: Held, entry: &Entry) -> Result<Held, TokenError> {
         let clock = self.server.clock();
         let lock = entry.lock(clock).await?;
         let stored = entry.read().await?.ok_or(TokenError::Expired {
@@ -99,17 +154,16 @@ impl Session {
         }
         let is_new = current.access.expose_secret() != held.tokens.access.expose_secret();
         if is_new && current.is_fresh(clock.now()) {
-            (held.tokens, held.replaced) = (current, None);
-            return Ok(());
+            return Ok(Held { tokens: current, replaced: None });
         }
-        let in_file = held.replaced.take().or_else(|| current.refresh.clone());
-        let renewed = self.renewed(&current).await?;
-        if let Err(error) = entry.write(&renewed, stored.subject.as_deref(), &lock).await {
+        let in_file = held.replaced.or_else(|| current.refresh.clone());
+        let tokens = self.renewed(&current).await?;
+        let written = entry.write(&tokens, stored.subject.as_deref(), &lock).await;
+        let replaced = written.err().and_then(|error| {
             tracing::warn!(%error, "the renewed login cannot be stored: it lives in this process alone");
-            held.replaced = in_file;
-        }
-        held.tokens = renewed;
-        Ok(())
+            in_file
+        });
+        Ok(Held { tokens, replaced })
     }
 
     /// RFC 6749 §6. No scope is sent: what was granted stays granted, and what was asked for may be
@@ -125,13 +179,6 @@ impl Session {
         form.extend(self.resources.iter().map(|resource| ("resource", &**resource)));
         let response = self.server.token(&form, None).await?;
         Ok(Tokens::granted(response, asked_at, Some(refresh)))
-    }
-}
-
-impl Held {
-    fn hand_out(&mut self, now: std::time::SystemTime) -> TokenResponse {
-        self.is_handed_out = true;
-        self.tokens.as_response(now)
     }
 }
 

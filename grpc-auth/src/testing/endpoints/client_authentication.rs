@@ -1,5 +1,7 @@
 //! Which client asks.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -11,6 +13,7 @@ use url::form_urlencoded;
 use super::{OAuthError, Parameters};
 use crate::jwks::{Algorithm, KeySet};
 use crate::sender::Thumbprint;
+use crate::testing::recent::{LONGEST_ASSERTION, NotOnce};
 use crate::testing::registry::{Client, Credentials};
 use crate::testing::server::{State, locked};
 use crate::testing::token::seconds;
@@ -46,7 +49,7 @@ pub(crate) fn authenticate(
         return Err(OAuthError::request("the client authenticates in two ways"));
     }
     if parameters.get("client_assertion").is_some() {
-        return by_assertion(state, parameters).ok_or_else(OAuthError::client);
+        return by_assertion(state, parameters)?.ok_or_else(OAuthError::client);
     }
     let (id, secret) = match authorization {
         Some(value) => value
@@ -83,7 +86,25 @@ pub(crate) fn authenticate(
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// RFC 7523 §3: signed by the client about itself, for this server, and not for long.
-fn by_assertion(state: &State, parameters: &Parameters) -> Option<Authenticated> {
+fn by_assertion(
+    state: &State,
+    parameters: &Parameters,
+) -> Result<Option<Authenticated>, OAuthError> {
+    let Some((authenticated, id, expires_at)) = genuine(state, parameters) else {
+        return Ok(None);
+    };
+    let now = state.clock.now();
+    match state.grants.assertions.use_once(&authenticated.id, &id, expires_at, now) {
+        Ok(()) => Ok(Some(authenticated)),
+        Err(NotOnce::UsedBefore) => Err(OAuthError::assertion_used()),
+        Err(NotOnce::NoRoom) => {
+            Err(OAuthError::server("there is no room to remember another client assertion"))
+        }
+    }
+}
+
+/// Whose assertion it is, its `jti`, and its end.
+fn genuine(state: &State, parameters: &Parameters) -> Option<(Authenticated, String, SystemTime)> {
     if parameters.get("client_assertion_type")? != ASSERTION_TYPE {
         return None;
     }
@@ -100,12 +121,17 @@ fn by_assertion(state: &State, parameters: &Parameters) -> Option<Authenticated>
         .any(|key| key.verifies(algorithm, compact.signed, &compact.signature));
     let audience = claims.get("aud")?.as_str()?;
     let is_for_us = audience == state.url || audience.strip_prefix(&state.url)? == "oauth/token";
-    let is_fresh = claims.get("exp")?.as_f64()? > seconds(state.clock.now()) as f64;
+    let (now, expires) = (state.clock.now(), claims.get("exp")?.as_f64()?);
+    let is_fresh =
+        expires > seconds(now) as f64 && expires <= seconds(now + LONGEST_ASSERTION) as f64 + 1.0;
     let is_own = claims.get("iss")?.as_str()? == id
-        && parameters.get("client_id").is_none_or(|named| named == id)
-        && claims.get("jti")?.is_string();
-    (is_genuine && is_for_us && is_fresh && is_own)
-        .then(|| Authenticated { id: id.to_owned(), client })
+        && parameters.get("client_id").is_none_or(|named| named == id);
+    let jti = claims.get("jti")?.as_str()?.to_owned();
+    if !(is_genuine && is_for_us && is_fresh && is_own) {
+        return None;
+    }
+    let expires_at = UNIX_EPOCH + Duration::try_from_secs_f64(expires).ok()?;
+    Some((Authenticated { id: id.to_owned(), client }, jti, expires_at))
 }
 
 /// Both halves of basic credentials are form-encoded first (RFC 6749 §2.3.1).

@@ -40,6 +40,11 @@ impl OAuthError {
         }
     }
 
+    /// RFC 7523 §3.
+    pub(crate) fn assertion_used() -> Self {
+        Self { description: "the client assertion was used before".into(), ..Self::client() }
+    }
+
     pub(crate) fn server(description: &'static str) -> Self {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use super::door::NotTheAnswer;
+use super::door::{NotTheAnswer, Visit};
 use super::{Event, Hit, Shared};
 use crate::client::login::pages::Page;
 
@@ -19,18 +19,15 @@ const MAX_REST_BYTES: usize = 64 * 1024;
 pub(super) async fn serve(mut stream: TcpStream, shared: &Shared) {
     let clock = &shared.clock;
     let Some(head) = clock.timeout(TIMEOUT, read_head(&mut stream)).await else { return };
-    let answer = match head {
+    let visit = match head {
         Ok(Some(head)) => shared.door.judge(&head),
         // It closed before it said anything, as browsers do with connections to spare.
         Ok(None) => return,
         Err(problem) => Err(problem),
     };
-    let answer = answer.and_then(|answer| match shared.is_first() {
-        true => Ok(answer),
-        false => Err(NotTheAnswer::AnsweredBefore),
-    });
-    match answer {
-        Ok(answer) => {
+    match visit.and_then(|visit| shared.admit(visit)) {
+        Ok(Visit::Start { .. }) => write(&mut stream, &shared.begin(), shared).await,
+        Ok(Visit::Answer(answer)) => {
             let (page_sender, page) = oneshot::channel();
             let (written, on_written) = oneshot::channel();
             let hit = Hit { answer, page: page_sender, written: on_written };
@@ -42,9 +39,11 @@ pub(super) async fn serve(mut stream: TcpStream, shared: &Shared) {
             }
         }
         Err(problem) => {
-            shared.refused(problem);
-            write(&mut stream, &shared.pages.not_the_answer(problem, problem.status()), shared)
-                .await;
+            write(&mut stream, &shared.refuse(problem), shared).await;
+            // The port goes with the login: not before the page is there.
+            if problem == NotTheAnswer::OpenedTwice {
+                let _ = shared.events.send(Event::OpenedTwice).await;
+            }
         }
     }
     // A connection that is closed with bytes unread is reset, and the page may be lost with it.

@@ -1,4 +1,4 @@
-//! Which request is the answer that a login waits for: a pure decision.
+//! Which requests begin and answer the login that waits: a pure decision.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -11,12 +11,32 @@ use url::form_urlencoded;
 /// A browser sends about 15.
 const MAX_HEADERS: usize = 64;
 
-/// What the answer looks like.
+/// What the requests of this login look like.
 pub(super) struct Door {
     /// `127.0.0.1` and the port: what stands in `Host` unless another name leads here.
     pub(super) host: String,
     pub(super) path: String,
+    /// The path that begins the login, which only the person knows.
+    pub(super) start: SecretString,
     pub(super) state: SecretString,
+    /// What the browser that began it is known by.
+    pub(super) cookie: Cookie,
+}
+
+/// The browser that begins a login gets it, and has to bring it with the answer.
+pub(super) struct Cookie {
+    pub(super) name: String,
+    pub(super) value: SecretString,
+}
+
+/// A request that belongs to the login.
+pub(super) enum Visit {
+    /// A browser begins it.
+    Start {
+        /// It did so before.
+        is_known: bool,
+    },
+    Answer(Answer),
 }
 
 /// What the authorization server says by way of the browser (RFC 6749 §4.1.2).
@@ -44,9 +64,11 @@ pub(in crate::client::login) enum NotTheAnswer {
     ParameterTwice,
     StateMissing,
     StateOther,
+    BrowserOther,
     CodeMissing,
     CodeAndError,
     AnsweredBefore,
+    OpenedTwice,
 }
 
 impl NotTheAnswer {
@@ -58,10 +80,10 @@ impl NotTheAnswer {
             | Self::StateMissing
             | Self::CodeMissing
             | Self::CodeAndError => 400,
-            Self::StateOther => 403,
+            Self::StateOther | Self::BrowserOther => 403,
             Self::PathOther => 404,
             Self::MethodOther => 405,
-            Self::AnsweredBefore => 409,
+            Self::AnsweredBefore | Self::OpenedTwice => 409,
             Self::HostOther => 421,
             Self::HeadTooLong => 431,
         }
@@ -80,16 +102,21 @@ impl fmt::Display for NotTheAnswer {
             Self::ParameterTwice => "one of its parameters stood there twice",
             Self::StateMissing => "it had no `state`",
             Self::StateOther => "its `state` was not the one of this login",
+            Self::BrowserOther => {
+                "it did not come from the browser that began this login, or from another profile or \
+                 container of it, or cookies of 127.0.0.1 are blocked there"
+            }
             Self::CodeMissing => "it had neither `code` nor `error`",
             Self::CodeAndError => "it had both `code` and `error`",
             Self::AnsweredBefore => "this login has been answered before",
+            Self::OpenedTwice => "this login was opened in two browsers",
         })
     }
 }
 
 impl Door {
     /// Looks at the head of a request.
-    pub(super) fn judge(&self, head: &[u8]) -> Result<Answer, NotTheAnswer> {
+    pub(super) fn judge(&self, head: &[u8]) -> Result<Visit, NotTheAnswer> {
         let mut headers = [EMPTY_HEADER; MAX_HEADERS];
         let mut request = Request::new(&mut headers);
         let Ok(Status::Complete(_)) = request.parse(head) else {
@@ -112,14 +139,18 @@ impl Door {
         {
             return Err(NotTheAnswer::BodyPresent);
         }
+        let is_known = self.cookie.stands_in(&request);
+        if constant_time_eq(target.as_bytes(), self.start.expose_secret().as_bytes()) {
+            return Ok(Visit::Start { is_known });
+        }
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         if path != self.path {
             return Err(NotTheAnswer::PathOther);
         }
-        self.read(query)
+        self.read(query, is_known).map(Visit::Answer)
     }
 
-    fn read(&self, query: &str) -> Result<Answer, NotTheAnswer> {
+    fn read(&self, query: &str, is_known: bool) -> Result<Answer, NotTheAnswer> {
         let (mut code, mut error, mut state) = (None, None, None);
         let (mut description, mut issuer) = (None, None);
         let mut names = HashSet::new();
@@ -143,6 +174,10 @@ impl Door {
         if !constant_time_eq(state.as_bytes(), self.state.expose_secret().as_bytes()) {
             return Err(NotTheAnswer::StateOther);
         }
+        // RFC 9700 §4.7: whoever ends it has to be the one who began it.
+        if !is_known {
+            return Err(NotTheAnswer::BrowserOther);
+        }
         let is_given = |code: &SecretString| !code.expose_secret().is_empty();
         let result = match (code.filter(is_given), error.filter(|error| !error.is_empty())) {
             (Some(code), None) => Ok(code),
@@ -155,6 +190,16 @@ impl Door {
             (Some(_), Some(_)) => return Err(NotTheAnswer::CodeAndError),
         };
         Ok(Answer { result, issuer })
+    }
+}
+
+impl Cookie {
+    /// RFC 6265 §5.4. Another port of this address may have set one of the same name.
+    fn stands_in(&self, request: &Request<'_, '_>) -> bool {
+        let pairs = values(request, "cookie").flat_map(|value| value.split(|byte| *byte == b';'));
+        let prefix = format!("{}=", self.name);
+        let mut own = pairs.filter_map(|pair| pair.trim_ascii().strip_prefix(prefix.as_bytes()));
+        own.any(|value| constant_time_eq(value, self.value.expose_secret().as_bytes()))
     }
 }
 
@@ -171,16 +216,86 @@ mod tests {
         let door = Door {
             host: "127.0.0.1:4000".into(),
             path: "/callback".into(),
+            start: "/callback/the-start".to_owned().into(),
             state: "the-state".into(),
+            cookie: Cookie { name: "login".into(), value: "the-cookie".into() },
         };
-        door.judge(head.as_bytes()).map(|answer| match answer.result {
-            Ok(code) => format!("code {} by {:?}", code.expose_secret(), answer.issuer),
-            Err(refused) => format!("{} ({:?})", refused.error, refused.description),
+        door.judge(head.as_bytes()).map(|visit| match visit {
+            Visit::Start { is_known } => format!("start, known: {is_known}"),
+            Visit::Answer(Answer { result: Ok(code), issuer }) => {
+                format!("code {} by {issuer:?}", code.expose_secret())
+            }
+            Visit::Answer(Answer { result: Err(refused), .. }) => {
+                format!("{} ({:?})", refused.error, refused.description)
+            }
         })
     }
 
     fn get(target: &str) -> Result<String, NotTheAnswer> {
-        judge(&format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1:4000\r\n\r\n"))
+        get_with("Cookie: login=the-cookie", target)
+    }
+
+    fn get_with(header: &str, target: &str) -> Result<String, NotTheAnswer> {
+        judge(&format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1:4000\r\n{header}\r\n\r\n"))
+    }
+
+    #[test]
+    fn an_answer_is_taken_from_the_browser_that_began_the_login() {
+        let target = "/callback?code=c&state=the-state";
+        for header in [
+            "cookie: login=the-cookie",
+            "Cookie: a=b; login=the-cookie; c=d",
+            "Cookie: login=another;login=the-cookie",
+            "Cookie: a=b\r\nCookie: login=the-cookie",
+        ] {
+            assert_eq!(get_with(header, target).as_deref(), Ok("code c by None"), "{header}");
+        }
+        for header in [
+            "Accept: */*",
+            "Cookie: ",
+            "Cookie: login=",
+            "Cookie: login=the-cooki",
+            "Cookie: login=the-cookie2",
+            "Cookie: Login=the-cookie",
+            "Cookie: xlogin=the-cookie",
+            "Cookie: the-cookie",
+            "X-Cookie: login=the-cookie",
+        ] {
+            assert_eq!(get_with(header, target), Err(NotTheAnswer::BrowserOther), "{header}");
+            let denied = "/callback?error=access_denied&state=the-state";
+            assert_eq!(get_with(header, denied), Err(NotTheAnswer::BrowserOther), "{header}");
+        }
+        // Whoever does not even know the state learns no more than that.
+        let other = get_with("Accept: */*", "/callback?code=c&state=other");
+        assert_eq!(other, Err(NotTheAnswer::StateOther));
+    }
+
+    #[test]
+    fn a_login_is_begun_at_its_own_path_alone() {
+        let start = "/callback/the-start";
+        assert_eq!(get(start).as_deref(), Ok("start, known: true"));
+        assert_eq!(get_with("Accept: */*", start).as_deref(), Ok("start, known: false"));
+        for target in [
+            "/callback/",
+            "/callback/the-star",
+            "/callback/the-start/",
+            "/callback/the-start2",
+            "/callback/the-start?a=b",
+            "/callback/The-start",
+            "/the-start",
+            "//callback/the-start",
+        ] {
+            assert_eq!(get(target), Err(NotTheAnswer::PathOther), "{target}");
+        }
+        for (head, reason) in [
+            ("GET /callback/the-start HTTP/1.1\r\nHost: evil\r\n\r\n", NotTheAnswer::HostOther),
+            (
+                "POST /callback/the-start HTTP/1.1\r\nHost: 127.0.0.1:4000\r\n\r\n",
+                NotTheAnswer::MethodOther,
+            ),
+        ] {
+            assert_eq!(judge(head), Err(reason), "{head}");
+        }
     }
 
     #[test]

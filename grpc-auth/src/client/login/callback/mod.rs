@@ -1,8 +1,12 @@
-//! The address that the browser is sent back to (RFC 8252 §7.3).
+//! The port that the browser begins at, and that it is sent back to (RFC 8252 §7.3).
 //!
-//! It takes one answer. Until then every other request is refused and the wait goes on, so that
-//! nobody ends a login by guessing its port; while the answer is dealt with, further ones are told
-//! that they come too late; then the port is closed.
+//! One browser begins: it has the address of the start page from the person, gets a cookie there,
+//! and is sent on to the authorization server. Another one that begins as well ends the login, for
+//! nobody can tell which of them is the person's.
+//!
+//! It takes one answer, from the browser that began. Until then every other request is refused and
+//! the wait goes on, so that nobody ends a login by guessing its port; while the answer is dealt
+//! with, further ones are told that they come too late; then the port is closed.
 
 mod connection;
 mod door;
@@ -10,18 +14,19 @@ mod door;
 use std::collections::VecDeque;
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use url::Url;
 
 pub(super) use door::{Answer, NotTheAnswer, Refused};
 
-use self::door::Door;
+use self::door::{Cookie, Door, Visit};
+use super::error::LoginError;
 use super::pages::{Page, Pages};
 use crate::clock::Clock;
 
@@ -33,9 +38,32 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// For the browser to take the last page.
 const LAST_PAGE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// A port that is open; nothing is taken yet.
+pub(super) struct Port {
+    listener: TcpListener,
+    host: String,
+    path: String,
+}
+
+/// What one login asks of the browser.
+pub(super) struct Question {
+    /// The authorization request.
+    pub(super) url: Url,
+    /// What the answer has to repeat.
+    pub(super) state: SecretString,
+    /// What stands at the end of the start page's path.
+    pub(super) start: SecretString,
+    /// The value of the browser's cookie.
+    pub(super) cookie: SecretString,
+    /// How long it waits.
+    pub(super) timeout: Duration,
+    pub(super) pages: Pages,
+}
+
 /// A port that waits for one answer.
 pub(super) struct Callback {
     redirect_uri: String,
+    start_url: SecretString,
     shared: Arc<Shared>,
     events: mpsc::Receiver<Event>,
     acceptor: JoinHandle<()>,
@@ -45,6 +73,8 @@ pub(super) struct Callback {
 pub(super) enum Event {
     /// The answer.
     Answered(Hit),
+    /// Another browser has begun as well.
+    OpenedTwice,
     /// The browser did not open.
     NoBrowser(io::Error),
     /// There were too many connections.
@@ -60,40 +90,69 @@ pub(super) struct Hit {
 
 struct Shared {
     door: Door,
-    is_answered: AtomicBool,
-    last_refused: Mutex<Option<NotTheAnswer>>,
+    url: Url,
+    timeout: Duration,
+    progress: Mutex<Progress>,
     pages: Pages,
     clock: Clock,
     events: mpsc::Sender<Event>,
 }
 
-impl Callback {
-    /// Listens on a free port of 127.0.0.1, and no other address: a name could lead elsewhere
+#[derive(Default)]
+struct Progress {
+    is_begun: bool,
+    is_opened_twice: bool,
+    is_answered: bool,
+    last_refused: Option<NotTheAnswer>,
+}
+
+impl Port {
+    /// Opens a free port of 127.0.0.1, and no other address: a name could lead elsewhere
     /// (RFC 8252 §8.3).
-    pub(super) async fn listen(
-        path: &str,
-        state: SecretString,
-        pages: Pages,
-        clock: Clock,
-    ) -> io::Result<Self> {
+    pub(super) async fn open(path: &str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let host = listener.local_addr()?.to_string();
-        let redirect_uri = format!("http://{host}{path}");
+        Ok(Self { listener, host, path: path.into() })
+    }
+
+    pub(super) fn redirect_uri(&self) -> String {
+        format!("http://{}{}", self.host, self.path)
+    }
+
+    /// Waits for the browser.
+    pub(super) fn ask(self, question: Question, clock: Clock) -> Callback {
+        let redirect_uri = self.redirect_uri();
+        // Under the callback's own path, for the cookie has to reach both and should reach no more.
+        let start =
+            format!("{}/{}", self.path.trim_end_matches('/'), question.start.expose_secret());
+        let start_url = format!("http://{}{start}", self.host).into();
+        // Cookies are shared by all ports of an address.
+        let port = self.host.rsplit(':').next().unwrap_or_default();
+        let cookie = Cookie { name: format!("grpc-auth-login-{port}"), value: question.cookie };
+        let (state, path) = (question.state, self.path);
         let (sender, events) = mpsc::channel(1);
         let shared = Arc::new(Shared {
-            door: Door { host, path: path.into(), state },
-            is_answered: AtomicBool::new(false),
-            last_refused: Mutex::new(None),
-            pages,
+            door: Door { host: self.host, path, start: start.into(), state, cookie },
+            url: question.url,
+            timeout: question.timeout,
+            progress: Mutex::default(),
+            pages: question.pages,
             clock,
             events: sender,
         });
-        let acceptor = tokio::spawn(accept(listener, Arc::clone(&shared)));
-        Ok(Self { redirect_uri, shared, events, acceptor })
+        let acceptor = tokio::spawn(accept(self.listener, Arc::clone(&shared)));
+        Callback { redirect_uri, start_url, shared, events, acceptor }
     }
+}
 
+impl Callback {
     pub(super) fn redirect_uri(&self) -> &str {
         &self.redirect_uri
+    }
+
+    /// The page that begins the login. Whoever knows it can: it is the person's alone.
+    pub(super) fn start_url(&self) -> &SecretString {
+        &self.start_url
     }
 
     /// For what happens elsewhere.
@@ -108,7 +167,12 @@ impl Callback {
 
     /// Why the last request that was not the answer was none.
     pub(super) fn last_refused(&self) -> Option<NotTheAnswer> {
-        *self.shared.last_refused.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.progress().last_refused
+    }
+
+    /// Whether a second browser has begun, perhaps after the first had the answer.
+    pub(super) fn is_opened_twice(&self) -> bool {
+        self.shared.progress().is_opened_twice
     }
 
     /// Shows how it ended, and closes the port.
@@ -128,14 +192,50 @@ impl Drop for Callback {
 }
 
 impl Shared {
-    /// Whether this answer is the first.
-    fn is_first(&self) -> bool {
-        !self.is_answered.swap(true, Ordering::AcqRel)
+    /// Whether the login is where this request fits.
+    fn admit(&self, visit: Visit) -> Result<Visit, NotTheAnswer> {
+        let mut progress = self.progress();
+        if let Visit::Start { is_known } = visit {
+            progress.is_opened_twice |= progress.is_begun && !is_known;
+            progress.is_begun = true;
+        }
+        if progress.is_opened_twice {
+            return Err(NotTheAnswer::OpenedTwice);
+        }
+        if progress.is_answered {
+            return Err(NotTheAnswer::AnsweredBefore);
+        }
+        progress.is_answered = matches!(visit, Visit::Answer(_));
+        Ok(visit)
     }
 
-    fn refused(&self, problem: NotTheAnswer) {
+    /// Sends a browser on, which is known from then on.
+    fn begin(&self) -> Page {
+        let Cookie { name, value } = &self.door.cookie;
+        // A browser that stays open for weeks would collect them, and send them all.
+        let cookie = format!(
+            "{name}={}; Path={}; Max-Age={}; HttpOnly; SameSite=Lax",
+            value.expose_secret(),
+            self.door.path,
+            self.timeout.as_secs().max(1),
+        );
+        Page::send_on(&self.url, &cookie)
+    }
+
+    fn refuse(&self, problem: NotTheAnswer) -> Page {
         tracing::debug!(%problem, "a request to the login's port is not its answer");
-        *self.last_refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(problem);
+        self.progress().last_refused = Some(problem);
+        match problem {
+            NotTheAnswer::OpenedTwice => {
+                self.pages.failure(&LoginError::OpenedTwice).with_status(problem.status())
+            }
+            _ => self.pages.not_the_answer(problem, problem.status()),
+        }
+    }
+
+    /// Never across an await.
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -151,7 +251,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         open.retain(|connection| !connection.is_finished());
         if open.len() >= MAX_CONNECTIONS {
             // One of those that are open has the answer.
-            if shared.is_answered.load(Ordering::Acquire) {
+            if shared.progress().is_answered {
                 continue;
             }
             // Silent ones must not keep the browser out.
