@@ -48,6 +48,17 @@ const WHOLE_CALL: f64 = 1.02;
 /// .. and what a client's source of tokens adds, as a ratio to the same call with the same token.
 const CLIENT_CALL: f64 = 1.02;
 
+/// What can be measured alone: `-- "warm call"`.
+const PARTS: [(&str, Measure); 5] = [
+    ("verify", verify),
+    ("warm call", warm_call),
+    ("require", require),
+    ("whole call", whole_call),
+    ("client call", client_call),
+];
+
+type Measure = fn(&mut Table);
+
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
@@ -57,14 +68,7 @@ fn main() -> ExitCode {
     }
 
     let mut table = Table::default();
-    let parts: [(&str, fn(&mut Table)); 5] = [
-        ("verify", verify),
-        ("warm call", warm_call),
-        ("require", require),
-        ("whole call", whole_call),
-        ("client call", client_call),
-    ];
-    for (name, measure) in parts {
+    for (name, measure) in PARTS {
         // `cargo bench` has a word of its own to say.
         let wanted = |argument: &&str| argument.starts_with("--") || name.contains(argument);
         if arguments.iter().all(wanted) {
