@@ -20,6 +20,11 @@ const MAX_BODY_BYTES: usize = 256 * 1024;
 /// No content coding.
 const IDENTITY: &str = "identity";
 
+/// RFC 9110 §8.4.1: upper and lower case are the same.
+fn is_coding(value: &HeaderValue) -> bool {
+    !value.is_empty() && !value.as_bytes().eq_ignore_ascii_case(IDENTITY.as_bytes())
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct HttpClient(reqwest::Client);
 
@@ -102,7 +107,7 @@ impl HttpClient {
         let mut response = request.header(ACCEPT_ENCODING, IDENTITY).send().await?;
         let status = response.status().as_u16();
         let coding = response.headers().get(CONTENT_ENCODING);
-        if has_document(status) && coding.is_some_and(|coding| coding != IDENTITY) {
+        if has_document(status) && coding.is_some_and(is_coding) {
             return Err(FetchError::Encoded);
         }
         let mut body = Vec::new();

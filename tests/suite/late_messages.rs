@@ -18,6 +18,7 @@ use tests::kinds::Counting;
 use tests::logs::Logs;
 use tests::pb::kit::Word;
 use tests::pb::kit::left_server::{Left, LeftServer};
+use tests::pb::kit::names_server::{Names, NamesServer};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -173,6 +174,68 @@ async fn a_message_that_comes_after_the_token_expired_reaches_no_handler() {
     }
 }
 
+/// The names of two methods exchanged, and one that no row has.
+struct Misnamed(Arc<AtomicUsize>);
+
+impl Misnamed {
+    fn count(&self) -> Result<Response<Word>, Status> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(Response::new(Word::default()))
+    }
+}
+
+#[grpc_auth::protect]
+#[authenticated]
+#[tonic::async_trait]
+impl Names for Misnamed {
+    async fn get_http_info(&self, _: Request<Word>) -> Result<Response<Word>, Status> {
+        self.count()
+    }
+    async fn get_url(&self, _: Request<Word>) -> Result<Response<Word>, Status> {
+        self.count()
+    }
+    async fn get_v2_item(&self, _: Request<Word>) -> Result<Response<Word>, Status> {
+        self.count()
+    }
+    #[authenticated(rpc = "Move")]
+    async fn do_thing(&self, _: Request<Word>) -> Result<Response<Word>, Status> {
+        self.count()
+    }
+    #[authenticated(rpc = "do_thing")]
+    async fn r#move(&self, _: Request<Word>) -> Result<Response<Word>, Status> {
+        self.count()
+    }
+}
+
+/// Whatever is set of streams, which a method without a row could have.
+#[tokio::test]
+async fn a_misnamed_method_is_not_reached_too_late_either() {
+    let kit = Kit::start().await;
+    let reached = Arc::new(AtomicUsize::new(0));
+    let service = kit.auth.protect(Misnamed(Arc::clone(&reached)));
+    let mut service = service.stream_expiry(StreamExpiry::AtOpen).unwrap();
+    for (path, rpc) in [("/kit.v1.Names/Move", "do_thing"), ("/kit.v1.Names/GetURL", "GetUrl")] {
+        for (late, is_let_in) in [(HOUR + LEEWAY - SECOND, true), (HOUR + LEEWAY, false)] {
+            let before = reached.load(Ordering::Relaxed);
+            let (sender, body) = later();
+            let call = tokio::spawn(service.call(post(path, &token(&kit), body)));
+            settle().await;
+            kit.issuer.clock().advance(late);
+            sender.send(MESSAGE).unwrap();
+            drop(sender);
+            let logs = Logs::capture();
+            let answer = call.await.unwrap().unwrap();
+            let count = reached.load(Ordering::Relaxed) - before;
+            assert_eq!(count, usize::from(is_let_in), "{path} {late:?}");
+            if !is_let_in {
+                let line = logs.line_with("call denied");
+                assert!(line.contains(CAUSE) && line.contains(rpc), "{line}");
+                assert_expired(Err::<(), _>(Status::from_header_map(answer.headers()).unwrap()));
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn without_a_guard_the_layer_sees_to_it() {
     let kit = Kit::start().await;
@@ -239,6 +302,32 @@ async fn a_message_that_is_there_at_once_is_late_all_the_same() {
         drop(sender);
         service.answer.notify_one();
         let answer = call.await.unwrap();
+        assert_eq!(service.reached(), 1, "{late:?}");
+        if !is_let_in {
+            assert_expired(Err::<(), _>(Status::from_header_map(answer.headers()).unwrap()));
+        }
+    }
+}
+
+/// Nobody is woken here either, between the message and the end of the stream it is alone on.
+#[tokio::test]
+async fn a_message_whose_end_is_there_at_once_is_late_all_the_same() {
+    let kit = Kit::start().await;
+    let service = Bare::default();
+    let left = LeftServer::new(service.clone());
+    let mut left = kit.auth.protect_with(left, LEFT).unwrap();
+    for (late, is_let_in) in [(HOUR + LEEWAY - SECOND, true), (HOUR + LEEWAY, false)] {
+        let clock = kit.issuer.clock().clone();
+        let frames = tokio_stream::iter([Some(MESSAGE), None]);
+        let frames = frames.map_while(move |frame| {
+            if frame.is_none() {
+                clock.advance(late);
+            }
+            frame.map(|bytes| Ok::<_, Status>(Frame::data(bytes)))
+        });
+        let body = Body::new(StreamBody::new(frames));
+        service.answer.notify_one();
+        let answer = left.call(post("/kit.v1.Left/Get", &token(&kit), body)).await.unwrap();
         assert_eq!(service.reached(), 1, "{late:?}");
         if !is_let_in {
             assert_expired(Err::<(), _>(Status::from_header_map(answer.headers()).unwrap()));

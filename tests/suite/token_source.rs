@@ -64,7 +64,7 @@ async fn a_token_is_got_once_and_a_protected_service_takes_it() {
     assert_eq!(auth.verify(token.token()).await.unwrap().client_id(), Some("orders"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn ten_thousand_tasks_that_wait_at_expiry_cause_one_request() {
     let kit = Kit::start().await;
     let old = kit.token().await.unwrap();

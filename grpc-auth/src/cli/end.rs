@@ -1,4 +1,4 @@
-//! Ctrl-C, or what tells a service to end.
+//! Ctrl-C, a terminal that is closed, or what tells a service to end.
 
 use crate::failure::{Exit, Failure};
 
@@ -6,6 +6,8 @@ use crate::failure::{Exit, Failure};
 pub(crate) struct End {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    hangup: tokio::signal::unix::Signal,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
 }
@@ -18,6 +20,7 @@ impl End {
         let listen = |kind| signal(kind).map_err(|error| Failure::of(Exit::Failed, &error));
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
             interrupt: listen(SignalKind::interrupt())?,
         })
     }
@@ -26,6 +29,7 @@ impl End {
     pub(crate) async fn wait(mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
             _ = self.interrupt.recv() => {}
         }
     }

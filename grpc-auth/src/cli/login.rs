@@ -95,6 +95,9 @@ struct Person {
     email: Option<String>,
 }
 
+const INTERRUPTED: &str =
+    "interrupted while the login was under way: `grpc-auth token` tells whether it was complete";
+
 pub(crate) async fn log_in(args: LoginArgs, output: Output) -> Result<Exit, Failure> {
     let server = args.who.server.required()?;
     let wanted = args.who.token.wanted(&server);
@@ -122,7 +125,7 @@ pub(crate) async fn log_in(args: LoginArgs, output: Output) -> Result<Exit, Fail
         // The file that the browser is opened with goes with the login.
         tokio::select! {
             logged_in = login.run() => logged_in.map_err(failure)?,
-            () = end.wait() => return Err(Failure::new(Exit::Failed, "interrupted: nobody is logged in")),
+            () = end.wait() => return Err(Failure::new(Exit::Failed, INTERRUPTED)),
         }
     };
     welcome(&logged_in, &client, output).await?;

@@ -102,7 +102,9 @@ impl Lifecycle {
 
     /// The span of time in which calls need not report themselves.
     pub(super) fn quiet(&self, now: SystemTime) -> (SystemTime, SystemTime) {
-        let far = now + Duration::from_secs(24 * 60 * 60);
+        let from = self.held.map_or(now, |held| held.fetched_at);
+        // The same as long as nothing changes, and later than any set is held.
+        let far = from + Duration::from_secs(30 * 24 * 60 * 60);
         let end = match self.held {
             // Its end will report itself.
             _ if self.running.is_some() || self.requested.is_some() => far,
@@ -111,7 +113,7 @@ impl Lifecycle {
             }
             None => far,
         };
-        (self.held.map_or(now, |held| held.fetched_at), end)
+        (from, end)
     }
 
     /// A call used a key outside of the quiet time. Tells whether a fetch is wanted now.

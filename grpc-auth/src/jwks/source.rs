@@ -169,10 +169,11 @@ impl KeySource {
 
     fn report_use(&self, now: SystemTime) -> Quiet {
         let quiet = **self.shared.quiet.load();
-        if !quiet.is_at(now) {
-            self.shared.report_use(now);
+        if quiet.is_at(now) {
+            return quiet;
         }
-        quiet
+        self.shared.report_use(now);
+        **self.shared.quiet.load()
     }
 
     /// There are no keys that may be used: is it worth to wait for some?
@@ -290,6 +291,10 @@ impl Shared {
     /// Whoever holds the lifecycle is alone in it: editions are counted one after the other.
     fn publish(&self, lifecycle: &Lifecycle) {
         let (from, until) = lifecycle.quiet(self.clock.now());
+        let before = **self.quiet.load();
+        if (before.from, before.until) == (from, until) {
+            return;
+        }
         let edition = self.edition.load(Ordering::Relaxed) + 1;
         self.quiet.store(Arc::new(Quiet { edition, from, until }));
         self.edition.store(edition, Ordering::Release);

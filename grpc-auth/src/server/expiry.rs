@@ -33,7 +33,8 @@ pub enum StreamExpiry {
     #[default]
     UntilExpiry,
     /// When caller or handler end them: the token is looked at when a stream is opened, and never
-    /// again.
+    /// again. (Rows written by hand count as streams until they say
+    /// [`RpcKind::Unary`](crate::policy::RpcKind::Unary).)
     AtOpen,
     /// When the caller's token expires, or this long after they were opened if that is earlier.
     /// More than zero.

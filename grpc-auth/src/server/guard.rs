@@ -72,6 +72,7 @@ fn permit_for<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
             Denied::PolicyRefused,
             "the authorizer was not asked: the layer knows the RPC as one that lets anyone in",
         ),
+        Ok(_) if call.is_too_late(row) => return Err(too_late(row, call)),
         Ok(permit) => {
             decision::log_allowed(&method, Some(row), call.principal());
             metrics::allowed(row);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use http::{Request, Response};
 use tonic::server::NamedService;
@@ -25,6 +26,9 @@ use crate::policy::{AccessRule, Match, Permit, PolicyIndex, Row, RpcKind, author
 use crate::principal::Principal;
 use crate::sender::{self, Unproved};
 use crate::verify::{Pending, Verdict, Verifier};
+
+/// More than timers are late by.
+const DEADLINE_LEAD: Duration = Duration::from_millis(5);
 
 /// A service that only permitted calls reach; made by [`ResourceServer::protect`].
 ///
@@ -254,12 +258,14 @@ impl Shared {
         }
     }
 
-    /// Ends when the caller no longer waits, if it says when (`grpc-timeout`).
+    /// Ends when the caller no longer waits, if it says when (`grpc-timeout`). A little sooner: tonic
+    /// looks at the deadline too, and would drop the call without a word in the log.
     pub(super) fn deadline<B>(
         &self,
         request: &Request<B>,
     ) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
         let timeout = deadline::timeout(request.headers())?;
+        let timeout = timeout.saturating_sub(DEADLINE_LEAD);
         Some(Box::pin(self.auth.inner.settings.clock.sleep(timeout)))
     }
 

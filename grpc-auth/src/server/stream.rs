@@ -11,6 +11,7 @@ use tonic::Status;
 use tonic::body::Body;
 
 use super::expiry::Timer;
+use crate::policy::RpcKind;
 
 /// A body that can be made to end: tonic's, and those that have no streams in them because they are
 /// in memory as a whole.
@@ -87,6 +88,18 @@ impl Ending {
         }))
     }
 
+    /// A stream that always has a next message never has to wait for a timer. The one message of a
+    /// unary call has come when its stream is over.
+    fn is_cut_before(&self, frame: &Option<Result<Frame<Bytes>, Status>>) -> bool {
+        let is_message = self.side == Side::Request && self.timer.kind() == RpcKind::Unary;
+        let counts = match frame {
+            Some(Ok(frame)) => is_message || frame.is_data(),
+            None => is_message,
+            Some(Err(_)) => false,
+        };
+        counts && self.timer.is_due()
+    }
+
     /// After a frame that is the last, nothing is left that could be ended.
     fn pass(&mut self, frame: Option<Result<Frame<Bytes>, Status>>) -> Polled {
         let is_whole = match &frame {
@@ -112,8 +125,7 @@ impl HttpBody for Ending {
         let this = &mut *self;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
         match Pin::new(body).poll_frame(cx) {
-            // A stream that always has a next message never has to wait for a timer.
-            Poll::Ready(Some(Ok(frame))) if frame.is_data() && this.timer.is_due() => this.end(),
+            Poll::Ready(frame) if this.is_cut_before(&frame) => this.end(),
             Poll::Ready(frame) => this.pass(frame),
             Poll::Pending => {
                 ready!(this.timer.poll(cx));

@@ -230,6 +230,6 @@ async fn a_login_that_is_interrupted_leaves_nothing_behind() {
     assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 1);
     let id = rustix::process::Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
-    Ended::of(child).await.fails(1, "interrupted: nobody is logged in");
+    Ended::of(child).await.fails(1, "interrupted while the login was under way");
     assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "something is left over");
 }

@@ -15,7 +15,8 @@ use super::{
     AUDIENCE, CLIENT, Credentials, Part, RESOURCE_SERVER, access_token, answer_to, node, post,
 };
 
-/// All that RFC 6749 allows in a secret (appendix A.2), as far as encodings disagree about it.
+/// All that RFC 6749 allows in a secret (appendix A.2), as far as encodings disagree about it. This
+/// server refuses to register letters beyond ASCII; Django takes them.
 pub(crate) const ODD_SECRET: &str = r##"a+b /c:%41&=?#"\~"##;
 
 /// A running oidc-provider.

@@ -13,7 +13,6 @@ use super::exchange::Asked;
 use super::logged_in::LoggedIn;
 use super::pages::Pages;
 use super::start_file::StartFile;
-use super::tokens::Tokens;
 use super::{Login, Party, asks_who, pkce};
 use crate::error::ConfigError;
 use crate::http_client::secure_url;
@@ -323,14 +322,9 @@ impl<'a> Attempt<'a> {
         let asked_at = self.party.server.clock().now();
         let redirect_uri = callback.redirect_uri();
         let response = self.party.redeem(code, &self.verifier, redirect_uri).await?;
-        if callback.is_opened_twice() {
-            // Whoever they are for, nobody has them now. If they live on, so be it.
-            let _ = self.party.revoke(&Tokens::granted(response, asked_at, None)).await;
-            return Err(LoginError::OpenedTwice);
-        }
         let nonce = Some(&self.nonce).filter(|_| asks_who(&self.scope));
         let asked = Asked { scope: &self.scope, nonce };
-        self.party.accept(response, asked, asked_at).await
+        self.party.accept(response, asked, asked_at, || callback.settle()).await
     }
 }
 

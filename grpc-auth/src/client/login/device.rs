@@ -217,7 +217,7 @@ impl PendingDevice {
             let error = match server.token(&form, None).await {
                 Ok(response) => {
                     let asked = Asked { scope: &self.scope, nonce: None };
-                    return self.party.accept(response, asked, asked_at).await;
+                    return self.party.accept(response, asked, asked_at, || true).await;
                 }
                 Err(error) => error,
             };

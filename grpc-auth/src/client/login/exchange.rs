@@ -37,12 +37,14 @@ impl Party {
             .of_type(TokenType::Bearer)
     }
 
-    /// Checks what a login brought, and keeps it.
+    /// Checks what a login brought, and keeps it, unless it turns out not to be `settled` at the last
+    /// moment: two browsers began it.
     pub(super) async fn accept(
         &self,
         response: TokenResponse,
         asked: Asked<'_>,
         asked_at: std::time::SystemTime,
+        settled: impl FnOnce() -> bool,
     ) -> Result<LoggedIn, LoginError> {
         let expected = id_token::Expected {
             issuer: &self.issuer,
@@ -62,8 +64,16 @@ impl Party {
         };
         let tokens = Tokens::granted(response, asked_at, None);
         let entry = self.entry();
-        if let Some(entry) = &entry {
-            let lock = entry.lock(self.server.clock()).await?;
+        let lock = match &entry {
+            Some(entry) => Some(entry.lock(self.server.clock()).await?),
+            None => None,
+        };
+        if !settled() {
+            // Whoever they are for, nobody has them now. If they live on, so be it.
+            let _ = self.revoke(&tokens).await;
+            return Err(LoginError::OpenedTwice);
+        }
+        if let (Some(entry), Some(lock)) = (&entry, lock) {
             let subject = id_token.as_ref().map(|id_token| &*id_token.subject);
             entry.write(&tokens, subject, &lock).await?;
         }

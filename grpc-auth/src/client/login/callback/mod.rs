@@ -103,6 +103,7 @@ struct Progress {
     is_begun: bool,
     is_opened_twice: bool,
     is_answered: bool,
+    is_settled: bool,
     last_refused: Option<NotTheAnswer>,
 }
 
@@ -170,9 +171,12 @@ impl Callback {
         self.shared.progress().last_refused
     }
 
-    /// Whether a second browser has begun, perhaps after the first had the answer.
-    pub(super) fn is_opened_twice(&self) -> bool {
-        self.shared.progress().is_opened_twice
+    /// Whether one browser has begun and ended the login, and no other has begun. From here on
+    /// others come too late for that.
+    pub(super) fn settle(&self) -> bool {
+        let mut progress = self.shared.progress();
+        progress.is_settled = !progress.is_opened_twice;
+        progress.is_settled
     }
 
     /// Shows how it ended, and closes the port.
@@ -195,6 +199,9 @@ impl Shared {
     /// Whether the login is where this request fits.
     fn admit(&self, visit: Visit) -> Result<Visit, NotTheAnswer> {
         let mut progress = self.progress();
+        if progress.is_settled {
+            return Err(NotTheAnswer::AnsweredBefore);
+        }
         if let Visit::Start { is_known } = visit {
             progress.is_opened_twice |= progress.is_begun && !is_known;
             progress.is_begun = true;
@@ -265,4 +272,37 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     drop(listener);
     let _ = shared.events.send(Event::Flooded).await;
     while connections.join_next().await.is_some() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn login() -> Callback {
+        let question = Question {
+            url: Url::parse("https://issuer.example/authorize").unwrap(),
+            state: "state".into(),
+            start: "start".into(),
+            cookie: "cookie".into(),
+            timeout: Duration::from_secs(60),
+            pages: Pages::new(),
+        };
+        Port::open("/callback").await.unwrap().ask(question, Clock::system())
+    }
+
+    #[tokio::test]
+    async fn another_browser_ends_a_login_until_it_is_settled() {
+        let begin = |login: &Callback| login.shared.admit(Visit::Start { is_known: false }).err();
+        let [contested, alone] = [login().await, login().await];
+        assert_eq!(begin(&contested), None);
+        assert_eq!(begin(&contested), Some(NotTheAnswer::OpenedTwice));
+        assert!(!contested.settle());
+        assert_eq!(begin(&contested), Some(NotTheAnswer::OpenedTwice));
+
+        assert_eq!(begin(&alone), None);
+        assert!(alone.settle());
+        // What is kept from here on is kept: nobody is told otherwise.
+        assert_eq!(begin(&alone), Some(NotTheAnswer::AnsweredBefore));
+        assert!(alone.settle());
+    }
 }
