@@ -210,6 +210,7 @@ async fn a_call_that_is_dropped_takes_nobody_with_it() {
         for _ in 0..polls {
             let polled = dropped.as_mut().poll(&mut Context::from_waker(Waker::noop()));
             if polled.is_ready() {
+                assert!(polls > 3, "it waited for nothing");
                 return;
             }
             tokio::task::yield_now().await;

@@ -8,10 +8,15 @@ use http::{HeaderValue, Request, Response};
 use hyper_util::rt::TokioIo;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tests::kinds::Counting;
+use tests::logs::Logs;
+use tests::pb::kit::Word;
+use tests::pb::kit::kinds_client::KindsClient;
 use tests::pb::kit::kinds_server::KindsServer;
 use tests::sender::{Doors, Expected, ORIGIN};
+use tests::{assert_denied, with_token};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
+use tonic::Code;
 use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::transport::{
@@ -171,6 +176,10 @@ async fn no_header_speaks_for_a_certificate() {
     doors.connect(pki.connect(address, None).await);
     doors.refuses(&bearer, &[], Expected::Token, NONE).await;
 
+    // Nor does the certificate of a proxy, whatever it says of whom it speaks for.
+    let proxy = pki.issue("proxy");
+    let proxy = pki.connect(address, Some(&proxy)).await;
+    let mut proxy = KindsClient::new(proxy);
     let pem = Certificate::from_pem(pki.authority.pem());
     let pem = String::from_utf8(pem.into_inner()).unwrap().replace('\n', "%0A");
     for name in [
@@ -182,11 +191,18 @@ async fn no_header_speaks_for_a_certificate() {
         "client-cert-chain",
         "x-amzn-mtls-clientcert",
     ] {
-        let bearer = format!("Bearer {}", bound(&doors, pki.authority.der()));
+        let token = bound(&doors, pki.authority.der());
+        let bearer = format!("Bearer {token}");
         let is_let_in = call(&doors.auth, &bearer, |request| {
             request.headers_mut().insert(name, pem.parse().unwrap());
         });
         assert!(!is_let_in.await, "{name}");
+        let logs = Logs::capture();
+        let mut request = with_token(Word::default(), &token);
+        request.metadata_mut().insert(name, pem.parse().unwrap());
+        let answer = proxy.unary(request).await;
+        assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
+        assert!(logs.line_with("call denied").contains(OTHER), "{name}");
     }
     assert_eq!(doors.handlers.reached_in_all(), 0);
 }
