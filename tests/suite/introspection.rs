@@ -203,9 +203,24 @@ async fn a_thousand_calls_with_one_token_ask_once() {
 /// Each future is dropped after another number of polls; another call is asking the same.
 #[tokio::test]
 async fn a_call_that_is_dropped_takes_nobody_with_it() {
-    for polls in 0.. {
+    drop_at_every_poll(async || {
         let kit = Opaque::start().await;
         let token = kit.token();
+        (kit, token)
+    })
+    .await;
+    // Verified here first.
+    drop_at_every_poll(async || {
+        let kit = Opaque::with(Introspection::hybrid).await;
+        let token = kit.issuer.token().scopes(["read:word"]).sign();
+        (kit, token)
+    })
+    .await;
+}
+
+async fn drop_at_every_poll(start: impl AsyncFn() -> (Opaque, String)) {
+    for polls in 0.. {
+        let (kit, token) = start().await;
         let mut dropped = Box::pin(kit.call(&token));
         for _ in 0..polls {
             let polled = dropped.as_mut().poll(&mut Context::from_waker(Waker::noop()));
