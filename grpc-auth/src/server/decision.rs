@@ -7,8 +7,7 @@
 
 use std::borrow::Cow;
 
-use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
-use tracing::{Level, debug, info};
+use tracing::{debug, info};
 
 use crate::bearer::NoToken;
 use crate::claims::ClaimsMismatch;
@@ -64,16 +63,7 @@ impl Denial {
 }
 
 /// `principal` is none for an anonymous caller. Whoever logs counts: the layer has a counter at hand.
-/// Split, for nearly nobody listens, and every call comes by.
-#[inline]
 pub(crate) fn log_allowed(method: &str, row: Option<Row>, principal: Option<&Principal>) {
-    if Level::DEBUG <= STATIC_MAX_LEVEL && Level::DEBUG <= LevelFilter::current() {
-        log_allowed_call(method, row, principal);
-    }
-}
-
-#[cold]
-fn log_allowed_call(method: &str, row: Option<Row>, principal: Option<&Principal>) {
     debug!(
         target: "grpc_auth",
         method = escape(method),
