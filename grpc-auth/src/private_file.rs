@@ -54,6 +54,25 @@ pub(crate) fn others_may_write(folder: &Path) -> io::Result<bool> {
     return Ok(metadata.permissions().readonly() && false);
 }
 
+/// Whether others than this user could rename what is in a folder: they may write to it, and it has
+/// no sticky bit.
+#[cfg(feature = "client")]
+pub(crate) fn others_may_rename(folder: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+
+        // One that is not there is found out by whoever uses it.
+        std::fs::metadata(folder)
+            .is_ok_and(|metadata| metadata.mode() & 0o022 != 0 && metadata.mode() & 0o1000 == 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        false
+    }
+}
+
 /// Writes a file with the mode 0600. A reader sees the old one or the new one, never a part.
 #[cfg(feature = "dev-tls")]
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -28,8 +28,12 @@ impl StartFile {
         folders: impl IntoIterator<Item = PathBuf>,
         address: &str,
     ) -> io::Result<Self> {
-        let mut outcome = Err(io::Error::other("there is no folder for the page to begin with"));
-        for parent in folders {
+        let mut outcome = Err(io::Error::other(
+            "there is no folder for the page to begin with, in which others cannot rename what is this \
+             user's: set `TMPDIR` to one",
+        ));
+        for parent in folders.into_iter().filter(|folder| !private_file::others_may_rename(folder))
+        {
             outcome = Self::write_in(&parent, address);
             if outcome.is_ok() {
                 break;
@@ -101,5 +105,22 @@ mod tests {
         assert!(file.unwrap().folder.starts_with(env::temp_dir()));
         assert!(StartFile::write_in_first(nowhere(), ADDRESS).is_err());
         assert!(StartFile::write_in_first([], ADDRESS).is_err());
+    }
+
+    /// Whoever may rename a folder can put another in its place, with a page of their own.
+    #[test]
+    fn it_is_not_written_where_others_could_replace_it() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let parent = private_file::new_folder(&env::temp_dir(), FOLDER).unwrap();
+        for (mode, is_written) in [(0o777, false), (0o770, false), (0o1777, true), (0o755, true)] {
+            fs::set_permissions(&parent, fs::Permissions::from_mode(mode)).unwrap();
+            let file = StartFile::write_in_first([parent.clone()], ADDRESS);
+            assert_eq!(file.is_ok(), is_written, "{mode:o}");
+            if let Err(error) = file {
+                assert!(error.to_string().contains("set `TMPDIR`"), "{error}");
+            }
+        }
+        fs::remove_dir(parent).unwrap();
     }
 }
