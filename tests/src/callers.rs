@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use grpc_auth::ResourceServer;
+use grpc_auth::server::ResourceServerBuilder;
 use grpc_auth::testing::AuthorizationServer;
+use grpc_auth::{ClientAuthentication, Introspection, Issuer, ResourceServer};
 use tonic::Status;
 
 use crate::kinds::{Counting, call};
@@ -24,6 +25,15 @@ pub async fn attempt(issuer: &AuthorizationServer, auth: &ResourceServer) -> Res
 pub async fn with(auth: &ResourceServer, token: &str) -> Result<(), Status> {
     let mut client = KindsClient::new(auth.protect(Counting::default()));
     call(&mut client, "Unary", Some(token)).await.map(|_| ())
+}
+
+/// A resource server that asks this issuer about its tokens, by the issuer's clock.
+pub fn introspecting(issuer: &AuthorizationServer) -> ResourceServerBuilder {
+    issuer.add_client("words", "s3cret", [""; 0]);
+    let client = ClientAuthentication::client_secret_basic("words", "s3cret");
+    let asked = Issuer::oidc(issuer.url()).introspection(Introspection::new(client));
+    let builder = ResourceServer::builder().issuer(asked).clock(issuer.clock().clone());
+    builder.audience(AuthorizationServer::AUDIENCE)
 }
 
 /// Lets the background work until the condition holds; the time limit is there for tests that fail.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use grpc_auth::server::{AccessDecision, AccessRequest};
 use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
-use grpc_auth::{ClientAuthentication, Clock, Introspection, Issuer, ResourceServer, Start};
-use tests::callers::{settle, until};
+use grpc_auth::{Clock, ResourceServer, Start};
+use tests::callers::{introspecting, settle, until};
 use tests::kinds::Counting;
 use tests::logs::Logs;
 use tests::pb::kit::Word;
@@ -57,34 +57,35 @@ async fn waits_in_vain(issuer: &AuthorizationServer, auth: &ResourceServer, toke
     assert_denied(patient.await.unwrap(), Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
 }
 
+/// The same for an endpoint that was asked by another call, once and for all.
+async fn hangs(
+    issuer: &AuthorizationServer,
+    auth: &ResourceServer,
+    endpoint: Endpoint,
+    token: &str,
+) {
+    issuer.fail(endpoint, Fault::Hang);
+    let waiting = call(auth, token, None);
+    until("it is asked", async || issuer.requests(endpoint) == 1).await;
+    waits_in_vain(issuer, auth, token).await;
+    assert_denied(waiting.await.unwrap(), Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
+    assert_eq!(issuer.requests(endpoint), 1);
+}
+
 #[tokio::test]
 async fn nobody_waits_for_keys_beyond_the_deadline() {
     let issuer = AuthorizationServer::start().await.unwrap();
     let auth = issuer.resource_server().start(Start::Lazy).build().await.unwrap();
-    issuer.fail(Endpoint::Jwks, Fault::Hang);
     let token = issuer.token().scopes(["read:word"]).sign();
-    let waiting = call(&auth, &token, None);
-    until("keys are asked for", async || issuer.requests(Endpoint::Jwks) == 1).await;
-    waits_in_vain(&issuer, &auth, &token).await;
-    assert_denied(waiting.await.unwrap(), Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
-    assert_eq!(issuer.requests(Endpoint::Jwks), 1);
+    hangs(&issuer, &auth, Endpoint::Jwks, &token).await;
 }
 
 #[tokio::test]
 async fn nobody_waits_for_introspection_beyond_the_deadline() {
     let issuer = AuthorizationServer::start().await.unwrap();
-    issuer.add_client("words", "s3cret", [""; 0]);
-    let client = ClientAuthentication::client_secret_basic("words", "s3cret");
-    let asked = Issuer::oidc(issuer.url()).introspection(Introspection::new(client));
-    let builder = ResourceServer::builder().issuer(asked).clock(issuer.clock().clone());
-    let auth = builder.audience(AuthorizationServer::AUDIENCE).build().await.unwrap();
-    issuer.fail(Endpoint::Introspection, Fault::Hang);
+    let auth = introspecting(&issuer).build().await.unwrap();
     let token = issuer.token().scopes(["read:word"]).opaque();
-    let waiting = call(&auth, &token, None);
-    until("it is asked", async || issuer.requests(Endpoint::Introspection) == 1).await;
-    waits_in_vain(&issuer, &auth, &token).await;
-    assert_denied(waiting.await.unwrap(), Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
-    assert_eq!(issuer.requests(Endpoint::Introspection), 1);
+    hangs(&issuer, &auth, Endpoint::Introspection, &token).await;
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
-//! Opaque tokens: what the introspection endpoint says, what is remembered of it, and what happens
-//! when it says nothing.
+//! Opaque tokens: what the introspection endpoint says, and what is remembered of it.
+
+mod outage;
+mod settings;
 
 use std::collections::HashSet;
 use std::task::{Context, Waker};
@@ -237,98 +239,6 @@ async fn drop_at_every_poll(start: impl AsyncFn() -> (Opaque, String)) {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_fails_makes_calls_unavailable_and_is_soon_left_alone() {
-    for fault in [
-        Fault::Refuse,
-        Fault::Reset,
-        Fault::Status(500),
-        Fault::Status(429),
-        Fault::Html,
-        Fault::Truncated,
-        Fault::Redirect,
-        Fault::Corrupt,
-    ] {
-        let kit = Opaque::start().await;
-        let good = kit.token();
-        kit.call(&good).await.unwrap();
-        kit.issuer.fail(Endpoint::Introspection, fault);
-        for n in 0..8 {
-            assert_unavailable(kit.call(&kit.token()).await);
-            assert_eq!(kit.asked(), 1 + (n + 1).min(5), "{fault:?}");
-        }
-        assert_eq!(kit.issuer.requests(Endpoint::Elsewhere), 0, "{fault:?}");
-        // What was known is still known.
-        kit.call(&good).await.unwrap();
-        // One call in five seconds finds out whether it is well.
-        kit.advance(5 * SECOND);
-        assert_unavailable(kit.call(&kit.token()).await);
-        assert_unavailable(kit.call(&kit.token()).await);
-        assert_eq!(kit.asked(), 7, "{fault:?}");
-        kit.issuer.heal();
-        kit.advance(5 * SECOND);
-        kit.call(&kit.token()).await.unwrap();
-        kit.call(&kit.token()).await.unwrap();
-    }
-}
-
-#[test]
-fn a_gigabyte_is_not_read() {
-    let memory = measure(|| {
-        block_on(async {
-            let kit = Opaque::start().await;
-            kit.issuer.fail(Endpoint::Introspection, Fault::Huge);
-            assert_unavailable(kit.call(&kit.token()).await);
-        });
-    });
-    assert!(memory.bytes_max < 4 * 1024 * 1024, "{} bytes", memory.bytes_max);
-}
-
-#[tokio::test]
-async fn an_endpoint_that_hangs_is_given_five_seconds() {
-    for fault in [Fault::Hang, Fault::Drip] {
-        let kit = Opaque::start().await;
-        kit.issuer.fail(Endpoint::Introspection, fault);
-        let (auth, token) = (kit.auth.clone(), kit.token());
-        let call = tokio::spawn(async move { with(&auth, &token).await });
-        until("it is asked", async || kit.asked() == 1).await;
-        settle().await;
-        kit.advance(5 * SECOND - Duration::from_millis(1));
-        settle().await;
-        assert!(!call.is_finished(), "{fault:?}");
-        kit.advance(Duration::from_millis(1));
-        assert_unavailable(call.await.unwrap());
-    }
-}
-
-#[tokio::test]
-async fn only_so_many_questions_are_asked_at_a_time() {
-    let kit = Opaque::with(|asked| asked.max_in_flight(3)).await;
-    kit.issuer.fail(Endpoint::Introspection, Fault::Hang);
-    let mut calls = JoinSet::new();
-    for _ in 0..3 {
-        let (auth, token) = (kit.auth.clone(), kit.token());
-        calls.spawn(async move { with(&auth, &token).await });
-    }
-    until("three are asked about", async || kit.asked() == 3).await;
-    let logs = Logs::capture();
-    assert_unavailable(kit.call(&kit.token()).await);
-    assert!(logs.line_with("call denied").contains("`Introspection::max_in_flight`"));
-    assert_eq!(kit.asked(), 3);
-}
-
-#[tokio::test]
-async fn a_client_that_is_not_accepted_is_the_operators_to_correct() {
-    let kit = Opaque::start().await;
-    kit.issuer.add_client("orders:api", "changed", [""; 0]);
-    let logs = Logs::capture();
-    assert_unavailable(kit.call(&kit.token()).await);
-    // The question is asked by a task on this thread.
-    let line = logs.line_with("could not be introspected");
-    assert!(line.contains("does not accept this client (HTTP status 401)"), "{line}");
-    assert!(!logs.text().contains("s3:cr"), "the secret is in the log");
-}
-
-#[tokio::test]
 async fn every_client_authentication_is_understood() {
     let pair = rcgen::KeyPair::generate().unwrap();
     // SEC 1 §2.3.3: 4, x, y.
@@ -428,21 +338,6 @@ async fn hybrid_takes_a_good_signature_and_an_active_token() {
     kit.call(&kit.token()).await.unwrap();
 }
 
-/// Replicas share what they know through Redis; `tests/interop` has a real one.
-#[tokio::test]
-async fn a_redis_that_does_not_answer_changes_nothing() {
-    let redis = Redis::new("redis://:canary@127.0.0.1:1/").unwrap();
-    let kit = Opaque::with(|asked| asked.shared_cache(&redis, [7; 32])).await;
-    let logs = Logs::capture();
-    let token = kit.token();
-    kit.call(&token).await.unwrap();
-    kit.call(&token).await.unwrap();
-    assert_eq!(kit.asked(), 1);
-    assert_invalid(kit.call("nobodys").await);
-    until("the log says so", async || logs.text().contains("shared introspection cache")).await;
-    assert!(!format!("{} {redis:?}", logs.text()).contains("canary"));
-}
-
 #[tokio::test]
 async fn inactive_tokens_displace_no_active_one() {
     let kit = Opaque::start().await;
@@ -469,59 +364,4 @@ async fn its_token_is_handed_on_and_its_claims_are_read_once() {
     assert_eq!(claims(&first), claims(&again));
     let scope = first.claims::<serde_json::Value>().unwrap()["scope"].clone();
     assert_eq!(scope, "read:word");
-}
-
-#[tokio::test]
-async fn settings_that_cannot_work_are_named() {
-    let issuer = AuthorizationServer::start().await.unwrap();
-    let asked = || Introspection::new(client());
-    let build = |issuers: Vec<Issuer>| {
-        let builder = issuers.into_iter().fold(ResourceServer::builder(), |b, i| b.issuer(i));
-        builder.audience("api").build()
-    };
-    let one = |asked: Introspection| vec![Issuer::oidc(issuer.url()).introspection(asked)];
-    let secret =
-        |id, secret| Introspection::new(ClientAuthentication::client_secret_post(id, secret));
-    for (issuers, text) in [
-        (one(asked().timeout(Duration::ZERO)), "`timeout`"),
-        (one(asked().timeout(31 * SECOND)), "`timeout`"),
-        (one(asked().connect_timeout(6 * SECOND)), "`connect_timeout`"),
-        (one(asked().max_in_flight(0)), "`max_in_flight`"),
-        (
-            one(asked().shared_cache(&Redis::new("redis://127.0.0.1/").unwrap(), [1; 31])),
-            "32 random",
-        ),
-        (
-            one(asked()
-                .shared_cache(&Redis::new("redis://127.0.0.1/").unwrap(), [1; 32])
-                .cache(IntrospectionCache::off())),
-            "`shared_cache` cannot work: the cache is off",
-        ),
-        (one(asked().cache(IntrospectionCache::default().active(Duration::ZERO))), "`cache`"),
-        (one(asked().cache(IntrospectionCache::default().active(3601 * SECOND))), "`cache`"),
-        (one(asked().endpoint("http://as.example/introspect")), "introspection endpoint"),
-        (one(secret("", "x")), "client_id is empty"),
-        (one(secret("x", "")), "client_secret is empty"),
-        (
-            vec![
-                Issuer::introspected("https://a.example", asked()),
-                Issuer::introspected("https://b.example", asked()),
-            ],
-            "both have `.introspection(..)`",
-        ),
-        (
-            vec![Issuer::entra_any_tenant().introspection(asked().hybrid())],
-            "its `.introspection(..)` would ask about no token of theirs: leave it out",
-        ),
-        (
-            vec![Issuer::entra_any_tenant().introspection(asked().endpoint("https://a.example"))],
-            "write `Issuer::entra(..)` with the id of the tenant",
-        ),
-        (vec![Issuer::introspected("https://a.example/{tenantid}", asked())], "is a template"),
-    ] {
-        let error = build(issuers).await.unwrap_err().to_string();
-        assert!(error.contains(text), "{text}: {error}");
-    }
-    let refused = ClientAuthentication::private_key_jwt("x", "-----BEGIN PRIVATE KEY-----\nAA==");
-    assert!(refused.unwrap_err().to_string().contains("private key cannot be used"));
 }

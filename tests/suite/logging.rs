@@ -1,8 +1,7 @@
 //! The log line of a decision: enough to act on, and no secret.
 
 use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
-use grpc_auth::{ClientAuthentication, Introspection, Issuer, ResourceServer};
-use tests::callers::with;
+use tests::callers::{introspecting, with};
 use tests::kinds::{Counting, call};
 use tests::logs::{Logs, Record};
 use tests::pb::kit::kinds_client::KindsClient;
@@ -92,11 +91,7 @@ async fn no_token_and_no_claim_stands_in_any_output() {
 #[tokio::test]
 async fn an_introspection_endpoint_that_goes_on_refusing_is_said_ever_more_rarely() {
     let issuer = AuthorizationServer::start().await.unwrap();
-    issuer.add_client("words", "s3cret", [""; 0]);
-    let client = ClientAuthentication::client_secret_basic("words", "s3cret");
-    let asked = Issuer::oidc(issuer.url()).introspection(Introspection::new(client));
-    let builder = ResourceServer::builder().issuer(asked).clock(issuer.clock().clone());
-    let auth = builder.audience(AuthorizationServer::AUDIENCE).build().await.unwrap();
+    let auth = introspecting(&issuer).build().await.unwrap();
     let count = async |status: u16| {
         issuer.fail(Endpoint::Introspection, Fault::Status(status));
         let logs = Logs::capture();

@@ -11,8 +11,8 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::admission::{Admission, Shared, Stage};
 use super::expiry::Timer;
-use super::service::{Admission, Shared, Stage};
 use super::stream::{EndableBody, Side};
 use crate::policy::RpcKind;
 

@@ -1,6 +1,7 @@
 //! Enforcement: the resource server, the tower layer around each service, and the guard inside
 //! each method.
 
+mod admission;
 mod authorizer;
 mod builder;
 mod call;

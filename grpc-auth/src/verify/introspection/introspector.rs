@@ -1,5 +1,7 @@
 //! The questions: one at a time for each token, and what is remembered of the answers.
 
+mod flight;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,6 +29,8 @@ use crate::issuer::Issuer;
 use crate::jwks::{FetchError, KeySet, KeySource};
 use crate::metrics::{self, Timer};
 use crate::principal::Principal;
+
+use flight::{Admitted, Flight};
 
 /// What answers may take in memory, whatever they hold.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
@@ -360,57 +364,6 @@ impl Shared {
 
     fn asking(&self) -> MutexGuard<'_, Asking> {
         locked(&self.asking)
-    }
-}
-
-/// Leave to ask.
-struct Admitted;
-
-/// A question under way; when it is over, however that came, another may be asked.
-struct Flight {
-    shared: Arc<Shared>,
-    digest: Digest,
-}
-
-impl Flight {
-    /// Asks, unless a replica has.
-    async fn answer(
-        &self,
-        token: &BearerToken,
-        expires_at: f64,
-        admitted: Option<Admitted>,
-    ) -> Outcome {
-        let Self { shared, digest } = self;
-        let admitted = match admitted {
-            Some(admitted) => admitted,
-            None => {
-                #[cfg(feature = "redis")]
-                if let Some(outcome) = shared.shared_answer(digest, expires_at).await {
-                    return outcome;
-                }
-                shared.admit(&mut shared.asking(), shared.clock.moment())?
-            }
-        };
-        let question = Asked { shared, _admitted: admitted };
-        question.shared.put(digest, token, expires_at).await
-    }
-}
-
-/// A question that counts; it ends when this is dropped.
-struct Asked<'s> {
-    shared: &'s Shared,
-    _admitted: Admitted,
-}
-
-impl Drop for Asked<'_> {
-    fn drop(&mut self) {
-        self.shared.asking().questions -= 1;
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        self.shared.asking().flights.remove(&self.digest);
     }
 }
 

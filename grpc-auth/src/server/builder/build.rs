@@ -1,0 +1,242 @@
+//! From settings that were checked to a server whose keys are being fetched.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::{ResourceServerBuilder, Start};
+use crate::error::{Challenge, ConfigError, DpopChallenge};
+use crate::http_client::{HttpClient, secure_url};
+use crate::issuer::{GrantSource, IntendedFor, Issuer, Keys, Provider, TENANT_PLACE};
+use crate::jwks::{FetchError, KeyFetcher, KeySet, KeySource, Location};
+use crate::metrics;
+use crate::sender::SenderChecks;
+use crate::server::call::CallSettings;
+use crate::server::{Inner, ResourceServer};
+#[cfg(feature = "introspection")]
+use crate::verify::Introspector;
+use crate::verify::{JwtVerifier, TokenVerifier, TrustedIssuer, VerifiedTokens};
+
+const MAX_LEEWAY: Duration = Duration::from_secs(300);
+
+impl ResourceServerBuilder {
+    /// Checks the configuration, fetches the issuers' keys and starts keeping them fresh.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting that cannot work and what to write instead.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime: keys are fetched in the background.
+    pub async fn build(mut self) -> Result<ResourceServer, ConfigError> {
+        self.check()?;
+        let dpop = self.dpop.take().map(|dpop| dpop.build(self.clock.clone())).transpose()?;
+        metrics::describe();
+        let mut fetches = Vec::new();
+        for issuer in &self.issuers {
+            fetches.push(self.keys_of(issuer)?);
+        }
+        // All at once: a slow issuer does not slow another.
+        let fetches: Vec<_> = fetches
+            .into_iter()
+            .map(|keys| match keys {
+                KeysOf::None => KeysOf::None,
+                KeysOf::Given(source) => KeysOf::Given(source),
+                KeysOf::Fetched(fetch) => KeysOf::Fetched(tokio::spawn(fetch)),
+            })
+            .collect();
+        #[cfg(feature = "introspection")]
+        let introspector = self.introspector()?;
+        let first_issuer = self.issuers.first().map(|issuer| issuer.identifier.clone());
+        let (mut wanted, mut trusted) = (Vec::new(), Vec::new());
+        for (issuer, keys) in self.issuers.into_iter().zip(fetches) {
+            let source = match keys {
+                KeysOf::None => continue,
+                KeysOf::Given(source) => source,
+                KeysOf::Fetched(fetch) => {
+                    let (source, outcome) =
+                        fetch.await.map_err(|error| ConfigError::Runtime(error.into()))?;
+                    started(self.start, &issuer.identifier, outcome)?;
+                    source
+                }
+            };
+            trusted.push(TrustedIssuer::new(issuer, source, &mut wanted));
+        }
+
+        let dpop_challenge =
+            dpop.as_ref().map(|dpop| DpopChallenge { nonces: dpop.nonces.clone() });
+        let realm = self.realm.or_else(|| self.audiences.first().cloned()).or(first_issuer);
+        let clock = self.clock.clone();
+        let verified = VerifiedTokens::new(self.token_cache);
+        let authorizer = self.authorizer.decision_point(&self.clock);
+        Ok(ResourceServer {
+            inner: Arc::new(Inner {
+                verifier: TokenVerifier {
+                    jwt: JwtVerifier::new(
+                        trusted,
+                        self.audiences,
+                        wanted,
+                        self.leeway.as_secs_f64(),
+                        self.clock,
+                        verified,
+                    ),
+                    #[cfg(feature = "introspection")]
+                    introspector,
+                },
+                sender: SenderChecks {
+                    #[cfg(feature = "mtls")]
+                    mutual_tls: self.mutual_tls,
+                    dpop,
+                },
+                settings: Arc::new(CallSettings {
+                    challenge: Challenge::new(realm.unwrap_or_default(), self.disclose_scopes)
+                        .with_dpop(dpop_challenge),
+                    typed_claims: self.typed_claims,
+                    authorizer,
+                    clock,
+                    leeway: self.leeway,
+                }),
+            }),
+        })
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.issuers.is_empty() {
+            return Err(ConfigError::IssuerMissing);
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = self.issuers.iter().find(|issuer| !seen.insert(&issuer.identifier)) {
+            return Err(ConfigError::IssuerDuplicate { issuer: twice.identifier.clone() });
+        }
+        self.issuers.iter().try_for_each(check_template)?;
+        let has_audience = |issuer: &Issuer| issuer.intended_for == IntendedFor::Audience;
+        if self.audiences.is_empty() && self.issuers.iter().any(has_audience) {
+            return Err(ConfigError::AudienceMissing);
+        }
+        if let Some(value) = self.audiences.iter().find(|audience| !is_quotable(audience)) {
+            return Err(ConfigError::AudienceInvalid { value: value.clone() });
+        }
+        if let Some(value) = self.realm.iter().find(|realm| !is_quotable(realm)) {
+            return Err(ConfigError::RealmInvalid { value: value.clone() });
+        }
+        if self.leeway > MAX_LEEWAY {
+            return Err(ConfigError::LeewayTooLong { seconds: self.leeway.as_secs() });
+        }
+        self.authorizer.check()?;
+        self.key_sets.check()?;
+        self.token_cache.check()
+    }
+
+    /// Prepares asking the one issuer that is asked.
+    #[cfg(feature = "introspection")]
+    fn introspector(&self) -> Result<Option<Arc<Introspector>>, ConfigError> {
+        let mut asked =
+            self.issuers.iter().filter_map(|issuer| Some((issuer, issuer.introspection.clone()?)));
+        let Some((issuer, settings)) = asked.next() else { return Ok(None) };
+        if let Some((other, _)) = asked.next() {
+            return Err(ConfigError::IntrospectionAmbiguous {
+                first: issuer.identifier.clone(),
+                second: other.identifier.clone(),
+            });
+        }
+        settings.check()?;
+        let audiences = self.audiences.clone();
+        let leeway = self.leeway.as_secs_f64();
+        Introspector::new(issuer, settings, audiences, leeway, self.clock.clone())
+            .map(|introspector| Some(Arc::new(introspector)))
+    }
+
+    /// Checks an issuer's settings and prepares getting its keys.
+    fn keys_of(
+        &self,
+        issuer: &Issuer,
+    ) -> Result<KeysOf<impl Future<Output = FirstFetch> + use<>>, ConfigError> {
+        if let Some(value) = issuer.grants.iter().find_map(GrantSource::invalid_pointer) {
+            return Err(ConfigError::GrantPointerInvalid { value: value.into() });
+        }
+        issuer.provider.check(&self.audiences)?;
+        if matches!(&issuer.intended_for, IntendedFor::Clients(clients) if clients.is_empty() || clients.iter().any(String::is_empty))
+        {
+            return Err(ConfigError::ClientsMissing { issuer: issuer.identifier.clone() });
+        }
+        let url = secure_url("issuer", &issuer.identifier)?;
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(ConfigError::IssuerNotPlain { value: issuer.identifier.clone() });
+        }
+        let location = match &issuer.keys {
+            #[cfg(feature = "introspection")]
+            Keys::None => return Ok(KeysOf::None),
+            Keys::Given(jwks) => {
+                let identifier = &issuer.identifier;
+                let (set, skipped) = KeySet::parse(jwks.as_bytes())
+                    .map_err(|source| ConfigError::KeySet { issuer: identifier.clone(), source })?;
+                for (position, reason) in skipped {
+                    self.listener.tell_skipped(identifier, position, reason);
+                }
+                return Ok(KeysOf::Given(KeySource::given(identifier, set)));
+            }
+            Keys::Discovered => Location::Discovered(url),
+            Keys::At(address) => Location::At(secure_url("jwks_uri", address)?),
+        };
+        let settings = Arc::new(self.key_sets.clone());
+        let http = HttpClient::for_url(location.url(), settings.connect_timeout)?;
+        let fetcher = KeyFetcher::new(
+            http,
+            &issuer.identifier,
+            location,
+            self.clock.clone(),
+            settings.rediscover,
+        );
+        let at_once = self.start != Start::Lazy;
+        Ok(KeysOf::Fetched(KeySource::fetched(fetcher, settings, self.listener.clone(), at_once)))
+    }
+}
+
+type FirstFetch = (KeySource, Result<(), FetchError>);
+
+enum KeysOf<F> {
+    /// Its tokens are introspected.
+    #[cfg_attr(not(feature = "introspection"), expect(dead_code, reason = "needs the feature"))]
+    None,
+    Given(KeySource),
+    Fetched(F),
+}
+
+/// A setting that is compared with an issuer's identifier does nothing where that has a place for
+/// many.
+fn check_template(issuer: &Issuer) -> Result<(), ConfigError> {
+    let stands_for_many = issuer.provider == Provider::EntraAnyTenant;
+    #[cfg(feature = "introspection")]
+    if stands_for_many && issuer.introspection.is_some() {
+        return Err(ConfigError::IntrospectionOfMany { issuer: issuer.identifier.clone() });
+    }
+    if !stands_for_many && issuer.identifier.contains(TENANT_PLACE) {
+        return Err(ConfigError::IssuerTemplate { value: issuer.identifier.clone() });
+    }
+    Ok(())
+}
+
+/// Whether to start with what the first fetch brought.
+fn started(start: Start, issuer: &str, outcome: Result<(), FetchError>) -> Result<(), ConfigError> {
+    match (start, outcome) {
+        (_, Ok(())) => Ok(()),
+        (Start::Required, Err(source)) => {
+            Err(ConfigError::KeysUnavailable { issuer: issuer.into(), source })
+        }
+        (Start::Lazy | Start::Warm, Err(_)) => {
+            warn!(
+                target: "grpc_auth",
+                issuer,
+                "starting without keys: calls that need a token are answered UNAVAILABLE"
+            );
+            Ok(())
+        }
+    }
+}
+
+/// Fit for a quoted-string (RFC 7230 §3.2.6) without escapes.
+fn is_quotable(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| matches!(byte, 0x20..=0x7e) && !b"\"\\".contains(&byte))
+}
