@@ -1,6 +1,7 @@
 //! The caller, once its token is believed.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,14 +21,17 @@ pub struct Principal(Arc<Verified>);
 
 /// All that is known of a token. It is one piece of memory: when thousands of tokens take turns,
 /// what a call costs is how often it waits for memory.
+///
+/// What every call asks for stands first, and together.
+#[repr(C)]
 pub(crate) struct Verified {
-    /// None if it is looked at each time.
-    validity: Option<Validity>,
-    facts: Facts,
-    /// The same as in the facts, for a clock's reading: at the latest the end of the year 9999.
-    expires_at: SystemTime,
     /// None if the token must not be kept.
     token: Option<BearerToken>,
+    /// None if it is looked at each time.
+    validity: Option<Validity>,
+    /// The same as in the facts, for a clock's reading: at the latest the end of the year 9999.
+    expires_at: SystemTime,
+    facts: Facts,
     memo: ClaimsMemo,
 }
 
@@ -41,27 +45,37 @@ pub(crate) struct Validity {
 }
 
 /// What verification learnt about the caller.
+#[repr(C)]
 pub(crate) struct Facts {
+    /// What its sender has to hold; boxed, for most tokens are bound to nothing.
+    pub(crate) confirmation: Option<Box<Confirmation>>,
+    pub(crate) grants: Grants,
     pub(crate) issuer: Arc<str>,
     pub(crate) subject: Option<Box<str>>,
     pub(crate) client_id: Option<Box<str>>,
-    pub(crate) grants: Grants,
     /// Seconds since 1970.
     pub(crate) expires_at: f64,
-    /// What its sender has to hold; boxed, for most tokens are bound to nothing.
-    pub(crate) confirmation: Option<Box<Confirmation>>,
     /// The JSON object of the token's claims.
     pub(crate) claims: Box<[u8]>,
 }
 
-/// Names, sorted and without duplicates, in one piece of memory: they are looked through on every
-/// call.
+/// Names, sorted and without duplicates: they are looked through on every call.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Grants {
-    /// Each after its length.
-    list: Box<[u8]>,
+    list: List,
     count: usize,
 }
+
+/// Names one after the other, each after its length.
+#[derive(Debug, PartialEq, Eq)]
+enum List {
+    /// As most are. It stands where all else does that is known of a token, and costs a call no
+    /// more waiting for memory.
+    Short(u8, [u8; SHORT]),
+    Long(Box<[u8]>),
+}
+
+const SHORT: usize = 95;
 
 /// Of a name's length.
 type Length = u32;
@@ -71,15 +85,22 @@ impl Grants {
     pub(crate) fn new(grants: &[(&str, &str)]) -> Self {
         let bytes = |(prefix, name): &(&str, &str)| prefix.len() + name.len();
         let length = grants.iter().map(|grant| size_of::<Length>() + bytes(grant)).sum();
-        let mut list = Vec::with_capacity(length);
+        let mut list = List::zeroed(length);
+        let mut rest = list.as_bytes_mut();
+        let mut put = |bytes: &[u8]| {
+            if let Some((place, after)) = mem::take(&mut rest).split_at_mut_checked(bytes.len()) {
+                place.copy_from_slice(bytes);
+                rest = after;
+            }
+        };
         for grant in grants {
             // A token has 8 KiB, and a prefix is short.
             let length = Length::try_from(bytes(grant)).unwrap_or_default();
-            list.extend_from_slice(&length.to_ne_bytes());
-            list.extend_from_slice(grant.0.as_bytes());
-            list.extend_from_slice(grant.1.as_bytes());
+            put(&length.to_ne_bytes());
+            put(grant.0.as_bytes());
+            put(grant.1.as_bytes());
         }
-        Self { list: list.into(), count: grants.len() }
+        Self { list, count: grants.len() }
     }
 
     #[inline]
@@ -96,13 +117,43 @@ impl Grants {
 
     #[inline]
     fn names(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = &*self.list;
+        let mut rest = self.list.as_bytes();
         std::iter::from_fn(move || {
             let (length, names) = rest.split_first_chunk()?;
             let (name, others) = names.split_at_checked(Length::from_ne_bytes(*length) as usize)?;
             rest = others;
             Some(name)
         })
+    }
+}
+
+impl List {
+    fn zeroed(length: usize) -> Self {
+        match u8::try_from(length) {
+            Ok(short) if length <= SHORT => Self::Short(short, [0; SHORT]),
+            _ => Self::Long(vec![0; length].into()),
+        }
+    }
+
+    #[inline]
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Short(length, bytes) => bytes.get(..usize::from(*length)).unwrap_or_default(),
+            Self::Long(bytes) => bytes,
+        }
+    }
+
+    fn as_bytes_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Short(length, bytes) => bytes.get_mut(..usize::from(*length)).unwrap_or_default(),
+            Self::Long(bytes) => bytes,
+        }
+    }
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self::zeroed(0)
     }
 }
 
@@ -264,6 +315,20 @@ impl fmt::Debug for Verified {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn grants_are_found_in_lists_of_every_length() {
+        for length in 1..300 {
+            let long = "l".repeat(length);
+            let grants = Grants::new(&[("", "a"), ("", &long), ("role:", "m")]);
+            assert!(["a", &long, "role:m"].iter().all(|name| grants.contains(name)), "{length}");
+            let others = ["", "m", "role:", &long[1..], &long.repeat(2), "al"];
+            assert!(!others.iter().any(|name| grants.contains(name)), "{length}");
+            assert_eq!(grants.iter().collect::<Vec<_>>(), ["a", &long, "role:m"]);
+        }
+        assert!(!Grants::default().contains(""));
+        assert_eq!(Grants::default().iter().len(), 0);
+    }
 
     fn expires_at(expires_at: f64) -> SystemTime {
         Principal::new(Facts {

@@ -31,22 +31,12 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<S, B, R, F> {
-        Called { #[pin] response: F },
-        // Boxed too: unary calls do not pay for what streams need.
-        Streaming { call: Option<Pin<Box<Streaming<F>>>> },
+        // The timer, of a call with streams, goes on with the response's body.
+        Called { #[pin] response: F, timer: Option<Box<Timer>> },
         // Boxed, for they are rare: every call moves this future, and most are called at once.
         Refused { response: Option<Box<Response<R>>> },
         Waiting { held: Option<Box<Held<S, B>>> },
-    }
-}
-
-pin_project! {
-    /// A call with streams, until its handler answers.
-    struct Streaming<F> {
-        #[pin]
-        response: F,
-        // Goes on with the response's body.
-        timer: Option<Box<Timer>>,
+        Answered,
     }
 }
 
@@ -80,7 +70,7 @@ where
     S: Service<Request<B>>,
 {
     pub(super) fn called(response: S::Future) -> Self {
-        Self { state: State::Called { response } }
+        Self { state: State::Called { response, timer: None } }
     }
 
     pub(super) fn streaming(service: &mut S, request: Request<B>, timer: Box<Timer>) -> Self
@@ -116,39 +106,41 @@ where
         if timer.kind() == RpcKind::Unary {
             // The message has to come in time; a handler that has it takes as long as it likes.
             let request = request.map(|body| body.ending(Side::Request, timer));
-            return Self::Called { response: service.call(request) };
+            return Self::Called { response: service.call(request), timer: None };
         }
         let request = if timer.kind().streams_requests() {
             request.map(|body| body.ending(Side::Request, timer.share()))
         } else {
             request
         };
-        let response = service.call(request);
-        Self::Streaming { call: Some(Box::pin(Streaming { response, timer: Some(timer) })) }
+        Self::Called { response: service.call(request), timer: Some(timer) }
     }
 }
 
-impl<F> Streaming<F> {
-    fn poll<R, E>(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Response<R>, E>>
-    where
-        F: Future<Output = Result<Response<R>, E>>,
-        R: Default + EndableBody,
-    {
-        let this = self.project();
-        let Some(timer) = this.timer else { return this.response.poll(cx) };
-        // First of all: the handler may be about to see the end of its request stream.
-        if let Poll::Ready(response) = this.response.poll(cx) {
-            if let Some(timer) = this.timer.take_if(|timer| timer.kind().streams_responses()) {
-                let ending = |body: R| body.ending(Side::Response, timer);
-                return Poll::Ready(response.map(|response| response.map(ending)));
-            }
-            return Poll::Ready(response);
+/// Polls a call with streams, until its handler answers or they end.
+fn poll_streaming<F, R, E>(
+    response: Pin<&mut F>,
+    slot: &mut Option<Box<Timer>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Response<R>, E>>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    R: Default + EndableBody,
+{
+    // First of all: the handler may be about to see the end of its request stream.
+    let polled = response.poll(cx);
+    let Some(timer) = slot else { return polled };
+    if let Poll::Ready(response) = polled {
+        if let Some(timer) = slot.take_if(|timer| timer.kind().streams_responses()) {
+            let ending = |body: R| body.ending(Side::Response, timer);
+            return Poll::Ready(response.map(|response| response.map(ending)));
         }
-        if timer.has_only_to_answer() {
-            return Poll::Pending;
-        }
-        timer.poll(cx).map(|()| Ok(timer.status().into_http()))
+        return Poll::Ready(response);
     }
+    if timer.has_only_to_answer() {
+        return Poll::Pending;
+    }
+    timer.poll(cx).map(|()| Ok(timer.status().into_http()))
 }
 
 impl<S, B, R> Future for ResponseFuture<S, B, R>
@@ -163,15 +155,15 @@ where
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProjection::Called { response } => return response.poll(cx),
-                StateProjection::Streaming { call } => {
-                    let Some(running) = call else { return Poll::Pending };
-                    let response = ready!(running.as_mut().poll(cx));
+                StateProjection::Called { response, timer: None } => return response.poll(cx),
+                StateProjection::Called { response, timer } => {
+                    let response = ready!(poll_streaming(response, timer, cx));
                     // The handler's future goes now, not when the answer has been sent.
-                    *call = None;
+                    state.set(State::Answered);
                     return Poll::Ready(response);
                 }
                 // Polled again after it was ready: a future may do anything but panic here.
+                StateProjection::Answered => return Poll::Pending,
                 StateProjection::Refused { response } => {
                     return response
                         .take()
@@ -183,7 +175,8 @@ where
                     let Some(mut call) = held.take() else { return Poll::Pending };
                     let next = match admission {
                         Admission::Granted(None) => {
-                            State::Called { response: call.service.call(call.request) }
+                            let response = call.service.call(call.request);
+                            State::Called { response, timer: None }
                         }
                         Admission::Granted(Some(timer)) => {
                             State::streaming(&mut call.service, call.request, timer)
@@ -210,10 +203,11 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
-            State::Called { .. } => "called",
-            State::Streaming { .. } => "called, with streams",
+            State::Called { timer: None, .. } => "called",
+            State::Called { .. } => "called, with streams",
             State::Refused { .. } => "refused",
             State::Waiting { .. } => "waiting",
+            State::Answered => "answered",
         };
         f.debug_tuple("ResponseFuture").field(&state).finish()
     }

@@ -104,7 +104,10 @@ impl Ending {
     fn pass(&mut self, frame: Option<Result<Frame<Bytes>, Status>>) -> Polled {
         let is_whole = match &frame {
             None => true,
-            Some(Ok(frame)) => frame.is_trailers() || self.is_end_stream(),
+            // Responses end with trailers.
+            Some(Ok(frame)) => {
+                frame.is_trailers() || (self.side == Side::Request && self.is_end_stream())
+            }
             Some(Err(_)) => false,
         };
         if is_whole && self.side == Side::Request {

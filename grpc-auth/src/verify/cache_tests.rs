@@ -182,11 +182,13 @@ fn what_is_in_use_outlasts_what_passes_by() {
 #[test]
 fn what_comes_once_takes_no_place() {
     let table = Table::new(TokenCache::default());
+    let mut kept = 0;
     for n in 0..10_000 {
         table.0.insert(&verified(&token(n), &n.to_string(), valid()));
-        assert!(!table.find(n), "{n}");
+        kept += usize::from(table.find(n));
     }
-    assert_eq!(table.bytes(), 0);
+    // One in 8,192 is taken for another that came before; chance makes more than 30 of these never.
+    assert!(kept <= 30, "{kept}");
     table.0.insert(&verified(&token(9_999), "9999", valid()));
     assert!(table.find(9_999));
 }

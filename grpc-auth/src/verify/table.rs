@@ -7,7 +7,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering::Relaxed,
+};
 
 use arc_swap::ArcSwapOption;
 
@@ -32,17 +34,17 @@ pub(super) struct Table<E> {
     pub(super) metrics: TokenCacheUse,
 }
 
-/// What a look-up reads stands first, in one or two lines of memory.
-#[repr(C, align(64))]
+/// Two lines of memory, which processors fetch as a pair.
+#[repr(C, align(128))]
 struct Set<E> {
     /// Parts of the hashes; 0 stands for an empty place.
     tags: [AtomicU32; WAYS],
     /// Since the hand last passed.
     used: [AtomicBool; WAYS],
-    hand: AtomicUsize,
     entries: [ArcSwapOption<E>; WAYS],
-    /// Tags of what came once, in turn.
-    seen: [AtomicU32; WAYS],
+    /// Of what came once, in turn: halves of tags, for a wrong guess costs little.
+    seen: [AtomicU16; WAYS],
+    hand: AtomicU8,
 }
 
 impl<E: Entry> Table<E> {
@@ -168,22 +170,29 @@ impl<E> Found<E> {
 
 impl<E> Set<E> {
     fn has_seen(&self, tag: u32) -> bool {
-        if self.seen.iter().chain(&self.tags).any(|seen| seen.load(Relaxed) == tag) {
+        #[expect(clippy::cast_possible_truncation, reason = "a half is meant")]
+        let half = tag as u16;
+        let is_half = |seen: &AtomicU16| seen.load(Relaxed) == half;
+        if self.seen.iter().any(is_half) || self.tags.iter().any(|own| own.load(Relaxed) == tag) {
             return true;
         }
-        let next = self.hand.fetch_add(1, Relaxed) % WAYS;
-        if let Some(seen) = self.seen.get(next) {
-            seen.store(tag, Relaxed);
+        if let Some(seen) = self.seen.get(self.next()) {
+            seen.store(half, Relaxed);
         }
         false
     }
 
+    /// The place under the hand, which moves on.
+    fn next(&self) -> usize {
+        usize::from(self.hand.fetch_add(1, Relaxed)) % WAYS
+    }
+
     /// The next place that was not used since the hand passed it (the algorithm CLOCK).
     fn unused(&self) -> usize {
-        let next = || self.hand.fetch_add(1, Relaxed) % WAYS;
         let is_unused =
             |way: &usize| self.used.get(*way).is_none_or(|used| !used.swap(false, Relaxed));
         // If all were used, none is any more after one round.
+        let next = || self.next();
         std::iter::repeat_with(next).take(WAYS).find(is_unused).unwrap_or_else(next)
     }
 }
@@ -193,9 +202,9 @@ impl<E> Default for Set<E> {
         Self {
             tags: Default::default(),
             used: Default::default(),
-            hand: AtomicUsize::new(0),
             entries: std::array::from_fn(|_| ArcSwapOption::empty()),
             seen: Default::default(),
+            hand: AtomicU8::new(0),
         }
     }
 }

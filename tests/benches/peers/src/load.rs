@@ -14,121 +14,129 @@ use tokio::net::TcpStream;
 use tokio::task::{LocalSet, spawn_local};
 
 use crate::mode::Mode;
+use crate::process::{Address, cpu};
+use crate::report::Sample;
 use crate::tokens;
 
 const CONNECTIONS: usize = 4;
 const STREAMS: usize = 16;
 const MESSAGES: u8 = 10;
-/// Fills caches, and does not count.
-const WARM_UP: Duration = Duration::from_millis(300);
+/// For so long a server is called before the next one has its turn: shorter than what comes and
+/// goes on a machine, so that neighbours meet the same; a thousand calls, so that the first and
+/// the last ones, which have the server to themselves, say little.
+const SLICE: Duration = Duration::from_millis(40);
 const REFUSED: &str = "refused:";
 
-/// What the client says, a line each, while it calls.
-pub(crate) const BEGIN: &str = "begin";
-pub(crate) const END: &str = "end";
+/// Calls all servers in turns, a slice of time each and another one first in each turn, until each
+/// was called for as long as told; turns of the warm-up fill caches and do not count. Of the
+/// tokens in the folder, takes up to `tokens`. Returns samples for each server, one a turn.
+pub(crate) async fn run(
+    servers: &[Address],
+    mode: Mode,
+    [warm_up, window]: [Duration; 2],
+    folder: &Path,
+    tokens: usize,
+) -> Result<Vec<Vec<Sample>>, Box<dyn Error>> {
+    let tokens = match mode {
+        Mode::OneToken | Mode::Streaming => CONNECTIONS,
+        Mode::TokensInTurn => 1024,
+        Mode::Distinct => tokens,
+    };
+    let tokens = tokens::good(folder, tokens)?;
+    let credentials = tokens.iter().map(|token| bearer(token)).collect::<Result<Rc<[_]>, _>>()?;
+    let mut loads = Vec::new();
+    for &server in servers {
+        loads.push(Rc::new(Load::connect(server, mode, Rc::clone(&credentials)).await?));
+    }
+    let turns = |time: Duration| time.div_duration_f64(SLICE).ceil() as usize;
+    let mut samples = vec![Vec::new(); loads.len()];
+    for turn in 0..turns(warm_up) + turns(window) {
+        for place in 0..loads.len() {
+            let index = (turn + place) % loads.len();
+            let sample = Rc::clone(&loads[index]).slice().await?;
+            if turn >= turns(warm_up) {
+                samples[index].push(sample);
+            }
+        }
+    }
+    Ok(samples)
+}
 
+/// What one server is called with.
 struct Load {
+    server: Address,
     mode: Mode,
     uri: Uri,
     body: Bytes,
-    credentials: Vec<HeaderValue>,
-    from: Instant,
-    until: Instant,
-    phase: Cell<Phase>,
-    in_window: Cell<usize>,
-    in_all: Cell<usize>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    WarmUp,
-    Window,
-    After,
-}
-
-/// Calls for as long as told, and prints when that begins, when it ends, and how many calls were
-/// answered within and in all; of the tokens in the folder, takes up to `tokens`.
-pub(crate) async fn run(
-    port: u16,
-    mode: Mode,
-    window: Duration,
-    folder: &Path,
-    tokens: usize,
-) -> Result<(), Box<dyn Error>> {
-    let (method, repeat, tokens) = match mode {
-        Mode::OneToken => ("Unary", 0, CONNECTIONS),
-        Mode::TokensInTurn => ("Unary", 0, 1024),
-        Mode::Streaming => ("Stream", MESSAGES, CONNECTIONS),
-        Mode::Distinct => ("Unary", 0, tokens),
-    };
-    let tokens = tokens::good(folder, tokens)?;
-    let credentials = tokens.iter().map(|token| bearer(token)).collect::<Result<_, _>>()?;
-    let from = Instant::now() + WARM_UP;
-    let load = Rc::new(Load {
-        mode,
-        uri: uri(port, method)?,
-        body: message(repeat),
-        credentials,
-        from,
-        until: from + window,
-        phase: Cell::new(Phase::WarmUp),
-        in_window: Cell::default(),
-        in_all: Cell::default(),
-    });
-    let set = LocalSet::new();
-    let calling = set.run_until(async {
-        let mut streams = Vec::new();
-        for connection in 0..CONNECTIONS {
-            let send = connect(port).await?;
-            for _ in 0..STREAMS {
-                streams.push(spawn_local(Rc::clone(&load).call(connection, send.clone())));
-            }
-        }
-        for stream in streams {
-            stream.await??;
-        }
-        Ok::<_, Box<dyn Error>>(())
-    });
-    calling.await?;
-    println!("{} {}", load.in_window.get(), load.in_all.get());
-    Ok(())
+    credentials: Rc<[HeaderValue]>,
+    connections: Vec<SendRequest<Bytes>>,
+    /// So far, in all slices.
+    calls: Cell<usize>,
 }
 
 impl Load {
-    async fn call(
-        self: Rc<Self>,
-        connection: usize,
-        send: SendRequest<Bytes>,
-    ) -> Result<(), String> {
+    async fn connect(
+        server: Address,
+        mode: Mode,
+        credentials: Rc<[HeaderValue]>,
+    ) -> Result<Self, Box<dyn Error>> {
+        let (method, repeat) =
+            if mode == Mode::Streaming { ("Stream", MESSAGES) } else { ("Unary", 0) };
+        let mut connections = Vec::new();
+        for _ in 0..CONNECTIONS {
+            connections.push(connect(server.port).await?);
+        }
+        Ok(Self {
+            server,
+            mode,
+            uri: uri(server.port, method)?,
+            body: message(repeat),
+            credentials,
+            connections,
+            calls: Cell::default(),
+        })
+    }
+
+    /// Nothing is under way when it begins, nor when it ends: what the server did between is for
+    /// these calls.
+    async fn slice(self: Rc<Self>) -> Result<Sample, Box<dyn Error>> {
+        let (calls_before, cpu_before) = (self.calls.get(), cpu(self.server.process)?);
+        let begin = Instant::now();
+        let mut loops = Vec::new();
+        for connection in 0..CONNECTIONS {
+            for _ in 0..STREAMS {
+                loops.push(spawn_local(Rc::clone(&self).call(connection, begin + SLICE)));
+            }
+        }
+        for each in loops {
+            each.await??;
+        }
+        Ok(Sample {
+            calls: self.calls.get() - calls_before,
+            seconds: begin.elapsed().as_secs_f64(),
+            cpu_seconds: (cpu(self.server.process)? - cpu_before).as_secs_f64(),
+        })
+    }
+
+    async fn call(self: Rc<Self>, connection: usize, until: Instant) -> Result<(), String> {
         let messages = if self.mode == Mode::Streaming { MESSAGES.into() } else { 1 };
-        while self.phase.get() != Phase::After {
-            let call = self.in_all.replace(self.in_all.get() + 1);
-            let turn = match self.mode {
+        while Instant::now() < until {
+            let call = self.calls.replace(self.calls.get() + 1);
+            let token = match self.mode {
                 Mode::OneToken | Mode::Streaming => connection,
-                Mode::TokensInTurn | Mode::Distinct => call % self.credentials.len(),
+                Mode::TokensInTurn => call % self.credentials.len(),
+                Mode::Distinct if self.server.column.authenticates() => call,
+                Mode::Distinct => call % self.credentials.len(),
             };
-            let request = request(&self.uri, Some(&self.credentials[turn]));
-            let received = exchange(send.clone(), request, self.body.clone()).await?;
+            let token = self.credentials.get(token).ok_or("out of tokens; --tokens more")?;
+            let request = request(&self.uri, Some(token));
+            let send = self.connections[connection].clone();
+            let received = exchange(send, request, self.body.clone()).await?;
             if received != messages * self.body.len() {
                 return Err(format!("{received} bytes received"));
             }
-            self.enter_phase();
-            if self.phase.get() == Phase::Window {
-                self.in_window.set(self.in_window.get() + 1);
-            }
         }
         Ok(())
-    }
-
-    fn enter_phase(&self) {
-        let now = Instant::now();
-        let (phase, word) = match self.phase.get() {
-            Phase::WarmUp if now >= self.from => (Phase::Window, BEGIN),
-            Phase::Window if now >= self.until => (Phase::After, END),
-            _ => return,
-        };
-        self.phase.set(phase);
-        println!("{word}");
     }
 }
 

@@ -19,9 +19,10 @@ use std::time::Duration;
 
 use columns::Column;
 use mode::Mode;
-use process::Server;
-use report::{Measured, Results, Sample};
+use process::{Address, Server};
+use report::{Measured, Results};
 use tokens::Algorithm;
+use tokio::task::LocalSet;
 
 const USAGE: &str = "\
 cargo run --release -p compare -- [--mode one-token|1024-tokens|streaming|distinct].. [--rounds N]
@@ -59,11 +60,16 @@ fn run() -> Outcome<()> {
             let algorithm = Algorithm::parse(algorithm).ok_or("no such algorithm")?;
             runtime.block_on(columns::serve(column, Path::new(folder), algorithm))
         }
-        ["load", port, mode, seconds, tokens, folder] => {
+        ["load", mode, warm_up, window, tokens, folder, ref servers @ ..] => {
             let mode = Mode::parse(mode).ok_or("no such mode")?;
-            let window = Duration::from_secs_f64(seconds.parse()?);
-            let (port, tokens) = (port.parse()?, tokens.parse()?);
-            runtime.block_on(load::run(port, mode, window, Path::new(folder), tokens))
+            let times = [warm_up.parse()?, window.parse()?].map(Duration::from_secs_f64);
+            let (tokens, folder) = (tokens.parse()?, Path::new(folder));
+            let servers =
+                servers.iter().map(|text| text.parse()).collect::<Outcome<Vec<Address>>>()?;
+            let calling = load::run(&servers, mode, times, folder, tokens);
+            let samples = LocalSet::new().block_on(&runtime, calling)?;
+            println!("{}", serde_json::to_string(&samples)?);
+            Ok(())
         }
         _ => compare(&Options::parse(&arguments)?),
     }
@@ -141,7 +147,8 @@ fn compare(options: &Options) -> Outcome<()> {
 fn check(column: Column, folder: &Path, algorithm: Algorithm) -> Outcome<()> {
     let server = Server::start(column, folder, algorithm)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let is_accepted = |token: Option<&str>| runtime.block_on(load::is_accepted(server.port, token));
+    let is_accepted =
+        |token: Option<&str>| runtime.block_on(load::is_accepted(server.address.port, token));
     for good in tokens::good(folder, 1)? {
         // Twice: what was remembered of a token is good as well.
         if !is_accepted(Some(&good))? || !is_accepted(Some(&good))? {
@@ -158,57 +165,29 @@ fn check(column: Column, folder: &Path, algorithm: Algorithm) -> Outcome<()> {
     Ok(())
 }
 
-/// After so many rounds there are new servers.
-const ROUNDS_OF_A_SERVER: usize = 2;
-/// A server's first connections make it fetch memory from the system; they do not count.
-const WARM_UP: Duration = Duration::from_millis(700);
+/// A server's first calls make it fetch memory from the system; they do not count.
+const WARM_UP: Duration = Duration::from_secs(1);
 
 fn measure(options: &Options, mode: Mode, folder: &Path) -> Outcome<Results> {
-    let start = |column| Server::start(column, folder, options.algorithm);
-    let mut columns = Vec::new();
-    for column in Column::ALL {
-        let measured = Measured { name: column.to_string(), samples: Vec::new() };
-        columns.push((column, start(column)?, measured));
-    }
-    for round in 0..options.rounds {
-        eprintln!("{mode}: round {} of {}", round + 1, options.rounds);
-        // Each round begins with another column.
-        let (head, tail) = columns.split_at_mut(round % Column::ALL.len());
-        for (column, server, measured) in tail.iter_mut().chain(head) {
-            // Tokens of an earlier round would come twice to a server that remembers them.
-            if mode == Mode::Distinct && round > 0 {
-                *server = start(*column)?;
-            }
-            // Where a process happens to lie in memory is worth a percent: no one decides.
-            if mode != Mode::Distinct && round % ROUNDS_OF_A_SERVER == 0 {
-                *server = start(*column)?;
-                process::call(server, mode, WARM_UP, folder, options.tokens)?;
-            }
-            measured.samples.push(sample(options, mode, *column, server, folder)?);
+    let mut columns =
+        Column::ALL.map(|column| Measured { name: column.to_string(), rounds: Vec::new() });
+    for round in 1..=options.rounds {
+        eprintln!("{mode}: round {round} of {}", options.rounds);
+        // Where a process happens to lie in memory is worth a percent: no one decides.
+        let servers = Column::ALL
+            .iter()
+            .map(|&column| Server::start(column, folder, options.algorithm))
+            .collect::<Outcome<Vec<_>>>()?;
+        let times = [WARM_UP, options.window];
+        let samples = process::call(&servers, mode, times, folder, options.tokens)?;
+        for (column, samples) in columns.iter_mut().zip(samples) {
+            column.rounds.push(samples);
         }
     }
     Ok(Results {
         mode: mode.to_string(),
         algorithm: options.algorithm.to_string(),
         seconds: options.window.as_secs_f64(),
-        columns: columns.into_iter().map(|(.., measured)| measured).collect(),
-    })
-}
-
-fn sample(
-    options: &Options,
-    mode: Mode,
-    column: Column,
-    server: &Server,
-    folder: &Path,
-) -> Outcome<Sample> {
-    let answered = process::call(server, mode, options.window, folder, options.tokens)?;
-    if mode == Mode::Distinct && column.authenticates() && answered.in_all > options.tokens {
-        let calls = answered.in_all;
-        return Err(format!("{column}: {calls} calls, so tokens came twice; --tokens more").into());
-    }
-    Ok(Sample {
-        calls_per_second: answered.in_window as f64 / options.window.as_secs_f64(),
-        cpu_microseconds: answered.cpu.as_secs_f64() * 1e6 / answered.in_window as f64,
+        columns: columns.into(),
     })
 }

@@ -1,25 +1,57 @@
-//! Servers and clients as processes, each on a core of its own.
+//! Servers and the client as processes, each on a core of its own.
 
 use std::error::Error;
+use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::columns::Column;
-use crate::load::{BEGIN, END};
 use crate::mode::Mode;
+use crate::report::Sample;
 use crate::tokens::Algorithm;
 
 const SERVER_CORE: &str = "0";
 const CLIENT_CORE: &str = "1";
+/// When glibc has so many bytes to give back to the system. By default it is 128 KiB: what a burst
+/// of calls takes is given back after it and fetched again for the next one, which costs a server a
+/// fifth of its calls, or not, as what it keeps happens to lie.
+const TRIM_THRESHOLD: [&str; 2] = ["MALLOC_TRIM_THRESHOLD_", "67108864"];
 
 /// A server; dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Server {
     process: Child,
+    pub(crate) address: Address,
+}
+
+/// Where the client finds a server, and what it takes of the processor; `COLUMN@PORT/PROCESS` as
+/// an argument.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Address {
+    pub(crate) column: Column,
     pub(crate) port: u16,
+    pub(crate) process: u32,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}/{}", self.column, self.port, self.process)
+    }
+}
+
+impl FromStr for Address {
+    type Err = Box<dyn Error>;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (column, rest) = text.split_once('@').ok_or("no @")?;
+        let (port, process) = rest.split_once('/').ok_or("no process")?;
+        let column = Column::parse(column).ok_or("no such column")?;
+        Ok(Self { column, port: port.parse()?, process: process.parse()? })
+    }
 }
 
 impl Server {
@@ -28,27 +60,19 @@ impl Server {
         folder: &Path,
         algorithm: Algorithm,
     ) -> Result<Self, Box<dyn Error>> {
+        let [variable, bytes] = TRIM_THRESHOLD;
         let mut process = on_core(SERVER_CORE)?
+            .env(variable, bytes)
             .args(["serve", &column.to_string(), &algorithm.to_string()])
             .arg(folder)
             .stdout(Stdio::piped())
             .spawn()?;
         let mut port = String::new();
         BufReader::new(process.stdout.take().ok_or("no stdout")?).read_line(&mut port)?;
-        let mut server = Self { process, port: 0 };
-        server.port = port.trim().parse().map_err(|_| format!("{column} did not start"))?;
+        let address = Address { column, port: 0, process: process.id() };
+        let mut server = Self { process, address };
+        server.address.port = port.trim().parse().map_err(|_| format!("{column} did not start"))?;
         Ok(server)
-    }
-
-    /// Time on a processor so far, of all its threads.
-    fn cpu(&self) -> Result<Duration, Box<dyn Error>> {
-        let mut nanoseconds = 0;
-        for thread in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
-            let text = fs::read_to_string(thread?.path().join("schedstat"))?;
-            let on_cpu = text.split(' ').next().ok_or("an empty schedstat")?;
-            nanoseconds += on_cpu.parse::<u64>()?;
-        }
-        Ok(Duration::from_nanos(nanoseconds))
     }
 }
 
@@ -59,42 +83,37 @@ impl Drop for Server {
     }
 }
 
-/// Calls that were answered.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Answered {
-    pub(crate) in_window: usize,
-    pub(crate) in_all: usize,
-    /// The server's time on a processor in the window.
-    pub(crate) cpu: Duration,
+/// A process's time on a processor so far, of all its threads; exact while they sleep.
+pub(crate) fn cpu(process: u32) -> Result<Duration, Box<dyn Error>> {
+    let mut nanoseconds = 0;
+    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
+        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let on_cpu = text.split(' ').next().ok_or("an empty schedstat")?;
+        nanoseconds += on_cpu.parse::<u64>()?;
+    }
+    Ok(Duration::from_nanos(nanoseconds))
 }
 
-/// Calls a server from another process.
+/// Calls the servers from another process, as [`load::run`](crate::load::run) does.
 pub(crate) fn call(
-    server: &Server,
+    servers: &[Server],
     mode: Mode,
-    window: Duration,
+    [warm_up, window]: [Duration; 2],
     folder: &Path,
     tokens: usize,
-) -> Result<Answered, Box<dyn Error>> {
-    let mut client = on_core(CLIENT_CORE)?
-        .args(["load", &server.port.to_string(), &mode.to_string()])
-        .args([window.as_secs_f64().to_string(), tokens.to_string()])
+) -> Result<Vec<Vec<Sample>>, Box<dyn Error>> {
+    let output = on_core(CLIENT_CORE)?
+        .args(["load", &mode.to_string()])
+        .args([warm_up, window].map(|time| time.as_secs_f64().to_string()))
+        .arg(tokens.to_string())
         .arg(folder)
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut lines = BufReader::new(client.stdout.take().ok_or("no stdout")?).lines();
-    let mut expect = |word: &str| match lines.next() {
-        Some(Ok(line)) if word.is_empty() || line == word => Ok(line),
-        line => Err(format!("the client says {line:?}")),
-    };
-    expect(BEGIN)?;
-    let before = server.cpu()?;
-    expect(END)?;
-    let cpu = server.cpu()? - before;
-    let counts = expect("")?;
-    client.wait()?;
-    let (in_window, in_all) = counts.split_once(' ').ok_or("no counts")?;
-    Ok(Answered { in_window: in_window.parse()?, in_all: in_all.parse()?, cpu })
+        .args(servers.iter().map(|server| server.address.to_string()))
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !output.status.success() {
+        return Err(format!("the client ended with {}", output.status).into());
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
 }
 
 /// This program again, pinned.

@@ -21,14 +21,27 @@ pub(crate) struct Results {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Measured {
     pub(crate) name: String,
-    /// One a round.
-    pub(crate) samples: Vec<Sample>,
+    /// Of each round, what the columns' turns were.
+    pub(crate) rounds: Vec<Vec<Sample>>,
 }
 
+/// One turn.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Sample {
-    pub(crate) calls_per_second: f64,
-    pub(crate) cpu_microseconds: f64,
+    pub(crate) calls: usize,
+    pub(crate) seconds: f64,
+    /// The server's time on a processor.
+    pub(crate) cpu_seconds: f64,
+}
+
+impl Sample {
+    fn calls_per_second(&self) -> f64 {
+        self.calls as f64 / self.seconds
+    }
+
+    fn cpu_per_call(&self) -> f64 {
+        self.cpu_seconds / self.calls as f64
+    }
 }
 
 impl Results {
@@ -45,7 +58,6 @@ impl Results {
         Ok(())
     }
 
-    /// Ratios compare the neighbours of one round.
     pub(crate) fn table(&self, mode: Mode) -> Result<String, Box<dyn Error>> {
         let mut table = format!(
             "{}: {}, {} rounds of {} s\n\n\
@@ -53,21 +65,19 @@ impl Results {
              |---|--:|--:|--:|--:|\n",
             mode.title(),
             self.algorithm,
-            self.columns.first().map_or(0, |column| column.samples.len()),
+            self.columns.first().map_or(0, |column| column.rounds.len()),
             self.seconds,
         );
-        let plain = self.samples(Column::NoAuth)?;
+        let plain = self.column(Column::NoAuth)?;
         for column in &self.columns {
-            let calls = |sample: &Sample| sample.calls_per_second;
-            let cpu = |sample: &Sample| sample.cpu_microseconds;
-            let [min, median, max] = ratio(&column.samples, plain, calls);
-            let [_, cpu_ratio, _] = ratio(&column.samples, plain, cpu);
+            let [min, median, max] = column.ratio(plain, Sample::calls_per_second);
+            let [_, cpu_ratio, _] = column.ratio(plain, Sample::cpu_per_call);
             writeln!(
                 table,
                 "| {} | {:.0} | {min:.3} / {median:.3} / {max:.3} | {:.2} µs | {cpu_ratio:.3} |",
                 column.name,
-                spread(column.samples.iter().map(calls))[1],
-                spread(column.samples.iter().map(cpu))[1],
+                column.spread(Sample::calls_per_second)[1],
+                column.spread(Sample::cpu_per_call)[1] * 1e6,
             )?;
         }
         writeln!(table, "\n{}", self.verdict(mode)?)?;
@@ -81,12 +91,11 @@ impl Results {
             Mode::Streaming => (Column::NoAuth, 0.96),
             Mode::Distinct => (Column::Jsonwebtoken, 1.12),
         };
-        let (ours, theirs) = (self.samples(Column::GrpcAuth)?, self.samples(reference)?);
-        let (plain, again) = (self.samples(Column::NoAuth)?, self.samples(Column::NoAuthAgain)?);
-        let calls = |sample: &Sample| sample.calls_per_second;
-        let [_, median, _] = ratio(ours, theirs, calls);
-        let [_, by_cpu, _] = ratio(theirs, ours, |sample| sample.cpu_microseconds);
-        let [least, _, most] = ratio(again, plain, calls);
+        let (ours, theirs) = (self.column(Column::GrpcAuth)?, self.column(reference)?);
+        let (plain, again) = (self.column(Column::NoAuth)?, self.column(Column::NoAuthAgain)?);
+        let [_, median, _] = ours.ratio(theirs, Sample::calls_per_second);
+        let [_, by_cpu, _] = theirs.ratio(ours, Sample::cpu_per_call);
+        let [least, _, most] = again.ratio(plain, Sample::calls_per_second);
         let verdict = if median >= limit { "ok" } else { "UNDER" };
         Ok(format!(
             "calls/s of grpc-auth ÷ {reference}: {median:.3}, limit ≥ {limit}: {verdict}\n\
@@ -94,21 +103,29 @@ impl Results {
         ))
     }
 
-    fn samples(&self, column: Column) -> Result<&[Sample], Box<dyn Error>> {
+    fn column(&self, column: Column) -> Result<&Measured, Box<dyn Error>> {
         let found = self.columns.iter().find(|measured| measured.name == column.to_string());
-        Ok(&found.ok_or_else(|| format!("no results of {column}"))?.samples)
+        found.ok_or_else(|| format!("no results of {column}").into())
     }
 }
 
 impl Measured {
     /// In its best round: what else runs on the machine only takes away.
     pub(crate) fn most_calls_per_second(&self) -> f64 {
-        spread(self.samples.iter().map(|sample| sample.calls_per_second))[2]
+        self.spread(Sample::calls_per_second)[2]
     }
-}
 
-fn ratio(samples: &[Sample], to: &[Sample], of: impl Fn(&Sample) -> f64) -> [f64; 3] {
-    spread(samples.iter().zip(to).map(|(sample, to)| of(sample) / of(to)))
+    /// Of the rounds; a round's value is the median of its turns.
+    fn spread(&self, of: impl Fn(&Sample) -> f64) -> [f64; 3] {
+        spread(self.rounds.iter().map(|turns| spread(turns.iter().map(&of))[1]))
+    }
+
+    /// Of the rounds; a round's ratio is the median of those of neighbours in a turn.
+    fn ratio(&self, to: &Self, of: impl Fn(&Sample) -> f64) -> [f64; 3] {
+        spread(self.rounds.iter().zip(&to.rounds).map(|(turns, to)| {
+            spread(turns.iter().zip(to).map(|(sample, to)| of(sample) / of(to)))[1]
+        }))
+    }
 }
 
 /// Minimum, median, maximum.
