@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 
 use super::authorizer::{AccessRequest, Asking};
-use super::call::{Call, CallSettings, Decision};
+use super::call::{Call, CallSettings, Decision, TypedClaims};
 use super::decision::{self, Denial};
 use super::expiry::{StreamExpiry, Timer, kind_of};
 use super::{Inner, ResourceServer};
@@ -268,21 +268,17 @@ impl Shared {
         let decision = permit.map_or(Decision::Unnamed, Decision::Permitted);
         let call = Call { caller, decision, settings: Arc::clone(settings) };
         let extensions = request.extensions_mut();
-        // What an outer layer learnt is not this layer's.
         if let Some(outer) = extensions.insert(call) {
-            outer.settings.typed_claims.iter().for_each(|claims| (claims.remove)(extensions));
+            forget_claims(&outer, extensions);
         }
-        if let Some(caller) = asked {
-            let principal = caller.principal();
-            for claims in &settings.typed_claims {
-                (claims.insert)(principal, extensions)
-                    .map_err(|mismatch| Box::new(Denial::from(mismatch).of(principal)))?;
-            }
+        match asked {
+            Some(caller) => leave_claims(&settings.typed_claims, caller.principal(), extensions),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// The refusal as an answer.
+    #[cold]
     pub(super) fn answer<R: Default>(&self, denied: Denied) -> Response<R> {
         denied.to_status(&self.auth.inner.settings.challenge).into_http()
     }
@@ -299,7 +295,7 @@ impl Shared {
             // The guard of the method decides; nobody gets as far without a valid token.
             Match::Guarded => return Ok((Some(caller?), None)),
             Match::Unknown => {
-                return Err(Box::new(Denial::from(Denied::MethodUnknown).of(caller?.principal())));
+                return Err(denial_of(Denied::MethodUnknown, Some(caller?.principal())));
             }
         };
         let caller = match row.rule() {
@@ -308,8 +304,7 @@ impl Shared {
             AccessRule::Authenticated | AccessRule::RequireScopes(_) => Some(caller?),
         };
         let principal = caller.as_ref().map(Caller::principal);
-        let permit = authorize(row, principal)
-            .map_err(|denied| Box::new(Denial::from(denied).of_caller(principal)))?;
+        let permit = authorize(row, principal).map_err(|denied| denial_of(denied, principal))?;
         Ok((caller, Some(permit)))
     }
 
@@ -365,14 +360,45 @@ fn is_unbound(scheme: Scheme, caller: &Caller) -> bool {
     scheme == Scheme::Bearer && caller.principal().confirmation().is_none()
 }
 
+/// Leaves a caller's claims in the extensions, as each of the types.
+#[inline(never)]
+fn leave_claims(
+    types: &[TypedClaims],
+    principal: &Principal,
+    extensions: &mut Extensions,
+) -> Result<(), Box<Denial>> {
+    for claims in types {
+        (claims.insert)(principal, extensions)
+            .map_err(|mismatch| Box::new(Denial::from(mismatch).of(principal)))?;
+    }
+    Ok(())
+}
+
+/// What an outer layer learnt is not this layer's.
+#[cold]
+fn forget_claims(outer: &Call, extensions: &mut Extensions) {
+    outer.settings.typed_claims.iter().for_each(|claims| (claims.remove)(extensions));
+}
+
+// What refuses is out of the way of calls that are let in: they are many, and the fewer lines of
+// code a processor fetches for each, the better.
+
+#[cold]
 fn denial(cause: impl Into<Denial>) -> Box<Denial> {
     Box::new(cause.into())
 }
 
+#[cold]
+fn denial_of(denied: Denied, principal: Option<&Principal>) -> Box<Denial> {
+    Box::new(Denial::from(denied).of_caller(principal))
+}
+
+#[cold]
 fn unproven(unproved: Unproved, caller: &Caller) -> Box<Denial> {
     Box::new(Denial::from(unproved).of(caller.principal()))
 }
 
+#[cold]
 fn refuse<B>(request: &Request<B>, row: Option<Row>, denial: &Denial) -> Denied {
     denial.log(request.uri().path(), row);
     denial.denied

@@ -117,6 +117,36 @@ where
     }
 }
 
+impl<S, B, R> State<S, B, R, S::Future>
+where
+    S: Service<Request<B>>,
+    B: EndableBody,
+    R: Default,
+{
+    /// What follows on waiting, once it is over.
+    #[cold]
+    fn after_waiting(held: &mut Option<Box<Held<S, B>>>, cx: &mut Context<'_>) -> Poll<Self> {
+        let Some(call) = held else { return Poll::Pending };
+        let admission = ready!(call.poll(cx));
+        let Some(mut call) = held.take() else { return Poll::Pending };
+        Poll::Ready(match admission {
+            Admission::Granted(None) => {
+                Self::Called { response: call.service.call(call.request), timer: None }
+            }
+            Admission::Granted(Some(timer)) => {
+                Self::streaming(&mut call.service, call.request, timer)
+            }
+            Admission::Refused(denied) => {
+                Self::Refused { response: Some(Box::new(call.shared.answer(denied))) }
+            }
+            Admission::Waiting(stage) => {
+                call.stage = *stage;
+                Self::Waiting { held: Some(call) }
+            }
+        })
+    }
+}
+
 /// Polls a call with streams, until its handler answers or they end.
 fn poll_streaming<F, R, E>(
     response: Pin<&mut F>,
@@ -170,26 +200,7 @@ where
                         .map_or(Poll::Pending, |response| Poll::Ready(Ok(*response)));
                 }
                 StateProjection::Waiting { held } => {
-                    let Some(call) = held else { return Poll::Pending };
-                    let admission = ready!(call.poll(cx));
-                    let Some(mut call) = held.take() else { return Poll::Pending };
-                    let next = match admission {
-                        Admission::Granted(None) => {
-                            let response = call.service.call(call.request);
-                            State::Called { response, timer: None }
-                        }
-                        Admission::Granted(Some(timer)) => {
-                            State::streaming(&mut call.service, call.request, timer)
-                        }
-                        Admission::Refused(denied) => {
-                            let response = Box::new(call.shared.answer(denied));
-                            State::Refused { response: Some(response) }
-                        }
-                        Admission::Waiting(stage) => {
-                            call.stage = *stage;
-                            State::Waiting { held: Some(call) }
-                        }
-                    };
+                    let next = ready!(State::after_waiting(held, cx));
                     state.set(next);
                 }
             }

@@ -48,9 +48,18 @@ pub fn enter<'r, M, R: Refuse>(
 
 fn permit_for<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
     match call.decision {
-        Decision::Permitted(permit) if permit.row() == row => {
-            return if call.is_too_late(row) { Err(too_late(row, call)) } else { Ok(permit) };
+        Decision::Permitted(permit) if permit.row() == row && call.is_too_late(row) => {
+            Err(too_late(row, call))
         }
+        Decision::Permitted(permit) if permit.row() == row => Ok(permit),
+        _ => decide_here(row, call),
+    }
+}
+
+/// The layer knows the method by another name than its row, or not at all.
+#[cold]
+fn decide_here<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
+    match call.decision {
         Decision::Permitted(permit) => warn!(
             target: "grpc_auth",
             method = %row,
