@@ -1,27 +1,27 @@
 //! Who may go on: from the path and the headers of a call to what becomes of it, at once or when what
 //! it waits for is there.
 
+mod identity;
+
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Extensions, Request, Response};
+use identity::{Identified, Identity, Waiting};
 
+use super::ResourceServer;
 use super::authorizer::{AccessRequest, Asking};
 use super::call::{Call, CallSettings, Decision, TypedClaims};
 use super::decision::{self, Denial};
 use super::expiry::{StreamExpiry, Timer, kind_of};
-use super::{Inner, ResourceServer};
-use crate::bearer::{NoToken, Presented, Scheme};
 use crate::caller::Caller;
 use crate::deadline;
 use crate::error::Denied;
 use crate::metrics;
 use crate::policy::{AccessRule, Match, Permit, PolicyIndex, Row, RpcKind, authorize};
 use crate::principal::Principal;
-use crate::sender::{self, Unproved};
-use crate::verify::{Pending, Verdict, Verifier};
 
 /// More than timers are late by.
 const DEADLINE_LEAD: Duration = Duration::from_millis(5);
@@ -33,50 +33,6 @@ pub(super) struct Shared {
     policies: Arc<PolicyIndex>,
     allowed: metrics::Allowed,
     stream_expiry: StreamExpiry,
-}
-
-/// What there is to learn of a caller.
-pub(super) enum Waiting {
-    /// Keys, for the verdict on a token that was presented so.
-    Keys(Pending, Scheme),
-    /// What the issuer says of a token that was presented so.
-    Answer(Pending, Scheme),
-    /// Whether this caller's proof was used before.
-    Proof(sender::Pending, Caller),
-}
-
-/// Boxed, so that what is moved is small: nearly all callers are believed.
-type Identified = Result<Caller, Box<Denial>>;
-
-impl Waiting {
-    pub(super) fn poll<B>(
-        &mut self,
-        shared: &Shared,
-        request: &Request<B>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Identified> {
-        loop {
-            match self {
-                Self::Keys(verdict, scheme) | Self::Answer(verdict, scheme) => {
-                    let caller = match ready!(verdict.as_mut().poll(cx)) {
-                        Ok(caller) => caller,
-                        Err(refusal) => return Poll::Ready(Err(denial(refusal))),
-                    };
-                    match shared.prove(request, *scheme, caller) {
-                        Identity::Known(identified) => return Poll::Ready(identified),
-                        Identity::Pending(next) => *self = next,
-                    }
-                }
-                Self::Proof(verdict, caller) => {
-                    let verdict = ready!(verdict.as_mut().poll(cx));
-                    return Poll::Ready(match verdict {
-                        Ok(()) => Ok(caller.clone()),
-                        Err(unproved) => Err(unproven(unproved, caller)),
-                    });
-                }
-            }
-        }
-    }
 }
 
 /// What becomes of a call for now.
@@ -307,57 +263,6 @@ impl Shared {
         let permit = authorize(row, principal).map_err(|denied| denial_of(denied, principal))?;
         Ok((caller, Some(permit)))
     }
-
-    fn identify<B>(&self, request: &mut Request<B>) -> Identity {
-        let Inner { verifier, sender, .. } = &*self.auth.inner;
-        if sender.dpop.is_some() {
-            sender::hide(request.headers_mut());
-        }
-        let presented = match Presented::of(request.headers_mut()) {
-            Ok(presented) => presented,
-            Err(none) => return Identity::Known(Err(denial(none))),
-        };
-        let scheme = presented.scheme();
-        if scheme == Scheme::Dpop && sender.dpop.is_none() {
-            sender::hide(request.headers_mut());
-            return Identity::Known(Err(denial(NoToken::DpopOff)));
-        }
-        if let Some(caller) = verifier.recall(presented.token()) {
-            if is_unbound(scheme, &caller) {
-                return Identity::Known(Ok(caller));
-            }
-            return self.prove(request, scheme, caller);
-        }
-        let token = match presented.parse() {
-            Ok(token) => token,
-            Err(none) => return Identity::Known(Err(denial(none))),
-        };
-        match verifier.verify(token) {
-            Verdict::Known(Ok(caller)) => self.prove(request, scheme, caller),
-            Verdict::Known(Err(refusal)) => Identity::Known(Err(denial(refusal))),
-            Verdict::Pending(verdict) => Identity::Pending(Waiting::Keys(verdict, scheme)),
-            Verdict::Asked(verdict) => Identity::Pending(Waiting::Answer(verdict, scheme)),
-        }
-    }
-
-    /// Whether the token's sender is its holder. It is asked for every call: what is remembered of
-    /// a token is that it is genuine.
-    fn prove<B>(&self, request: &Request<B>, scheme: Scheme, caller: Caller) -> Identity {
-        if is_unbound(scheme, &caller) {
-            return Identity::Known(Ok(caller));
-        }
-        match self.auth.inner.sender.check(request, scheme, &caller) {
-            Ok(None) => Identity::Known(Ok(caller)),
-            Ok(Some(verdict)) => Identity::Pending(Waiting::Proof(verdict, caller)),
-            Err(unproved) => Identity::Known(Err(unproven(unproved, &caller))),
-        }
-    }
-}
-
-/// Whether the token is good in whoever's hands it is, and was presented so. Nearly all are.
-#[inline]
-fn is_unbound(scheme: Scheme, caller: &Caller) -> bool {
-    scheme == Scheme::Bearer && caller.principal().confirmation().is_none()
 }
 
 /// Leaves a caller's claims in the extensions, as each of the types.
@@ -394,17 +299,7 @@ fn denial_of(denied: Denied, principal: Option<&Principal>) -> Box<Denial> {
 }
 
 #[cold]
-fn unproven(unproved: Unproved, caller: &Caller) -> Box<Denial> {
-    Box::new(Denial::from(unproved).of(caller.principal()))
-}
-
-#[cold]
 fn refuse<B>(request: &Request<B>, row: Option<Row>, denial: &Denial) -> Denied {
     denial.log(request.uri().path(), row);
     denial.denied
-}
-
-enum Identity {
-    Known(Identified),
-    Pending(Waiting),
 }

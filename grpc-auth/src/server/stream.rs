@@ -104,7 +104,7 @@ impl Ending {
     fn pass(&mut self, frame: Option<Result<Frame<Bytes>, Status>>) -> Polled {
         let is_whole = match &frame {
             None => true,
-            // Responses end with trailers.
+            // Who sends a response asks for itself whether it is over.
             Some(Ok(frame)) => {
                 frame.is_trailers() || (self.side == Side::Request && self.is_end_stream())
             }
