@@ -39,6 +39,7 @@ mod scripted;
 mod seams;
 mod seen;
 mod streams;
+mod streams_ended;
 mod streams_load;
 mod streams_rows;
 mod tls;
