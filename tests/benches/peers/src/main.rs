@@ -88,17 +88,21 @@ impl Options {
         for pair in arguments.chunks(2) {
             match *pair {
                 ["--mode", mode] => options.modes.push(Mode::parse(mode).ok_or(USAGE)?),
-                ["--rounds", rounds] => options.rounds = rounds.parse()?,
+                ["--rounds", rounds] => options.rounds = rounds.parse().map_err(|_| USAGE)?,
                 ["--seconds", seconds] => {
-                    options.window = Duration::try_from_secs_f64(seconds.parse()?)?;
+                    let seconds = seconds.parse().map_err(|_| USAGE)?;
+                    options.window = Duration::try_from_secs_f64(seconds)?;
                 }
-                ["--tokens", tokens] => options.tokens = tokens.parse()?,
+                ["--tokens", tokens] => options.tokens = tokens.parse().map_err(|_| USAGE)?,
                 ["--algorithm", name] => {
                     options.algorithm = Algorithm::parse(name).ok_or(USAGE)?;
                 }
                 ["--svg", file] => options.svg = Some(file.into()),
                 _ => return Err(USAGE.into()),
             }
+        }
+        if options.window.is_zero() {
+            return Err("--seconds has to be more than 0".into());
         }
         if options.modes.is_empty() {
             options.modes = Mode::ALL.into();
