@@ -188,7 +188,7 @@ impl Policy {
             let now = SystemTime::UNIX_EPOCH.checked_add(seconds(now.min(END_OF_9999))?);
             builder = builder.clock(ManualClock::at(now.ok_or("`now` is beyond all clocks")?));
         }
-        builder.build().await.map_err(describe)
+        builder.build().await.map_err(|error| crate::told(&error))
     }
 
     /// What is asked of a token beyond its being genuine.
@@ -205,15 +205,4 @@ impl Policy {
             None => Ok(()),
         }
     }
-}
-
-/// An error with its causes.
-fn describe(error: impl std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -71,6 +71,17 @@ pub fn with_token<M>(message: M, token: &str) -> Request<M> {
     request
 }
 
+/// An error with its causes, as a program would show it.
+pub fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
 /// Runs a test case that is a program.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use grpc_auth::server::ResourceServerBuilder;
 use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
 use grpc_auth::{Auth0Config, ConfigError, GrantSource, Issuer, ResourceServer, Start};
+use tests::told;
 
 const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
@@ -101,7 +102,7 @@ async fn what_cannot_work_is_said_with_the_setting_and_what_to_write() {
         (keys("nonsense"), &["cannot be used", "not a JSON Web Key Set"]),
     ] {
         let error = builder.build().await.unwrap_err();
-        let whole = with_sources(&error);
+        let whole = told(&error);
         // What a `main` prints that returns the error.
         assert!(format!("{error:?}").starts_with(&error.to_string()), "{error:?}");
         for text in texts {
@@ -126,7 +127,7 @@ async fn a_server_that_requires_keys_does_not_start_without_them() {
         issuer.fail(endpoint, fault);
         let error = issuer.resource_server().build().await.unwrap_err();
         assert!(matches!(error, ConfigError::KeysUnavailable { .. }), "{error}");
-        let whole = with_sources(&error);
+        let whole = told(&error);
         for text in [cause, issuer.url(), "`.start(Start::Warm)`"] {
             assert!(whole.contains(text), "{fault:?}: {text:?} in {whole:?}");
         }
@@ -141,7 +142,7 @@ async fn an_issuer_is_compared_byte_for_byte() {
     let issuer = AuthorizationServer::start().await.unwrap();
     let without_slash = issuer.url().trim_end_matches('/');
     let server = ResourceServer::oidc(without_slash).audience("api").start(Start::Required);
-    let whole = with_sources(&server.build().await.unwrap_err());
+    let whole = told(&server.build().await.unwrap_err());
     assert!(whole.contains("write the issuer exactly as the document spells it"), "{whole}");
 }
 
@@ -159,16 +160,6 @@ async fn a_key_set_with_a_secret_in_it_does_not_show_it() {
         let builder = ResourceServer::static_keys("https://i.example/", jwks).audience("api");
         assert!(!format!("{builder:?}").contains("canary"));
         let error = builder.build().await.unwrap_err();
-        assert!(!format!("{error:?} {}", with_sources(&error)).contains("canary"), "{error:?}");
+        assert!(!format!("{error:?} {}", told(&error)).contains("canary"), "{error:?}");
     }
-}
-
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }

@@ -9,6 +9,7 @@ use grpc_auth::ConfigError;
 use grpc_auth::danger::PlaintextAllowed;
 use grpc_auth::tls::{ClientTls, Destination, DevelopmentCa, Identity, ServerTls};
 use tempfile::TempDir;
+use tests::told;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -61,13 +62,7 @@ async fn call_over(channel: Channel) -> Result<(), String> {
     let answer = HealthClient::new(channel).check(HealthCheckRequest::default()).await;
     answer.map(|_| ()).map_err(|status| {
         assert_ne!(status.code(), Code::Ok);
-        let mut text = status.to_string();
-        let mut cause = std::error::Error::source(&status);
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        text
+        told(&status)
     })
 }
 

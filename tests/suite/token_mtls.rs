@@ -1,6 +1,5 @@
 //! Clients that show the authorization server a certificate (RFC 8705 §2).
 
-use std::error::Error as _;
 use std::sync::Arc;
 
 use grpc_auth::ClientAuthentication;
@@ -8,6 +7,7 @@ use grpc_auth::client::{OAuthClient, TokenError};
 use grpc_auth::tls::{ClientTls, Identity};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::json;
+use tests::told;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -74,16 +74,6 @@ fn granting() -> Arc<Script> {
     Script::new(|_| (200, json!({"access_token": "bound", "token_type": "Bearer"})))
 }
 
-fn cause(error: &TokenError) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text = format!("{text}: {error}");
-        next = error.source();
-    }
-    text
-}
-
 #[tokio::test]
 async fn a_client_that_shows_its_certificate_gets_a_token_and_no_other_does() {
     let (pki, others, script) = (Pki::new(), Pki::new(), granting());
@@ -114,7 +104,7 @@ async fn a_client_that_shows_its_certificate_gets_a_token_and_no_other_does() {
         let error =
             orders().tls(bad).client_credentials().build().unwrap().token().await.unwrap_err();
         assert!(matches!(error, TokenError::Unreachable(_)), "{error}");
-        assert!(cause(&error).contains("the server does not answer"), "{}", cause(&error));
+        assert!(told(&error).contains("the server does not answer"), "{}", told(&error));
     }
     // A secret besides does not open the door without one.
     let basic = ClientAuthentication::client_secret_basic("orders", "s3cret");

@@ -14,6 +14,7 @@ use grpc_auth::{ClientAuthentication, ClientSecret};
 use tests::block_on;
 use tests::callers::{settle, until};
 use tests::logs::Logs;
+use tests::told;
 use tokio::task::JoinSet;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -37,7 +37,7 @@ impl Outage {
 }
 
 /// An error with its causes.
-struct Chain<'e>(&'e TokenError);
+pub(super) struct Chain<'e>(pub(super) &'e dyn Error);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

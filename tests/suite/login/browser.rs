@@ -9,9 +9,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grpc_auth::ClientAuthentication;
 use grpc_auth::client::OAuthClient;
 use serde_json::{Value, json};
+use tests::told;
 
 use super::visit::Start;
-use super::{CLIENT, Kit, Running, in_time, told};
+use super::{CLIENT, Kit, Running, in_time};
 
 #[tokio::test]
 async fn a_person_logs_in_and_the_program_has_their_tokens() {

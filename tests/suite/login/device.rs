@@ -7,9 +7,10 @@ use std::time::Duration;
 use grpc_auth::client::login::PendingDevice;
 use grpc_auth::client::{LoggedIn, LoginError};
 use serde_json::{Value, json};
+use tests::told;
 use tokio::task::JoinHandle;
 
-use super::{CLIENT, Kit, in_time, told};
+use super::{CLIENT, Kit, in_time};
 
 fn offered(kit: &Kit) -> Value {
     json!({

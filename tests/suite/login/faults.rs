@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tests::told;
 
-use super::{Kit, Running, told};
+use super::{Kit, Running};
 
 #[tokio::test]
 async fn the_servers_no_is_shown_and_returned() {

@@ -18,6 +18,7 @@ use grpc_auth::ClientAuthentication;
 use grpc_auth::client::login::ByBrowser;
 use grpc_auth::client::{LoggedIn, Login, LoginError, OAuthClient};
 use grpc_auth::testing::ManualClock;
+use tests::told;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 use url::Url;
@@ -99,15 +100,4 @@ impl Running {
 /// The time limit is there for tests that fail.
 async fn in_time<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(30), work).await.unwrap()
-}
-
-/// An error with its causes.
-fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

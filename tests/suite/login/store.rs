@@ -11,8 +11,9 @@ use grpc_auth::client::login::ByBrowser;
 use grpc_auth::client::{DpopKey, Login, OAuthClient, TokenStore};
 use grpc_auth::testing::AuthorizationServer;
 use serde_json::Value;
+use tests::told;
 
-use super::{Kit, Running, told};
+use super::{Kit, Running};
 
 /// A directory that goes with the test.
 pub(super) struct Directory(PathBuf);

@@ -5,9 +5,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::Duration;
 
 use serde_json::json;
+use tests::told;
 
 use super::store::{Directory, log_in};
-use super::{Kit, in_time, told};
+use super::{Kit, in_time};
 
 #[tokio::test]
 async fn two_that_renew_at_the_same_time_use_the_refresh_token_once() {

@@ -60,21 +60,10 @@ async fn whoever_waits_is_told_after_five_seconds() {
         while let Some(call) = calls.join_next().await {
             let error = call.unwrap().unwrap_err();
             assert!(matches!(error, TokenError::Unreachable(_)), "{fault:?}: {error}");
-            assert!(causes(&error).contains("does not answer within 5 s"), "{fault:?}");
+            assert!(told(&error).contains("does not answer within 5 s"), "{fault:?}");
         }
         assert_eq!(kit.asked(), 1, "{fault:?}");
     }
-}
-
-/// The error and all that caused it.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text = format!("{text}: {error}");
-        next = error.source();
-    }
-    text
 }
 
 #[tokio::test]
@@ -98,7 +87,7 @@ async fn each_fault_is_told_by_its_cause_and_recovery_needs_no_restart() {
         let logs = Logs::capture();
         let error = kit.token().await.unwrap_err();
         assert!(!error.is_permanent(), "{fault:?}");
-        assert!(causes(&error).contains(cause), "{fault:?}: {}", causes(&error));
+        assert!(told(&error).contains(cause), "{fault:?}: {}", told(&error));
         let line = logs.line_with("a token could not be renewed");
         assert!(line.contains(cause) && line.contains(kit.issuer.url()), "{line}");
         assert_eq!(kit.issuer.requests(Endpoint::Elsewhere), 0, "{fault:?}");
@@ -141,7 +130,7 @@ async fn a_server_without_metadata_that_can_be_used_is_said_so() {
         let kit = Kit::start().await;
         kit.issuer.fail(Endpoint::Discovery, fault);
         let error = kit.token().await.unwrap_err();
-        assert!(causes(&error).contains(cause), "{fault:?}: {}", causes(&error));
+        assert!(told(&error).contains(cause), "{fault:?}: {}", told(&error));
         assert_eq!(kit.asked(), 0);
         kit.issuer.heal();
         kit.advance(1);

@@ -16,7 +16,7 @@ use super::origin::{Granted, Origin};
 use crate::chance::roll;
 use crate::client::access_token::AccessToken;
 use crate::client::error::TokenError;
-use crate::client::outage::Outage;
+use crate::client::outage::{Chain, Outage};
 use crate::client::renewal::{Answer, Failure, Renewal};
 use crate::clock::Clock;
 use crate::jwks::FetchError;
@@ -252,7 +252,7 @@ impl Shared {
                 let outcome = if error.is_permanent() { "refused" } else { "failed" };
                 metrics::token_renewed(source, outcome);
                 let consecutive = self.failures.fetch_add(1, Relaxed).saturating_add(1);
-                let cause = error.source().map(chain);
+                let cause = error.source().map(|cause| Chain(cause).to_string());
                 // A long outage is said ever more rarely; at debug, every time.
                 if consecutive.is_power_of_two() {
                     tracing::warn!(
@@ -284,16 +284,6 @@ impl Shared {
             .field("failure", &state.failure)
             .finish_non_exhaustive()
     }
-}
-
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text = format!("{text}: {error}");
-        next = error.source();
-    }
-    text
 }
 
 /// A request for a token that is under way. It is everybody's: whoever waits may go away.
