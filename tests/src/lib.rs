@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a kit for tests")]
 
+pub mod answers;
 pub mod callers;
 pub mod judge;
 pub mod kinds;

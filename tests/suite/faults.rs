@@ -8,6 +8,8 @@ use allocation_counter::measure;
 use grpc_auth::server::ResourceServerBuilder;
 use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
 use grpc_auth::{Issuer, KeySetEvent, KeySetHealth, ResourceServer, Start};
+use serde_json::json;
+use tests::answers::{self, ok};
 use tests::callers::{attempt, settle, until, with};
 use tests::tls::Untrusted;
 use tests::{assert_denied, block_on};
@@ -216,6 +218,51 @@ async fn untrusted() {
         // A connection that fails is tried once more.
         assert_eq!((untrusted.connections(), untrusted.requests()), (2, 0));
     }
+}
+
+/// Where the keys are said to be, somebody else answers.
+#[test]
+fn bad_tls_takes_no_key_away() {
+    peak(untrusted_later());
+}
+
+async fn untrusted_later() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    let jwks = Untrusted::start(issuer.jwks()).await;
+    let [trusted, untrusted] = [format!("{}.well-known/jwks.json", issuer.url()), jwks.url()];
+    let places = Arc::new(Mutex::new((String::new(), trusted)));
+    let told = Arc::clone(&places);
+    let url = answers::serve(move |_| {
+        let (own, keys) = &*told.lock().unwrap();
+        ok("", &json!({"issuer": own, "jwks_uri": keys}).to_string())
+    })
+    .await;
+    places.lock().unwrap().0.clone_from(&url);
+    let builder = ResourceServer::oidc(&url)
+        .audience(AuthorizationServer::AUDIENCE)
+        .clock(issuer.clock().clone())
+        .key_sets(|key_sets| key_sets.rediscover = SECOND);
+    let (builder, failures) = watched(builder);
+    let auth = builder.build().await.unwrap();
+    let token = |kid: Option<&str>| {
+        let token = issuer.token().claim("iss", &*url).scopes(["read:word"]);
+        kid.into_iter().fold(token, |token, kid| token.header("kid", kid)).sign()
+    };
+    with(&auth, &token(None)).await.unwrap();
+
+    places.lock().unwrap().1 = untrusted;
+    issuer.clock().advance(16 * MINUTE);
+    with(&auth, &token(None)).await.unwrap();
+    until("the refresh fails", async || !failures.lock().unwrap().is_empty()).await;
+    assert_eq!(failures.lock().unwrap()[..], ["transport"]);
+    assert!(matches!(health(&auth), KeySetHealth::Stale { .. }));
+    assert_eq!((jwks.connections(), jwks.requests()), (2, 0));
+    assert_eq!(issuer.requests(Endpoint::Jwks), 1);
+    for _ in 0..100 {
+        with(&auth, &token(None)).await.unwrap();
+    }
+    let answer = with(&auth, &token(Some("unknown"))).await;
+    assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
 }
 
 #[test]

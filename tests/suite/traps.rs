@@ -11,11 +11,11 @@ use grpc_auth::{
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, LAST_MODIFIED};
 use serde_json::{Value, json};
+use tests::answers::{self, ok};
 use tests::callers::{attempt, settle, until, with};
 use tests::kinds::{Counting, call};
 use tests::pb::kit::kinds_client::KindsClient;
 use tests::{Kit, assert_denied};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::Code;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -158,39 +158,13 @@ async fn an_older_set_is_accepted_after_the_present_one_is_no_longer_fresh() {
     .await;
 }
 
-/// Answers with what the handler makes of a request's head.
-async fn raw(handler: impl Fn(&str) -> String + Send + Sync + 'static) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    let handler = Arc::new(handler);
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let handler = Arc::clone(&handler);
-            tokio::spawn(async move {
-                let mut request = [0; 8192];
-                let length = stream.read(&mut request).await.unwrap_or(0);
-                let answer = handler(&String::from_utf8_lossy(&request[..length]));
-                let _ = stream.write_all(answer.as_bytes()).await;
-            });
-        }
-    });
-    url
-}
-
-fn ok(headers: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 200 OK\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
-    )
-}
-
 /// A cache before the issuer has the former set until it is told `no-cache`.
 #[tokio::test]
 async fn a_new_key_is_found_past_a_cache_though_a_refresh_was_due() {
     for wait in [MINUTE, 14 * MINUTE] {
         let issuer = Arc::new(AuthorizationServer::start().await.unwrap());
         let cached = issuer.jwks();
-        let url = raw({
+        let url = answers::serve({
             let issuer = Arc::clone(&issuer);
             move |head: &str| match head.to_ascii_lowercase().contains("no-cache") {
                 true => ok("", &issuer.jwks()),
@@ -221,7 +195,7 @@ async fn an_etag_says_nothing_about_another_address() {
     let moved = Arc::new(Mutex::new(false));
     let gone = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     let same = "HTTP/1.1 304 Not Modified\r\netag: \"1\"\r\nconnection: close\r\n\r\n";
-    let url = raw({
+    let url = answers::serve({
         let (issuer, base, moved) = (Arc::clone(&issuer), Arc::clone(&base), Arc::clone(&moved));
         move |head: &str| {
             let (base, moved) = (base.lock().unwrap().clone(), *moved.lock().unwrap());
@@ -316,7 +290,9 @@ async fn a_slow_issuer_does_not_slow_another() {
 /// "Nothing changed" is no answer to someone who has nothing.
 #[tokio::test]
 async fn an_answer_to_another_question_is_no_key_set() {
-    let url = raw(|_: &str| "HTTP/1.1 304 Not Modified\r\nconnection: close\r\n\r\n".into()).await;
+    let url =
+        answers::serve(|_: &str| "HTTP/1.1 304 Not Modified\r\nconnection: close\r\n\r\n".into())
+            .await;
     let issuer = Issuer::oidc("https://i.example/").jwks_uri(url);
     let builder = ResourceServer::builder().issuer(issuer).audience("a").start(Start::Required);
     let error = format!("{:?}", builder.build().await.unwrap_err());
@@ -350,7 +326,7 @@ fn a_server_whose_runtime_is_gone_says_so_at_once() {
 async fn an_answer_fills_no_log_and_a_wrong_name_is_asked_for_ever_more_rarely() {
     let logs = tests::logs::Logs::capture();
     let long = json!({"issuer": "x".repeat(200_000), "jwks_uri": "https://k.example/"}).to_string();
-    let url = raw(move |_: &str| ok("", &long)).await;
+    let url = answers::serve(move |_: &str| ok("", &long)).await;
     ResourceServer::oidc(url).audience("a").build().await.unwrap();
     assert!(logs.text().lines().all(|line| line.len() < 4096));
 
