@@ -4,7 +4,9 @@ use std::convert::Infallible;
 use std::hint::black_box;
 use std::io::Read;
 use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
+use std::time::{Duration, UNIX_EPOCH};
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{
@@ -12,9 +14,11 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use grpc_auth::testing::ManualClock;
 use grpc_auth::{BearerToken, TokenCache};
 use http::Extensions;
 use metrics_util::debugging::DebuggingRecorder;
+use tests::callers::until;
 use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::server::NamedService;
@@ -36,6 +40,8 @@ pub(crate) async fn run(case: &str, times: usize) {
             call(&protected().await, true, times).await;
         }
         Some(("call", "protected")) => call(&protected().await, true, times).await,
+        Some(("call", "fetched")) => fetched(false, times).await,
+        Some(("call", "refreshed")) => fetched(true, times).await,
         Some(("call", "introspected")) => introspected(times).await,
         Some(("hmac", _)) => hash(times),
         Some(("call", "asking")) => {
@@ -106,6 +112,31 @@ async fn call(service: &impl TonicService, is_protected: bool, times: usize) {
     for _ in 0..times {
         assert!(good.is_answered_by(service).await);
     }
+}
+
+/// The same with keys that were fetched twice, and a token that is remembered since then or from
+/// before: with that one it is looked up when the use of keys has to be noted, which the other knows.
+async fn fetched(is_from_before: bool, times: usize) {
+    let folder = folder(Algorithm::Rs256);
+    let clock = ManualClock::at(UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+    let (service, fetches) = service::fetching(&folder, &clock).await;
+    let good: Vec<_> = good(&folder).iter().take(2).map(|token| Call::with(token)).collect();
+    let [before, after] = &good[..] else { unreachable!("two were taken") };
+    // Two minutes before the keys are due, and two after.
+    for (minutes, fetched, call) in [(10, 1, before), (4, 2, after)] {
+        clock.advance(Duration::from_secs(minutes * 60));
+        assert!(before.is_answered_by(&service).await);
+        until("the keys are fetched", async || fetches.load(Relaxed) == fetched).await;
+        // The first time it is not remembered yet.
+        for _ in 0..2 {
+            assert!(call.is_answered_by(&service).await);
+        }
+    }
+    let call = if is_from_before { before } else { after };
+    for _ in 0..times {
+        assert!(call.is_answered_by(&service).await);
+    }
+    assert_eq!(fetches.load(Relaxed), 2);
 }
 
 /// The same with the same token, which nobody verifies: its issuer was asked about it.

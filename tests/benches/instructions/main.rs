@@ -37,6 +37,8 @@ const VERIFY: [(Algorithm, f64); 3] =
     [(Algorithm::Rs256, 1.07), (Algorithm::Es256, 1.03), (Algorithm::EdDsa, 1.05)];
 /// .. what a remembered token adds to a call, in instructions, ..
 const WARM_CALL: f64 = 2_500.0;
+/// .. what it adds once keys were fetched again since it was verified, ..
+const AFTER_A_REFRESH: f64 = 200.0;
 /// .. how an introspected token compares with a JWT and an HMAC of it, as a ratio, ..
 const INTROSPECTED_CALL: f64 = 1.03;
 /// .. what a `#[require]` adds beyond the function that it asks, ..
@@ -95,6 +97,11 @@ fn warm_call(table: &mut Table) {
     };
     let [plain, protected] = warm(Count::Instructions, 200, 2_200);
     table.difference("warm call in process / without layer", plain, protected, WARM_CALL);
+
+    let [fetched, refreshed] =
+        ["call fetched", "call refreshed"].map(|case| Count::Instructions.each(case, 200, 2_200));
+    let what = "warm call, keys fetched since then / before";
+    table.difference(what, fetched, refreshed, AFTER_A_REFRESH);
 
     let [introspected, hmac] = ["call introspected", "hmac of the token"]
         .map(|case| Count::Instructions.each(case, 200, 2_200));

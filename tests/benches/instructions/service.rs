@@ -3,14 +3,20 @@
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use grpc_auth::server::Protect;
-use grpc_auth::{Claims, ClientAuthentication, Introspection, Issuer, ResourceServer, TokenCache};
+use grpc_auth::testing::ManualClock;
+use grpc_auth::{
+    Claims, ClientAuthentication, Introspection, Issuer, KeySetEvent, ResourceServer, TokenCache,
+};
 use http::{HeaderMap, HeaderValue, Method, Version};
 use http_body_util::{BodyExt, Full};
 use prost::Message;
 use serde::Deserialize;
+use tests::answers::{self, ok};
 use tests::pb::kit::Word;
 use tests::pb::kit::right_server::{Right, RightServer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -100,6 +106,30 @@ pub(crate) async fn resource_server(folder: &Path, token_cache: TokenCache) -> R
     let issuer = Issuer::static_keys(ISSUER, tokens::jwks(folder).unwrap());
     let builder = ResourceServer::builder().issuer(issuer.accept_token_type("JWT"));
     builder.audience(AUDIENCE).token_cache(token_cache).build().await.unwrap()
+}
+
+/// By this clock, with keys that are fetched, and how often they were.
+pub(crate) async fn fetching(
+    folder: &Path,
+    clock: &ManualClock,
+) -> (Protect<RightServer<Protected>>, Arc<AtomicUsize>) {
+    let jwks = tokens::jwks(folder).unwrap();
+    let url = answers::serve(move |_| ok("", &jwks)).await;
+    let fetches = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&fetches);
+    let auth = ResourceServer::builder()
+        .issuer(Issuer::oidc(ISSUER).jwks_uri(url).accept_token_type("JWT"))
+        .audience(AUDIENCE)
+        .clock(clock.clone())
+        .on_key_set_event(move |_, event| {
+            if matches!(event, KeySetEvent::RefreshSucceeded { .. }) {
+                count.fetch_add(1, Relaxed);
+            }
+        })
+        .build()
+        .await
+        .unwrap();
+    (auth.protect(Protected), fetches)
 }
 
 /// Behind an issuer that is asked about tokens, and says of each that it is good.

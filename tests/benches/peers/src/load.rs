@@ -25,6 +25,8 @@ const MESSAGES: u8 = 10;
 /// goes on a machine, so that neighbours meet the same; a thousand calls, so that the first and
 /// the last ones, which have the server to themselves, say little.
 const SLICE: Duration = Duration::from_millis(40);
+/// Before each turn, and not counted: processor caches hold what another server left there.
+const LEAD: Duration = Duration::from_millis(20);
 const REFUSED: &str = "refused:";
 
 /// Calls all servers in turns, a slice of time each and another one first in each turn, until each
@@ -53,7 +55,8 @@ pub(crate) async fn run(
     for turn in 0..turns(warm_up) + turns(window) {
         for place in 0..loads.len() {
             let index = (turn + place) % loads.len();
-            let sample = Rc::clone(&loads[index]).slice().await?;
+            Rc::clone(&loads[index]).slice(LEAD).await?;
+            let sample = Rc::clone(&loads[index]).slice(SLICE).await?;
             if turn >= turns(warm_up) {
                 samples[index].push(sample);
             }
@@ -99,13 +102,13 @@ impl Load {
 
     /// Nothing is under way when it begins, nor when it ends: what the server did between is for
     /// these calls.
-    async fn slice(self: Rc<Self>) -> Result<Sample, Box<dyn Error>> {
+    async fn slice(self: Rc<Self>, slice: Duration) -> Result<Sample, Box<dyn Error>> {
         let (calls_before, cpu_before) = (self.calls.get(), cpu(self.server.process)?);
         let begin = Instant::now();
         let mut loops = Vec::new();
         for connection in 0..CONNECTIONS {
             for _ in 0..STREAMS {
-                loops.push(spawn_local(Rc::clone(&self).call(connection, begin + SLICE)));
+                loops.push(spawn_local(Rc::clone(&self).call(connection, begin + slice)));
             }
         }
         for each in loops {
