@@ -188,6 +188,29 @@ fn metadata_that_cannot_be_fetched_again_harms_nobody() {
     }
 }
 
+#[test]
+fn where_nobody_listens_is_no_issuer() {
+    peak(deaf());
+}
+
+async fn deaf() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    let builder = ResourceServer::builder()
+        .issuer(Issuer::oidc(issuer.url()).jwks_uri(&url))
+        .audience(AuthorizationServer::AUDIENCE)
+        .clock(issuer.clock().clone());
+    let (builder, failures) = watched(builder);
+    let auth = builder.build().await.unwrap();
+    for _ in 0..10 {
+        let answer = attempt(&issuer, &auth).await;
+        assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
+    }
+    assert_eq!(failures.lock().unwrap()[..], ["transport"]);
+}
+
 /// What a server says whose certificate nobody vouches for is not heard.
 #[test]
 fn bad_tls_is_no_issuer() {

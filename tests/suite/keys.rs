@@ -353,3 +353,28 @@ async fn refreshing_ends_with_the_last_server_and_service() {
     settle().await;
     assert_eq!(fetches(&issuer), 2);
 }
+
+#[tokio::test]
+async fn a_call_waits_for_a_key_as_long_as_it_may_though_the_fetch_goes_on() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    let builder = issuer.resource_server().key_sets(|key_sets| {
+        key_sets.timeout = 30 * SECOND;
+        key_sets.wait = 5 * SECOND;
+    });
+    let auth = builder.build().await.unwrap();
+    issuer.fail(Endpoint::Jwks, Fault::Hang);
+    issuer.replace_keys().unwrap();
+    let token = issuer.token().scopes(["read:word"]).sign();
+    let call = tokio::spawn({
+        let (auth, token) = (auth.clone(), token.clone());
+        async move { with(&auth, &token).await }
+    });
+    until("the keys are asked for", async || fetches(&issuer) == 2).await;
+    issuer.clock().advance(5 * SECOND - Duration::from_millis(1));
+    settle().await;
+    assert!(!call.is_finished());
+    issuer.clock().advance(Duration::from_millis(1));
+    until("the call is answered", async || call.is_finished()).await;
+    assert_denied(call.await.unwrap(), Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
+    assert_eq!((fetches(&issuer), health(&auth)), (2, KeySetHealth::Fresh), "it goes on");
+}

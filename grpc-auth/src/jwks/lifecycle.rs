@@ -281,7 +281,7 @@ impl Lifecycle {
     }
 
     /// Without keys that may be used.
-    fn is_cold(&self, now: SystemTime) -> bool {
+    pub(super) fn is_cold(&self, now: SystemTime) -> bool {
         self.held.is_none_or(|held| now >= held.stale_until)
     }
 

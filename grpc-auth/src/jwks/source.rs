@@ -50,6 +50,8 @@ pub(crate) struct Loaded {
 pub(crate) enum Missing {
     /// Looks again when this is over.
     Wait(Waiting),
+    /// Looks again at once: keys came in the meantime.
+    LookAgain,
     Unavailable,
     /// The issuer has no such key.
     Unknown,
@@ -183,19 +185,32 @@ impl KeySource {
             return Missing::Unavailable;
         }
         let mut lifecycle = refresh.lock();
+        if !lifecycle.is_cold(now) {
+            return Missing::LookAgain;
+        }
         let answer = lifecycle.need_keys(now);
         self.shared.missing(refresh, &lifecycle, answer, lifecycle.arrival())
     }
 
     /// The set of this generation has no such key: is it worth to fetch it again? `arrival` is that
     /// of a call that waited before.
-    pub(crate) fn need_key(&self, now: SystemTime, kid: &str, arrival: Option<Arrival>) -> Missing {
+    pub(crate) fn need_key(
+        &self,
+        now: SystemTime,
+        kid: &str,
+        generation: u64,
+        arrival: Option<Arrival>,
+    ) -> Missing {
         let Some(refresh) = &self.shared.refresh else { return Missing::Unknown };
         if self.is_abandoned() {
             return Missing::Unavailable;
         }
         let (missing, decision) = {
             let mut lifecycle = refresh.lock();
+            // Under the lock nothing can come between this look and the request for a fetch.
+            if self.generation() != generation {
+                return Missing::LookAgain;
+            }
             let arrival = arrival.unwrap_or(lifecycle.arrival());
             let (answer, decision) = lifecycle.need_key(now, kid, arrival);
             (self.shared.missing(refresh, &lifecycle, answer, arrival), decision)
@@ -304,3 +319,7 @@ impl Shared {
         refresh.listener.tell(&self.issuer, event);
     }
 }
+
+#[cfg(test)]
+#[path = "source_tests.rs"]
+mod tests;

@@ -11,7 +11,7 @@ use super::compact::Compact;
 use super::header::Header;
 use super::rejection::{Refusal, Rejection, escape};
 use super::trusted::{TrustedIssuer, deadline};
-use super::{Verdict, Verifier};
+use super::{Pending, Verdict, Verifier};
 use crate::bearer::BearerToken;
 use crate::caller::Caller;
 use crate::clock::Clock;
@@ -126,31 +126,19 @@ impl Verifier for JwtVerifier {
 
 impl JwtVerifier {
     fn judge(&self, token: BearerToken) -> Verdict {
-        let mut attempt = self.0.attempt(&token);
-        // Keys that came since then cost no fetch.
-        if let Err(Obstacle::Keys(keys)) = &attempt
-            && self.0.generation(keys.issuer) != keys.generation
-        {
-            attempt = self.0.attempt(&token);
-        }
-        match attempt {
-            Ok(caller) => Verdict::Known(Ok(caller)),
-            Err(Obstacle::Refused(refusal)) => Verdict::Known(Err(*refusal)),
-            Err(Obstacle::Keys(keys)) => {
-                let refusal = keys.refusal.clone();
-                match self.0.missing(&keys, None) {
-                    Missing::Wait(waiting) => {
-                        let shared = Arc::clone(&self.0);
-                        let (clock, longest) = (shared.clock.clone(), waiting.longest);
-                        Verdict::Pending(Box::pin(async move {
-                            let work = shared.wait_for_keys(token, waiting);
-                            let in_time = clock.timeout(longest, work).await;
-                            in_time
-                                .unwrap_or_else(|| Err(refusal.without_keys(&Missing::Unavailable)))
-                        }))
-                    }
-                    missing => Verdict::Known(Err(refusal.without_keys(&missing))),
+        loop {
+            let keys = match self.0.attempt(&token) {
+                Ok(caller) => return Verdict::Known(Ok(caller)),
+                Err(Obstacle::Refused(refusal)) => return Verdict::Known(Err(*refusal)),
+                Err(Obstacle::Keys(keys)) => keys,
+            };
+            match self.0.missing(&keys, None) {
+                // Keys that came since then cost no fetch.
+                Missing::LookAgain => {}
+                Missing::Wait(waiting) => {
+                    return Verdict::Pending(self.0.in_time(token, keys.refusal, waiting));
                 }
+                missing => return Verdict::Known(Err(keys.refusal.without_keys(&missing))),
             }
         }
     }
@@ -232,27 +220,42 @@ impl Shared {
         Ok(remembered(principal))
     }
 
-    fn generation(&self, issuer: usize) -> u64 {
-        self.issuers.get(issuer).map_or(0, |issuer| issuer.keys.generation())
-    }
-
     /// Asks the issuer for keys, as its lifecycle allows. `arrival` is that of a call that waited.
     fn missing(&self, keys: &MissingKeys, arrival: Option<Arrival>) -> Missing {
         let now = self.clock.now();
         let Some(issuer) = self.issuers.get(keys.issuer) else { return Missing::Unknown };
         match keys.kid.as_deref() {
             None => issuer.keys.need_keys(now),
-            Some(kid) => issuer.keys.need_key(now, kid, arrival),
+            Some(kid) => issuer.keys.need_key(now, kid, keys.generation, arrival),
         }
+    }
+
+    /// Waits for keys as long as a call may; `refusal` is for those that get none.
+    fn in_time(
+        self: &Arc<Self>,
+        token: BearerToken,
+        refusal: Refusal,
+        waiting: Waiting,
+    ) -> Pending {
+        let (shared, longest) = (Arc::clone(self), waiting.longest);
+        Box::pin(async move {
+            let clock = shared.clock.clone();
+            let in_time = clock.timeout(longest, shared.wait_for_keys(token, waiting)).await;
+            in_time.unwrap_or_else(|| Err(refusal.without_keys(&Missing::Unavailable)))
+        })
     }
 
     /// Tries again whenever a fetch has ended, until it is clear that none will help.
     async fn wait_for_keys(self: Arc<Self>, token: BearerToken, mut waiting: Waiting) -> Attempt {
+        waiting.finished.changed().await.ok();
         loop {
-            waiting.finished.changed().await.ok();
             match self.attempt(&token) {
                 Err(Obstacle::Keys(keys)) => match self.missing(&keys, Some(waiting.arrival)) {
-                    Missing::Wait(next) => waiting = next,
+                    Missing::Wait(next) => {
+                        waiting = next;
+                        waiting.finished.changed().await.ok();
+                    }
+                    Missing::LookAgain => {}
                     missing => return Err(keys.refusal.without_keys(&missing)),
                 },
                 Err(Obstacle::Refused(refusal)) => return Err(*refusal),
@@ -301,7 +304,7 @@ impl Refusal {
     fn without_keys(self, missing: &Missing) -> Self {
         match missing {
             Missing::Unknown => self,
-            Missing::Unavailable | Missing::Wait(_) => {
+            Missing::Unavailable | Missing::Wait(_) | Missing::LookAgain => {
                 Self { rejection: Rejection::KeysUnavailable, hint: None, ..self }
             }
         }

@@ -254,3 +254,28 @@ pub(super) fn deadline(
     let ends = [now.checked_add(longest), genuine.stale_until];
     ends.into_iter().flatten().fold(time_of(exp), SystemTime::min)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    #[test]
+    fn a_verdict_ends_with_whatever_ends_first() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        // At 1,000: `exp`, for how long it is remembered, until when its keys may be used.
+        for (exp, longest, stale_until, ends) in [
+            (1_200.0, 300, Some(5_000), 1_200),
+            (9_000.0, 300, Some(5_000), 1_300),
+            (9_000.0, 300, None, 1_300),
+            (9_000.0, 300, Some(1_100), 1_100),
+            (9_000.0, u64::MAX, Some(5_000), 5_000),
+            (9_000.0, u64::MAX, None, 9_000),
+        ] {
+            let genuine = Genuine { standing: Standing::of(1), stale_until: stale_until.map(at) };
+            let found = deadline(exp, at(1_000), Duration::from_secs(longest), &genuine);
+            assert_eq!(found, at(ends), "{exp} {longest} {stale_until:?}");
+        }
+    }
+}

@@ -1,5 +1,8 @@
 //! What is remembered of a token holds no longer than its key, and keeps its key in use.
 
+use grpc_auth::BearerToken;
+use serde_json::Value;
+
 use super::*;
 
 #[tokio::test]
@@ -21,19 +24,21 @@ async fn a_key_removed_from_the_set_is_refused_even_when_cached() {
 
 #[tokio::test]
 async fn tokens_are_remembered_across_refreshes_that_change_nothing() {
-    // A removed key that the server does not know of: only the cache believes the token.
     let issuer = AuthorizationServer::start().await.unwrap();
-    let auth = issuer.resource_server().build().await.unwrap();
-    let token = issuer.token().scopes(["read:word"]).sign();
-    with(&auth, &token).await.unwrap();
+    let (auth, token) = remembering(&issuer).await;
+    let token = BearerToken::parse(&token).unwrap();
+    // They are parsed once for each time that the token is verified.
+    let claims = async || auth.verify(&token).await.unwrap().claims::<Value>().unwrap();
+    let before = claims().await;
     issuer.clock().advance(14 * MINUTE);
-    with(&auth, &token).await.unwrap();
+    attempt(&issuer, &auth).await.unwrap();
     until("the keys are fetched again", async || fetches(&issuer) == 2).await;
     until("they are fresh", async || health(&auth) == KeySetHealth::Fresh).await;
-    with(&auth, &token).await.unwrap();
+    assert!(std::ptr::eq(&*before, &*claims().await));
     // Past its end the cache says nothing, and the token is judged anew.
-    issuer.clock().advance(HOUR);
-    let answer = with(&auth, &token).await;
+    issuer.clock().advance(10 * HOUR);
+    attempt(&issuer, &auth).await.unwrap();
+    let answer = with(&auth, token.expose_secret()).await;
     assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_EXPIRED");
 }
 
@@ -93,4 +98,18 @@ async fn a_remembered_token_expires_like_any_other() {
     kit.issuer.clock().advance(SECOND);
     let answer = with(&kit.auth, &token).await;
     assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_EXPIRED");
+}
+
+#[tokio::test]
+async fn a_token_is_believed_for_five_minutes_without_a_look() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    let auth = issuer.resource_server().build().await.unwrap();
+    let token = BearerToken::parse(&issuer.token().expires_in(HOUR).sign()).unwrap();
+    let claims = async || auth.verify(&token).await.unwrap().claims::<Value>().unwrap();
+    drop(claims().await);
+    let before = claims().await;
+    issuer.clock().advance(5 * MINUTE - SECOND);
+    assert!(std::ptr::eq(&*before, &*claims().await));
+    issuer.clock().advance(SECOND);
+    assert!(!std::ptr::eq(&*before, &*claims().await));
 }

@@ -128,6 +128,7 @@ fn compare(options: &Options) -> Outcome<()> {
     let program = std::env::current_exe()?;
     let target = program.ancestors().nth(2).ok_or("not in a target folder")?;
     let results = target.join("results");
+    let mut holds = true;
     if options.rounds > 0 {
         let folder = options.folder(target)?;
         for column in Column::ALL {
@@ -138,12 +139,13 @@ fn compare(options: &Options) -> Outcome<()> {
             let measured = measure(options, mode, &folder)?;
             measured.write(&results, mode)?;
             println!("{}", measured.table(mode)?);
+            holds &= measured.holds(mode)?;
         }
     }
     if let Some(file) = &options.svg {
         fs::write(file, chart::draw(&results)?)?;
     }
-    Ok(())
+    if holds { Ok(()) } else { Err("fewer calls a second than the limit: see UNDER".into()) }
 }
 
 /// A column that authenticates accepts the good token and refuses each bad one, and none; one

@@ -1,0 +1,58 @@
+//! What a fetch that ends at the wrong moment costs: nothing.
+
+use std::time::UNIX_EPOCH;
+
+use super::*;
+
+const KEYS: &[u8] = br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+/// Keys of generation 2 that were fetched, and nobody who fetches others.
+fn fetched() -> KeySource {
+    let settings = Arc::new(KeySetSettings::default());
+    let mut lifecycle = Lifecycle::new(Arc::clone(&settings), at(0));
+    lifecycle.begin();
+    let held = lifecycle.succeed(at(0), None, true, 0.5);
+    let (keys, _) = KeySet::parse(KEYS).unwrap();
+    let stale_until = Some(held.stale_until);
+    let snapshot = Snapshot { keys: Arc::new(keys), generation: 2, stale_until };
+    let refresh = Refresh {
+        lifecycle: Mutex::new(lifecycle),
+        settings,
+        wake: Notify::new(),
+        finished: watch::Sender::new(1),
+        settled: watch::Sender::default(),
+        listener: Listener::default(),
+    };
+    let shared = Shared {
+        issuer: "https://issuer.example/".into(),
+        snapshot: ArcSwapOption::from_pointee(snapshot),
+        generation: AtomicU64::new(2),
+        quiet: ArcSwap::from_pointee(Quiet::always()),
+        edition: AtomicU64::new(0),
+        clock: Clock::system(),
+        refresh: Some(refresh),
+    };
+    KeySource { shared: Arc::new(shared), task: None }
+}
+
+#[test]
+fn who_looked_at_keys_that_are_no_more_looks_again_before_a_fetch_is_asked_for() {
+    let keys = fetched();
+    // More often than the issuer may be asked about unknown keys.
+    for _ in 0..10 {
+        assert!(matches!(keys.need_key(at(1), "new", 1, None), Missing::LookAgain));
+    }
+    assert!(matches!(keys.need_key(at(1), "new", 2, None), Missing::Wait(_)));
+}
+
+#[test]
+fn who_found_no_keys_looks_again_when_there_are_some() {
+    let keys = fetched();
+    assert!(matches!(keys.need_keys(at(1)), Missing::LookAgain));
+    let stale_until = keys.load(at(1)).unwrap().snapshot().unwrap().stale_until.unwrap();
+    assert!(matches!(keys.need_keys(stale_until), Missing::Wait(_)));
+}
