@@ -122,9 +122,9 @@ impl Server {
         loop {
             let target = Target::of_url("POST", url);
             let proof = key.prove(&target, None, self.clock().moment())?;
-            let headers = HeaderMap::from_iter([(DPOP, proof)]);
+            let headers = HeaderMap::from_iter([(DPOP, proof.value)]);
             let answer = self.post_once(url, headers, form).await?;
-            key.heed(target.origin(), &answer.headers);
+            key.heed(target.origin(), &answer.headers, proof.nonce.as_deref());
             let asks_for_nonce = response::asks_for_nonce(&answer);
             if asks_for_nonce && !tried_nonce && answer.headers.contains_key(DPOP_NONCE) {
                 tried_nonce = true;

@@ -75,6 +75,22 @@ async fn each_call_proves_that_the_key_is_held() {
 }
 
 #[tokio::test]
+async fn calls_that_are_all_asked_for_the_same_nonce_at_once_are_all_sent_again() {
+    let kit = Bound::start(Dpop::for_origins([ORIGIN]).require_nonce()).await;
+    kit.grant();
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let mut client = kit.client();
+        calls.spawn(async move { client.unary(word()).await });
+    }
+    while let Some(answer) = calls.join_next().await {
+        answer.unwrap().unwrap();
+    }
+    assert_eq!(kit.doors.handlers.reached("Unary"), 100);
+    assert_eq!(kit.endpoint.asked().len(), 1);
+}
+
+#[tokio::test]
 async fn a_stream_that_is_asked_for_a_nonce_is_not_sent_again_and_the_next_one_has_it() {
     let kit = Bound::start(Dpop::for_origins([ORIGIN]).require_nonce()).await;
     kit.grant();

@@ -15,9 +15,9 @@ use http::{HeaderMap, HeaderName, Request, Response};
 use jsonwebtoken::jwk::ThumbprintHash;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
-use tests::assert_denied;
 use tests::pb::kit::kinds_client::KindsClient;
 use tests::sender::{Doors, ORIGIN};
+use tests::{answers, assert_denied};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tonic::Code;
@@ -209,6 +209,45 @@ async fn a_request_of_reqwests_proves_that_the_key_is_held() {
         (200, &[Err("revoked"), Ok(())][..])
     );
     assert_eq!(issuer.requests(Endpoint::Token), 3);
+}
+
+/// Whoever a redirect leads to never saw the token: what they say of it counts for nothing.
+#[tokio::test]
+async fn a_stranger_at_the_end_of_a_redirect_gives_up_no_token() {
+    let (issuer, tokens) = tokens().await;
+    let stranger = answers::serve(|_| {
+        "HTTP/1.1 401 Unauthorized\r\ndpop-nonce: strange\r\nwww-authenticate: DPoP \
+         error=\"invalid_token\"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            .to_owned()
+    })
+    .await;
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    let here = answers::serve(move |head| {
+        seen.lock().unwrap().push(head.to_owned());
+        format!(
+            "HTTP/1.1 307 Temporary Redirect\r\nlocation: {stranger}\r\ncontent-length: 0\r\n\
+             connection: close\r\n\r\n"
+        )
+    })
+    .await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let before = tokens.token().await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(tokens.send(client.get(&here)).await.unwrap().status(), 401);
+    }
+    assert_eq!(asked.lock().unwrap().len(), 2, "sent once more");
+    let nonces = asked.lock().unwrap().iter().filter(|head| nonce_of(head).is_some()).count();
+    assert_eq!(nonces, 0, "the stranger's nonce is not for the first");
+    assert!(Arc::ptr_eq(&before, &tokens.token().await.unwrap()));
+    assert_eq!(issuer.requests(Endpoint::Token), 2);
+}
+
+/// Of the proof in a request's head.
+fn nonce_of(head: &str) -> Option<Value> {
+    let proof = head.lines().find_map(|line| line.strip_prefix("dpop: "))?;
+    let claims = URL_SAFE_NO_PAD.decode(proof.split('.').nth(1)?).ok()?;
+    serde_json::from_slice::<Value>(&claims).ok()?.get("nonce").cloned()
 }
 
 #[tokio::test]

@@ -77,6 +77,30 @@ async fn its_tokens_are_renewed_by_the_refresh_token_that_came_last() {
     assert!(forms.iter().skip(1).all(|form| !form.contains_key("scope")));
 }
 
+/// RFC 6749 §6: what an answer does not say is as it was granted, not as it was asked for.
+#[tokio::test]
+async fn what_was_granted_is_still_known_after_a_renewal() {
+    let kit = Kit::start().await;
+    let server = kit.server.clone();
+    kit.server.on("/token", move |form| {
+        let (status, mut answer) = server.grant(form);
+        if form["grant_type"] == "authorization_code" {
+            answer["scope"] = "read:orders".into();
+        }
+        (status, answer)
+    });
+    let login = kit.login().scopes(["read:orders", "write:orders"]);
+    let (running, visit) = kit.open(login).await;
+    visit.answer().await;
+    let tokens = running.end().await.unwrap().tokens();
+    for expected in ["at-1", "at-2"] {
+        let token = tokens.token().await.unwrap();
+        assert_eq!(token.token().expose_secret(), expected);
+        assert_eq!(token.scope(), Some("read:orders"));
+        kit.clock.advance(std::time::Duration::from_secs(601));
+    }
+}
+
 #[tokio::test]
 async fn what_is_said_in_further_parameters_is_not_shown() {
     let kit = Kit::start().await;

@@ -158,3 +158,29 @@ async fn a_file_that_was_opened_to_others_meanwhile_is_not_renewed() {
     let error = told(&tokens.token().await.unwrap_err());
     assert!(error.contains("chmod 600"), "{error}");
 }
+
+/// It cannot be stored, before and after another login that could: what was used of that one is not
+/// used again.
+#[tokio::test]
+async fn what_could_not_be_stored_twice_takes_no_refresh_token_for_another() {
+    let (kit, directory) = (Kit::start().await, Directory::new());
+    let login = log_in(&kit, &directory).await;
+    let tokens = login.load().await.unwrap().unwrap().tokens();
+    let in_the_way = directory.file().with_extension("new");
+    let renewed = async |number: usize| {
+        kit.clock.advance(Duration::from_secs(601));
+        let token = tokens.token().await.unwrap();
+        assert_eq!(token.token().expose_secret(), format!("at-{number}"));
+    };
+    fs::create_dir(&in_the_way).unwrap();
+    renewed(2).await;
+    fs::remove_dir(&in_the_way).unwrap();
+    let _ = log_in(&kit, &directory).await;
+    assert!(fs::read_to_string(directory.file()).unwrap().contains("rt-3"));
+    fs::create_dir(&in_the_way).unwrap();
+    renewed(4).await;
+    renewed(5).await;
+    fs::remove_dir(&in_the_way).unwrap();
+    renewed(6).await;
+    assert!(fs::read_to_string(directory.file()).unwrap().contains("rt-6"));
+}

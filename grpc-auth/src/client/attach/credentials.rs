@@ -17,8 +17,8 @@ use super::refusal;
 pub(super) struct Sent {
     token: Arc<AccessToken>,
     source: TokenSource,
-    /// Whom its proof was made for; none of a token without.
-    proved_to: Option<Arc<str>>,
+    /// Whom its proof was made for, and with which nonce; none of a token without.
+    proved_to: Option<(Arc<str>, Option<Box<str>>)>,
 }
 
 /// What to do about an answer.
@@ -47,8 +47,8 @@ impl Sent {
             let target = Target::new(parts.method.as_str(), &*origin, parts.uri.path());
             let proof = key.prove(&target, Some(&token.token), source.clock().moment());
             let proof = proof.map_err(|_| refusal::no_proof())?;
-            parts.headers.try_insert(DPOP, proof).map_err(|_| refusal::too_many_headers())?;
-            proved_to = Some(origin);
+            parts.headers.try_insert(DPOP, proof.value).map_err(|_| refusal::too_many_headers())?;
+            proved_to = Some((origin, proof.nonce));
         }
         // A map can be full.
         let inserted = parts.headers.try_insert(AUTHORIZATION, token.authorization.clone());
@@ -63,12 +63,12 @@ impl Sent {
     /// Reads an answer. A token that is refused is given up here, whether or not the call can be
     /// sent again.
     pub(super) fn judge<R>(&self, answer: &http::Response<R>) -> Next {
-        let has_new_nonce = self.heed(answer.headers());
+        let has_other_nonce = self.heed(answer.headers());
         if !answer::is_unauthenticated(answer) {
             return Next::HandOn;
         }
         match answer::remedy(answer.headers()) {
-            Remedy::Nonce if has_new_nonce => Next::Prove,
+            Remedy::Nonce if has_other_nonce => Next::Prove,
             Remedy::Token if self.source.reject(&self.token) => Next::Renew,
             Remedy::Nonce | Remedy::Token | Remedy::None => Next::HandOn,
         }
@@ -76,8 +76,8 @@ impl Sent {
 
     /// Any answer may bring the nonce for the next proof (RFC 9449 §8.2).
     fn heed(&self, headers: &HeaderMap) -> bool {
-        let Some(origin) = &self.proved_to else { return false };
-        self.source.dpop().is_some_and(|key| key.heed(origin, headers))
+        let Some((origin, nonce)) = &self.proved_to else { return false };
+        self.source.dpop().is_some_and(|key| key.heed(origin, headers, nonce.as_deref()))
     }
 }
 

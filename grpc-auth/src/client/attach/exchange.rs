@@ -35,7 +35,7 @@ where
 {
     /// Sends the request for the first time, when there is a token. The service is ready.
     pub(super) async fn begin(mut self, body: Body) -> Result<Response<R>, S::Error> {
-        let token = wait(&self.source, &self.deadline).await;
+        let token = wait(&self.source, &self.deadline, refusal::Call::NotSent).await;
         let (request, sent) = match token.and_then(|token| self.request(token, body)) {
             Ok(prepared) => prepared,
             Err(status) => return Ok(status.into_http()),
@@ -62,13 +62,13 @@ where
                 }
                 Next::Renew if may_renew => {
                     may_renew = false;
-                    let token = wait(&self.source, &self.deadline).await;
+                    let call = refusal::Call::Refused;
+                    let token = wait(&self.source, &self.deadline, call).await;
                     // There is no other, and this one was refused.
                     if token.as_ref().is_ok_and(|token| Arc::ptr_eq(token, sent.token())) {
                         let failure = self.source.failure();
-                        return Ok(
-                            failure.map_or(answer, |error| refusal::no_token(&error).into_http())
-                        );
+                        return Ok(failure
+                            .map_or(answer, |error| refusal::no_token(&error, call).into_http()));
                     }
                     token
                 }
@@ -99,12 +99,16 @@ where
 }
 
 /// Waits for a token, for as long as the caller does.
-async fn wait(source: &TokenSource, deadline: &Deadline) -> Result<Arc<AccessToken>, Box<Status>> {
+async fn wait(
+    source: &TokenSource,
+    deadline: &Deadline,
+    call: refusal::Call,
+) -> Result<Arc<AccessToken>, Box<Status>> {
     let token = match deadline.remaining() {
         None => source.token().await,
         Some(remaining) => {
             let token = source.clock().timeout(remaining, source.token()).await;
-            token.ok_or_else(refusal::too_late)?
+            token.ok_or_else(|| refusal::too_late(call))?
         }
     };
     match token {
@@ -114,7 +118,7 @@ async fn wait(source: &TokenSource, deadline: &Deadline) -> Result<Arc<AccessTok
         }
         Err(error) => {
             source.outage().begins(&error);
-            Err(refusal::no_token(&error))
+            Err(refusal::no_token(&error, call))
         }
     }
 }

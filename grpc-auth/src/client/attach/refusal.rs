@@ -1,4 +1,4 @@
-//! Why a call is not sent: constant texts, which name what to look at. The cause is in the log.
+//! Why a call is not sent, or not again: constant texts, which name what to look at. The cause is in the log.
 
 use std::time::Duration;
 
@@ -44,27 +44,48 @@ pub(super) fn no_proof() -> Refusal {
     )
 }
 
-pub(super) fn no_token(error: &TokenError) -> Refusal {
+/// What became of a call for which there is no token.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Call {
+    NotSent,
+    /// The service refused the token that it was sent with.
+    Refused,
+}
+
+impl Call {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::NotSent => "the call was not sent",
+            Self::Refused => "the call was refused with its token, and not sent again",
+        }
+    }
+}
+
+pub(super) fn no_token(error: &TokenError, call: Call) -> Refusal {
+    let what = call.as_str();
     if error.is_permanent() {
-        return Box::new(Status::unauthenticated(
-            "the call was not sent: the authorization server gives this program no token for it, \
-             and will not until somebody changes something; the cause is in this program's log \
-             (target `grpc_auth`)",
-        ));
+        return Box::new(Status::unauthenticated(format!(
+            "{what}: the authorization server gives this program no token for it, and will not \
+             until somebody changes something; the cause is in this program's log (target \
+             `grpc_auth`)",
+        )));
     }
     let delay = error.retry_after().unwrap_or(RETRY_DELAY);
     Box::new(Status::with_error_details(
         Code::Unavailable,
-        "the call was not sent: no token could be got for it; look at the authorization server, and \
-         at the way to it; the cause is in this program's log (target `grpc_auth`)",
+        format!(
+            "{what}: no token could be got for it; look at the authorization server, and at the way \
+             to it; the cause is in this program's log (target `grpc_auth`)",
+        ),
         ErrorDetails::with_retry_info(Some(delay)),
     ))
 }
 
-pub(super) fn too_late() -> Refusal {
-    Box::new(Status::deadline_exceeded(
-        "the call was not sent: its deadline passed while it waited for a token",
-    ))
+pub(super) fn too_late(call: Call) -> Refusal {
+    let what = call.as_str();
+    Box::new(Status::deadline_exceeded(format!(
+        "{what}: its deadline passed while it waited for a token",
+    )))
 }
 
 fn internal(text: &'static str) -> Refusal {

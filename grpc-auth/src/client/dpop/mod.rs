@@ -75,6 +75,14 @@ impl<'t> Target<'t> {
     }
 }
 
+/// A proof for one request.
+pub(super) struct Proof {
+    /// The header's.
+    pub(super) value: HeaderValue,
+    /// That it was made with.
+    pub(super) nonce: Option<Box<str>>,
+}
+
 impl DpopKey {
     /// Makes a key for ES256, which lives as long as the program.
     ///
@@ -116,9 +124,10 @@ impl DpopKey {
         target: &Target<'_>,
         token: Option<&BearerToken>,
         now: Moment,
-    ) -> Result<HeaderValue, CannotSign> {
+    ) -> Result<Proof, CannotSign> {
         let mut id = [0; 16];
         rand::fill(&mut id).map_err(|_| CannotSign)?;
+        let nonce = self.0.nonces.of(&target.origin);
         let mut claims = json!({
             "jti": URL_SAFE_NO_PAD.encode(id),
             "htm": target.method,
@@ -129,24 +138,24 @@ impl DpopKey {
             if let Some(token) = token {
                 members.insert("ath".into(), Thumbprint::of(token.as_bytes()).encode().into());
             }
-            if let Some(nonce) = self.0.nonces.of(&target.origin) {
-                members.insert("nonce".into(), (*nonce).into());
+            if let Some(nonce) = &nonce {
+                members.insert("nonce".into(), (**nonce).into());
             }
         }
         let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
         let signed = format!("{}.{claims}", self.0.header);
         let signature = self.0.key.sign(signed.as_bytes()).map_err(|_| CannotSign)?;
         let proof = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
-        let mut proof = HeaderValue::try_from(proof).map_err(|_| CannotSign)?;
-        proof.set_sensitive(true);
-        Ok(proof)
+        let mut value = HeaderValue::try_from(proof).map_err(|_| CannotSign)?;
+        value.set_sensitive(true);
+        Ok(Proof { value, nonce })
     }
 
-    /// Remembers the nonce that a server gives with any answer. Tells whether it is another than
-    /// before.
-    pub(super) fn heed(&self, origin: &str, headers: &HeaderMap) -> bool {
+    /// Remembers the nonce that a server gives with any answer. Tells whether it is another than was
+    /// sent: many calls may be told the same one at once.
+    pub(super) fn heed(&self, origin: &str, headers: &HeaderMap, sent: Option<&str>) -> bool {
         let nonce = headers.get(DPOP_NONCE).and_then(|value| value.to_str().ok());
-        nonce.is_some_and(|nonce| self.0.nonces.remember(origin, nonce))
+        nonce.is_some_and(|nonce| self.0.nonces.remember(origin, nonce) && sent != Some(nonce))
     }
 }
 
@@ -184,7 +193,7 @@ mod tests {
         let now = Moment::of(UNIX_EPOCH + Duration::from_millis(1_500_900));
         for key in [DpopKey::generate().unwrap(), DpopKey::from_pem(PEM).unwrap()] {
             let target = Target::new("POST", "https://echo.example.com", "/echo.Echo/Unary");
-            let proof = key.prove(&target, Some(&token), now).unwrap();
+            let proof = key.prove(&target, Some(&token), now).unwrap().value;
             assert!(proof.is_sensitive());
             let [header, claims, signature] = &*parts(&proof) else { panic!("no JWT") };
             let header: Value = serde_json::from_slice(header).unwrap();
@@ -201,7 +210,7 @@ mod tests {
             assert_eq!(claims["iat"], 1500);
             assert_eq!(claims["ath"], Thumbprint::of(b"token").encode());
             assert_eq!(claims.get("nonce"), None);
-            assert_ne!(key.prove(&target, None, now).unwrap(), proof);
+            assert_ne!(key.prove(&target, None, now).unwrap().value, proof);
         }
     }
 
@@ -209,13 +218,17 @@ mod tests {
     fn a_nonce_goes_into_the_proofs_for_its_origin_alone() {
         let key = DpopKey::generate().unwrap();
         let mut answer = HeaderMap::new();
-        assert!(!key.heed("https://a.example", &answer));
+        assert!(!key.heed("https://a.example", &answer, None));
         answer.insert(DPOP_NONCE, "one".parse().unwrap());
-        assert!(key.heed("https://a.example", &answer));
-        assert!(!key.clone().heed("https://a.example", &answer));
+        // Whoever learns it, those that were sent without it may do better.
+        for _ in 0..2 {
+            assert!(key.clone().heed("https://a.example", &answer, None));
+            assert!(key.heed("https://a.example", &answer, Some("former")));
+            assert!(!key.heed("https://a.example", &answer, Some("one")));
+        }
         let nonce = |origin: &'static str| {
             let proof = key.prove(&Target::new("POST", origin, "/"), None, Moment::of(UNIX_EPOCH));
-            let claims: Value = serde_json::from_slice(&parts(&proof.unwrap())[1]).unwrap();
+            let claims: Value = serde_json::from_slice(&parts(&proof.unwrap().value)[1]).unwrap();
             claims.get("nonce").cloned()
         };
         assert_eq!(nonce("https://a.example"), Some("one".into()));

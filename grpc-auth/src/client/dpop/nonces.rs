@@ -18,10 +18,13 @@ impl Nonces {
         self.0.load().get(origin).cloned()
     }
 
-    /// Tells whether it is another than before.
+    /// Tells whether it is one.
     pub(super) fn remember(&self, origin: &str, nonce: &str) -> bool {
-        if !is_nonce(nonce) || self.0.load().get(origin).is_some_and(|known| **known == *nonce) {
+        if !is_nonce(nonce) {
             return false;
+        }
+        if self.0.load().get(origin).is_some_and(|known| **known == *nonce) {
+            return true;
         }
         self.0.rcu(|known| {
             let mut known = (**known).clone();

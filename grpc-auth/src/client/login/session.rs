@@ -146,6 +146,7 @@ impl Session {
             });
         }
         let mut current = stored.tokens;
+        let in_file = current.refresh.clone();
         let replaced = held.replaced.as_ref().map(ExposeSecret::expose_secret);
         if replaced.is_some()
             && current.refresh.as_ref().map(ExposeSecret::expose_secret) == replaced
@@ -156,7 +157,6 @@ impl Session {
         if is_new && current.is_fresh(clock.now()) {
             return Ok(Held { tokens: current, replaced: None });
         }
-        let in_file = held.replaced.or_else(|| current.refresh.clone());
         let tokens = self.renewed(&current).await?;
         let written = entry.write(&tokens, stored.subject.as_deref(), &lock).await;
         let replaced = written.err().and_then(|error| {
@@ -178,7 +178,7 @@ impl Session {
             vec![("grant_type", "refresh_token"), ("refresh_token", refresh.expose_secret())];
         form.extend(self.resources.iter().map(|resource| ("resource", &**resource)));
         let response = self.server.token(&form, None).await?;
-        Ok(Tokens::granted(response, asked_at, Some(refresh)))
+        Ok(Tokens::granted(response, asked_at, Some(tokens)))
     }
 }
 

@@ -26,20 +26,20 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    /// What was granted; a server that does not rotate its refresh tokens goes on with the old one
-    /// (RFC 6749 §6).
+    /// What was granted. Of what a renewal does not say, the old tokens' goes on: the scope that was
+    /// granted, and a refresh token that is not rotated (RFC 6749 §6).
     pub(super) fn granted(
         response: TokenResponse,
         asked_at: SystemTime,
-        old: Option<&SecretString>,
+        old: Option<&Self>,
     ) -> Self {
         let lifetime = response.expires_in.unwrap_or(UNKNOWN_LIFETIME).min(MAX_LIFETIME);
         Self {
             access: response.access_token,
             token_type: response.token_type,
             expires_at: asked_at + lifetime,
-            scope: response.scope,
-            refresh: response.refresh_token.or_else(|| old.cloned()),
+            scope: response.scope.or_else(|| old?.scope.clone()),
+            refresh: response.refresh_token.or_else(|| old?.refresh.clone()),
         }
     }
 

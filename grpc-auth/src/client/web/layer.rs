@@ -123,9 +123,10 @@ where
             check(&url, request.headers())?;
             let token = source.for_request().await?;
             let method = request.method().clone();
-            attach(&source, &token, method.as_str(), &url, request.headers_mut())?;
+            let nonce = attach(&source, &token, method.as_str(), &url, request.headers_mut())?;
             let answer = service.call(request).await.map_err(Into::into)?;
-            may_do_better(&source, &token, &url, answer.status(), answer.headers());
+            let (status, headers) = (answer.status(), answer.headers());
+            may_do_better(&source, &token, nonce.as_deref(), &url, status, headers);
             Ok(answer)
         })
     }

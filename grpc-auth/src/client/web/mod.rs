@@ -31,23 +31,25 @@ fn check(url: &Url, headers: &HeaderMap) -> Result<(), AuthorizeError> {
     }
 }
 
-/// Puts a token into the headers of a request to this address.
+/// Puts a token into the headers of a request to this address. Returns the nonce of its proof.
 fn attach(
     source: &TokenSource,
     token: &AccessToken,
     method: &str,
     url: &Url,
     headers: &mut HeaderMap,
-) -> Result<(), AuthorizeError> {
+) -> Result<Option<Box<str>>, AuthorizeError> {
+    let mut nonce = None;
     if token.token_type == TokenType::Dpop {
         let key = source.dpop().ok_or(AuthorizeError::Proof)?;
         let proof =
             key.prove(&Target::of_url(method, url), Some(&token.token), source.clock().moment());
         let proof = proof.map_err(|_| AuthorizeError::Proof)?;
-        headers.try_insert(DPOP, proof).map_err(|_| AuthorizeError::HeadersFull)?;
+        headers.try_insert(DPOP, proof.value).map_err(|_| AuthorizeError::HeadersFull)?;
+        nonce = proof.nonce;
     }
     let inserted = headers.try_insert(AUTHORIZATION, token.authorization.clone());
-    inserted.map(|_| ()).map_err(|_| AuthorizeError::HeadersFull)
+    inserted.map(|_| nonce).map_err(|_| AuthorizeError::HeadersFull)
 }
 
 /// Reads an answer. Tells whether the same request may do better now: with a nonce that came along,
@@ -55,19 +57,20 @@ fn attach(
 fn may_do_better(
     source: &TokenSource,
     token: &AccessToken,
+    nonce: Option<&str>,
     url: &Url,
     status: StatusCode,
     headers: &HeaderMap,
 ) -> bool {
     let origin = url.origin().ascii_serialization();
-    let has_new_nonce = source.dpop().is_some_and(|key| key.heed(&origin, headers));
+    let has_other_nonce = source.dpop().is_some_and(|key| key.heed(&origin, headers, nonce));
     if status != StatusCode::UNAUTHORIZED {
         return false;
     }
     let challenges = headers.get_all(WWW_AUTHENTICATE).iter();
     let mut challenges = challenges.filter_map(|challenge| challenge.to_str().ok());
     if challenges.any(|challenge| challenge.contains("error=\"use_dpop_nonce\"")) {
-        return has_new_nonce;
+        return has_other_nonce;
     }
     source.reject(token)
 }

@@ -72,14 +72,15 @@ impl TokenSource {
         mut request: Request,
     ) -> Result<(Response, bool), AuthorizeError> {
         let token = self.for_request().await?;
-        attach_to(self, &token, &mut request)?;
+        let nonce = attach_to(self, &token, &mut request)?;
         let url = request.url().clone();
         let answer = client.execute(request).await?;
         // Of where a redirect led to, the token went only if that is the same.
         if answer.url().origin() != url.origin() {
             return Ok((answer, false));
         }
-        let better = may_do_better(self, &token, &url, answer.status(), answer.headers());
+        let (status, headers) = (answer.status(), answer.headers());
+        let better = may_do_better(self, &token, nonce.as_deref(), &url, status, headers);
         Ok((answer, better))
     }
 }
@@ -88,7 +89,7 @@ fn attach_to(
     source: &TokenSource,
     token: &AccessToken,
     request: &mut Request,
-) -> Result<(), AuthorizeError> {
+) -> Result<Option<Box<str>>, AuthorizeError> {
     let (method, url) = (request.method().clone(), request.url().clone());
     attach(source, token, method.as_str(), &url, request.headers_mut())
 }
