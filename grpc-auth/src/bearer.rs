@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, Entry, HeaderMap, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 /// HTTP/2 header limits make longer tokens useless; checked before anything else is looked at.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -161,15 +161,10 @@ impl<'h> Presented<'h> {
     }
 }
 
-/// Methods that let anyone in see all of them. (`entry` alone would reserve a place, and a map can
-/// be full.)
+/// Methods that let anyone in see all of them. (`entry` would reserve a place, and a map can be full.)
 fn count_and_hide(headers: &mut HeaderMap) -> usize {
-    if headers.contains_key(AUTHORIZATION)
-        && let Entry::Occupied(mut credentials) = headers.entry(AUTHORIZATION)
-    {
-        return credentials.iter_mut().map(|value| value.set_sensitive(true)).count();
-    }
-    0
+    let credentials = headers.iter_mut().filter(|(name, _)| **name == AUTHORIZATION);
+    credentials.map(|(_, value)| value.set_sensitive(true)).count()
 }
 
 const NOT_ONE: &str = "not one token68 after `Bearer `";

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use grpc_auth::policy::{AccessRule, MethodPolicy, ScopeRule, ServicePolicy};
-use grpc_auth::{ConfigError, ProtectedService, RequestExt, ResourceServer, Scope};
+use grpc_auth::{ConfigError, Dpop, ProtectedService, RequestExt, ResourceServer, Scope};
 use http::Method;
 use tests::kinds::{Counting, METHODS, call};
 use tests::logs::Logs;
@@ -167,15 +167,31 @@ impl Names for Unguarded {
 #[tokio::test]
 async fn as_many_headers_as_a_map_holds_are_no_way_to_a_panic() {
     let kit = Kit::start().await;
-    let mut request = http::Request::new(tonic::body::Body::default());
-    for n in 0..24_576 {
-        let name = http::HeaderName::try_from(format!("x-{n}")).unwrap();
-        request.headers_mut().insert(name, http::HeaderValue::from_static(""));
+    let dpop = Dpop::for_origins(["https://echo.example.com"]);
+    let proving = kit.issuer.resource_server().dpop(dpop).build().await.unwrap();
+    for (auth, names) in [
+        (&kit.auth, &[][..]),
+        (&kit.auth, &["authorization", "x-0"]),
+        (&kit.auth, &["authorization", "authorization"]),
+        (&proving, &["authorization", "dpop"]),
+        (&proving, &["authorization", "dpop", "dpop"]),
+    ] {
+        let mut request = http::Request::new(tonic::body::Body::default());
+        let headers = request.headers_mut();
+        for name in names {
+            headers.append(*name, http::HeaderValue::from_static("Bearer x"));
+        }
+        for n in 0.. {
+            let name = http::HeaderName::try_from(format!("x-{n}")).unwrap();
+            if headers.try_append(name, http::HeaderValue::from_static("")).is_err() {
+                break;
+            }
+        }
+        *request.uri_mut() = "/kit.v1.Left/Get".parse().unwrap();
+        let mut service = auth.protect(Strict);
+        let response = tonic::codegen::Service::call(&mut service, request).await.unwrap();
+        assert_eq!(response.headers().get("grpc-status").unwrap(), "16", "{names:?}");
     }
-    let mut service = kit.auth.protect(Strict);
-    *request.uri_mut() = "/kit.v1.Left/Get".parse().unwrap();
-    let response = tonic::codegen::Service::call(&mut service, request).await.unwrap();
-    assert_eq!(response.headers().get("grpc-status").unwrap(), "16");
 }
 
 #[tokio::test]

@@ -152,6 +152,7 @@ async fn a_panic_in_a_replay_store_is_internal() {
 }
 
 /// An endpoint that refuses tokens that it finds malformed, as some do; so do firewalls before them.
+/// For some it is down.
 async fn picky(refusal: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/introspect", listener.local_addr().unwrap());
@@ -166,9 +167,14 @@ async fn picky(refusal: &'static str) -> String {
                         _ => return,
                     }
                 }
-                let is_junk = String::from_utf8_lossy(&request).contains("token=junk");
-                let body = if is_junk { "{}".to_owned() } else { active("").unwrap() };
-                let status = if is_junk { refusal } else { "200 OK" };
+                let is_about = |what: &str| {
+                    String::from_utf8_lossy(&request).contains(&format!("token={what}"))
+                };
+                let (status, body) = match () {
+                    () if is_about("junk") => (refusal, "{}".to_owned()),
+                    () if is_about("down") => ("500 Internal Server Error", String::new()),
+                    () => ("200 OK", active("").unwrap()),
+                };
                 let answer = format!(
                     "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
                     body.len()
@@ -194,6 +200,23 @@ async fn a_strangers_junk_does_not_open_the_circuit() {
         let answer = with(&auth, "good1").await;
         assert!(answer.is_ok(), "{refusal}: {answer:?}");
     }
+}
+
+/// After an outage a stranger's junk is what always comes first.
+#[tokio::test]
+async fn a_strangers_junk_does_not_keep_the_circuit_open() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    let auth = server(&issuer, asked().endpoint(picky("403 Forbidden").await)).await;
+    for n in 0..5 {
+        let answer = with(&auth, &format!("down{n}")).await;
+        tests::assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
+    }
+    let answer = with(&auth, "good0").await;
+    tests::assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
+    issuer.clock().advance(5 * SECOND);
+    let answer = with(&auth, "junk").await;
+    tests::assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
+    with(&auth, "good1").await.unwrap();
 }
 
 /// The token expires while the authorizer thinks.

@@ -12,8 +12,10 @@ use grpc_auth::{ConfigError, ResourceServer};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use tests::callers::settle;
-use tests::kinds::Counting;
+use tests::kinds::{Counting, call};
+use tests::logs::Logs;
 use tests::pb::kit::Word;
+use tests::pb::kit::kinds_client::KindsClient;
 use tests::pb::kit::kinds_server::{Kinds, KindsServer};
 use tests::pb::kit::left_client::LeftClient;
 use tests::pb::kit::left_server::{Left, LeftServer};
@@ -308,4 +310,65 @@ async fn frames_pass_as_they_are_and_none_comes_after_the_end() {
     assert_denied(Err::<(), _>(status), Code::Unauthenticated, "ACCESS_TOKEN_EXPIRED");
     assert!(http_body::Body::is_end_stream(&body));
     assert!(body.frame().await.is_none());
+}
+
+/// Two rows have each other's names.
+struct Exchanged;
+
+#[grpc_auth::protect]
+#[authenticated]
+#[tonic::async_trait]
+impl Kinds for Exchanged {
+    #[authenticated(rpc = "ServerStream")]
+    async fn unary(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+
+    type ServerStreamStream = tokio_stream::Empty<Result<Word, Status>>;
+
+    #[authenticated(rpc = "Unary")]
+    async fn server_stream(
+        &self,
+        _: Request<Word>,
+    ) -> Result<Response<Self::ServerStreamStream>, Status> {
+        Ok(Response::new(tokio_stream::empty()))
+    }
+
+    #[authenticated(rpc = "Bidi")]
+    async fn client_stream(&self, _: Request<Streaming<Word>>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(Word::default()))
+    }
+
+    type BidiStream = tokio_stream::Empty<Result<Word, Status>>;
+
+    #[authenticated(rpc = "ClientStream")]
+    async fn bidi(
+        &self,
+        _: Request<Streaming<Word>>,
+    ) -> Result<Response<Self::BidiStream>, Status> {
+        Ok(Response::new(tokio_stream::empty()))
+    }
+
+    async fn open(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+}
+
+/// The layer takes them for other RPCs, and would let these streams go on for ever.
+#[tokio::test]
+async fn a_stream_that_is_taken_for_something_else_is_refused() {
+    let kit = Kit::start().await;
+    let mut client = KindsClient::new(kit.auth.protect(Exchanged));
+    let token = kit.issuer.token().sign();
+    for method in ["ServerStream", "Bidi"] {
+        let logs = Logs::capture();
+        let answer = call(&mut client, method, Some(&token)).await;
+        assert_denied(answer, Code::PermissionDenied, "PERMISSION_DENIED_BY_POLICY");
+        let line = logs.line_with("call denied");
+        assert!(line.contains("would not end them with the token: correct the rows'"), "{line}");
+    }
+    // What is watched more than it has to be is let in.
+    for method in ["Unary", "ClientStream", "Open"] {
+        call(&mut client, method, Some(&token)).await.unwrap();
+    }
 }

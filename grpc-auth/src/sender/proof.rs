@@ -189,11 +189,10 @@ impl<'t> ProofClaims<'t> {
 
 /// Hides the proofs from whoever prints the metadata further in.
 pub(crate) fn hide(headers: &mut HeaderMap) {
-    // `entry` alone would reserve a place, and a map can be full.
-    if headers.contains_key(DPOP)
-        && let http::header::Entry::Occupied(mut proofs) = headers.entry(DPOP)
-    {
-        proofs.iter_mut().for_each(|proof| proof.set_sensitive(true));
+    // `entry` would reserve a place, and a map can be full.
+    if headers.contains_key(DPOP) {
+        let proofs = headers.iter_mut().filter(|(name, _)| *name == DPOP);
+        proofs.for_each(|(_, proof)| proof.set_sensitive(true));
     }
 }
 

@@ -81,6 +81,11 @@ fn decide_here<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
             Denied::PolicyRefused,
             "the authorizer was not asked: the layer knows the RPC as one that lets anyone in",
         ),
+        Ok(_) if is_watched_too_little(row, call) => Denial::new(
+            Denied::PolicyRefused,
+            "the layer takes the RPC for one without these streams, and would not end them with \
+             the token: correct the rows' `rpc = \"..\"`",
+        ),
         Ok(_) if call.is_too_late(row) => return Err(too_late(row, call)),
         Ok(permit) => {
             decision::log_allowed(&method, Some(row), call.principal());
@@ -106,6 +111,13 @@ fn too_late<R: Refuse>(row: Row, call: &Call) -> R {
 fn was_asked(row: Row, call: &Call) -> bool {
     let is_open = |row: Row| matches!(row.rule(), AccessRule::AllowUnauthenticated);
     call.settings.authorizer.is_none() || is_open(row) || !call.decision.row().is_some_and(is_open)
+}
+
+/// The layer ends the streams of the method that it takes this one for.
+fn is_watched_too_little(row: Row, call: &Call) -> bool {
+    let Some(taken_for) = call.decision.row().map(|row| row.kind()) else { return false };
+    (row.kind().streams_requests() && !taken_for.streams_requests())
+        || (row.kind().streams_responses() && !taken_for.streams_responses())
 }
 
 fn permit_without_layer<R: Refuse>(row: Row) -> Result<Permit, R> {

@@ -108,3 +108,27 @@ async fn a_redis_that_does_not_answer_changes_nothing() {
     until("the log says so", async || logs.text().contains("shared introspection cache")).await;
     assert!(!format!("{} {redis:?}", logs.text()).contains("canary"));
 }
+
+/// Nothing is known of the endpoint yet, and no token is sent to find that out.
+#[tokio::test]
+async fn metadata_that_is_not_there_is_soon_left_alone() {
+    for fault in [Fault::Status(404), Fault::Status(403)] {
+        let kit = Opaque::start().await;
+        kit.issuer.fail(Endpoint::Discovery, fault);
+        let logs = Logs::capture();
+        for _ in 0..5 {
+            assert_unavailable(kit.call(&kit.token()).await);
+        }
+        assert!(
+            logs.text().contains("the issuer's metadata, which names the introspection endpoint")
+        );
+        let asked = kit.issuer.requests(Endpoint::Discovery);
+        for _ in 0..5 {
+            assert_unavailable(kit.call(&kit.token()).await);
+        }
+        assert_eq!(kit.issuer.requests(Endpoint::Discovery), asked, "{fault:?}");
+        kit.issuer.heal();
+        kit.advance(5 * SECOND);
+        kit.call(&kit.token()).await.unwrap();
+    }
+}

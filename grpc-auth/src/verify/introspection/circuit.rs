@@ -34,6 +34,11 @@ impl Circuit {
         *self = Self::default();
     }
 
+    /// The answer says nothing of the server: whoever comes next may probe it.
+    pub(super) fn undecided(&mut self) {
+        self.opened = f64::NEG_INFINITY;
+    }
+
     /// It did not. Returns how many times in a row.
     pub(super) fn failed(&mut self, now: f64) -> u32 {
         self.failures = self.failures.saturating_add(1);
@@ -85,6 +90,19 @@ mod tests {
         circuit.succeeded();
         assert!(circuit.admit(110.0));
         assert!(circuit.admit(110.0));
+    }
+
+    #[test]
+    fn a_probe_that_says_nothing_of_the_server_is_given_back() {
+        let mut circuit = open();
+        assert!(circuit.admit(105.0));
+        circuit.undecided();
+        assert!(circuit.admit(105.0));
+        assert!(!circuit.admit(105.0));
+        // And opens nothing.
+        let mut closed = Circuit::default();
+        closed.undecided();
+        assert!(closed.admit(0.0));
     }
 
     #[test]

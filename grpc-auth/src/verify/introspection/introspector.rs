@@ -92,6 +92,7 @@ impl Asking {
         if failure.is_the_servers() {
             return self.circuit.failed(now);
         }
+        self.circuit.undecided();
         self.about_tokens = self.about_tokens.saturating_add(1);
         self.about_tokens
     }

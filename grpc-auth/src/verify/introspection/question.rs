@@ -37,6 +37,8 @@ enum Endpoint {
 pub(super) enum Failure {
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    #[error("the issuer's metadata, which names the introspection endpoint, cannot be had")]
+    Discovery(#[source] FetchError),
     #[error(
         "the introspection endpoint does not accept this client (HTTP status {0}): check its id, its \
          secret and the method in `ClientAuthentication`"
@@ -96,7 +98,7 @@ impl Question {
                 let asked = async {
                     let asked =
                         discovery::introspection_endpoint(&self.http, issuer, &self.issuer, now);
-                    asked.await?.ok_or(Failure::NoEndpoint)
+                    asked.await.map_err(Failure::Discovery)?.ok_or(Failure::NoEndpoint)
                 };
                 said.get(&self.clock, asked).await
             }
@@ -115,7 +117,12 @@ impl Failure {
             }
             // What a firewall on the way says of one token, too.
             Self::ClientRefused(status) => *status == 401,
-            Self::Fetch(_) | Self::NoAnswer | Self::NoEndpoint | Self::Credentials(_) => true,
+            // No token was sent.
+            Self::Discovery(_)
+            | Self::Fetch(_)
+            | Self::NoAnswer
+            | Self::NoEndpoint
+            | Self::Credentials(_) => true,
         }
     }
 
