@@ -46,7 +46,12 @@ pub use service::Authorized;
 /// none was given up within the last 10 s: a thousand calls that are refused at once cause one request
 /// for a token. If none can be got, the call is answered as one without a token, and the one that was
 /// refused serves on, for another service may take it. A refusal for which another token is no remedy,
-/// PERMISSION_DENIED above all, goes to the caller as it is.
+/// PERMISSION_DENIED above all, goes to the caller as it is. With a token that is bound to a key, a
+/// call may be sent once more before that, with the nonce that the server asks for.
+///
+/// What bounds all of it is the call's deadline (`grpc-timeout`: `request.set_timeout(..)`).
+/// `Endpoint::timeout` is counted below this layer, anew each time that a call is sent, and without
+/// the time that it waits for a token.
 ///
 /// ```
 /// # mod echo { pub use tonic_health::pb::health_server::{Health, HealthServer}; }
