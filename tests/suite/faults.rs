@@ -54,6 +54,15 @@ fn watched(builder: ResourceServerBuilder) -> (ResourceServerBuilder, Failures) 
     (builder, failures)
 }
 
+/// A server that is configured so, by this issuer's clock.
+fn believing(
+    issuer: &AuthorizationServer,
+    configured: Issuer,
+) -> (ResourceServerBuilder, Failures) {
+    let builder = ResourceServer::builder().issuer(configured).clock(issuer.clock().clone());
+    watched(builder.audience(AuthorizationServer::AUDIENCE))
+}
+
 fn health(auth: &ResourceServer) -> KeySetHealth {
     auth.key_sets().next().unwrap().1
 }
@@ -198,11 +207,7 @@ async fn deaf() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
-    let builder = ResourceServer::builder()
-        .issuer(Issuer::oidc(issuer.url()).jwks_uri(&url))
-        .audience(AuthorizationServer::AUDIENCE)
-        .clock(issuer.clock().clone());
-    let (builder, failures) = watched(builder);
+    let (builder, failures) = believing(&issuer, Issuer::oidc(issuer.url()).jwks_uri(&url));
     let auth = builder.build().await.unwrap();
     for _ in 0..10 {
         let answer = attempt(&issuer, &auth).await;
@@ -226,11 +231,7 @@ async fn untrusted() {
         (at_keys, &jwks, issuer.url().to_owned()),
         (Issuer::oidc(metadata.url()), &metadata, metadata.url()),
     ] {
-        let builder = ResourceServer::builder()
-            .issuer(configured)
-            .audience(AuthorizationServer::AUDIENCE)
-            .clock(issuer.clock().clone());
-        let (builder, failures) = watched(builder);
+        let (builder, failures) = believing(&issuer, configured);
         let auth = builder.build().await.unwrap();
         let token = issuer.token().claim("iss", iss).scopes(["read:word"]).sign();
         for _ in 0..10 {
@@ -261,11 +262,8 @@ async fn untrusted_later() {
     })
     .await;
     places.lock().unwrap().0.clone_from(&url);
-    let builder = ResourceServer::oidc(&url)
-        .audience(AuthorizationServer::AUDIENCE)
-        .clock(issuer.clock().clone())
-        .key_sets(|key_sets| key_sets.rediscover = SECOND);
-    let (builder, failures) = watched(builder);
+    let (builder, failures) = believing(&issuer, Issuer::oidc(&url));
+    let builder = builder.key_sets(|key_sets| key_sets.rediscover = SECOND);
     let auth = builder.build().await.unwrap();
     let token = |kid: Option<&str>| {
         let token = issuer.token().claim("iss", &*url).scopes(["read:word"]);

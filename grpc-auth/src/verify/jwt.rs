@@ -55,6 +55,13 @@ struct MissingKeys {
     refusal: Refusal,
 }
 
+/// A token that waits for keys.
+struct Unsettled {
+    /// If they cannot be had.
+    refusal: Refusal,
+    waiting: Waiting,
+}
+
 impl JwtVerifier {
     /// An issuer that stands for many decides only where no other one does.
     pub(crate) fn new(
@@ -126,20 +133,9 @@ impl Verifier for JwtVerifier {
 
 impl JwtVerifier {
     fn judge(&self, token: BearerToken) -> Verdict {
-        loop {
-            let keys = match self.0.attempt(&token) {
-                Ok(caller) => return Verdict::Known(Ok(caller)),
-                Err(Obstacle::Refused(refusal)) => return Verdict::Known(Err(*refusal)),
-                Err(Obstacle::Keys(keys)) => keys,
-            };
-            match self.0.missing(&keys, None) {
-                // Keys that came since then cost no fetch.
-                Missing::LookAgain => {}
-                Missing::Wait(waiting) => {
-                    return Verdict::Pending(self.0.in_time(token, keys.refusal, waiting));
-                }
-                missing => return Verdict::Known(Err(keys.refusal.without_keys(&missing))),
-            }
+        match self.0.settle(&token, None) {
+            Ok(result) => Verdict::Known(result),
+            Err(unsettled) => Verdict::Pending(self.0.in_time(token, *unsettled)),
         }
     }
 }
@@ -230,36 +226,48 @@ impl Shared {
         }
     }
 
-    /// Waits for keys as long as a call may; `refusal` is for those that get none.
-    fn in_time(
-        self: &Arc<Self>,
-        token: BearerToken,
-        refusal: Refusal,
-        waiting: Waiting,
-    ) -> Pending {
+    /// Verifies with what is known now, unless a fetch is worth to be waited for.
+    fn settle(
+        &self,
+        token: &BearerToken,
+        arrival: Option<Arrival>,
+    ) -> Result<Attempt, Box<Unsettled>> {
+        loop {
+            let keys = match self.attempt(token) {
+                Ok(caller) => return Ok(Ok(caller)),
+                Err(Obstacle::Refused(refusal)) => return Ok(Err(*refusal)),
+                Err(Obstacle::Keys(keys)) => keys,
+            };
+            let missing = self.missing(&keys, arrival);
+            let refusal = keys.refusal;
+            match missing {
+                // Keys that came since then cost no fetch.
+                Missing::LookAgain => {}
+                Missing::Wait(waiting) => return Err(Box::new(Unsettled { refusal, waiting })),
+                Missing::Unknown => return Ok(Err(refusal)),
+                Missing::Unavailable => return Ok(Err(refusal.without_keys())),
+            }
+        }
+    }
+
+    /// Waits for keys as long as a call may.
+    fn in_time(self: &Arc<Self>, token: BearerToken, unsettled: Unsettled) -> Pending {
+        let Unsettled { refusal, waiting } = unsettled;
         let (shared, longest) = (Arc::clone(self), waiting.longest);
         Box::pin(async move {
             let clock = shared.clock.clone();
             let in_time = clock.timeout(longest, shared.wait_for_keys(token, waiting)).await;
-            in_time.unwrap_or_else(|| Err(refusal.without_keys(&Missing::Unavailable)))
+            in_time.unwrap_or_else(|| Err(refusal.without_keys()))
         })
     }
 
     /// Tries again whenever a fetch has ended, until it is clear that none will help.
     async fn wait_for_keys(self: Arc<Self>, token: BearerToken, mut waiting: Waiting) -> Attempt {
-        waiting.finished.changed().await.ok();
         loop {
-            match self.attempt(&token) {
-                Err(Obstacle::Keys(keys)) => match self.missing(&keys, Some(waiting.arrival)) {
-                    Missing::Wait(next) => {
-                        waiting = next;
-                        waiting.finished.changed().await.ok();
-                    }
-                    Missing::LookAgain => {}
-                    missing => return Err(keys.refusal.without_keys(&missing)),
-                },
-                Err(Obstacle::Refused(refusal)) => return Err(*refusal),
-                Ok(caller) => return Ok(caller),
+            waiting.finished.changed().await.ok();
+            match self.settle(&token, Some(waiting.arrival)) {
+                Ok(result) => return result,
+                Err(unsettled) => waiting = unsettled.waiting,
             }
         }
     }
@@ -301,13 +309,8 @@ fn remembered(principal: Principal) -> Caller {
 type Attempt = Result<Caller, Refusal>;
 
 impl Refusal {
-    fn without_keys(self, missing: &Missing) -> Self {
-        match missing {
-            Missing::Unknown => self,
-            Missing::Unavailable | Missing::Wait(_) | Missing::LookAgain => {
-                Self { rejection: Rejection::KeysUnavailable, hint: None, ..self }
-            }
-        }
+    fn without_keys(self) -> Self {
+        Self { rejection: Rejection::KeysUnavailable, hint: None, ..self }
     }
 }
 

@@ -115,7 +115,7 @@ async fn call(service: &impl TonicService, is_protected: bool, times: usize) {
 }
 
 /// The same with keys that were fetched twice, and a token that is remembered since then or from
-/// before: with that one it is looked up when the use of keys has to be noted, which the other knows.
+/// before. What is remembered from before no longer knows when the use of keys has to be noted.
 async fn fetched(is_from_before: bool, times: usize) {
     let folder = folder(Algorithm::Rs256);
     let clock = ManualClock::at(UNIX_EPOCH + Duration::from_secs(1_800_000_000));

@@ -115,7 +115,10 @@ async fn a_token_that_one_service_refuses_in_an_outage_is_kept_for_the_others() 
     let other = Door::default();
     let mut elsewhere = KindsClient::new(kit.tokens.connect(other.open().await).await.unwrap());
     kit.issuer.fail(Endpoint::Token, Fault::Status(500));
-    assert_denied(kit.client.unary(word()).await, Code::Unavailable, "");
+    let answer = kit.client.unary(word()).await;
+    let text = answer.as_ref().unwrap_err().message();
+    assert!(text.starts_with("the call was refused with its token, and not sent again:"), "{text}");
+    assert_denied(answer, Code::Unavailable, "");
     assert_eq!(kit.door.credentials(), [&*first], "the same token helps no more");
     assert_eq!(kit.asked(), 2);
     elsewhere.unary(word()).await.unwrap();

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
@@ -77,13 +78,18 @@ async fn a_login_that_somebody_else_replaced_is_not_continued_with_their_tokens(
     now.tokens().token().await.unwrap();
 }
 
+/// Where a directory keeps logins from being stored: under the temporary name, it cannot be removed
+/// as a file.
+fn in_the_way(directory: &Directory) -> PathBuf {
+    directory.file().with_extension("new")
+}
+
 #[tokio::test]
 async fn a_renewed_login_that_cannot_be_stored_lives_on_and_is_stored_later() {
     let (kit, directory) = (Kit::start().await, Directory::new());
     let login = log_in(&kit, &directory).await;
     let tokens = login.load().await.unwrap().unwrap().tokens();
-    // A directory under the temporary name: it cannot be removed as a file.
-    let in_the_way = directory.file().with_extension("new");
+    let in_the_way = in_the_way(&directory);
     fs::create_dir(&in_the_way).unwrap();
     for number in 2..4 {
         kit.clock.advance(Duration::from_secs(601));
@@ -166,7 +172,7 @@ async fn what_could_not_be_stored_twice_takes_no_refresh_token_for_another() {
     let (kit, directory) = (Kit::start().await, Directory::new());
     let login = log_in(&kit, &directory).await;
     let tokens = login.load().await.unwrap().unwrap().tokens();
-    let in_the_way = directory.file().with_extension("new");
+    let in_the_way = in_the_way(&directory);
     let renewed = async |number: usize| {
         kit.clock.advance(Duration::from_secs(601));
         let token = tokens.token().await.unwrap();

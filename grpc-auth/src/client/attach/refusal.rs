@@ -1,4 +1,5 @@
-//! Why a call is not sent, or not again: constant texts, which name what to look at. The cause is in the log.
+//! Why a call is not sent, or not again: constant texts, which name what to look at. The cause is in
+//! the log.
 
 use std::time::Duration;
 
