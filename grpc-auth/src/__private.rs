@@ -15,6 +15,12 @@ use crate::server::ProtectedService;
 
 pub use crate::server::guard::{Admitted, FromCaller, Inject, InjectOptional, Refuse, enter};
 
+/// Reads JSON that others wrote, as this crate does; an error names the member and holds no value.
+#[cfg(feature = "cli")]
+pub fn read_json<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, String> {
+    crate::json::read(json).map_err(|error| error.to_string())
+}
+
 /// The row of a method of the service `T`, found while compiling.
 #[must_use]
 #[expect(clippy::panic, reason = "it runs while compiling: a panic is a compile error")]

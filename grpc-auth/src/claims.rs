@@ -7,14 +7,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
-use serde_path_to_error::Segment;
+
+use crate::json::{self, JsonError};
 
 /// The claims of the caller's token as a `T`.
 ///
 /// A method asks for them as a parameter after its request, or takes them with
 /// [`request.claims::<T>()`](crate::RequestExt::claims). They are deserialized at most once per
-/// token and type; a clone copies a pointer. A token whose claims do not fit `T` is refused with
+/// token and type; a clone copies a pointer. A token whose claims do not fit `T` is rejected with
 /// PERMISSION_DENIED, and the log names the path that did not fit.
+///
+/// `T` is read from JSON by this crate's own reader: any type that derives `Deserialize`,
+/// `serde_json::Value` included, but not `serde_json::value::RawValue`, which only serde_json can
+/// read. Structs are read from objects.
 ///
 /// `Debug` shows the type alone: claims are personal data.
 pub struct Claims<T>(Arc<T>);
@@ -31,6 +36,11 @@ pub struct ClaimsMismatch {
 }
 
 impl ClaimsMismatch {
+    pub(crate) fn of<T>(error: &JsonError) -> Self {
+        let (path, type_name) = (error.path().into(), type_name::<T>());
+        Self { path, type_name, has_panicked: false }
+    }
+
     /// Where in the claims, `address.city` or `roles[2]`; a missing member is named as well. `.` is
     /// all of them.
     #[must_use]
@@ -100,52 +110,16 @@ impl ClaimsMemo {
 }
 
 fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<Claims<T>, ClaimsMismatch> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let type_name = type_name::<T>();
-    // It is the user's code, and a panic in it shall be a refusal. Nothing of what it left behind is
+    // `T` is the user's code, and a panic in it rejects the call. Nothing of what it left behind is
     // looked at again.
-    let parsed =
-        catch_unwind(AssertUnwindSafe(|| serde_path_to_error::deserialize(&mut deserializer)));
-    match parsed {
-        Err(_) => Err(ClaimsMismatch { path: ".".into(), type_name, has_panicked: true }),
+    match catch_unwind(AssertUnwindSafe(|| json::read(json))) {
+        Err(_) => {
+            let type_name = type_name::<T>();
+            Err(ClaimsMismatch { path: ".".into(), type_name, has_panicked: true })
+        }
         Ok(Ok(claims)) => Ok(Claims(Arc::new(claims))),
-        Ok(Err(error)) => {
-            let mut path = printable(error.path());
-            // serde reports a missing member at its parent. Its name comes from the type; every
-            // other word of serde_json's text may come from the token.
-            if let Some(name) = missing_member(&error.inner().to_string()) {
-                path = if path == "." { name.to_owned() } else { format!("{path}.{name}") };
-            }
-            Err(ClaimsMismatch { path: path.into(), type_name, has_panicked: false })
-        }
+        Ok(Err(error)) => Err(ClaimsMismatch::of::<T>(&error)),
     }
-}
-
-/// The path, without what can only be data: keys of a map are claims' names at best.
-fn printable(path: &serde_path_to_error::Path) -> String {
-    let is_name = |key: &str| {
-        key.len() <= 128
-            && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte))
-    };
-    let mut text = String::new();
-    for segment in path {
-        let dot = if text.is_empty() { "" } else { "." };
-        match segment {
-            Segment::Seq { index } => text.push_str(&format!("[{index}]")),
-            Segment::Map { key } | Segment::Enum { variant: key } if is_name(key) => {
-                text.push_str(&format!("{dot}{key}"));
-            }
-            Segment::Map { .. } | Segment::Enum { .. } | Segment::Unknown => {
-                text.push_str(&format!("{dot}*"));
-            }
-        }
-    }
-    if text.is_empty() { ".".into() } else { text }
-}
-
-fn missing_member(error: &str) -> Option<&str> {
-    let (name, _) = error.strip_prefix("missing field `")?.split_once('`')?;
-    Some(name)
 }
 
 #[cfg(test)]
@@ -248,7 +222,7 @@ mod tests {
             (r#"{"team":{"size":"canary"}}"#, "team.size"),
             (r#"{"team":{"canary":1}}"#, "team.size"),
             (r#"{"canary":1}"#, "team"),
-            (r#"{"team":["canary"]}"#, "team[0]"),
+            (r#"{"team":["canary"]}"#, "team"),
         ] {
             let memo = ClaimsMemo::default();
             let error = memo.get_or_parse::<Nested>(json.as_bytes()).as_ref().unwrap_err();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use grpc_auth::__private::read_json;
 use grpc_auth::testing::{AuthorizationServer, ManualClock, StartError};
 use serde_json::{Value, json};
 
@@ -79,7 +80,7 @@ const EXAMPLE: &str = r#"{
 
 pub(crate) async fn run(args: ServeIssuerArgs, output: Output) -> Result<Exit, Failure> {
     if args.example {
-        let json = serde_json::from_str(EXAMPLE).unwrap_or(Value::Null);
+        let json = read_json(EXAMPLE.as_bytes()).unwrap_or(Value::Null);
         output.result(&json, EXAMPLE)?;
         return Ok(Exit::Done);
     }
@@ -107,7 +108,7 @@ struct Registered {
 }
 
 fn registered(path: &Path) -> Vec<Registered> {
-    let document = fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let document = fs::read(path).ok().and_then(|bytes| read_json(&bytes).ok());
     let document: Value = document.unwrap_or(Value::Null);
     let clients = document.get("clients").and_then(Value::as_array).cloned().unwrap_or_default();
     clients

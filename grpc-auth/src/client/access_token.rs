@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::response::{TokenResponse, TokenType};
 use crate::bearer::BearerToken;
+use crate::json;
 
 /// The end of the year 9999: what lies beyond is no date.
 const LAST_SECOND: f64 = 253_402_300_799.0;
@@ -105,7 +106,7 @@ pub(super) fn jwt_expiry(token: &BearerToken) -> Option<SystemTime> {
         return None;
     };
     let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
-    let Expiry { exp } = serde_json::from_slice(&claims).ok()?;
+    let Expiry { exp } = json::read(&claims).ok()?;
     let since = Duration::try_from_secs_f64(exp).ok().filter(|_| exp <= LAST_SECOND)?;
     Some(UNIX_EPOCH + since)
 }

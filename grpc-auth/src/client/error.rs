@@ -1,5 +1,6 @@
 //! Why there is no token.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub enum TokenError {
     #[error("the answer of the authorization server cannot be used: {problem}")]
     AnswerInvalid {
         /// What is wrong with it.
-        problem: &'static str,
+        problem: Cow<'static, str>,
     },
     /// The authorization server has no endpoint for this.
     #[error(

@@ -1,5 +1,6 @@
 //! What a token endpoint answers (RFC 6749 §5).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +10,7 @@ use serde::Deserialize;
 use super::error::TokenError;
 use crate::bearer::BearerToken;
 use crate::http_client::Answer;
-use crate::json;
+use crate::json::{self, JsonError};
 use crate::jwks::FetchError;
 
 /// A stranger may have written it, and it stands in log lines.
@@ -52,7 +53,7 @@ impl TokenResponse {
                 return Ok(self);
             }
         };
-        Err(TokenError::AnswerInvalid { problem })
+        Err(TokenError::AnswerInvalid { problem: problem.into() })
     }
 }
 
@@ -98,9 +99,8 @@ pub(super) fn read(
     if answer.status != 200 {
         return Err(refusal(answer, now, is_secret));
     }
-    let invalid = |problem| TokenError::AnswerInvalid { problem };
-    let document: Document = object(&answer.body)
-        .ok_or_else(|| invalid("it is no JSON object of RFC 6749 §5.1, or a name stands twice"))?;
+    let invalid = |problem: &'static str| TokenError::AnswerInvalid { problem: problem.into() };
+    let document: Document = json::read(&answer.body).map_err(unreadable)?;
     let Some(access_token) = document.access_token else {
         // Some servers refuse with status 200.
         return Err(
@@ -154,7 +154,7 @@ pub(super) fn refusal(
 }
 
 fn refused(body: &[u8], is_secret: impl Fn(&str) -> bool) -> Option<TokenError> {
-    let document: ErrorDocument = object(body)?;
+    let document: ErrorDocument = json::read(body).ok()?;
     if !is_error_code(&document.error) || is_secret(&document.error) {
         return None;
     }
@@ -176,15 +176,15 @@ fn holds_a_token(text: &str) -> bool {
 /// Whether the server does not believe that the client is who it says.
 pub(super) fn is_invalid_client(answer: &Answer) -> bool {
     matches!(answer.status, 400 | 401)
-        && object::<ErrorDocument>(&answer.body)
-            .is_some_and(|found| found.error == "invalid_client")
+        && json::read::<ErrorDocument>(&answer.body)
+            .is_ok_and(|found| found.error == "invalid_client")
 }
 
 /// Whether the server wants its nonce in the proof (RFC 9449 §8).
 pub(super) fn asks_for_nonce(answer: &Answer) -> bool {
     matches!(answer.status, 400 | 401)
-        && object::<ErrorDocument>(&answer.body)
-            .is_some_and(|found| found.error == "use_dpop_nonce")
+        && json::read::<ErrorDocument>(&answer.body)
+            .is_ok_and(|found| found.error == "use_dpop_nonce")
 }
 
 fn is_error_code(error: &str) -> bool {
@@ -195,10 +195,8 @@ fn is_error_code(error: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }
 
-/// serde would take an array of the values as well, and the last of two values.
-pub(super) fn object<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Option<T> {
-    let is_object = body.trim_ascii_start().starts_with(b"{") && !json::is_ambiguous(body);
-    is_object.then(|| serde_json::from_slice(body).ok()).flatten()
+fn unreadable(error: JsonError) -> TokenError {
+    TokenError::AnswerInvalid { problem: Cow::Owned(error.to_string()) }
 }
 
 /// Without the tokens.
@@ -282,9 +280,17 @@ mod tests {
             );
         }
         // These are not JSON, or nothing that could be a number.
-        for bad in ["NaN", "1e400", "[3600]", "{}", "true", "3600, \"expires_in\": 60"] {
+        let other = "`expires_in` has a value that its type rejects";
+        for (bad, problem) in [
+            ("NaN", "it is not valid JSON: a value is missing"),
+            ("1e400", "it is not valid JSON: a number is out of range"),
+            ("[3600]", other),
+            ("{}", other),
+            ("true", other),
+            ("3600, \"expires_in\": 60", "the member `expires_in` occurs twice"),
+        ] {
             let error = lifetime(bad).unwrap_err().to_string();
-            assert!(error.contains("no JSON object of RFC 6749"), "{bad}: {error}");
+            assert!(error.contains(problem), "{bad}: {error}");
         }
     }
 
@@ -292,15 +298,18 @@ mod tests {
     fn what_is_no_token_is_said_by_its_reason() {
         let token = |more: &str| format!(r#"{{"access_token":"a","token_type":"Bearer"{more}}}"#);
         for (body, problem) in [
-            (String::new(), "no JSON object"),
-            ("<!doctype html>".into(), "no JSON object"),
-            ("null".into(), "no JSON object"),
-            (r#"["a","Bearer"]"#.into(), "no JSON object"),
-            (format!("{}x", token("")), "no JSON object"),
-            (token(r#","access_token":"b""#), "a name stands twice"),
-            (token(r#","access\u005ftoken":"b""#), "a name stands twice"),
-            (token(r#","more":{"x":1,"x":2}"#), "a name stands twice"),
-            (r#"{"access_token":1,"token_type":"Bearer"}"#.into(), "no JSON object"),
+            (String::new(), "not valid JSON: it ends early"),
+            ("<!doctype html>".into(), "not valid JSON: a value is missing"),
+            ("null".into(), "it is null, expected an object"),
+            (r#"["a","Bearer"]"#.into(), "it is an array, expected an object"),
+            (format!("{}x", token("")), "something follows the document"),
+            (token(r#","access_token":"b""#), "`access_token` occurs twice"),
+            (token(r#","access\u005ftoken":"b""#), "`access_token` occurs twice"),
+            (token(r#","more":{"x":1,"x":2}"#), "`more.x` occurs twice"),
+            (
+                r#"{"access_token":1,"token_type":"Bearer"}"#.into(),
+                "`access_token` is a number, expected a string",
+            ),
             (r#"{"token_type":"Bearer"}"#.into(), "no `access_token`"),
             (r#"{"access_token":"","token_type":"Bearer"}"#.into(), "cannot stand in a header"),
             (r#"{"access_token":"a b","token_type":"Bearer"}"#.into(), "cannot stand in a header"),

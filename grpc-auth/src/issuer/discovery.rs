@@ -14,6 +14,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::http_client::{HttpClient, secure_url};
+use crate::json::{self, JsonError};
 use crate::jwks::FetchError;
 
 /// Longer than any address; it may stand in a log line.
@@ -213,14 +214,11 @@ async fn fetch(http: &HttpClient, issuer: &Url, now: SystemTime) -> Result<Vec<u
 /// Where the keys are, if the document is this issuer's.
 pub(crate) fn read(document: &[u8], issuer: &Url, identifier: &str) -> Result<Url, FetchError> {
     let metadata: KeyMetadata = metadata(document, identifier)?;
-    check_url(issuer, "jwks_uri", &metadata.jwks_uri.ok_or(FetchError::NotMetadata)?)
+    check_url(issuer, "jwks_uri", &metadata.jwks_uri.ok_or_else(|| not_said("jwks_uri"))?)
 }
 
 fn metadata<T: DeserializeOwned>(document: &[u8], identifier: &str) -> Result<T, FetchError> {
-    // serde would take an array of the values as well.
-    let is_object = document.trim_ascii_start().starts_with(b"{");
-    let identity: Option<Identity> = serde_json::from_slice(document).ok();
-    let identity = identity.filter(|_| is_object).ok_or(FetchError::NotMetadata)?;
+    let identity: Identity = json::read(document).map_err(not_metadata)?;
     // RFC 8414 §3.3: identical, or the document must not be used.
     if identity.issuer != identifier {
         return Err(FetchError::IssuerMismatch {
@@ -229,13 +227,22 @@ fn metadata<T: DeserializeOwned>(document: &[u8], identifier: &str) -> Result<T,
             found: identity.issuer.chars().take(256).collect(),
         });
     }
-    serde_json::from_slice(document).map_err(|_| FetchError::NotMetadata)
+    json::read(document).map_err(not_metadata)
+}
+
+fn not_said(member: &str) -> FetchError {
+    FetchError::NotMetadata { cause: format!("`{member}` is missing") }
+}
+
+fn not_metadata(error: JsonError) -> FetchError {
+    FetchError::NotMetadata { cause: error.to_string() }
 }
 
 /// A document that came over TLS cannot send us to plain http, not even on this host.
 fn check_url(issuer: &Url, member: &'static str, value: &str) -> Result<Url, FetchError> {
     if value.len() > MAX_URL_BYTES {
-        return Err(FetchError::NotMetadata);
+        let cause = format!("`{member}` is longer than {MAX_URL_BYTES} bytes");
+        return Err(FetchError::NotMetadata { cause });
     }
     let checked = secure_url(member, value).and_then(|url| {
         if issuer.scheme() == "https" && url.scheme() != "https" {

@@ -39,8 +39,11 @@ pub enum FetchError {
     #[error("the answer is compressed (`content-encoding`), although that was not asked for")]
     Encoded,
     /// The discovery document is not the JSON of RFC 8414.
-    #[error("the discovery document is not JSON with `issuer` and `jwks_uri`")]
-    NotMetadata,
+    #[error("the discovery document cannot be used: {cause}")]
+    NotMetadata {
+        /// What is wrong with it. It quotes no value of the document.
+        cause: String,
+    },
     /// The discovery document is another issuer's: nothing it says can be trusted.
     #[error(
         "the discovery document is of the issuer {found:?}, configured is {configured:?}: write \
@@ -79,7 +82,7 @@ impl FetchError {
             Self::Status { .. } => "status",
             Self::TooLarge => "too_large",
             Self::Encoded => "encoded",
-            Self::NotMetadata => "not_metadata",
+            Self::NotMetadata { .. } => "not_metadata",
             Self::IssuerMismatch { .. } => "issuer_mismatch",
             Self::KeysUrl(_) => "keys_url",
             Self::KeySet(_) => "key_set",

@@ -6,11 +6,10 @@ use aws_lc_rs::digest;
 use aws_lc_rs::signature::ParsedPublicKey;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
 use super::weak::{has_small_order, is_weak_rsa};
-use crate::json;
+use crate::json::{self, JsonError, Node, Problem};
 
 /// An admitted key, parsed once for each algorithm it may be used with.
 pub(crate) struct Key {
@@ -37,8 +36,10 @@ pub(super) enum Material {
 pub(crate) enum Skipped {
     #[error("it is not a JSON object")]
     NotAnObject,
-    #[error("a name stands in it twice")]
+    #[error("a member occurs in it twice")]
     Ambiguous,
+    #[error("a member name in it begins with `$serde_json::private::`, which is reserved")]
+    Reserved,
     #[error("it is not for signatures (`use`, `key_ops`)")]
     OtherUse,
     #[error("it is symmetric: whoever checks tokens with it could make them")]
@@ -63,41 +64,36 @@ pub(crate) enum Skipped {
 pub(crate) const MAX_KID_BYTES: usize = 256;
 
 impl Key {
-    /// Two readers of one key must not see two keys: no name may stand in it twice.
-    pub(crate) fn parse(jwk: &str) -> Result<Self, Skipped> {
-        let value: Value = serde_json::from_str(jwk).map_err(|_| Skipped::Malformed)?;
-        let object = value.as_object().ok_or(Skipped::NotAnObject)?;
-        if json::is_ambiguous(jwk.as_bytes()) {
-            return Err(Skipped::Ambiguous);
-        }
-        Self::admit(object)
+    pub(crate) fn parse(jwk: &[u8]) -> Result<Self, Skipped> {
+        Self::admit(&read(jwk)?)
     }
 
-    pub(super) fn admit(jwk: &Map<String, Value>) -> Result<Self, Skipped> {
-        let is = |name: &str, value: &str| jwk.get(name).and_then(Value::as_str) == Some(value);
+    pub(super) fn admit(jwk: &Node<'_>) -> Result<Self, Skipped> {
+        let is = |name: &str, value: &str| jwk.text(name) == Some(value);
         if is("kty", "oct") {
             return Err(Skipped::Symmetric);
         }
         // RFC 7518 §6.2.2, §6.3.2, RFC 8037 §2.
-        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|name| jwk.contains_key(*name))
-        {
+        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|name| jwk.has(name)) {
             return Err(Skipped::Private);
         }
-        let operations = jwk.get("key_ops").map(|ops| {
-            ops.as_array().is_some_and(|ops| ops.iter().any(|op| op.as_str() == Some("verify")))
-        });
-        if (jwk.contains_key("use") && !is("use", "sig")) || operations == Some(false) {
+        let may_verify = |ops: &Node<'_>| match ops {
+            Node::List(ops) => ops.iter().any(|op| op.as_text() == Some("verify")),
+            _ => false,
+        };
+        let is_for_others = jwk.get("key_ops").is_some_and(|ops| !may_verify(ops));
+        if (jwk.has("use") && !is("use", "sig")) || is_for_others {
             return Err(Skipped::OtherUse);
         }
         let kid = match jwk.get("kid") {
             None => None,
-            Some(Value::String(kid)) if kid.len() <= MAX_KID_BYTES => Some(kid.as_str().into()),
+            Some(Node::Text(kid)) if kid.len() <= MAX_KID_BYTES => Some((**kid).into()),
             Some(_) => return Err(Skipped::KeyId),
         };
 
         let issuer = match jwk.get("issuer") {
             None => None,
-            Some(Value::String(issuer)) => Some(issuer.as_str().into()),
+            Some(Node::Text(issuer)) => Some((**issuer).into()),
             Some(_) => return Err(Skipped::Malformed),
         };
 
@@ -105,7 +101,7 @@ impl Key {
         let algorithms = match jwk.get("alg") {
             None => Algorithm::ALL.to_vec(),
             Some(alg) => {
-                let known = alg.as_str().and_then(Algorithm::from_name);
+                let known = alg.as_text().and_then(Algorithm::from_name);
                 vec![known.ok_or(Skipped::UnsupportedAlgorithm)?]
             }
         };
@@ -113,7 +109,7 @@ impl Key {
             .iter()
             .filter_map(|algorithm| Some((*algorithm, algorithm.prepare(&material)?)))
             .collect();
-        match (verifiers.is_empty(), jwk.contains_key("alg") && !material.fits(&algorithms)) {
+        match (verifiers.is_empty(), jwk.has("alg") && !material.fits(&algorithms)) {
             (_, true) => Err(Skipped::UnsupportedAlgorithm),
             (true, false) => Err(Skipped::Malformed),
             (false, false) => Ok(Self {
@@ -144,6 +140,16 @@ impl Key {
     }
 }
 
+/// Reads one JWK.
+pub(super) fn read(jwk: &[u8]) -> Result<Node<'_>, Skipped> {
+    let jwk = json::read(jwk).map_err(|error: JsonError| match error.problem() {
+        Problem::Duplicate => Skipped::Ambiguous,
+        Problem::Reserved => Skipped::Reserved,
+        _ => Skipped::NotAnObject,
+    })?;
+    if let Node::Object(_) = jwk { Ok(jwk) } else { Err(Skipped::NotAnObject) }
+}
+
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Key").field("kid", &self.kid).finish_non_exhaustive()
@@ -151,10 +157,9 @@ impl fmt::Debug for Key {
 }
 
 impl Material {
-    fn read(jwk: &Map<String, Value>) -> Result<Self, Skipped> {
-        let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+    fn read(jwk: &Node<'_>) -> Result<Self, Skipped> {
         let number = |name: &str| {
-            let bytes = text(name).and_then(|value| URL_SAFE_NO_PAD.decode(value).ok());
+            let bytes = jwk.text(name).and_then(|value| URL_SAFE_NO_PAD.decode(value).ok());
             bytes.ok_or(Skipped::Malformed)
         };
         // RFC 7518 §6.2.1.2 wants coordinates in full length; servers that leave out leading zeros
@@ -169,7 +174,7 @@ impl Material {
             // SEC 1 §2.3.3, uncompressed; the crypto library refuses points off the curve.
             Ok([&[4][..], &x, &y].concat())
         };
-        match (text("kty"), text("crv")) {
+        match (jwk.text("kty"), jwk.text("crv")) {
             (Some("RSA"), _) => {
                 let n = number("n")?;
                 let zeros = n.iter().take_while(|byte| **byte == 0).count();
@@ -223,11 +228,10 @@ impl Material {
 fn identity(
     kid: Option<&str>,
     verifiers: &[(Algorithm, ParsedPublicKey)],
-    jwk: &Map<String, Value>,
+    jwk: &Node<'_>,
 ) -> [u8; 32] {
-    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
     let mut digest = digest::Context::new(&digest::SHA256);
-    let numbers = ["n", "e", "crv", "x", "y", "issuer"].map(text);
+    let numbers = ["n", "e", "crv", "x", "y", "issuer"].map(|name| jwk.text(name));
     for part in [kid].iter().chain(&numbers) {
         // Lengths keep parts apart; none is no empty text.
         let length = part.map_or(u64::MAX, |part| part.len() as u64);
@@ -244,7 +248,7 @@ fn identity(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -270,10 +274,13 @@ mod tests {
         jwk
     }
 
+    fn parse(jwk: &Value) -> Result<Key, Skipped> {
+        Key::parse(jwk.to_string().as_bytes())
+    }
+
     #[test]
     fn a_key_is_used_with_the_algorithms_that_fit_it() {
-        let algorithms =
-            |jwk: &Value| Key::parse(&jwk.to_string()).unwrap().algorithms().collect::<Vec<_>>();
+        let algorithms = |jwk: &Value| parse(jwk).unwrap().algorithms().collect::<Vec<_>>();
         assert_eq!(algorithms(&ec()), [Algorithm::Es256]);
         assert_eq!(algorithms(&ed()), [Algorithm::EdDsa]);
         assert_eq!(algorithms(&rsa(255, "AQAB")).len(), 6);
@@ -293,22 +300,22 @@ mod tests {
         let (x, y) = (&point[2..33], &point[33..]);
         let short = with(ec(), "x", json!(URL_SAFE_NO_PAD.encode(x)));
         let short = with(short, "y", json!(URL_SAFE_NO_PAD.encode(y)));
-        assert!(Key::parse(&short.to_string()).is_ok());
+        assert!(parse(&short).is_ok());
 
         let decode = |value: &Value| URL_SAFE_NO_PAD.decode(value.as_str().unwrap()).unwrap();
         let jwk = rsa(255, "AQAB");
         let padded = [vec![0, 0], decode(&jwk["n"])].concat();
         let padded = with(jwk, "n", json!(URL_SAFE_NO_PAD.encode(padded)));
-        assert_eq!(Key::parse(&padded.to_string()).unwrap().signature_bytes, 256);
+        assert_eq!(parse(&padded).unwrap().signature_bytes, 256);
         let long = [vec![0], decode(&ec()["x"])].concat();
         let long = with(ec(), "x", json!(URL_SAFE_NO_PAD.encode(long)));
-        assert_eq!(Key::parse(&long.to_string()).unwrap_err(), Skipped::Malformed);
+        assert_eq!(parse(&long).unwrap_err(), Skipped::Malformed);
     }
 
     /// A set is as before only if all of this is.
     #[test]
     fn a_key_is_another_one_under_another_name_or_for_another_use() {
-        let identity = |jwk: &Value| Key::parse(&jwk.to_string()).unwrap().identity;
+        let identity = |jwk: &Value| parse(jwk).unwrap().identity;
         assert_eq!(identity(&ec()), identity(&with(ec(), "use", json!("sig"))));
         for (jwk, name, value) in [
             (ec(), "kid", json!("2")),
@@ -321,15 +328,20 @@ mod tests {
     }
 
     #[test]
-    fn a_key_in_which_a_name_stands_twice_is_skipped() {
+    fn a_key_in_which_a_member_occurs_twice_or_has_a_reserved_name_is_skipped() {
         let twice = ec().to_string().replacen('{', r#"{"kid":"other","#, 1);
-        assert_eq!(Key::parse(&twice).unwrap_err(), Skipped::Ambiguous);
+        assert_eq!(Key::parse(twice.as_bytes()).unwrap_err(), Skipped::Ambiguous);
+        for name in ["$serde_json::private::RawValue", "\\u0024serde_json::private::Number"] {
+            let hidden = format!(r#"{{"{name}":"{{\"kid\":1,\"kid\":2}}","x5t":["#);
+            let hidden = ec().to_string().replacen('{', &format!("{hidden}1],"), 1);
+            assert_eq!(Key::parse(hidden.as_bytes()).unwrap_err(), Skipped::Reserved, "{name}");
+        }
     }
 
     #[test]
     fn a_key_with_any_private_member_is_skipped() {
         for member in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
-            let skipped = Key::parse(&with(ec(), member, json!("AAAA")).to_string()).unwrap_err();
+            let skipped = parse(&with(ec(), member, json!("AAAA"))).unwrap_err();
             assert_eq!(skipped, Skipped::Private, "{member}");
         }
     }
@@ -344,7 +356,7 @@ mod tests {
         };
         let x = "f7badec5b8abeaf699583992219b7b223f1df3fbbea919844e3f7c554a43dd43";
         let jwk = with(ed(), "x", json!(URL_SAFE_NO_PAD.encode(decode(x))));
-        let key = Key::parse(&jwk.to_string()).unwrap();
+        let key = parse(&jwk).unwrap();
         let message = decode("aebf3f2601a0c8c5d39cc7d8911642f740b78168218da8471772b35f9d35b9ab");
         let signature = decode(concat!(
             "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
@@ -390,7 +402,7 @@ mod tests {
             (small(&one), Skipped::Malformed),
             (small(&[0xff; 32]), Skipped::Malformed),
         ] {
-            assert_eq!(Key::parse(&jwk.to_string()).unwrap_err(), reason, "{jwk}");
+            assert_eq!(parse(&jwk).unwrap_err(), reason, "{jwk}");
         }
     }
 }

@@ -1,39 +1,39 @@
 //! A key that a stranger sends along to be checked with (RFC 9449 §4.2), and the name by which it is
 //! known (RFC 7638).
 
-use serde_json::{Map, Value};
-
 use super::algorithm::Algorithm;
-use super::key::{Key, Skipped};
-use crate::json;
+use super::key::{Key, Skipped, read};
+use crate::json::Node;
 
 impl Key {
     /// Admits a key as one of a key set is, for this algorithm alone; with its canonical form.
-    pub(crate) fn of_proof(jwk: &str, algorithm: Algorithm) -> Result<(Self, String), Skipped> {
-        let mut value: Value = serde_json::from_str(jwk).map_err(|_| Skipped::Malformed)?;
-        let object = value.as_object_mut().ok_or(Skipped::NotAnObject)?;
-        if json::is_ambiguous(jwk.as_bytes()) {
-            return Err(Skipped::Ambiguous);
+    pub(crate) fn of_proof(jwk: &[u8], algorithm: Algorithm) -> Result<(Self, String), Skipped> {
+        let mut jwk = read(jwk)?;
+        if !jwk.has("alg")
+            && let Node::Object(members) = &mut jwk
+        {
+            members.push(("alg".into(), Node::Text(algorithm.as_str().into())));
         }
-        let own = object.entry("alg").or_insert_with(|| algorithm.as_str().into());
-        if own.as_str() != Some(algorithm.as_str()) {
+        if jwk.text("alg") != Some(algorithm.as_str()) {
             return Err(Skipped::UnsupportedAlgorithm);
         }
-        let key = Self::admit(object)?;
-        Ok((key, canonical_form(object)))
+        let key = Self::admit(&jwk)?;
+        Ok((key, canonical_form(|name| jwk.text(name))))
     }
 }
 
 /// What the thumbprint of a key is the hash of: the members that every such key has, in order
 /// (RFC 7638 §3.2, RFC 8037 §2).
-pub(crate) fn canonical_form(jwk: &Map<String, Value>) -> String {
-    let names = match jwk.get("kty").and_then(Value::as_str) {
+pub(crate) fn canonical_form<'t>(member: impl Fn(&str) -> Option<&'t str>) -> String {
+    let names = match member("kty") {
         Some("RSA") => &["e", "kty", "n"][..],
         Some("EC") => &["crv", "kty", "x", "y"],
         _ => &["crv", "kty", "x"],
     };
-    let member = |name: &&str| Some(((*name).to_owned(), jwk.get(*name)?.clone()));
-    Value::Object(names.iter().filter_map(member).collect()).to_string()
+    // An admitted key has no character in them that JSON would escape.
+    let member = |name: &&str| Some(format!("\"{name}\":\"{}\"", member(name)?));
+    let members: Vec<_> = names.iter().filter_map(member).collect();
+    format!("{{{}}}", members.join(","))
 }
 
 #[cfg(test)]
@@ -41,12 +41,12 @@ mod tests {
     use aws_lc_rs::digest::{SHA256, digest};
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     fn thumbprint(jwk: &Value, algorithm: Algorithm) -> Result<String, Skipped> {
-        let (_, form) = Key::of_proof(&jwk.to_string(), algorithm)?;
+        let (_, form) = Key::of_proof(jwk.to_string().as_bytes(), algorithm)?;
         Ok(URL_SAFE_NO_PAD.encode(digest(&SHA256, form.as_bytes())))
     }
 
@@ -98,6 +98,9 @@ mod tests {
             assert_eq!(thumbprint(&jwk, algorithm).unwrap_err(), reason, "{jwk}");
         }
         let twice = ed.to_string().replacen('{', r#"{"x":"AAAA","#, 1);
-        assert_eq!(Key::of_proof(&twice, Algorithm::EdDsa).unwrap_err(), Skipped::Ambiguous);
+        assert_eq!(
+            Key::of_proof(twice.as_bytes(), Algorithm::EdDsa).unwrap_err(),
+            Skipped::Ambiguous
+        );
     }
 }

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::algorithm::Algorithm;
 use super::key::{Key, Skipped};
+use crate::json::{self, Raw};
 
 /// More keys than any issuer publishes; each costs time to admit.
 const MAX_KEYS: usize = 100;
@@ -27,15 +27,10 @@ pub(crate) struct KeySet {
 #[non_exhaustive]
 pub enum KeySetError {
     /// The document is not a JSON object with an array `keys`.
-    #[error(
-        "it is not a JSON Web Key Set, an object with an array `keys`: reading stops at line {line}, \
-         column {column}"
-    )]
+    #[error("it is not a JSON Web Key Set, an object with an array `keys`: {cause}")]
     NotAKeySet {
-        /// Where reading stopped. serde's own words would quote the document.
-        line: usize,
-        /// Where reading stopped.
-        column: usize,
+        /// What is wrong, and where. It quotes no value of the document.
+        cause: String,
     },
     /// The set holds more than 100 keys.
     #[error("it holds more than 100 keys")]
@@ -60,22 +55,17 @@ impl KeySet {
         #[derive(Deserialize)]
         struct Document<'a> {
             #[serde(borrow)]
-            keys: Vec<&'a RawValue>,
+            keys: Vec<Raw<'a>>,
         }
-        // serde would take an array that holds the one array as well.
-        if !json.trim_ascii_start().starts_with(b"{") {
-            return Err(KeySetError::NotAKeySet { line: 1, column: 1 });
-        }
-        let document: Document<'_> = serde_json::from_slice(json).map_err(|error| {
-            KeySetError::NotAKeySet { line: error.line(), column: error.column() }
-        })?;
+        let document: Document<'_> = json::read(json)
+            .map_err(|error| KeySetError::NotAKeySet { cause: error.to_string() })?;
         if document.keys.len() > MAX_KEYS {
             return Err(KeySetError::TooManyKeys);
         }
         let mut set = Self { keys: Vec::new(), by_kid: HashMap::new() };
         let mut skipped = Vec::new();
         for (position, jwk) in document.keys.iter().enumerate() {
-            match Key::parse(jwk.get()) {
+            match Key::parse(jwk.as_bytes()) {
                 Ok(key) => set.insert(Arc::new(key)),
                 Err(reason) => skipped.push((position, reason)),
             }

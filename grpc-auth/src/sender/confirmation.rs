@@ -118,14 +118,14 @@ mod tests {
             &[("jkt", text(&longer))],
             &[("jkt", text(&padded))],
             &[("jkt", text(&KEY[1..]))],
-            &[("jkt", Node::Other)],
+            &[("jkt", Node::Null)],
             &[("jkt", Node::List(vec![text(KEY)]))],
             &[("JKT", text(KEY))],
             &[("x5t#s256", text(KEY))],
         ] {
             assert_eq!(cnf(members), None, "{members:?}");
         }
-        for node in [Node::Other, text(KEY), Node::List(vec![text(KEY)])] {
+        for node in [Node::Null, text(KEY), Node::List(vec![text(KEY)])] {
             assert_eq!(Confirmation::read(&node), None, "{node:?}");
         }
     }

@@ -6,12 +6,11 @@ use std::borrow::Cow;
 use constant_time_eq::constant_time_eq;
 use http::header::{HeaderMap, HeaderValue};
 use serde::de::MapAccess;
-use serde_json::value::RawValue;
 
 use super::Unproved;
 use super::confirmation::Thumbprint;
 use super::origin::Origin;
-use crate::json::{Members, Text, read_object};
+use crate::json::{Members, Raw, Text, read_object};
 use crate::jwks::{Algorithm, Key};
 use crate::verify::{Compact, Rejection};
 
@@ -76,14 +75,14 @@ pub(super) fn check(proof: &[u8], expected: &Expected<'_>) -> Result<Proof, Unpr
 
 struct ProofHeader<'t> {
     algorithm: Algorithm,
-    jwk: &'t str,
+    jwk: &'t [u8],
 }
 
 #[derive(Default)]
 struct Parameters<'t> {
     alg: Option<Cow<'t, str>>,
     typ: Option<Cow<'t, str>>,
-    jwk: Option<&'t RawValue>,
+    jwk: Option<Raw<'t>>,
     /// A parameter that changes what the other bytes mean (RFC 7515 §4.1.11, RFC 7797, RFC 7516).
     changing: Option<&'static str>,
 }
@@ -106,9 +105,8 @@ impl<'t> Members<'t> for Parameters<'t> {
 impl<'t> ProofHeader<'t> {
     fn parse(json: &'t [u8]) -> Result<Self, Unproved> {
         let mut parameters = Parameters::default();
-        read_object(json, &mut parameters).map_err(|problem| {
-            Unproved::ProofMalformed(Rejection::Json { part: "header", problem })
-        })?;
+        read_object(json, &mut parameters)
+            .map_err(|error| Unproved::ProofMalformed(Rejection::Json { part: "header", error }))?;
         if let Some(name) = parameters.changing {
             return Err(Unproved::ProofParameter(name));
         }
@@ -119,7 +117,7 @@ impl<'t> ProofHeader<'t> {
         let algorithm = parameters.alg.as_deref().and_then(Algorithm::from_name);
         Ok(Self {
             algorithm: algorithm.ok_or(Unproved::ProofAlgorithm)?,
-            jwk: parameters.jwk.ok_or(Unproved::ProofKeyMissing)?.get(),
+            jwk: parameters.jwk.ok_or(Unproved::ProofKeyMissing)?.as_bytes(),
         })
     }
 }
@@ -156,8 +154,8 @@ impl<'t> Members<'t> for ProofClaims<'t> {
 impl<'t> ProofClaims<'t> {
     fn parse(json: &'t [u8]) -> Result<Self, Unproved> {
         let mut claims = Self::default();
-        read_object(json, &mut claims).map_err(|problem| {
-            Unproved::ProofMalformed(Rejection::Json { part: "payload", problem })
+        read_object(json, &mut claims).map_err(|error| {
+            Unproved::ProofMalformed(Rejection::Json { part: "payload", error })
         })?;
         Ok(claims)
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use super::registration::Registration;
 use super::registry::{Client, GrantType, User};
+use crate::json::{self, JsonError, Problem};
 use crate::scope::is_scope_token;
 
 /// What a file says.
@@ -66,10 +66,8 @@ impl fmt::Debug for UserEntry {
 
 impl ClientFile {
     pub(super) fn parse(text: &str) -> Result<Self, FileProblem> {
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let document: Document = serde_path_to_error::deserialize(&mut deserializer)
-            .map_err(|error| FileProblem::of_json(&error.path().to_string(), error.inner()))?;
-        deserializer.end().map_err(|error| FileProblem::of_json(".", &error))?;
+        let document: Document =
+            json::read(text.as_bytes()).map_err(|error| FileProblem::of_json(&error))?;
         let mut file = Self { users: document.users, scopes: document.scopes, ..Self::default() };
         for (index, entry) in document.clients.into_iter().enumerate() {
             let problem = |field: &str, text: String| FileProblem {
@@ -138,22 +136,22 @@ pub struct FileProblem {
 }
 
 impl FileProblem {
-    fn of_json(path: &str, error: &serde_json::Error) -> Self {
-        let text = error.to_string();
-        // The value itself, which may be a secret, is left out: what was expected comes last.
-        let text = match error.classify() {
-            Category::Data if text.starts_with("invalid") => {
-                let expected = text.split_once(", expected ").map_or("another value", |(_, it)| it);
-                format!("expected {expected}")
-            }
-            _ => text,
+    /// The value itself, which may be a secret, is left out.
+    fn of_json(error: &JsonError) -> Self {
+        let (line, column) = error.line_and_column();
+        let place = match error.path() {
+            "." => format!("line {line} column {column}"),
+            path => format!("`{path}`, line {line} column {column}"),
         };
-        let text = text.split(" at line ").next().unwrap_or_default().to_owned();
-        let place = match path {
-            "." => String::new(),
-            path => format!("`{path}`, "),
+        let text = match error.problem() {
+            Problem::Syntax(what) => (*what).to_owned(),
+            Problem::Type { found, expected } => format!("it is {found}, expected {expected}"),
+            Problem::Unknown { expected } => format!("it is unknown, expected {expected}"),
+            Problem::Missing => "it is missing".into(),
+            Problem::Duplicate => "it occurs twice".into(),
+            _ => error.to_string(),
         };
-        Self { place: format!("{place}line {} column {}", error.line(), error.column()), text }
+        Self { place, text }
     }
 }
 
@@ -176,12 +174,12 @@ mod tests {
     #[test]
     fn a_mistake_is_named_by_its_place() {
         for (text, expected) in [
-            ("", "line 1 column 0: EOF while parsing a value"),
-            ("{}\n{}", "line 2 column 1: trailing characters"),
+            ("", "line 1 column 0: it ends early"),
+            ("{}\n{}", "line 2 column 0: something follows the document"),
             (
                 r#"{"client": []}"#,
-                "`client`, line 1 column 9: unknown field `client`, expected one of `clients`, \
-                 `users`, `scopes`",
+                "`client`, line 1 column 10: it is unknown, expected one of `clients`, `users`, \
+                 `scopes`",
             ),
             (r#"{"clients": [{"id": ""}]}"#, "`clients[0].id`: it is empty"),
             (
@@ -204,7 +202,10 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_value_is_said_without_the_value() {
         let text = problem(r#"{"clients": [{"id": "a", "redirect_uris": "hunter2"}]}"#);
-        assert_eq!(text, "`clients[0].redirect_uris`, line 1 column 51: expected a sequence");
+        assert_eq!(
+            text,
+            "`clients[0].redirect_uris`, line 1 column 51: it is a string, expected an array"
+        );
         let text = problem(r#"{"clients": [{"id": "a", "secret": 7007}]}"#);
         assert!(text.ends_with("expected a string") && !text.contains("7007"), "{text}");
         let text = problem(r#"{"users": [{"name": "a", "password": {"hunter2": 1}}]}"#);

@@ -45,7 +45,7 @@ impl DpopKey {
     #[must_use]
     pub fn thumbprint(&self) -> String {
         let jwk = self.jwk();
-        let form = jwk.as_object().map(canonical_form).unwrap_or_default();
+        let form = canonical_form(|name| jwk.get(name)?.as_str());
         Thumbprint::of(form.as_bytes()).encode()
     }
 

@@ -126,7 +126,7 @@ pub fn verify_raw(
     message: &[u8],
     signature: &[u8],
 ) -> Result<bool, String> {
-    let key = Key::parse(jwk).map_err(|skipped| skipped.to_string())?;
+    let key = Key::parse(jwk.as_bytes()).map_err(|skipped| skipped.to_string())?;
     Ok(key.verifies(algorithm, message, signature))
 }
 

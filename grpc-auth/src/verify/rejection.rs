@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::error::Denied;
 use crate::issuer::{GrantsError, RequiredClaim};
+use crate::json::JsonError;
 
 /// Why [`ResourceServer::verify`](crate::ResourceServer::verify) does not believe a token.
 ///
@@ -68,8 +69,8 @@ pub(crate) enum Rejection {
     Parts(usize),
     #[error("its {0} is not base64url without padding")]
     Base64(&'static str),
-    #[error("its {part} is not strict JSON of the expected types: {problem}")]
-    Json { part: &'static str, problem: &'static str },
+    #[error("its {part} cannot be read: {error}")]
+    Json { part: &'static str, error: JsonError },
     #[error("`alg` is not among those configured for this issuer")]
     AlgorithmNotAllowed,
     #[error("`alg` is not an asymmetric signature algorithm of the registry")]

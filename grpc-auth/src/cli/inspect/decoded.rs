@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use grpc_auth::__private::read_json;
 use serde_json::{Map, Value, json};
 
 use crate::output::{FAINT, HEADING, NAME, styled};
@@ -34,7 +35,7 @@ pub(super) struct Decoded {
 
 enum Part {
     Object(Map<String, Value>),
-    Unreadable(&'static str),
+    Unreadable(String),
     Missing,
 }
 
@@ -49,7 +50,7 @@ impl Decoded {
             [header, ..] => Part::of(header),
         };
         let claims = match parts.get(1) {
-            Some(_) if is_encrypted => Part::Unreadable("it is encrypted (JWE)"),
+            Some(_) if is_encrypted => Part::Unreadable("it is encrypted (JWE)".into()),
             Some(claims) => Part::of(claims),
             None => Part::Missing,
         };
@@ -112,12 +113,12 @@ impl Decoded {
 impl Part {
     fn of(part: &str) -> Self {
         let Ok(bytes) = BASE64.decode(part) else {
-            return Self::Unreadable("it is not base64url");
+            return Self::Unreadable("it is not base64url".into());
         };
-        match serde_json::from_slice(&bytes) {
+        match read_json(&bytes) {
             Ok(Value::Object(members)) => Self::Object(members),
-            Ok(_) => Self::Unreadable("it is no JSON object"),
-            Err(_) => Self::Unreadable("it is not JSON"),
+            Ok(_) => Self::Unreadable("it is not a JSON object".into()),
+            Err(problem) => Self::Unreadable(problem),
         }
     }
 

@@ -199,7 +199,8 @@ mod tests {
             let header: Value = serde_json::from_slice(header).unwrap();
             assert_eq!(header["typ"], "dpop+jwt");
             let algorithm = Algorithm::from_name(header["alg"].as_str().unwrap()).unwrap();
-            let (public, form) = Key::of_proof(&header["jwk"].to_string(), algorithm).unwrap();
+            let (public, form) =
+                Key::of_proof(header["jwk"].to_string().as_bytes(), algorithm).unwrap();
             assert_eq!(key.thumbprint(), Thumbprint::of(form.as_bytes()).encode());
             let (signed, _) = proof.to_str().unwrap().rsplit_once('.').unwrap();
             assert!(public.verifies(algorithm, signed.as_bytes(), signature));

@@ -15,6 +15,7 @@ use super::{Login, Party};
 use crate::client::error::TokenError;
 use crate::client::response;
 use crate::http_client::{Answer, secure_url};
+use crate::json;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// RFC 8628 §3.2.
@@ -145,13 +146,9 @@ struct Read {
 /// RFC 8628 §3.2. What is shown to a person was written by the server: it must neither move the
 /// cursor of their terminal nor send them where nobody is who they claim to be.
 fn read(answer: &Answer) -> Result<Read, LoginError> {
-    let invalid = |problem| LoginError::DeviceAnswer { problem };
-    let document: Document = response::object(&answer.body).ok_or_else(|| {
-        invalid(
-            "it is no JSON object with `device_code`, `user_code`, `verification_uri` and \
-             `expires_in`, or a name stands twice",
-        )
-    })?;
+    let invalid = |problem: &'static str| LoginError::DeviceAnswer { problem: problem.into() };
+    let document: Document = json::read(&answer.body)
+        .map_err(|error| LoginError::DeviceAnswer { problem: error.to_string().into() })?;
     let is_shown = |text: &str| {
         text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
             && (1..=MAX_USER_CODE).contains(&text.trim().len())

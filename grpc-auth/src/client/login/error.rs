@@ -1,5 +1,6 @@
 //! Why nobody is logged in, and what to do next.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -88,13 +89,13 @@ pub enum LoginError {
     #[error("the identity token cannot be used: {problem}")]
     IdToken {
         /// What is wrong with it.
-        problem: &'static str,
+        problem: Cow<'static, str>,
     },
     /// The answer of the device authorization endpoint cannot be used (RFC 8628 §3.2).
     #[error("the answer of the device authorization endpoint cannot be used: {problem}")]
     DeviceAnswer {
         /// What is wrong with it.
-        problem: &'static str,
+        problem: Cow<'static, str>,
     },
     /// The person did not type in the code in time (RFC 8628 §3.5).
     #[error("the device code has expired before it was typed in: log in again for a new one")]

@@ -58,7 +58,7 @@ impl Party {
             None if asks_who(asked.scope) && response.scope.as_deref().is_none_or(asks_who) => {
                 let problem = "there is none: if the server knows no OpenID Connect, call \
                                `.only_these_scopes()`";
-                return Err(LoginError::IdToken { problem });
+                return Err(LoginError::IdToken { problem: problem.into() });
             }
             None => None,
         };

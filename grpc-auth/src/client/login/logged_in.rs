@@ -9,7 +9,9 @@ use super::id_token::IdToken;
 use super::session::Session;
 use super::store::Entry;
 use super::tokens::Tokens;
+use crate::claims::ClaimsMismatch;
 use crate::client::source::TokenSource;
+use crate::json;
 
 /// Somebody has logged in.
 #[derive(Clone)]
@@ -50,9 +52,9 @@ impl LoggedIn {
     ///
     /// # Errors
     /// When they do not fit the type. Without an identity token there are no claims at all.
-    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        let none = serde_json::Value::Object(serde_json::Map::new());
-        T::deserialize(self.id_token.as_ref().map_or(&none, |id_token| &id_token.claims))
+    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, ClaimsMismatch> {
+        let claims = self.id_token.as_ref().map_or(&b"{}"[..], |id_token| &id_token.claims);
+        json::read(claims).map_err(|error| ClaimsMismatch::of::<T>(&error))
     }
 
     /// Whether there is a refresh token. Without one the person has to log in again when the access

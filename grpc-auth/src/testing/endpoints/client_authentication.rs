@@ -11,6 +11,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::{OAuthError, Parameters};
+use crate::json;
 use crate::jwks::{Algorithm, KeySet};
 use crate::sender::Thumbprint;
 use crate::testing::recent::{LONGEST_ASSERTION, NotOnce};
@@ -109,8 +110,8 @@ fn genuine(state: &State, parameters: &Parameters) -> Option<(Authenticated, Str
         return None;
     }
     let compact = Compact::parse(parameters.get("client_assertion")?.as_bytes()).ok()?;
-    let header: Value = serde_json::from_slice(&compact.header).ok()?;
-    let claims: Value = serde_json::from_slice(&compact.claims).ok()?;
+    let header: Value = json::read(&compact.header).ok()?;
+    let claims: Value = json::read(&compact.claims).ok()?;
     let id = claims.get("sub")?.as_str()?;
     let client = locked(&state.clients).get(id).cloned()?;
     let Credentials::Keys(jwks) = &client.credentials else { return None };

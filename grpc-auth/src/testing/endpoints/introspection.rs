@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::{Parameters, authenticate, json};
+use crate::json;
 use crate::jwks::{Algorithm, KeySet};
 use crate::testing::server::{State, locked};
 use crate::testing::token::seconds;
@@ -62,7 +63,7 @@ pub(crate) fn active(state: &State, token: &str) -> Option<Value> {
 fn own_jwt(state: &State, token: &str) -> Option<Value> {
     let (signed, signature) = token.rsplit_once('.')?;
     let (header, claims) = signed.split_once('.')?;
-    let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+    let header: Value = json::read(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
     let jwks = locked(&state.keys).jwks().to_string();
     let (set, _) = KeySet::parse(jwks.as_bytes()).ok()?;
     let algorithm = Algorithm::from_name(header.get("alg")?.as_str()?)?;
@@ -70,7 +71,7 @@ fn own_jwt(state: &State, token: &str) -> Option<Value> {
     set.with_kid(header.get("kid")?.as_str()?, algorithm)
         .any(|key| key.verifies(algorithm, signed.as_bytes(), &signature))
         .then_some(())?;
-    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    let claims: Value = json::read(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
     // An ID token is signed with the same keys, and no one is to be let in with it.
     claims.get("at_hash").is_none().then_some(claims)
 }

@@ -7,7 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use url::{Url, form_urlencoded};
 
 use super::oauth_error::OAuthError;
-use crate::json::is_ambiguous;
+use crate::json::{self, Problem};
 use crate::testing::registry::Client;
 
 /// Names and values. One without a value counts as left out (RFC 6749 §3.1).
@@ -24,11 +24,10 @@ impl Parameters {
         if !is_json {
             return Self::of_form(body);
         }
-        let parameters = serde_json::from_slice(body)
-            .map_err(|_| OAuthError::request("the body is no object of strings"))?;
-        if is_ambiguous(body) {
-            return Err(OAuthError::request("a parameter stands twice"));
-        }
+        let parameters = json::read(body).map_err(|error| match error.problem() {
+            Problem::Duplicate => OAuthError::request("a parameter stands twice"),
+            _ => OAuthError::request("the body is no object of strings"),
+        })?;
         Ok(Self(parameters))
     }
 

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::decision::meaning;
 use super::layout::{Width, emblem, page};
 use super::mint::{Wish, mint_form};
+use crate::json;
 use crate::testing::interaction::is_at_home;
 use crate::testing::registry::{Client, Credentials};
 use crate::testing::server::{State, locked};
@@ -126,7 +127,7 @@ fn users(state: &State) -> Markup {
 }
 
 fn keys(state: &State) -> Markup {
-    let published: Value = serde_json::from_str(&state.published_jwks()).unwrap_or_default();
+    let published: Value = json::read(state.published_jwks().as_bytes()).unwrap_or_default();
     let keys = published.get("keys").and_then(Value::as_array).cloned().unwrap_or_default();
     let text = |key: &Value, name: &str| -> String {
         key.get(name).and_then(Value::as_str).unwrap_or_default().into()

@@ -14,6 +14,7 @@ use url::form_urlencoded;
 
 use super::index::show;
 use super::layout::summary;
+use crate::json;
 use crate::scope::is_scope_token;
 use crate::testing::interaction::is_own_form;
 use crate::testing::server::{AuthorizationServer, State, locked};
@@ -121,7 +122,7 @@ fn minted(token: &str) -> Markup {
 /// The claims of a token, for people.
 fn claims(token: &str) -> String {
     let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
-    let claims: Option<Value> = claims.and_then(|json| serde_json::from_slice(&json).ok());
+    let claims: Option<Value> = claims.and_then(|claims| json::read(&claims).ok());
     claims.map(|claims| format!("{claims:#}")).unwrap_or_default()
 }
 

@@ -72,10 +72,12 @@ pub(super) fn write(tokens: &Tokens, subject: Option<&str>, key: &Key) -> Zeroiz
 }
 
 pub(super) fn read(bytes: &[u8], key: &Key, path: &Path) -> Result<Stored, StoreError> {
-    let corrupt = |problem| StoreError::Corrupt { path: path.into(), problem };
-    let is_object = bytes.starts_with(b"{") && !json::is_ambiguous(bytes);
-    let document = is_object.then(|| serde_json::from_slice::<Document>(bytes).ok()).flatten();
-    let document = document.ok_or_else(|| corrupt("it is not the JSON that was written there"))?;
+    let corrupt =
+        |problem: &'static str| StoreError::Corrupt { path: path.into(), problem: problem.into() };
+    let document: Document = json::read(bytes).map_err(|error| {
+        let problem = error.to_string().into();
+        StoreError::Corrupt { path: path.into(), problem }
+    })?;
     if document.version != VERSION {
         return Err(corrupt("another version of grpc-auth wrote it"));
     }

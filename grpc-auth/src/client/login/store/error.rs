@@ -1,5 +1,6 @@
 //! Why a login cannot be kept or found.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 
@@ -52,7 +53,7 @@ pub enum StoreError {
         /// Which file.
         path: PathBuf,
         /// What is wrong with it.
-        problem: &'static str,
+        problem: Cow<'static, str>,
     },
     /// Another process renews this login, and does not come to an end.
     #[error("another process holds `{}`: wait for it to end, or end it", .path.display())]

@@ -48,7 +48,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError
     let read = file.take(MAX_BYTES + 1).read_to_end(&mut bytes);
     read.map_err(failure("read", path))?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(StoreError::Corrupt { path: path.into(), problem: "it is over 64 KiB" });
+        return Err(StoreError::Corrupt { path: path.into(), problem: "it is over 64 KiB".into() });
     }
     Ok(Some(bytes))
 }

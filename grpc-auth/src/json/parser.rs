@@ -1,0 +1,344 @@
+//! The grammar of JSON (RFC 8259) over a text, token by token.
+
+use std::borrow::Cow;
+
+use super::error::{JsonError, Problem};
+use super::names::Names;
+
+/// Arrays and objects inside each other, in total. A document of this depth needs less than half of
+/// a 2 MiB stack, in debug builds too.
+pub(crate) const MAX_DEPTH: usize = 127;
+
+/// A number, as serde knows them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Number {
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+}
+
+/// Reads a text from its beginning.
+pub(super) struct Parser<'de> {
+    text: &'de str,
+    at: usize,
+    depth: usize,
+}
+
+impl<'de> Parser<'de> {
+    pub(super) fn new(text: &'de str) -> Self {
+        Self { text, at: 0, depth: 0 }
+    }
+
+    /// Adds the place where reading stopped.
+    #[cold]
+    pub(super) fn locate(&self, error: JsonError) -> JsonError {
+        error.at(self.text, self.at)
+    }
+
+    #[inline]
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    #[inline]
+    fn skip_white_space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.byte() {
+            self.at += 1;
+        }
+    }
+
+    /// The first byte of the next token.
+    #[inline]
+    pub(super) fn peek(&mut self) -> Result<u8, JsonError> {
+        self.skip_white_space();
+        self.byte().ok_or_else(|| JsonError::syntax("it ends early"))
+    }
+
+    /// Takes the byte that was looked at.
+    #[inline]
+    pub(super) fn advance(&mut self) {
+        self.at += 1;
+    }
+
+    /// Only white space may follow the document.
+    pub(super) fn end(&mut self) -> Result<(), JsonError> {
+        self.skip_white_space();
+        match self.byte() {
+            None => Ok(()),
+            Some(_) => Err(JsonError::syntax("something follows the document")),
+        }
+    }
+
+    /// Begins an array or an object.
+    #[inline]
+    pub(super) fn enter(&mut self) -> Result<(), JsonError> {
+        self.at += 1;
+        self.depth += 1;
+        if self.depth > MAX_DEPTH { Err(JsonError::new(Problem::TooDeep)) } else { Ok(()) }
+    }
+
+    /// Ends an array or an object.
+    #[inline]
+    pub(super) fn leave(&mut self) {
+        self.at += 1;
+        self.depth -= 1;
+    }
+
+    /// Moves to the next item of an array or an object; false at its end, which is taken.
+    #[inline]
+    pub(super) fn next(&mut self, is_first: bool, end: u8) -> Result<bool, JsonError> {
+        match self.peek()? {
+            byte if byte == end => {
+                self.leave();
+                return Ok(false);
+            }
+            _ if is_first => return Ok(true),
+            b',' => self.advance(),
+            _ => return Err(JsonError::syntax("a comma or the end is missing")),
+        }
+        match self.peek()? {
+            byte if byte == end => Err(JsonError::syntax("a comma has nothing after it")),
+            _ => Ok(true),
+        }
+    }
+
+    /// Reads the name of a member, which must be new and not reserved, and the colon.
+    #[inline]
+    pub(super) fn name(&mut self, names: &mut Names<'de>) -> Result<Cow<'de, str>, JsonError> {
+        let name = self.unchecked_name()?;
+        names.insert(&name)?;
+        Ok(name)
+    }
+
+    #[inline]
+    fn unchecked_name(&mut self) -> Result<Cow<'de, str>, JsonError> {
+        if self.peek()? != b'"' {
+            return Err(JsonError::syntax("a member has no name"));
+        }
+        let name = self.string()?;
+        if self.peek()? != b':' {
+            return Err(JsonError::syntax("a colon is missing"));
+        }
+        self.advance();
+        Ok(name)
+    }
+
+    /// Reads a string; it is borrowed unless it has escapes.
+    #[inline]
+    pub(super) fn string(&mut self) -> Result<Cow<'de, str>, JsonError> {
+        self.at += 1;
+        let start = self.at;
+        match self.plain_end()? {
+            b'"' => {
+                let plain = self.text.get(start..self.at).unwrap_or_default();
+                self.at += 1;
+                Ok(Cow::Borrowed(plain))
+            }
+            _ => self.escaped(start).map(Cow::Owned),
+        }
+    }
+
+    /// Moves to the next quotation mark or backslash of a string.
+    #[inline]
+    fn plain_end(&mut self) -> Result<u8, JsonError> {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..=0x1f));
+        self.at += length.unwrap_or(rest.len());
+        match self.byte() {
+            Some(byte @ (b'"' | b'\\')) => Ok(byte),
+            Some(_) => Err(JsonError::syntax("a string has a control character")),
+            None => Err(JsonError::syntax("a string has no end")),
+        }
+    }
+
+    #[cold]
+    fn escaped(&mut self, start: usize) -> Result<String, JsonError> {
+        let mut decoded = self.text.get(start..self.at).unwrap_or_default().to_owned();
+        loop {
+            // At a backslash.
+            self.at += 1;
+            decoded.push(self.escape()?);
+            let start = self.at;
+            let end = self.plain_end()?;
+            decoded.push_str(self.text.get(start..self.at).unwrap_or_default());
+            if end == b'"' {
+                self.at += 1;
+                return Ok(decoded);
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, JsonError> {
+        let byte = self.byte().ok_or_else(|| JsonError::syntax("a string has no end"))?;
+        self.at += 1;
+        Ok(match byte {
+            b'"' => '"',
+            b'\\' => '\\',
+            b'/' => '/',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => return self.unicode(),
+            _ => return Err(JsonError::syntax("a string has an unknown escape")),
+        })
+    }
+
+    /// `\uXXXX`, or two of them for a character beyond the basic plane.
+    fn unicode(&mut self) -> Result<char, JsonError> {
+        let lone = || JsonError::syntax("a string has half of a surrogate pair");
+        let first = self.hex()?;
+        let code = match first {
+            0xd800..=0xdbff => {
+                if self.text.get(self.at..self.at + 2) != Some("\\u") {
+                    return Err(lone());
+                }
+                self.at += 2;
+                let second = self.hex()?;
+                if !(0xdc00..=0xdfff).contains(&second) {
+                    return Err(lone());
+                }
+                0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00)
+            }
+            code => code,
+        };
+        char::from_u32(code).ok_or_else(lone)
+    }
+
+    fn hex(&mut self) -> Result<u32, JsonError> {
+        let digits = self.text.get(self.at..self.at + 4);
+        let digits = digits.filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let code = digits.and_then(|text| u32::from_str_radix(text, 16).ok());
+        self.at += 4;
+        code.ok_or_else(|| JsonError::syntax("a string has an incomplete escape"))
+    }
+
+    /// Reads `null`, `true` or `false`.
+    pub(super) fn literal(&mut self, literal: &'static str) -> Result<(), JsonError> {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        if !rest.starts_with(literal.as_bytes()) {
+            return Err(JsonError::syntax("a value is missing"));
+        }
+        self.at += literal.len();
+        Ok(())
+    }
+
+    /// Reads a number, which must be finite.
+    pub(super) fn number(&mut self) -> Result<Number, JsonError> {
+        let malformed = || JsonError::syntax("a number is malformed");
+        let start = self.at;
+        let is_negative = self.byte() == Some(b'-');
+        self.at += usize::from(is_negative);
+        let first = self.byte();
+        match (first, self.digits()) {
+            (_, 0) => return Err(malformed()),
+            (Some(b'0'), 2..) => return Err(malformed()),
+            _ => {}
+        }
+        let mut is_integer = true;
+        if self.byte() == Some(b'.') {
+            is_integer = false;
+            self.at += 1;
+            if self.digits() == 0 {
+                return Err(malformed());
+            }
+        }
+        if let Some(b'e' | b'E') = self.byte() {
+            is_integer = false;
+            self.at += 1;
+            self.at += usize::from(matches!(self.byte(), Some(b'+' | b'-')));
+            if self.digits() == 0 {
+                return Err(malformed());
+            }
+        }
+        let text = self.text.get(start..self.at).unwrap_or_default();
+        // `-0` is a float: there is no such integer.
+        if is_integer && !(is_negative && first == Some(b'0')) {
+            let integer = if is_negative {
+                text.parse().ok().map(Number::Signed)
+            } else {
+                text.parse().ok().map(Number::Unsigned)
+            };
+            if let Some(integer) = integer {
+                return Ok(integer);
+            }
+        }
+        let float = text.parse().ok().filter(|float: &f64| float.is_finite());
+        float.map(Number::Float).ok_or_else(|| JsonError::syntax("a number is out of range"))
+    }
+
+    /// Moves behind the digits, and counts them.
+    #[inline]
+    fn digits(&mut self) -> usize {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.byte() {
+            self.at += 1;
+        }
+        self.at - start
+    }
+
+    /// Reads any value and forgets it. Names are checked as everywhere.
+    pub(super) fn skip(&mut self) -> Result<(), JsonError> {
+        match self.peek()? {
+            b'{' => {
+                self.enter()?;
+                let mut names = Names::new();
+                let mut is_first = true;
+                while self.next(is_first, b'}')? {
+                    is_first = false;
+                    let name = self.name(&mut names)?;
+                    self.skip().map_err(|error| error.in_member(&name))?;
+                }
+                Ok(())
+            }
+            b'[' => {
+                self.enter()?;
+                let mut index = 0;
+                while self.next(index == 0, b']')? {
+                    self.skip().map_err(|error| error.in_item(index))?;
+                    index += 1;
+                }
+                Ok(())
+            }
+            first => self.skip_scalar(first),
+        }
+    }
+
+    fn skip_scalar(&mut self, first: u8) -> Result<(), JsonError> {
+        match first {
+            b'"' => self.string().map(drop),
+            b'n' => self.literal("null"),
+            b't' => self.literal("true"),
+            b'f' => self.literal("false"),
+            b'-' | b'0'..=b'9' => self.number().map(drop),
+            _ => Err(JsonError::syntax("a value is missing")),
+        }
+    }
+
+    /// The text of any value. Its depth counts; its names are checked when it is read itself.
+    pub(super) fn raw(&mut self) -> Result<&'de str, JsonError> {
+        self.skip_white_space();
+        let start = self.at;
+        self.skip_unchecked()?;
+        Ok(self.text.get(start..self.at).unwrap_or_default())
+    }
+
+    fn skip_unchecked(&mut self) -> Result<(), JsonError> {
+        let end = match self.peek()? {
+            b'{' => b'}',
+            b'[' => b']',
+            first => return self.skip_scalar(first),
+        };
+        self.enter()?;
+        let mut is_first = true;
+        while self.next(is_first, end)? {
+            is_first = false;
+            if end == b'}' {
+                self.unchecked_name()?;
+            }
+            self.skip_unchecked()?;
+        }
+        Ok(())
+    }
+}
