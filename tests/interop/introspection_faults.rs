@@ -98,7 +98,7 @@ fn bent(truth: &Value) -> Vec<(String, &'static str)> {
     };
     let with = |name, value| changed(name, Some(value));
     let before = |members: &str| truth.to_string().replacen('{', &format!("{{{members},"), 1);
-    let (not_active, twice) = ("`active` is not the boolean", "a name stands in it twice");
+    let (not_active, twice) = ("`active` is not the boolean", "occurs twice");
     let mut bent = vec![
         (with("active", json!(false)), "says that the token is not active"),
         (with("active", json!("true")), not_active),

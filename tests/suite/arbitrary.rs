@@ -3,20 +3,10 @@
 
 use std::path::Path;
 
-use grpc_auth::testing::fuzz;
+use grpc_auth::testing::fuzz::{DOORS, bomb, hostile_values};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-
-type Door = fn(&[u8]);
-
-const DOORS: [(&str, Door); 5] = [
-    ("token", fuzz::token),
-    ("authorization", fuzz::authorization),
-    ("key_set", fuzz::key_set),
-    ("metadata", fuzz::metadata),
-    ("cache_control", fuzz::cache_control),
-];
 
 fn seeds(door: &str) -> Vec<Vec<u8>> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(door);
@@ -40,10 +30,11 @@ fn near(seeds: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
 
 #[test]
 fn whatever_comes_in_is_refused_without_a_panic() {
-    for (name, door) in DOORS {
+    for door in DOORS {
+        let name = door.name;
         let seeds = seeds(name);
         assert!(seeds.len() >= 3, "{name} has no seeds");
-        seeds.iter().for_each(|seed| door(seed));
+        seeds.iter().for_each(|seed| (door.check)(seed));
         let bytes = prop_oneof![
             vec(any::<u8>(), 0..300),
             "\\PC{0,200}".prop_map(String::into_bytes),
@@ -52,11 +43,61 @@ fn whatever_comes_in_is_refused_without_a_panic() {
         ];
         let config = Config { cases: 2000, failure_persistence: None, ..Config::default() };
         let outcome = TestRunner::new(config).run(&bytes, |bytes| {
-            door(&bytes);
+            (door.check)(&bytes);
             Ok::<_, TestCaseError>(())
         });
         if let Err(error) = outcome {
             panic!("{name}: {error}");
         }
     }
+}
+
+/// Reads each document on a stack of its own, of the size that tokio's workers have.
+fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(run).unwrap();
+    thread.join().unwrap();
+}
+
+/// Each of these ended the process before one reader stood in front of all JSON.
+#[test]
+fn a_document_that_nests_itself_is_rejected_at_each_door_at_its_own_limit() {
+    on_a_small_stack(|| {
+        let mut tried = 0;
+        for door in DOORS {
+            for document in door.documents {
+                let bomb = bomb(door.limit - document.len());
+                let json = document.replace('@', &bomb);
+                assert!(json.len() <= door.limit, "{}", door.name);
+                (door.check)(json.as_bytes());
+                let cause = (door.verdict)(json.as_bytes()).expect_err(door.name);
+                assert!(cause.contains("which is reserved"), "{}: {cause}", door.name);
+                tried += 1;
+            }
+        }
+        assert!(tried >= 18, "{tried}");
+    });
+}
+
+/// Two readers could see two documents, or a reader could go too deep.
+#[test]
+fn what_hides_in_a_member_that_no_reader_knows_is_rejected_at_each_door_by_its_cause() {
+    on_a_small_stack(|| {
+        for door in DOORS {
+            for harmless in door.with_member(r#"{"a":[1,"b",null]}"#) {
+                (door.check)(&harmless);
+                let cause = (door.verdict)(&harmless).err().unwrap_or_default();
+                let is_json = !["reserved", "twice", "deeper", "not valid JSON"]
+                    .iter()
+                    .any(|word| cause.contains(word));
+                assert!(is_json, "{}: {cause}", door.name);
+            }
+            for (value, expected) in hostile_values(door.limit / 2) {
+                for document in door.with_member(&value) {
+                    (door.check)(&document);
+                    let cause = (door.verdict)(&document).expect_err(door.name);
+                    assert!(cause.contains(expected), "{} {value:.80}: {cause}", door.name);
+                }
+            }
+        }
+    });
 }

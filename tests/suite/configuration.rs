@@ -96,7 +96,7 @@ async fn what_cannot_work_is_said_with_the_setting_and_what_to_write() {
             keys("{\"keys\":[]}"),
             &[
                 "the key set given for the issuer `https://issuer.example/`",
-                "no key that may check",
+                "no usable signing key",
             ],
         ),
         (keys("nonsense"), &["cannot be used", "not a JSON Web Key Set"]),
@@ -115,12 +115,12 @@ async fn what_cannot_work_is_said_with_the_setting_and_what_to_write() {
 async fn a_server_that_requires_keys_does_not_start_without_them() {
     let issuer = AuthorizationServer::start().await.unwrap();
     for (endpoint, fault, cause) in [
-        (Endpoint::Jwks, Fault::Empty, "no key that may check signatures"),
+        (Endpoint::Jwks, Fault::Empty, "no usable signing key"),
         (Endpoint::Jwks, Fault::Html, "not a JSON Web Key Set"),
         (Endpoint::Jwks, Fault::Status(500), "HTTP status 500"),
         (Endpoint::Jwks, Fault::Refuse, "does not answer"),
         (Endpoint::Jwks, Fault::Truncated, "does not answer"),
-        (Endpoint::Discovery, Fault::Empty, "not JSON with `issuer` and `jwks_uri`"),
+        (Endpoint::Discovery, Fault::Empty, "`issuer` is missing"),
         (Endpoint::Discovery, Fault::Status(404), "HTTP status 404"),
     ] {
         issuer.heal();

@@ -101,7 +101,7 @@ async fn what_is_not_active_for_us_is_refused_by_its_reason() {
         (format!(r#"{{"active":"true",{ours}}}"#), "`active` is not the boolean"),
         (format!(r#"{{"active":1,{ours}}}"#), "`active` is not the boolean"),
         (format!("{{{ours}}}"), "`active` is not the boolean"),
-        (format!(r#"{{"active":false,"active":true,{ours}}}"#), "a name stands in it twice"),
+        (format!(r#"{{"active":false,"active":true,{ours}}}"#), "the member `active` occurs twice"),
         (r#"{"active":true,"aud":"https://other.example"}"#.into(), "`aud` does not contain"),
         (r#"{"active":true,"scope":"read:word"}"#.into(), "allow_missing_audience"),
         (format!(r#"{{"active":true,"iss":"https://o.example",{ours}}}"#), "`iss` is not"),

@@ -74,7 +74,7 @@ async fn a_key_of_one_tenant_is_no_key_of_another() {
         let any = Issuer::static_keys("https://i.example/", keys);
         let built = ResourceServer::builder().issuer(any).audience("api").build().await;
         let error = format!("{:?}", built.unwrap_err());
-        assert!(error.contains("it holds no key that may check signatures: 3"), "{error}");
+        assert!(error.contains("it has no usable signing key: 3"), "{error}");
     }
 }
 

@@ -15,6 +15,8 @@ pub mod doctor;
 mod dpop;
 mod error;
 mod exchange;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzz;
 pub mod login;
 mod oauth_client;
 mod on_behalf_of;

@@ -101,11 +101,13 @@ impl JsonError {
     }
 
     /// Where reading stopped, from 1; column 0 is before the first character.
+    #[cfg(feature = "testing")]
     pub(crate) fn line_and_column(&self) -> (usize, usize) {
         (self.0.line, self.0.column)
     }
 
     /// Whether the document is no JSON object at all.
+    #[cfg(feature = "introspection")]
     pub(crate) fn is_no_object(&self) -> bool {
         match self.0.problem {
             Problem::Syntax(_) | Problem::TooLong | Problem::TooDeep => true,

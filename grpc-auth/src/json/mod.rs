@@ -21,7 +21,8 @@ mod text;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+pub(crate) use serde::de::IgnoredAny;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 pub(crate) use error::{JsonError, Problem};
 pub(crate) use node::Node;

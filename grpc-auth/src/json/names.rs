@@ -28,20 +28,23 @@ impl<'de> Names<'de> {
 
     /// Rejects a name that is reserved, or that the object has already.
     #[inline]
-    pub(super) fn insert(&mut self, name: &Cow<'de, str>) -> Result<(), JsonError> {
+    pub(super) fn insert(&mut self, name: Cow<'de, str>) -> Result<(), JsonError> {
         if name.starts_with(RESERVED) {
             return Err(JsonError::new(Problem::Reserved));
         }
         let (seen, free) = self.few.split_at_mut_checked(self.count).unwrap_or_default();
-        let is_new = !seen.contains(name);
+        let is_new = !seen.contains(&name);
         match free.first_mut() {
             Some(slot) if is_new => {
-                *slot = name.clone();
+                *slot = name;
                 self.count += 1;
                 Ok(())
             }
-            None if is_new && self.many.insert(name.clone()) => Ok(()),
-            _ => Err(JsonError::new(Problem::Duplicate).in_member(name)),
+            None if is_new && !self.many.contains(&name) => {
+                self.many.insert(name);
+                Ok(())
+            }
+            _ => Err(JsonError::new(Problem::Duplicate).in_member(&name)),
         }
     }
 }

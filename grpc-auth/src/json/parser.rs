@@ -77,19 +77,19 @@ impl<'de> Parser<'de> {
         if self.depth > MAX_DEPTH { Err(JsonError::new(Problem::TooDeep)) } else { Ok(()) }
     }
 
-    /// Ends an array or an object.
-    #[inline]
-    pub(super) fn leave(&mut self) {
-        self.at += 1;
-        self.depth -= 1;
-    }
-
-    /// Moves to the next item of an array or an object; false at its end, which is taken.
+    /// Moves to the next item of an array or an object that was entered; false at its end.
     #[inline]
     pub(super) fn next(&mut self, is_first: bool, end: u8) -> Result<bool, JsonError> {
+        let has_next = self.has_next(is_first, end)?;
+        self.depth -= usize::from(!has_next);
+        Ok(has_next)
+    }
+
+    #[inline]
+    fn has_next(&mut self, is_first: bool, end: u8) -> Result<bool, JsonError> {
         match self.peek()? {
             byte if byte == end => {
-                self.leave();
+                self.advance();
                 return Ok(false);
             }
             _ if is_first => return Ok(true),
@@ -106,7 +106,7 @@ impl<'de> Parser<'de> {
     #[inline]
     pub(super) fn name(&mut self, names: &mut Names<'de>) -> Result<Cow<'de, str>, JsonError> {
         let name = self.unchecked_name()?;
-        names.insert(&name)?;
+        names.insert(name.clone())?;
         Ok(name)
     }
 
@@ -316,29 +316,43 @@ impl<'de> Parser<'de> {
         }
     }
 
-    /// The text of any value. Its depth counts; its names are checked when it is read itself.
+    /// The text of any value, however deep: it takes no stack. Depth and names are checked when the
+    /// text is read itself.
     pub(super) fn raw(&mut self) -> Result<&'de str, JsonError> {
         self.skip_white_space();
         let start = self.at;
-        self.skip_unchecked()?;
-        Ok(self.text.get(start..self.at).unwrap_or_default())
-    }
-
-    fn skip_unchecked(&mut self) -> Result<(), JsonError> {
-        let end = match self.peek()? {
-            b'{' => b'}',
-            b'[' => b']',
-            first => return self.skip_scalar(first),
-        };
-        self.enter()?;
-        let mut is_first = true;
-        while self.next(is_first, end)? {
-            is_first = false;
-            if end == b'}' {
-                self.unchecked_name()?;
+        // How the arrays and objects that are open end.
+        let mut ends: Vec<u8> = Vec::new();
+        loop {
+            let mut is_first = true;
+            match self.peek()? {
+                b'{' => {
+                    self.advance();
+                    ends.push(b'}');
+                }
+                b'[' => {
+                    self.advance();
+                    ends.push(b']');
+                }
+                first => {
+                    self.skip_scalar(first)?;
+                    is_first = false;
+                }
             }
-            self.skip_unchecked()?;
+            // Moves to the next value, out of what ends before it.
+            loop {
+                let Some(&end) = ends.last() else {
+                    return Ok(self.text.get(start..self.at).unwrap_or_default());
+                };
+                if self.has_next(is_first, end)? {
+                    if end == b'}' {
+                        self.unchecked_name()?;
+                    }
+                    break;
+                }
+                ends.pop();
+                is_first = false;
+            }
         }
-        Ok(())
     }
 }

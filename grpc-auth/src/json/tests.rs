@@ -95,11 +95,10 @@ fn size_and_depth_are_bounded() {
     // The same for what is kept, what is ignored, and what is read later.
     assert_eq!(misfit::<Value>(&deep(128)), too_deep.unwrap());
     assert_eq!(misfit::<HashMap<String, IgnoredAny>>(&deep(128)), too_deep.unwrap());
-    let later = deep(128);
-    assert_eq!(
-        read::<HashMap<String, Raw<'_>>>(later.as_bytes()).unwrap_err().problem(),
-        &Problem::TooDeep
-    );
+    let later = deep(200_000);
+    let later: HashMap<String, Raw<'_>> = read(later.as_bytes()).unwrap();
+    let error = read::<Node<'_>>(later["a"].as_bytes()).unwrap_err();
+    assert_eq!(error.problem(), &Problem::TooDeep);
 }
 
 /// A backslash is written `\u005c`: each level of escapes then grows by few characters.
@@ -144,13 +143,18 @@ fn nothing_ends_a_thread_with_a_small_stack() {
 
 #[test]
 fn a_value_that_is_read_later_is_checked_then() {
-    let json = br#"{"keys":[{"a":1,"a":2}, [1 , 2],"x"]}"#;
+    let json = br#"{"keys":[{"a":1,"a":2}, [1 , {"b":[]}],"x" , {} ]}"#;
     let read_later: HashMap<String, Vec<Raw<'_>>> = read(json).unwrap();
     let keys = &read_later["keys"];
     let texts: Vec<_> = keys.iter().map(|raw| str::from_utf8(raw.as_bytes()).unwrap()).collect();
-    assert_eq!(texts, [r#"{"a":1,"a":2}"#, "[1 , 2]", r#""x""#]);
+    assert_eq!(texts, [r#"{"a":1,"a":2}"#, r#"[1 , {"b":[]}]"#, r#""x""#, "{}"]);
     let error = read::<Node<'_>>(keys[0].as_bytes()).unwrap_err();
     assert_eq!(error.problem(), &Problem::Duplicate);
+    for json in
+        [r#"["#, r#"[[1,]]"#, r#"[{"a":}]"#, r#"[{"a" 1}]"#, r#"[{1:1}]"#, r#"[[1}]"#, "[tru]"]
+    {
+        assert!(read::<Vec<Raw<'_>>>(json.as_bytes()).is_err(), "{json}");
+    }
     // Only this reader hands out such texts.
     assert!(serde_json::from_str::<Raw<'_>>(r#""x""#).is_err());
 }

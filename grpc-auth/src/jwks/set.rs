@@ -11,6 +11,8 @@ use crate::json::{self, Raw};
 
 /// More keys than any issuer publishes; each costs time to admit.
 const MAX_KEYS: usize = 100;
+/// How many skipped keys an error explains.
+const MAX_REASONS: usize = 4;
 /// How many keys are tried for a token without `kid`.
 const MAX_TRIED: usize = 4;
 
@@ -36,10 +38,12 @@ pub enum KeySetError {
     #[error("it holds more than 100 keys")]
     TooManyKeys,
     /// No key of the set may check signatures.
-    #[error("it holds no key that may check signatures: {skipped} skipped")]
+    #[error("it has no usable signing key: {skipped} skipped{reasons}")]
     NoUsableKey {
-        /// How many keys were looked at.
+        /// How many keys were skipped.
         skipped: usize,
+        /// Why, for the first of them: ` (key 1: it is symmetric: ..)`.
+        reasons: String,
     },
 }
 
@@ -71,7 +75,8 @@ impl KeySet {
             }
         }
         if set.keys.is_empty() {
-            return Err(KeySetError::NoUsableKey { skipped: skipped.len() });
+            let (skipped, reasons) = (skipped.len(), reasons(&skipped));
+            return Err(KeySetError::NoUsableKey { skipped, reasons });
         }
         Ok((set, skipped))
     }
@@ -108,6 +113,20 @@ impl KeySet {
         identities.sort_unstable();
         identities.dedup();
         identities
+    }
+}
+
+/// Why keys were skipped, for the first of them.
+fn reasons(skipped: &[(usize, Skipped)]) -> String {
+    let shown: Vec<_> = skipped
+        .iter()
+        .take(MAX_REASONS)
+        .map(|(position, reason)| format!("key {}: {reason}", position + 1))
+        .collect();
+    match shown.as_slice() {
+        [] => String::new(),
+        _ if skipped.len() > MAX_REASONS => format!(" ({}; ..)", shown.join("; ")),
+        _ => format!(" ({})", shown.join("; ")),
     }
 }
 
@@ -152,8 +171,11 @@ mod tests {
             ("{}", "not a JSON Web Key Set"),
             (r#"{"keys":{}}"#, "not a JSON Web Key Set"),
             (&format!("[[{ED}]]"), "not a JSON Web Key Set"),
-            (r#"{"keys":[]}"#, "no key that may check signatures: 0"),
-            (r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#, "no key that may check signatures: 1"),
+            (r#"{"keys":[]}"#, "no usable signing key: 0 skipped"),
+            (
+                r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#,
+                "no usable signing key: 1 skipped (key 1: it is symmetric",
+            ),
         ] {
             let error = KeySet::parse(json.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(expected), "{json}: {error}");

@@ -35,6 +35,8 @@ pub(crate) use dpop::DpopVerifier;
 pub(crate) use nonce::Nonces;
 #[cfg(feature = "client")]
 pub(crate) use origin::check_origin;
+#[cfg(feature = "testing")]
+pub(crate) use proof::check_any;
 pub(crate) use proof::hide;
 
 use crate::bearer::Scheme;

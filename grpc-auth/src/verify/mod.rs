@@ -23,6 +23,8 @@ pub(crate) use cache::VerifiedTokens;
 pub(crate) use compact::Compact;
 #[cfg(feature = "introspection")]
 pub(crate) use introspection::Introspector;
+#[cfg(all(feature = "introspection", feature = "testing"))]
+pub(crate) use introspection::read_answer;
 #[cfg(feature = "introspection")]
 pub use introspection::{Introspection, IntrospectionCache};
 pub(crate) use jwt::JwtVerifier;

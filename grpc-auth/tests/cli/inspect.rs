@@ -232,8 +232,8 @@ async fn what_is_no_jwt_is_shown_as_far_as_it_can_be_read() {
     assert!(inspect("e30.e30").await.contains("Signature  none"));
     assert!(inspect("e30.e30.").await.contains("Signature  empty"));
     assert!(inspect("e30.!.c2ln").await.contains("(unreadable: it is not base64url)"));
-    assert!(inspect("e30.W10.c2ln").await.contains("(unreadable: it is no JSON object)"));
-    assert!(inspect("e30.e3.c2ln").await.contains("(unreadable: it is not JSON)"));
+    assert!(inspect("e30.W10.c2ln").await.contains("(unreadable: it is not a JSON object)"));
+    assert!(inspect("e30.e3.c2ln").await.contains("(unreadable: it is not valid JSON"));
     assert!(inspect("e30.a.b.c.d").await.contains("(unreadable: it is encrypted (JWE))"));
     let far = "e30.eyJleHAiOjFlMzAwfQ.c2ln";
     assert!(inspect(far).await.contains("  exp  1e+300\n"));

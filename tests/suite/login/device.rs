@@ -180,7 +180,7 @@ async fn nothing_reaches_a_terminal_that_could_do_harm_there() {
         ("verification_uri", json!("javascript:alert(1)"), "neither https nor"),
         ("verification_uri", json!("https://a:b@login.example/"), "neither https nor"),
         ("verification_uri_complete", json!("http://login.example/"), "neither https nor"),
-        ("verification_uri", Value::Null, "no JSON object with"),
+        ("verification_uri", Value::Null, "`verification_uri` is null, expected a string"),
         ("device_code", json!(""), "its `device_code` is empty"),
         ("expires_in", json!(0), "its `expires_in` is no number"),
         ("expires_in", json!(-1), "its `expires_in` is no number"),

@@ -84,7 +84,7 @@ async fn a_code_is_redeemed_once_whatever_the_token_endpoint_says() {
         (503, Value::Null, "cannot be asked"),
         (0, Value::Null, "cannot be asked"),
         (200, json!({ "token_type": "Bearer" }), "no `access_token`"),
-        (200, json!([]), "no JSON object"),
+        (200, json!([]), "it is an array, expected an object"),
     ] {
         let kit = Kit::start().await;
         kit.server.on("/token", move |_| (status, body.clone()));

@@ -262,13 +262,13 @@ async fn a_file_that_is_no_login_is_named_and_the_next_login_replaces_it() {
     let file = directory.file();
     let good = fs::read_to_string(&file).unwrap();
     for (text, reason) in [
-        (String::new(), "not the JSON"),
-        (good[..good.len() / 2].into(), "not the JSON"),
+        (String::new(), "it is not valid JSON: it ends early"),
+        (good[..good.len() / 2].into(), "it is not valid JSON"),
         (good.replace("\"at-1\"", "\"a b\""), "its access token is none"),
         (good.replace("\"Bearer\"", "\"Basic\""), "its token type is unknown"),
         (good.replace("\"version\": 1", "\"version\": 2"), "another version"),
         (good.replace("\"orders\"", "\"other\""), "another client, server or audience"),
-        (good.replacen('{', "{\"version\": 1,", 1), "not the JSON"),
+        (good.replacen('{', "{\"version\": 1,", 1), "the member `version` occurs twice"),
         (" ".repeat(70_000), "over 64 KiB"),
     ] {
         fs::write(&file, text).unwrap();

@@ -77,8 +77,8 @@ async fn each_fault_is_told_by_its_cause_and_recovery_needs_no_restart() {
         (Fault::Status(401), "HTTP status 401"),
         (Fault::RetryAfter { status: 429, seconds: 7 }, "HTTP status 429"),
         (Fault::Redirect, "HTTP status 302"),
-        (Fault::Html, "no JSON object of RFC 6749"),
-        (Fault::Corrupt, "no JSON object of RFC 6749"),
+        (Fault::Html, "it is not valid JSON"),
+        (Fault::Corrupt, "it is not valid JSON"),
         (Fault::Empty, "it has no `access_token`"),
         (Fault::Huge, "longer than 256 KiB"),
     ] {
@@ -125,7 +125,7 @@ async fn a_server_that_asks_to_be_left_alone_is() {
 #[tokio::test]
 async fn a_server_without_metadata_that_can_be_used_is_said_so() {
     for (fault, cause) in
-        [(Fault::Html, "not JSON with `issuer`"), (Fault::Status(503), "HTTP status 503")]
+        [(Fault::Html, "it is not valid JSON"), (Fault::Status(503), "HTTP status 503")]
     {
         let kit = Kit::start().await;
         kit.issuer.fail(Endpoint::Discovery, fault);

@@ -137,7 +137,7 @@ impl Login<ByDevice> {
     }
 }
 
-struct Read {
+pub(super) struct Read {
     prompt: DevicePrompt,
     device_code: SecretString,
     interval: Duration,
@@ -145,7 +145,7 @@ struct Read {
 
 /// RFC 8628 §3.2. What is shown to a person was written by the server: it must neither move the
 /// cursor of their terminal nor send them where nobody is who they claim to be.
-fn read(answer: &Answer) -> Result<Read, LoginError> {
+pub(super) fn read(answer: &Answer) -> Result<Read, LoginError> {
     let invalid = |problem: &'static str| LoginError::DeviceAnswer { problem: problem.into() };
     let document: Document = json::read(&answer.body)
         .map_err(|error| LoginError::DeviceAnswer { problem: error.to_string().into() })?;

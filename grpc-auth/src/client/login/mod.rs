@@ -13,6 +13,8 @@ mod callback;
 mod device;
 mod error;
 mod exchange;
+#[cfg(feature = "testing")]
+pub(in crate::client) mod fuzz;
 mod id_token;
 mod logged_in;
 mod logout;

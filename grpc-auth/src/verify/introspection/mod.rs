@@ -10,4 +10,6 @@ mod settings;
 mod shared;
 
 pub(crate) use introspector::Introspector;
+#[cfg(feature = "testing")]
+pub(crate) use response::read_answer;
 pub use settings::{Introspection, IntrospectionCache};

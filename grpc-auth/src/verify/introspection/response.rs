@@ -145,6 +145,31 @@ impl Expectation<'_> {
     }
 }
 
+/// Reads an answer as one of this issuer about a token for this audience, for fuzzers.
+#[cfg(feature = "testing")]
+pub(crate) fn read_answer(json: &[u8], issuer: &str, audience: &str) -> Result<(), String> {
+    use crate::jwks::{KeySet, KeySource};
+
+    let mut wanted = Vec::new();
+    let keys = KeySource::given(issuer, KeySet::none());
+    let issuer = TrustedIssuer::new(crate::Issuer::oidc(issuer), keys, &mut wanted);
+    want_use(&mut wanted);
+    let audiences = [audience.to_owned()];
+    let expectation = Expectation {
+        issuer: &issuer,
+        audiences: &audiences,
+        wanted: &wanted,
+        allow_missing_audience: false,
+        now: 1000.0,
+        leeway: 30.0,
+    };
+    match expectation.read(json) {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(rejection)) => Err(rejection.to_string()),
+        Err(NoAnswer) => Err("no JSON object".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

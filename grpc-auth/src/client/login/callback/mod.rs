@@ -23,6 +23,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use url::Url;
 
+#[cfg(feature = "testing")]
+pub(super) use door::judge_any;
 pub(super) use door::{Answer, NotTheAnswer, Refused};
 
 use self::door::{Cookie, Door, Visit};

@@ -233,3 +233,19 @@ impl From<StoreError> for TokenError {
         Self::Custom(std::sync::Arc::new(error))
     }
 }
+
+/// Reads what a file holds, as the login of this client, for fuzzers.
+#[cfg(feature = "testing")]
+pub(super) fn read_any(json: &[u8], issuer: &str, client_id: &str) -> Result<(), StoreError> {
+    let key = Key {
+        issuer: issuer.into(),
+        client_id: client_id.into(),
+        scopes: Vec::new(),
+        has_defaults: false,
+        audience: None,
+        resources: Vec::new(),
+        organization: None,
+        parameters: Vec::new(),
+    };
+    document::read(json, &key, Path::new("login")).map(drop)
+}

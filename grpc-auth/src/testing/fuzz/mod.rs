@@ -3,6 +3,8 @@
 
 #![expect(clippy::expect_used, reason = "a property that does not hold is a panic")]
 
+mod doors;
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -23,9 +25,16 @@ use tower_layer::Layer;
 use tower_service::Service;
 use url::Url;
 
+pub use doors::{DOORS, Door, bomb, hostile_values};
+
+use super::client_file::ClientFile;
 use super::keys::KeyRing;
 use crate::bearer::BearerToken;
+use crate::claims::ClaimsMemo;
+#[cfg(feature = "client")]
+use crate::client::fuzz as client;
 use crate::issuer::{Issuer, discovery};
+use crate::json::{self as reader, Node};
 use crate::jwks::{Algorithm, KeySet, heeded};
 use crate::policy::{AccessRule, MethodPolicy, ServicePolicy};
 use crate::server::{Protect, ResourceServer};
@@ -127,6 +136,172 @@ pub fn metadata(data: &[u8]) {
 /// The members of a document that was accepted, by another reader.
 fn members(document: &[u8]) -> HashMap<String, IgnoredAny> {
     serde_json::from_slice(document).expect("an object")
+}
+
+/// Whatever form a document is read in, the verdict is one; another reader accepts it too, and sees
+/// the same after it was written out.
+pub fn json(data: &[u8]) {
+    let verdict = reader::read::<IgnoredAny>(data).is_ok();
+    let value = reader::read::<serde_json::Value>(data);
+    assert_eq!(reader::read::<Node<'_>>(data).is_ok(), verdict, "two verdicts");
+    assert_eq!(value.is_ok(), verdict, "two verdicts");
+    let Ok(value) = value else { return };
+    assert!(serde_json::from_slice::<IgnoredAny>(data).is_ok(), "another reader rejects it");
+    let again = reader::read::<serde_json::Value>(value.to_string().as_bytes());
+    assert_eq!(again.expect("it was read before"), value, "it changed");
+}
+
+/// Claims that were read as two types are the same.
+pub fn claims(data: &[u8]) {
+    let Ok(value) = typed_claims(data) else { return };
+    let strict = reader::read::<serde_json::Value>(data);
+    assert_eq!(strict.expect("claims are strict"), value, "the handler sees other claims");
+}
+
+fn typed_claims(data: &[u8]) -> Result<serde_json::Value, String> {
+    let memo = ClaimsMemo::default();
+    match memo.get_or_parse::<serde_json::Value>(data) {
+        Ok(claims) => Ok((**claims).clone()),
+        // Its own text names the path; here the cause is of interest.
+        Err(_) => reader::read::<serde_json::Value>(data).map_err(|error| error.to_string()),
+    }
+}
+
+#[cfg(any(feature = "client", feature = "introspection"))]
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+#[cfg(any(feature = "client", feature = "introspection"))]
+impl Audience {
+    fn names(&self, wanted: &str) -> bool {
+        match self {
+            Self::One(one) => one == wanted,
+            Self::Several(all) => all.iter().any(|one| one == wanted),
+        }
+    }
+}
+
+/// No answer makes a token active that another reader sees as inactive, or for another audience.
+#[cfg(feature = "introspection")]
+pub fn introspection(data: &[u8]) {
+    #[derive(Deserialize)]
+    struct Answer {
+        active: bool,
+        aud: Audience,
+    }
+    if crate::verify::read_answer(data, ISSUER, AUDIENCE).is_err() {
+        return;
+    }
+    let answer: Answer = serde_json::from_slice(data).expect("an object");
+    assert!(answer.active && answer.aud.names(AUDIENCE), "the answer says another thing");
+}
+
+/// No proof is accepted that its key did not sign. Three lines are taken as header, claims and
+/// signature, not encoded yet.
+pub fn dpop_proof(data: &[u8]) {
+    let refuse = |proof: &[u8]| {
+        let verdict = crate::sender::check_any(proof, "https://fuzz.example", METHOD);
+        assert!(verdict.is_err(), "a proof without a signature is accepted");
+    };
+    refuse(data);
+    let parts: Vec<_> =
+        data.splitn(3, |byte| *byte == b'\n').map(|part| URL_SAFE_NO_PAD.encode(part)).collect();
+    refuse(parts.join(".").as_bytes());
+}
+
+/// No ID token of another issuer or for another client is accepted. The bytes are its claims.
+#[cfg(feature = "client")]
+pub fn id_token(data: &[u8]) {
+    #[derive(Deserialize)]
+    struct Claims {
+        iss: String,
+        sub: String,
+        aud: Audience,
+    }
+    let _ = str::from_utf8(data).map(|text| client::id_token(text, ISSUER));
+    if client::id_token(&as_id_token(data), ISSUER).is_err() {
+        return;
+    }
+    let claims: Claims = serde_json::from_slice(data).expect("an object");
+    let is_ours = claims.iss == ISSUER && !claims.sub.is_empty() && claims.aud.names("fuzz");
+    assert!(is_ours, "the ID token says another thing");
+}
+
+#[cfg(feature = "client")]
+fn as_id_token(claims: &[u8]) -> String {
+    format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
+}
+
+/// An answer holds a token as another reader sees it, or is an error that a terminal can show.
+#[cfg(feature = "client")]
+pub fn token_response(data: &[u8]) {
+    #[derive(Deserialize)]
+    struct Answer {
+        access_token: String,
+        token_type: String,
+    }
+    for status in [400, 401, 500] {
+        let error = client::token_response(status, data).expect_err("an error has no token");
+        assert!(!error.contains("canary"), "a secret is shown");
+    }
+    match client::token_response(200, data) {
+        Ok(()) => {
+            let answer: Answer = serde_json::from_slice(data).expect("an object");
+            assert!(BearerToken::parse(&answer.access_token).is_some(), "no bearer token");
+            assert!(!answer.token_type.is_empty(), "no type");
+        }
+        Err(error) => assert!(!error.contains("canary"), "a secret is shown"),
+    }
+}
+
+/// Reading an answer of a device authorization endpoint ends.
+#[cfg(feature = "client")]
+pub fn device_response(data: &[u8]) {
+    #[derive(Deserialize)]
+    struct Answer {
+        user_code: String,
+    }
+    if client::device_response(data).is_ok() {
+        let answer: Answer = serde_json::from_slice(data).expect("an object");
+        let is_plain = answer.user_code.bytes().all(|byte| (b' '..0x7f).contains(&byte));
+        assert!(is_plain, "a code moves the cursor");
+    }
+}
+
+/// No file is the login of another client.
+#[cfg(feature = "client")]
+pub fn stored_login(data: &[u8]) {
+    #[derive(Deserialize)]
+    struct File {
+        issuer: String,
+        client_id: String,
+    }
+    if client::stored_login(data, ISSUER).is_ok() {
+        let file: File = serde_json::from_slice(data).expect("an object");
+        assert_eq!((&*file.issuer, &*file.client_id), (ISSUER, "fuzz"), "another login is taken");
+    }
+}
+
+/// No request answers a login without its `state` and its cookie, or begins it without the page.
+#[cfg(feature = "client")]
+pub fn callback(data: &[u8]) {
+    if client::callback(data).is_err() {
+        return;
+    }
+    let holds = |text: &str| data.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds("the-start") || holds("the-cookie"), "a request of another browser is accepted");
+}
+
+/// Reading a client file ends, and an error shows no password.
+pub fn client_file(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    if let Err(problem) = ClientFile::parse(text) {
+        assert!(!problem.to_string().contains("canary"), "a secret is shown");
+    }
 }
 
 /// No header makes keys be kept for less than a minute or more than a day, or an issuer be left

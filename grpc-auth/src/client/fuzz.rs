@@ -1,0 +1,18 @@
+//! What fuzzers hand to the readers of this module.
+
+use std::time::SystemTime;
+
+use http::HeaderMap;
+
+use super::response;
+use crate::http_client::Answer;
+
+pub(crate) use super::login::fuzz::{callback, device_response, id_token, stored_login};
+
+/// Reads a token endpoint's answer with this status.
+pub(crate) fn token_response(status: u16, body: &[u8]) -> Result<(), String> {
+    let answer = Answer { status, headers: HeaderMap::new(), body: body.into() };
+    let read = response::read(&answer, SystemTime::UNIX_EPOCH, |text| text.contains("canary"));
+    let _ = (response::is_invalid_client(&answer), response::asks_for_nonce(&answer));
+    read.map(drop).map_err(|error| error.to_string())
+}
