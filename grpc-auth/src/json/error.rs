@@ -110,7 +110,7 @@ impl JsonError {
     #[cfg(feature = "introspection")]
     pub(crate) fn is_no_object(&self) -> bool {
         match self.0.problem {
-            Problem::Syntax(_) | Problem::TooLong | Problem::TooDeep => true,
+            Problem::Syntax(_) => true,
             Problem::Type { .. } => self.0.path.is_empty(),
             _ => false,
         }

@@ -40,6 +40,8 @@ pub(crate) enum Skipped {
     Ambiguous,
     #[error("a member name in it begins with `$serde_json::private::`, which is reserved")]
     Reserved,
+    #[error("it is nested deeper than 127 levels")]
+    TooDeep,
     #[error("it is not for signatures (`use`, `key_ops`)")]
     OtherUse,
     #[error("it is symmetric: whoever checks tokens with it could make them")]
@@ -145,6 +147,7 @@ pub(super) fn read(jwk: &[u8]) -> Result<Node<'_>, Skipped> {
     let jwk = json::read(jwk).map_err(|error: JsonError| match error.problem() {
         Problem::Duplicate => Skipped::Ambiguous,
         Problem::Reserved => Skipped::Reserved,
+        Problem::TooDeep => Skipped::TooDeep,
         _ => Skipped::NotAnObject,
     })?;
     if let Node::Object(_) = jwk { Ok(jwk) } else { Err(Skipped::NotAnObject) }

@@ -225,10 +225,11 @@ pub fn bomb(bytes: usize) -> String {
     // A backslash as `\u005c`: each level of escapes then grows by few characters.
     let escaped = |json: &str| json.replace('\\', "\\u005c").replace('"', "\\u0022");
     let open = format!("{}{{\"$serde_json::private::RawValue\":\"", "[".repeat(120));
+    let close = "]".repeat(120);
     let mut bomb = "{\"$serde_json::private::RawValue\":\"1\"}".to_owned();
     loop {
-        let larger = format!("{open}{}\"", escaped(&bomb));
-        if larger.len() + 126 > bytes {
+        let larger = format!("{open}{}\"}}{close}", escaped(&bomb));
+        if larger.len() > bytes {
             return bomb;
         }
         bomb = larger;

@@ -313,7 +313,7 @@ impl Shared {
             now: now.seconds,
             leeway: self.leeway,
         };
-        let judged = expectation.read(json).map_err(|NoAnswer| Failure::NoAnswer)?;
+        let judged = expectation.read(json).map_err(|NoAnswer(error)| Failure::NoAnswer(error))?;
         let judged = judged.map(|active| active.until(expires_at));
         let cache = &self.settings.cache;
         let after = |age: Duration| latest.min(now.seconds + age.as_secs_f64());

@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::http_client::{HttpClient, secure_url};
 use crate::issuer::{Issuer, discovery};
+use crate::json::JsonError;
 use crate::jwks::FetchError;
 
 /// How an issuer is asked.
@@ -44,8 +45,8 @@ pub(super) enum Failure {
          secret and the method in `ClientAuthentication`"
     )]
     ClientRefused(u16),
-    #[error("the answer is not the JSON object of RFC 7662 §2.2")]
-    NoAnswer,
+    #[error("the answer is not the JSON object of RFC 7662 §2.2: {0}")]
+    NoAnswer(JsonError),
     #[error(
         "the issuer's metadata names no `introspection_endpoint`: write it, \
          `Introspection::endpoint(\"https://..\")`"
@@ -120,7 +121,7 @@ impl Failure {
             // No token was sent.
             Self::Discovery(_)
             | Self::Fetch(_)
-            | Self::NoAnswer
+            | Self::NoAnswer(_)
             | Self::NoEndpoint
             | Self::Credentials(_) => true,
         }

@@ -7,7 +7,7 @@ use serde::de::MapAccess;
 use super::super::claims::TokenClaims;
 use super::super::rejection::Rejection;
 use super::super::trusted::TrustedIssuer;
-use crate::json::{Members, Node, read_object};
+use crate::json::{JsonError, Members, Node, read_object};
 use crate::principal::Facts;
 
 /// What an answer is checked by.
@@ -22,9 +22,9 @@ pub(super) struct Expectation<'a> {
     pub(super) leeway: f64,
 }
 
-/// The answer is none: not the token's fault.
+/// The answer is not a JSON object, which says nothing about the token.
 #[derive(Debug, PartialEq)]
-pub(super) struct NoAnswer;
+pub(super) struct NoAnswer(pub(super) JsonError);
 
 /// A token that is active and for us.
 pub(super) struct Active {
@@ -91,7 +91,7 @@ impl Expectation<'_> {
             Ok(()) => {}
             // What is no JSON object was not said by an introspection endpoint; an object that can
             // be read in two ways was, and is no reason to let anyone in.
-            Err(error) if error.is_no_object() => return Err(NoAnswer),
+            Err(error) if error.is_no_object() => return Err(NoAnswer(error)),
             Err(error) => return Ok(Err(Rejection::Json { part: "introspection", error })),
         }
         Ok(self.check(answer, json))
@@ -166,7 +166,7 @@ pub(crate) fn read_answer(json: &[u8], issuer: &str, audience: &str) -> Result<(
     match expectation.read(json) {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(rejection)) => Err(rejection.to_string()),
-        Err(NoAnswer) => Err("no JSON object".into()),
+        Err(NoAnswer(error)) => Err(error.to_string()),
     }
 }
 
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn what_is_no_object_is_no_answer() {
         for text in ["", "<html>", "[]", "true", r#"{"active":true"#, r#"{"active":true} x"#] {
-            assert_eq!(read(true, text).err(), Some(NoAnswer), "{text}");
+            assert!(matches!(read(true, text), Err(NoAnswer(_))), "{text}");
         }
     }
 }
