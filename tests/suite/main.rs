@@ -30,6 +30,7 @@ mod mtls;
 mod mutations;
 mod oauth;
 mod observability;
+mod one_reader;
 mod own_crate;
 mod policy;
 mod presets;
