@@ -3,7 +3,8 @@
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use base64_simd::URL_SAFE_NO_PAD;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use constant_time_eq::constant_time_eq_32;
 
 use crate::json::Node;
@@ -47,7 +48,7 @@ impl Thumbprint {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode_to_vec(text).ok()?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         bytes.try_into().ok().map(Self)
     }
 
@@ -57,7 +58,7 @@ impl Thumbprint {
 
     /// In base64url, as it stands in claims.
     pub(crate) fn encode(&self) -> String {
-        URL_SAFE_NO_PAD.encode_to_string(self.0)
+        URL_SAFE_NO_PAD.encode(self.0)
     }
 
     /// Compares in constant time.

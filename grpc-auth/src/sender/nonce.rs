@@ -3,7 +3,8 @@
 use std::fmt;
 
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
-use base64_simd::URL_SAFE_NO_PAD;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use constant_time_eq::constant_time_eq;
 
 use crate::clock::Clock;
@@ -47,7 +48,7 @@ impl Nonces {
     }
 
     fn of(&self, slot: u64) -> String {
-        URL_SAFE_NO_PAD.encode_to_string(sign(&self.key, &slot.to_be_bytes()).as_ref())
+        URL_SAFE_NO_PAD.encode(sign(&self.key, &slot.to_be_bytes()))
     }
 }
 

@@ -8,7 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest::{Context, SHA256};
-use base64_simd::URL_SAFE_NO_PAD;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::confirmation::Thumbprint;
 use crate::clock::Moment;
@@ -98,7 +99,7 @@ impl UsedProof {
     /// secret.
     #[must_use]
     pub fn id(&self) -> String {
-        URL_SAFE_NO_PAD.encode_to_string(self.id)
+        URL_SAFE_NO_PAD.encode(self.id)
     }
 
     /// The thumbprint of the key that signed it (RFC 7638), in base64url: for stores that give each

@@ -297,7 +297,10 @@ fn looks_like_a_jwt(token: &[u8]) -> bool {
 /// Whether a header says how its token is encrypted (RFC 7516 §4.1.2).
 #[cfg(feature = "introspection")]
 fn is_encrypted(header: &[u8]) -> bool {
-    let json = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(header).unwrap_or_default();
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    let json = URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
     memchr::memmem::find(&json, b"\"enc\"").is_some()
 }
 

@@ -1,7 +1,8 @@
 //! What a client asks of people, and what it may ask.
 
 use axum::response::Response;
-use base64_simd::URL_SAFE_NO_PAD;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::form_urlencoded;
 
 use super::answer::{Recipient, send_to};
@@ -124,7 +125,7 @@ fn challenge(parameters: &Parameters) -> Result<String, OAuthError> {
 }
 
 fn is_sha256(text: &str) -> bool {
-    URL_SAFE_NO_PAD.decode_to_vec(text).is_ok_and(|hash| hash.len() == 32)
+    URL_SAFE_NO_PAD.decode(text).is_ok_and(|hash| hash.len() == 32)
 }
 
 /// Everyone signs in and consents each time, so that there is nothing that could be done without
