@@ -1,14 +1,18 @@
 //! The claims of a token as a type of the user's, deserialized once and shared.
 
-use std::any::{Any, type_name};
+mod memo;
+
+use std::any::type_name;
 use std::fmt;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
 use crate::json::{self, JsonError};
+
+use memo::Memo;
 
 /// The claims of the caller's token as a `T`.
 ///
@@ -80,32 +84,16 @@ impl<T> fmt::Debug for Claims<T> {
     }
 }
 
-/// One token's claims in every type that was asked for: a list that only grows, without a lock
-/// on the way to what is there already.
+/// One token's claims in every type that was asked for. A misfit is found once as well.
 #[derive(Default)]
-pub(crate) struct ClaimsMemo(OnceLock<Box<Node>>);
-
-struct Node {
-    /// A `Result<Claims<T>, ClaimsMismatch>`: a misfit is found once as well.
-    parsed: Box<dyn Any + Send + Sync>,
-    next: ClaimsMemo,
-}
+pub(crate) struct ClaimsMemo(Memo);
 
 impl ClaimsMemo {
     pub(crate) fn get_or_parse<T>(&self, json: &[u8]) -> &Result<Claims<T>, ClaimsMismatch>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        let mut memo = self;
-        loop {
-            let node = memo.0.get_or_init(|| {
-                Box::new(Node { parsed: Box::new(parse::<T>(json)), next: Self::default() })
-            });
-            match node.parsed.downcast_ref::<Result<Claims<T>, ClaimsMismatch>>() {
-                Some(parsed) => return parsed,
-                None => memo = &node.next,
-            }
-        }
+        self.0.get_or_make(|| parse::<T>(json))
     }
 }
 

@@ -31,6 +31,7 @@ mod sender;
 pub mod server;
 #[cfg(any(feature = "client", feature = "dev-tls"))]
 mod shown;
+mod sync;
 #[cfg(any(feature = "client", feature = "introspection"))]
 mod signing;
 #[cfg(feature = "testing")]

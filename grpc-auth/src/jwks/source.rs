@@ -1,6 +1,7 @@
 //! The keys of one issuer: a snapshot that calls read without a lock, and the task that keeps it.
 
 mod health;
+mod published;
 mod standing;
 mod task;
 
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+use arc_swap::{ArcSwap, Guard};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -19,6 +20,7 @@ use super::set::KeySet;
 use super::settings::KeySetSettings;
 use crate::clock::Clock;
 
+use published::Published;
 use standing::Quiet;
 pub(crate) use standing::Standing;
 
@@ -70,9 +72,7 @@ pub(crate) struct Waiting {
 #[derive(Debug)]
 struct Shared {
     issuer: Box<str>,
-    snapshot: ArcSwapOption<Snapshot>,
-    /// That of the snapshot: what a cached verdict is compared with.
-    generation: AtomicU64,
+    published: Published<Snapshot>,
     quiet: ArcSwap<Quiet>,
     /// That of the quiet time: while it is the same, nobody needs to look there.
     edition: AtomicU64,
@@ -98,8 +98,7 @@ impl KeySource {
         let snapshot = Snapshot { keys: Arc::new(keys), generation: 1, stale_until: None };
         let shared = Shared {
             issuer: issuer.into(),
-            snapshot: ArcSwapOption::from_pointee(snapshot),
-            generation: AtomicU64::new(1),
+            published: Published::new(snapshot, 1),
             quiet: ArcSwap::from_pointee(Quiet::always()),
             edition: AtomicU64::new(0),
             clock: Clock::system(),
@@ -123,8 +122,7 @@ impl KeySource {
         let now = clock.now();
         let shared = Arc::new(Shared {
             issuer: fetcher.issuer.clone(),
-            snapshot: ArcSwapOption::empty(),
-            generation: AtomicU64::new(0),
+            published: Published::empty(),
             quiet: ArcSwap::from_pointee(Quiet::always()),
             edition: AtomicU64::new(0),
             clock,
@@ -148,7 +146,7 @@ impl KeySource {
     /// The present snapshot; none before the first successful fetch and when it is too old.
     pub(crate) fn load(&self, now: SystemTime) -> Option<Loaded> {
         let quiet = self.report_use(now);
-        let snapshot = self.shared.snapshot.load();
+        let snapshot = self.shared.published.snapshot();
         let usable = snapshot.as_ref()?;
         if usable.stale_until.is_some_and(|end| now >= end) {
             return None;
@@ -166,7 +164,7 @@ impl KeySource {
         if !is_quiet {
             self.report_use(now);
         }
-        self.shared.generation.load(Ordering::Acquire) == standing.generation
+        self.generation() == standing.generation
     }
 
     fn report_use(&self, now: SystemTime) -> Quiet {
@@ -219,8 +217,9 @@ impl KeySource {
         missing
     }
 
+    #[inline]
     pub(crate) fn generation(&self) -> u64 {
-        self.shared.generation.load(Ordering::Acquire)
+        self.shared.published.generation()
     }
 
     /// Whether nobody is there any more who could fetch.

@@ -29,8 +29,7 @@ fn fetched() -> KeySource {
     };
     let shared = Shared {
         issuer: "https://issuer.example/".into(),
-        snapshot: ArcSwapOption::from_pointee(snapshot),
-        generation: AtomicU64::new(2),
+        published: Published::new(snapshot, 2),
         quiet: ArcSwap::from_pointee(Quiet::always()),
         edition: AtomicU64::new(0),
         clock: Clock::system(),

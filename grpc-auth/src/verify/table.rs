@@ -7,13 +7,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering::Relaxed,
-};
-
-use arc_swap::ArcSwapOption;
 
 use crate::metrics::TokenCacheUse;
+use crate::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering::Relaxed,
+};
+use crate::sync::{ArcSwapOption, Guard};
 
 /// Places in a set.
 const WAYS: usize = 8;
@@ -69,7 +68,6 @@ impl<E: Entry> Table<E> {
     }
 
     /// What these entries weigh together.
-    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.bytes.load(Relaxed)
     }
@@ -160,7 +158,7 @@ impl<E: Entry> Table<E> {
 }
 
 /// An entry as it stood there.
-pub(super) struct Found<E>(arc_swap::Guard<Option<Arc<E>>>);
+pub(super) struct Found<E>(Guard<Option<Arc<E>>>);
 
 impl<E> Found<E> {
     pub(super) fn as_arc(&self) -> Option<&Arc<E>> {
@@ -210,11 +208,11 @@ impl<E> Default for Set<E> {
 }
 
 /// Without the entries: they are people's.
-impl<E> fmt::Debug for Table<E> {
+impl<E: Entry> fmt::Debug for Table<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Table")
             .field("sets", &self.sets.len())
-            .field("bytes", &self.bytes)
+            .field("bytes", &self.bytes())
             .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,6 @@
 //! The task that keeps a key set: it fetches when the lifecycle says so, and tells of it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span};
@@ -88,7 +87,7 @@ impl Shared {
 
     fn succeed(&self, refresh: &Refresh, fetched: Fetched) -> Result<(), FetchError> {
         let now = self.clock.now();
-        let before = self.snapshot.load_full();
+        let before = self.published.snapshot().clone();
         let not_modified = matches!(fetched, Fetched::NotModified { .. });
         let (keys, skipped, max_age) = match (fetched, &before) {
             (Fetched::Keys { set, skipped, max_age }, _) => (Arc::new(set), skipped, max_age),
@@ -114,9 +113,7 @@ impl Shared {
         let mut lifecycle = refresh.lock();
         let held = lifecycle.succeed(now, max_age, added > 0, roll());
         let stale_until = Some(held.stale_until);
-        // In this order: whoever sees the new generation finds the new keys.
-        self.snapshot.store(Some(Arc::new(Snapshot { keys, generation, stale_until })));
-        self.generation.store(generation, Ordering::Release);
+        self.published.replace(Snapshot { keys, generation, stale_until }, generation);
         self.publish(&lifecycle);
         drop(lifecycle);
         self.tell(
