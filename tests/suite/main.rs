@@ -12,6 +12,7 @@ mod compressed;
 mod configuration;
 mod corpora;
 mod deadlines;
+mod differential;
 mod doctor;
 mod doors;
 mod dpop;

@@ -1,7 +1,7 @@
 //! Which tokens are believed: issuers, key ids, types, and one answer for every cause.
 
-use grpc_auth::testing::{AuthorizationServer, Endpoint};
-use grpc_auth::{Issuer, ResourceServer};
+use grpc_auth::testing::{AuthorizationServer, Endpoint, TokenBuilder};
+use grpc_auth::{BearerToken, Issuer, ResourceServer};
 use tests::callers::{attempt, with};
 use tests::{Kit, assert_denied};
 use tonic::{Code, Status};
@@ -106,4 +106,22 @@ async fn every_cause_of_an_invalid_token_looks_the_same_to_the_caller() {
         assert_denied(Err::<(), _>(status), Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
     }
     attempt(&kit.issuer, &kit.auth).await.unwrap();
+}
+
+/// RFC 9068 §2.2 names the client in `client_id`; `azp` is OpenID Connect's name for it.
+#[tokio::test]
+async fn client_id_counts_where_azp_names_another_client() {
+    let kit = Kit::start().await;
+    for (claims, expected) in [
+        (&[("azp", "party"), ("client_id", "app")][..], Some("app")),
+        (&[("azp", "party"), ("cid", "other")][..], Some("party")),
+        (&[("azp", "party")][..], Some("party")),
+        (&[("client_id", "app")][..], Some("app")),
+        (&[][..], None),
+    ] {
+        let add = |token: TokenBuilder, (name, value): &(&str, &str)| token.claim(*name, value);
+        let token = claims.iter().fold(kit.issuer.token(), add).sign();
+        let caller = kit.auth.verify(&BearerToken::parse(&token).unwrap()).await.unwrap();
+        assert_eq!(caller.client_id(), expected, "{claims:?}");
+    }
 }

@@ -1,6 +1,8 @@
 //! What is remembered of a token holds no longer than its key, and keeps its key in use.
 
-use grpc_auth::BearerToken;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use grpc_auth::{Algorithm, BearerToken};
 use serde_json::Value;
 
 use super::*;
@@ -112,4 +114,43 @@ async fn a_token_is_believed_for_five_minutes_without_a_look() {
     assert!(std::ptr::eq(&*before, &*claims().await));
     issuer.clock().advance(SECOND);
     assert!(!std::ptr::eq(&*before, &*claims().await));
+}
+
+/// P-256 has two points with one `x`; the second one's `y` is the negative of the first one's.
+#[tokio::test]
+async fn a_key_with_the_same_x_and_another_y_is_another_key() {
+    let kit = Kit::start().await;
+    let token = kit.issuer.token().scopes(["read:word"]).expires_in(10 * HOUR);
+    let (es256, rs256) = (token.clone().sign(), token.algorithm(Algorithm::Rs256).sign());
+    for token in [&es256, &rs256].repeat(3) {
+        with(&kit.auth, token).await.unwrap();
+    }
+    let mut keys: Value = serde_json::from_str(&kit.issuer.jwks()).unwrap();
+    let keys_of_set = keys["keys"].as_array_mut().unwrap();
+    let ec = keys_of_set.iter_mut().find(|key| key["kty"] == "EC").unwrap();
+    ec["y"] = negative(ec["y"].as_str().unwrap()).into();
+    kit.issuer.set_jwks(Some(keys.to_string()));
+    let unknown = kit.issuer.token().scopes(["read:word"]).header("kid", "unknown").sign();
+    assert_denied(with(&kit.auth, &unknown).await, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
+    assert_eq!(fetches(&kit.issuer), 2);
+    for _ in 0..3 {
+        let answer = with(&kit.auth, &es256).await;
+        assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
+        with(&kit.auth, &rs256).await.unwrap();
+    }
+}
+
+/// A coordinate in base64url, subtracted from the prime of P-256 (FIPS 186-4 §D.1.2.3).
+fn negative(coordinate: &str) -> String {
+    let mut prime = [0xff_u8; 32];
+    prime[4..8].copy_from_slice(&[0, 0, 0, 1]);
+    prime[8..20].fill(0);
+    let bytes = URL_SAFE_NO_PAD.decode(coordinate).unwrap();
+    let mut borrow = false;
+    for (place, byte) in prime.iter_mut().zip(bytes).rev() {
+        let (difference, first) = place.overflowing_sub(byte);
+        let (difference, second) = difference.overflowing_sub(borrow.into());
+        (*place, borrow) = (difference, first || second);
+    }
+    URL_SAFE_NO_PAD.encode(prime)
 }

@@ -38,6 +38,7 @@ use crate::json::{self as reader, Node};
 use crate::jwks::{Algorithm, KeySet, heeded};
 use crate::policy::{AccessRule, MethodPolicy, ServicePolicy};
 use crate::server::{Protect, ResourceServer};
+use crate::verify::TokenCache;
 
 const ISSUER: &str = "https://issuer.example";
 const AUDIENCE: &str = "fuzz";
@@ -318,6 +319,69 @@ pub fn cache_control(data: &[u8]) {
     assert!((Duration::from_secs(60)..=day).contains(&kept), "kept for {kept:?}");
     let left_alone = left_alone.unwrap_or_default();
     assert!(left_alone <= Duration::from_secs(60 * 60), "left alone for {left_alone:?}");
+}
+
+/// A resource server and the keys of its issuer. It signs tokens of any header and claims, so that
+/// its verdicts can be compared with those of another implementation.
+#[derive(Debug)]
+pub struct Signer {
+    keys: KeyRing,
+    server: ResourceServer,
+}
+
+impl Signer {
+    /// The issuer that the server trusts.
+    pub const ISSUER: &str = ISSUER;
+    /// The audience that the server accepts.
+    pub const AUDIENCE: &str = AUDIENCE;
+    /// The server's leeway.
+    pub const LEEWAY: Duration = Duration::from_secs(30);
+
+    /// Generates keys for RS256, ES256 and EdDSA. The server has no token cache and accepts tokens
+    /// without `kid` and with `at+jwt`, `JWT` or no `typ`.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it generates keys")]
+    pub fn new() -> Self {
+        let keys = KeyRing::generate().expect("keys can be made");
+        let issuer = Issuer::static_keys(ISSUER, keys.jwks().to_string())
+            .accept_token_type("")
+            .accept_token_type("JWT")
+            .allow_missing_key_id();
+        let server = ResourceServer::builder()
+            .issuer(issuer)
+            .audience(AUDIENCE)
+            .leeway(Self::LEEWAY)
+            .token_cache(TokenCache::off());
+        let server = at_once(server.build()).expect("a resource server can be built");
+        Self { keys, server }
+    }
+
+    /// The issuer's key set (RFC 7517).
+    #[must_use]
+    pub fn jwks(&self) -> String {
+        self.keys.jwks().to_string()
+    }
+
+    /// The compact form of a token with this header and these claims, which need not be JSON. Other
+    /// algorithms than RS256, ES256 and EdDSA have no key.
+    #[must_use]
+    pub fn sign(&self, algorithm: Algorithm, header: &[u8], claims: &[u8]) -> String {
+        let key = self.keys.signing_key(algorithm).expect("a key for RS256, ES256 or EdDSA");
+        let encode = |part: &[u8]| URL_SAFE_NO_PAD.encode(part);
+        let signed = format!("{}.{}", encode(header), encode(claims));
+        let signature = key.sign(signed.as_bytes()).expect("a key can sign");
+        format!("{signed}.{}", encode(&signature))
+    }
+
+    /// Whether the server accepts the token.
+    ///
+    /// # Errors
+    /// Why it rejects the token.
+    pub fn verify(&self, token: &str) -> Result<(), String> {
+        let token = BearerToken::parse(token).ok_or("it is no token68 of at most 8 KiB")?;
+        let verdict = at_once(self.server.verify(&token));
+        verdict.map(drop).map_err(|denied| denied.to_string())
+    }
 }
 
 /// With keys that are given there is nothing to wait for.
