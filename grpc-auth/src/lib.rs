@@ -34,6 +34,8 @@ mod shown;
 mod sync;
 #[cfg(any(feature = "client", feature = "introspection"))]
 mod signing;
+#[cfg(any(feature = "client", feature = "introspection", feature = "redis"))]
+mod single_flight;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "tls")]

@@ -40,7 +40,7 @@ pub(super) struct Server {
 #[derive(Debug)]
 enum Where {
     Known(Endpoints),
-    Discovered { issuer: Url, said: Discovered<Endpoints> },
+    Discovered { issuer: Url, said: Discovered<Endpoints, TokenError> },
 }
 
 impl Server {
@@ -194,9 +194,9 @@ impl Server {
                         with_certificate,
                         clock.now(),
                     );
-                    self.in_time(asked).await
+                    Ok(self.in_time(asked).await?)
                 };
-                Ok(said.get(clock, ask).await?)
+                said.get(clock, ask).await
             }
         }
     }

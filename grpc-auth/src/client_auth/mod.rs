@@ -261,7 +261,7 @@ impl ClientAuthentication {
 }
 
 /// The machine has no random numbers, or the key does not sign.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the client's credentials cannot be made")]
 pub(crate) struct CannotSign;
 

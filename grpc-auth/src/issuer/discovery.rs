@@ -16,6 +16,8 @@ use crate::error::ConfigError;
 use crate::http_client::{HttpClient, secure_url};
 use crate::json::{self, JsonError};
 use crate::jwks::FetchError;
+#[cfg(any(feature = "client", feature = "introspection"))]
+use crate::single_flight::SingleFlight;
 
 /// Longer than any address; it may stand in a log line.
 const MAX_URL_BYTES: usize = 2048;
@@ -146,30 +148,54 @@ fn endpoints_in(
     })
 }
 
-/// What the metadata said, asked again once a day.
+/// What the metadata said. It is fetched again once a day, once for all who wait for it.
 #[cfg(any(feature = "client", feature = "introspection"))]
 #[derive(Debug)]
-pub(crate) struct Discovered<T>(Mutex<Option<(T, SystemTime)>>);
+pub(crate) struct Discovered<T, E> {
+    said: Mutex<Option<(T, SystemTime)>>,
+    fetching: SingleFlight<Result<T, E>>,
+}
 
 #[cfg(any(feature = "client", feature = "introspection"))]
-impl<T: Clone> Discovered<T> {
+impl<T: Clone, E: Clone + From<FetchError>> Discovered<T, E> {
     pub(crate) fn nothing() -> Self {
-        Self(Mutex::new(None))
+        Self { said: Mutex::new(None), fetching: SingleFlight::new() }
     }
 
     /// What was said before, or what is said now. The old answer is better than none.
-    pub(crate) async fn get<E: From<FetchError>>(
+    pub(crate) async fn get(
         &self,
         clock: &Clock,
         ask: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let now = clock.now();
-        let held = self.said().clone();
-        if let Some((said, since)) = &held
-            && now.duration_since(*since).is_ok_and(|passed| passed < REDISCOVER)
-        {
-            return Ok(said.clone());
+        if let Some(said) = self.fresh(clock.now()) {
+            return Ok(said);
         }
+        let refreshed = async {
+            let now = clock.now();
+            // An earlier caller may have fetched it since.
+            match self.fresh(now) {
+                Some(said) => Ok(said),
+                None => self.refresh(clock, now, ask).await,
+            }
+        };
+        self.fetching.join(refreshed).await
+    }
+
+    fn fresh(&self, now: SystemTime) -> Option<T> {
+        let said = self.said();
+        let (said, since) = said.as_ref()?;
+        let passed = now.duration_since(*since).ok()?;
+        (passed < REDISCOVER).then(|| said.clone())
+    }
+
+    async fn refresh(
+        &self,
+        clock: &Clock,
+        now: SystemTime,
+        ask: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let held = self.said().clone();
         // Not all of a request's time, if there is an answer.
         let asked = match held {
             Some(_) => clock.timeout(REDISCOVERY_TIMEOUT, ask).await,
@@ -195,7 +221,7 @@ impl<T: Clone> Discovered<T> {
 
     /// Never across an await.
     fn said(&self) -> MutexGuard<'_, Option<(T, SystemTime)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,5 +1,7 @@
 //! One question to an introspection endpoint, over HTTP.
 
+use std::sync::Arc;
+
 use url::Url;
 
 use super::settings::Introspection;
@@ -29,17 +31,17 @@ enum Endpoint {
     /// Named by the metadata of the issuer at this address.
     Discovered {
         issuer: Url,
-        said: discovery::Discovered<Url>,
+        said: discovery::Discovered<Url, Failure>,
     },
 }
 
 /// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error(transparent)]
-    Fetch(#[from] FetchError),
+    Fetch(Arc<FetchError>),
     #[error("the issuer's metadata, which names the introspection endpoint, cannot be had")]
-    Discovery(#[source] FetchError),
+    Discovery(#[source] Arc<FetchError>),
     #[error(
         "the introspection endpoint does not accept this client (HTTP status {0}): check its id, its \
          secret and the method in `ClientAuthentication`"
@@ -99,11 +101,18 @@ impl Question {
                 let asked = async {
                     let asked =
                         discovery::introspection_endpoint(&self.http, issuer, &self.issuer, now);
-                    asked.await.map_err(Failure::Discovery)?.ok_or(Failure::NoEndpoint)
+                    let found = asked.await.map_err(|error| Failure::Discovery(Arc::new(error)))?;
+                    found.ok_or(Failure::NoEndpoint)
                 };
                 said.get(&self.clock, asked).await
             }
         }
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        Self::Fetch(Arc::new(error))
     }
 }
 
@@ -112,15 +121,17 @@ impl Failure {
     /// leave the server alone, and no stranger's token must bring them about.
     pub(super) fn is_the_servers(&self) -> bool {
         match self {
-            Self::Fetch(FetchError::TooLarge) => false,
-            Self::Fetch(FetchError::Status { status, .. }) => {
-                !(400..500).contains(status) || *status == 429
-            }
+            Self::Fetch(error) => match &**error {
+                FetchError::TooLarge => false,
+                FetchError::Status { status, .. } => {
+                    !(400..500).contains(status) || *status == 429
+                }
+                _ => true,
+            },
             // What a firewall on the way says of one token, too.
             Self::ClientRefused(status) => *status == 401,
             // No token was sent.
             Self::Discovery(_)
-            | Self::Fetch(_)
             | Self::NoAnswer(_)
             | Self::NoEndpoint
             | Self::Credentials(_) => true,
