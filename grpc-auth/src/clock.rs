@@ -131,6 +131,11 @@ impl Moment {
         let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         Self { time, seconds }
     }
+
+    /// The seconds to the microsecond, which a number in JSON keeps exactly.
+    pub(crate) fn to_microsecond(self) -> f64 {
+        (self.seconds * 1e6).floor() / 1e6
+    }
 }
 
 #[cfg(feature = "testing")]

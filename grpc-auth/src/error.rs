@@ -96,8 +96,8 @@ pub(crate) struct Challenge {
 /// What it tells where DPoP proofs are checked.
 #[derive(Debug)]
 pub(crate) struct DpopChallenge {
-    /// If one is asked for in each proof.
-    pub(crate) nonces: Option<Arc<Nonces>>,
+    /// Issues the nonce for the next proof.
+    pub(crate) nonces: Arc<Nonces>,
 }
 
 /// Carries the nonce that the next proof needs (RFC 9449 §8).
@@ -231,7 +231,7 @@ impl Challenge {
     }
 
     fn nonce(&self) -> Option<HeaderValue> {
-        self.dpop.as_ref()?.nonces.as_ref()?.current().try_into().ok()
+        self.dpop.as_ref()?.nonces.current().try_into().ok()
     }
 
     /// What follows the realm; none where there is nothing to ask for.

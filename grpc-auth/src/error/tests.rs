@@ -84,7 +84,7 @@ fn every_refusal_says_what_the_table_says() {
 fn where_proofs_are_checked_the_challenge_says_so() {
     let challenge = || {
         let nonces = Nonces::new(&[7; 32], crate::Clock::system());
-        let dpop = DpopChallenge { nonces: Some(Arc::new(nonces)) };
+        let dpop = DpopChallenge { nonces: Arc::new(nonces) };
         Challenge::new("api", true).with_dpop(Some(dpop))
     };
     let row = POLICY.row("Collect").unwrap();

@@ -13,6 +13,7 @@ use super::nonce::Nonces;
 use super::origin::Origin;
 use super::proof::{self, Expected, Proof};
 use super::replay::{Bounds, Memory, ReplayStore, ReplayStoreError, UsedProof};
+use super::start::{Made, Start};
 use super::{Pending, Unproved};
 use crate::bearer::BearerToken;
 use crate::clock::{Clock, Moment};
@@ -34,6 +35,21 @@ const MIN_NONCE_KEY_BYTES: usize = 32;
 ///
 /// A proof that is wrong is answered ACCESS_TOKEN_INVALID with the challenge
 /// `DPoP error="invalid_dpop_proof"`, whatever is wrong with it; the log says what.
+///
+/// # Restarts
+/// Used proofs are remembered from a moment on: in memory, from when the resource server is built;
+/// in a [`replay_store`](Self::replay_store), [from when it says](ReplayStore::remembers_since). A
+/// proof that may have been used before that moment is not accepted:
+/// - If its `iat` is before the moment, it is rejected like a proof that was used.
+/// - If its `iat` is in the same second, or less than [`clock_skew`](Self::clock_skew) later, its
+///   client is asked for a nonce: a client whose clock is ahead may have used it before. The call is
+///   answered DPOP_NONCE_REQUIRED, with the nonce in the metadata `dpop-nonce`. A client that
+///   supports nonces (RFC 9449 §9), like the one of this crate, makes a new proof with it, which is
+///   accepted. A client without this support is accepted when the clock skew has passed.
+/// - Where [nonces are required](Self::require_nonce), the client is asked for a new nonce in both
+///   cases. A proof with a nonce that was issued after the moment is always accepted.
+///
+/// With a store that outlives the server, a restart of the server changes nothing for its clients.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -91,7 +107,7 @@ pub struct Dpop {
 
 #[derive(Debug)]
 enum NonceKey {
-    /// None is asked for.
+    /// None is asked for, except after a restart; then it is one of this process.
     Off,
     /// One of this process.
     OfProcess,
@@ -121,6 +137,8 @@ impl Dpop {
     }
 
     /// How far a client's clock may be ahead of this server's. Default 5 s, at most 60 s.
+    ///
+    /// After a [restart](#restarts), proofs without a nonce are not accepted for as long.
     pub fn clock_skew(mut self, skew: Duration) -> Self {
         self.clock_skew = skew;
         self
@@ -128,10 +146,11 @@ impl Dpop {
 
     /// Asks for a nonce in each proof, so that none can be made in advance (RFC 9449 §9). A client
     /// without one is answered DPOP_NONCE_REQUIRED, with the nonce in the metadata `dpop-nonce`;
-    /// it is accepted for 5 to 10 minutes.
+    /// it is accepted for 10 minutes.
     ///
     /// The key that nonces are made with is this process's: for several replicas see
-    /// [`shared_nonce_key`](Self::shared_nonce_key). Default: no nonce is asked for.
+    /// [`shared_nonce_key`](Self::shared_nonce_key). Default: a nonce is asked for after a
+    /// [restart](#restarts) alone.
     pub fn require_nonce(mut self) -> Self {
         if matches!(self.nonces, NonceKey::Off) {
             self.nonces = NonceKey::OfProcess;
@@ -140,7 +159,8 @@ impl Dpop {
     }
 
     /// Asks for nonces as [`require_nonce`](Self::require_nonce) does, and makes them with this
-    /// key of at least 32 bytes, so that replicas accept each other's.
+    /// key of at least 32 bytes, so that replicas accept each other's. The clocks of the replicas
+    /// have to agree: a nonce of one whose clock is ahead looks younger than it is.
     pub fn shared_nonce_key(mut self, key: impl Into<SecretSlice<u8>>) -> Self {
         self.nonces = NonceKey::Shared(key.into());
         self
@@ -188,25 +208,28 @@ impl Dpop {
             let help = "write at least 1, and fewer than `replay_entries`: no key may fill it";
             return wrong("replay_entries_per_key", help);
         }
+        let start = Start {
+            built: clock.moment().to_microsecond(),
+            clock_skew: self.clock_skew,
+            requires_nonce: !matches!(self.nonces, NonceKey::Off),
+            nonces_begin_here: !matches!(self.nonces, NonceKey::Shared(_)),
+        };
         let nonces = match self.nonces {
-            NonceKey::Off => None,
-            NonceKey::OfProcess => {
+            NonceKey::Off | NonceKey::OfProcess => {
                 let mut key = [0; MIN_NONCE_KEY_BYTES];
                 aws_lc_rs::rand::fill(&mut key).map_err(|_| ConfigError::RandomUnavailable)?;
-                Some(Arc::new(Nonces::new(&key, clock.clone())))
+                Nonces::new(&key, clock.clone())
             }
             NonceKey::Shared(key) if key.expose_secret().len() < MIN_NONCE_KEY_BYTES => {
                 return wrong("shared_nonce_key", "write at least 32 random bytes");
             }
-            NonceKey::Shared(key) => {
-                Some(Arc::new(Nonces::new(key.expose_secret(), clock.clone())))
-            }
+            NonceKey::Shared(key) => Nonces::new(key.expose_secret(), clock.clone()),
         };
         Ok(DpopVerifier {
             origins,
             proof_lifetime: self.proof_lifetime,
-            clock_skew: self.clock_skew,
-            nonces,
+            start,
+            nonces: Arc::new(nonces),
             store: self.store.unwrap_or_else(|| Arc::new(Memory::new(self.bounds))),
             clock,
         })
@@ -218,15 +241,23 @@ impl Dpop {
 pub(crate) struct DpopVerifier {
     origins: Vec<Origin>,
     proof_lifetime: Duration,
-    clock_skew: Duration,
-    pub(crate) nonces: Option<Arc<Nonces>>,
+    start: Start,
+    pub(crate) nonces: Arc<Nonces>,
     store: Arc<dyn ReplayStore>,
     clock: Clock,
 }
 
 impl DpopVerifier {
+    /// Of a server that begins with this process: no proof for it was used before.
+    #[cfg(feature = "testing")]
+    pub(crate) fn without_past(mut self) -> Self {
+        self.start.built = f64::NEG_INFINITY;
+        self
+    }
+
     /// Checks a call's proof for this token, which is bound to this key. That it was not used
-    /// before comes last: until then nothing is remembered of it.
+    /// before comes last, in this server's memory and before that began: until then nothing is
+    /// remembered of it.
     pub(super) fn check<B>(
         &self,
         request: &Request<B>,
@@ -241,8 +272,8 @@ impl DpopVerifier {
         let bound = Some((token.as_bytes(), key));
         let now = self.clock.moment();
         let proof = self.check_proof(proof, request.uri().path(), bound, now)?;
-        self.check_nonce(&proof)?;
-        Ok(self.first_use(&proof, now))
+        let made = self.check_nonce(&proof, self.start.requires_nonce)?;
+        Ok(self.first_use(&proof, made, now))
     }
 
     /// Checks the proof of a request for a token, which is to be bound to the proof's key
@@ -256,10 +287,8 @@ impl DpopVerifier {
     ) -> Result<(Thumbprint, Pending), Unproved> {
         let now = self.clock.moment();
         let proof = self.check_proof(proof::only_proof(headers)?, path, None, now)?;
-        if demands_nonce {
-            self.check_nonce(&proof)?;
-        }
-        Ok((proof.key, self.first_use(&proof, now)))
+        let made = self.check_nonce(&proof, demands_nonce)?;
+        Ok((proof.key, self.first_use(&proof, made, now)))
     }
 
     fn check_proof(
@@ -275,31 +304,37 @@ impl DpopVerifier {
             path,
             token,
             earliest: now.seconds - self.proof_lifetime.as_secs_f64(),
-            latest: now.seconds + self.clock_skew.as_secs_f64(),
+            latest: now.seconds + self.start.clock_skew.as_secs_f64(),
         };
         proof::check(proof, &expected)
     }
 
-    fn check_nonce(&self, proof: &Proof) -> Result<(), Unproved> {
-        match (&self.nonces, proof.nonce.as_deref()) {
-            (None, _) => Ok(()),
-            (Some(nonces), Some(nonce)) if nonces.accepts(nonce) => Ok(()),
-            (Some(_), _) => Err(Unproved::ProofNonce),
+    /// Whether it has a nonce, if it needs one: when it was made.
+    fn check_nonce(&self, proof: &Proof, is_required: bool) -> Result<Made, Unproved> {
+        let nonce = proof.nonce.as_deref();
+        let nonce_issued_at = nonce.and_then(|nonce| self.nonces.issued_at(nonce));
+        if is_required && nonce_issued_at.is_none() {
+            return Err(Unproved::ProofNonce);
         }
+        Ok(Made { issued_at: proof.issued_at, nonce_issued_at })
     }
 
-    fn first_use(&self, proof: &Proof, now: Moment) -> Pending {
+    fn first_use(&self, proof: &Proof, made: Made, now: Moment) -> Pending {
         // It lies between now and a little more than a lifetime from now.
         let expires_at = proof.issued_at + self.proof_lifetime.as_secs_f64();
         let expires_in = Duration::try_from_secs_f64(expires_at - now.seconds).unwrap_or_default();
         let expires_at = Moment { time: now.time + expires_in, seconds: expires_at };
-        let proof = UsedProof::new(proof.key, &proof.id, now, expires_at);
-        let (store, clock) = (Arc::clone(&self.store), self.clock.clone());
+        let (store, clock, start) = (Arc::clone(&self.store), self.clock.clone(), self.start);
+        let proof = UsedProof::new(proof.key, &proof.id, clock.clone(), now, expires_at);
         Box::pin(async move {
-            let looked_up = caught(async { store.is_first_use(proof).await });
+            // The store may learn by the first that it lost its data.
+            let looked_up = caught(async {
+                let is_first_use = store.is_first_use(proof).await?;
+                Ok((is_first_use, store.remembers_since()))
+            });
             match clock.timeout(REPLAY_TIMEOUT, looked_up).await {
-                Some(Ok(Ok(true))) => Ok(()),
-                Some(Ok(Ok(false))) => Err(Unproved::ProofReplayed),
+                Some(Ok(Ok((true, store_began)))) => start.check(made, store_began, now),
+                Some(Ok(Ok((false, _)))) => Err(Unproved::ProofReplayed),
                 Some(Ok(Err(ReplayStoreError::Full))) => Err(Unproved::ReplayFull),
                 Some(Ok(Err(ReplayStoreError::KeyFull))) => Err(Unproved::ReplayKeyFull),
                 Some(Ok(Err(ReplayStoreError::Unavailable(cause)))) => {

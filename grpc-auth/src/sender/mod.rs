@@ -16,6 +16,7 @@ mod proof;
 #[cfg(feature = "redis")]
 mod redis;
 mod replay;
+mod start;
 
 use std::pin::Pin;
 
@@ -186,6 +187,18 @@ pub(crate) enum Unproved {
     #[error("the DPoP proof was used before")]
     ProofReplayed,
     #[error(
+        "the DPoP proof was made before this server, or the store in `Dpop::replay_store`, began \
+         to remember used proofs: it may have been used; the client has to make a new one"
+    )]
+    ProofBeforeStart,
+    #[error(
+        "the DPoP proof may have been used before this server, or the store in \
+         `Dpop::replay_store`, began to remember used proofs; that was less than \
+         `Dpop::clock_skew` before its `iat`, or in the same second: the client is given a nonce \
+         to make a new one with"
+    )]
+    ProofAtStart,
+    #[error(
         "there is no room to remember another DPoP proof, and none that counts is forgotten: raise \
          `Dpop::replay_entries`, or lower `Dpop::proof_lifetime`"
     )]
@@ -228,9 +241,10 @@ impl Unproved {
             | Self::ProofOld
             | Self::ProofInFuture
             | Self::ProofId
-            | Self::ProofReplayed => Denied::ProofInvalid,
+            | Self::ProofReplayed
+            | Self::ProofBeforeStart => Denied::ProofInvalid,
             Self::ReplayPanicked => Denied::PolicyPanicked,
-            Self::ProofNonce => Denied::ProofNonceRequired,
+            Self::ProofNonce | Self::ProofAtStart => Denied::ProofNonceRequired,
             Self::ReplayFull | Self::ReplayKeyFull | Self::ReplayUnavailable(_) => {
                 Denied::BackendUnavailable
             }

@@ -1,19 +1,20 @@
-//! Nonces for DPoP proofs (RFC 9449 §9): proofs cannot be made in advance.
+//! Nonces for DPoP proofs (RFC 9449 §9): a proof with one was made after the nonce was issued.
 
 use std::fmt;
 
-use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
+use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign, verify};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use constant_time_eq::constant_time_eq;
 
 use crate::clock::Clock;
 
-/// A nonce is given out for so many seconds, and accepted for as many after that.
-const SLOT_SECONDS: f64 = 300.0;
+/// How long a nonce is accepted after it was issued, in seconds.
+const LIFETIME: f64 = 600.0;
+/// How far the clock of the replica that issued it may be ahead, in seconds.
+const CLOCK_DIFFERENCE: f64 = 300.0;
 
-/// Makes nonces out of the time and a key: nothing is remembered, and replicas with one key accept
-/// each other's.
+/// Issues and checks nonces. A nonce is the time at which it was issued and an HMAC of that:
+/// nothing is remembered, and replicas with one key accept each other's.
 pub(crate) struct Nonces {
     key: Key,
     clock: Clock,
@@ -26,29 +27,21 @@ impl Nonces {
 
     /// The nonce for proofs that are made now.
     pub(crate) fn current(&self) -> String {
-        self.of(self.slot())
+        let mut nonce = self.clock.moment().seconds.to_be_bytes().to_vec();
+        let tag = sign(&self.key, &nonce);
+        nonce.extend_from_slice(tag.as_ref());
+        URL_SAFE_NO_PAD.encode(nonce)
     }
 
-    /// Whether the nonce was given out lately; by a replica whose clock is ahead, too.
-    pub(super) fn accepts(&self, nonce: &str) -> bool {
-        let slot = self.slot();
-        [slot, slot.saturating_sub(1), slot.saturating_add(1)]
-            .into_iter()
-            .any(|slot| constant_time_eq(self.of(slot).as_bytes(), nonce.as_bytes()))
-    }
-
-    fn slot(&self) -> u64 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "seconds since 1970, never negative"
-        )]
-        let slot = (self.clock.moment().seconds / SLOT_SECONDS) as u64;
-        slot
-    }
-
-    fn of(&self, slot: u64) -> String {
-        URL_SAFE_NO_PAD.encode(sign(&self.key, &slot.to_be_bytes()))
+    /// When the nonce was issued, in seconds since 1970. `None` if it was not issued with this key,
+    /// or not within the last ten minutes.
+    pub(super) fn issued_at(&self, nonce: &str) -> Option<f64> {
+        let nonce = URL_SAFE_NO_PAD.decode(nonce).ok()?;
+        let (time, tag) = nonce.split_first_chunk()?;
+        verify(&self.key, time, tag).ok()?;
+        let issued_at = f64::from_be_bytes(*time);
+        let age = self.clock.moment().seconds - issued_at;
+        (-CLOCK_DIFFERENCE..LIFETIME).contains(&age).then_some(issued_at)
     }
 }
 
@@ -66,25 +59,40 @@ mod tests {
     use crate::testing::ManualClock;
 
     #[test]
-    fn a_nonce_is_accepted_for_five_to_ten_minutes_where_the_key_is_the_same() {
-        let start = UNIX_EPOCH + Duration::from_secs(3_000_000);
+    fn a_nonce_is_accepted_for_ten_minutes_where_the_key_is_the_same() {
+        let start = UNIX_EPOCH + Duration::from_millis(3_000_000_250);
         let clock = ManualClock::at(start);
         let nonces = Nonces::new(&[7; 32], clock.clone().into());
         let nonce = nonces.current();
-        assert!(nonces.accepts(&nonce));
-        assert!(Nonces::new(&[7; 32], clock.clone().into()).accepts(&nonce));
-        assert!(!Nonces::new(&[8; 32], clock.clone().into()).accepts(&nonce));
-        assert!(!nonces.accepts("") && !nonces.accepts(&nonce[1..]));
+        assert_eq!(nonces.issued_at(&nonce), Some(3_000_000.25));
+        let with_key = |key| Nonces::new(&[key; 32], clock.clone().into());
+        assert_eq!(with_key(7).issued_at(&nonce), Some(3_000_000.25));
+        assert_eq!(with_key(8).issued_at(&nonce), None);
 
         clock.advance(Duration::from_secs(599));
         assert_ne!(nonces.current(), nonce);
-        assert!(nonces.accepts(&nonce));
+        assert!(nonces.issued_at(&nonce).is_some());
         clock.advance(Duration::from_secs(1));
-        assert!(!nonces.accepts(&nonce));
-        // A replica that is late accepts what one gave out that is not.
-        clock.rewind(Duration::from_secs(601));
-        assert!(nonces.accepts(&nonce));
-        clock.rewind(Duration::from_secs(301));
-        assert!(!nonces.accepts(&nonce));
+        assert_eq!(nonces.issued_at(&nonce), None);
+        // A replica whose clock is behind accepts the nonces of one whose clock is ahead.
+        clock.rewind(Duration::from_secs(900));
+        assert!(nonces.issued_at(&nonce).is_some());
+        clock.rewind(Duration::from_secs(1));
+        assert_eq!(nonces.issued_at(&nonce), None);
+    }
+
+    #[test]
+    fn a_nonce_that_was_changed_is_rejected() {
+        let nonces = Nonces::new(&[7; 32], ManualClock::new().into());
+        let nonce = URL_SAFE_NO_PAD.decode(nonces.current()).unwrap();
+        for place in 0..nonce.len() {
+            let mut changed = nonce.clone();
+            changed[place] ^= 1;
+            for bytes in [&*changed, &nonce[..place]] {
+                let changed = URL_SAFE_NO_PAD.encode(bytes);
+                assert_eq!(nonces.issued_at(&changed), None, "{place}");
+            }
+        }
+        assert_eq!(nonces.issued_at("no base64url"), None);
     }
 }

@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::confirmation::Thumbprint;
-use crate::clock::Moment;
+use crate::clock::{Clock, Moment};
 
 /// Remembers the DPoP proofs that were used, for as long as they could be used again.
 ///
@@ -57,6 +57,17 @@ pub trait ReplayStore: fmt::Debug + Send + Sync + 'static {
         &'s self,
         proof: UsedProof,
     ) -> Pin<Box<dyn Future<Output = Result<bool, ReplayStoreError>> + Send + 's>>;
+
+    /// Since when every proof that was used is remembered, by the clocks of the servers. A proof
+    /// from before that moment may have been used and forgotten: it is rejected, or its client is
+    /// asked for a nonce (see [`Dpop`](crate::Dpop#restarts)).
+    ///
+    /// It is asked for after each [`is_first_use`](Self::is_first_use) that returned `true`. A
+    /// store that outlives the server, in a database for example, returns when it was created or
+    /// last lost data. Default: `None`, since the resource server was built.
+    fn remembers_since(&self) -> Option<SystemTime> {
+        None
+    }
 }
 
 /// A proof that is right in all else.
@@ -64,6 +75,8 @@ pub trait ReplayStore: fmt::Debug + Send + Sync + 'static {
 pub struct UsedProof {
     key: Thumbprint,
     id: [u8; 32],
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for stores elsewhere"))]
+    pub(super) clock: Clock,
     now: Moment,
     expires_at: Moment,
 }
@@ -85,14 +98,20 @@ pub enum ReplayStoreError {
 }
 
 impl UsedProof {
-    pub(super) fn new(key: Thumbprint, jti: &str, now: Moment, expires_at: Moment) -> Self {
+    pub(super) fn new(
+        key: Thumbprint,
+        jti: &str,
+        clock: Clock,
+        now: Moment,
+        expires_at: Moment,
+    ) -> Self {
         // The thumbprint has a fixed length: no two pairs run together.
         let mut digest = Context::new(&SHA256);
         digest.update(key.as_bytes());
         digest.update(jti.as_bytes());
         let mut id = [0; 32];
         id.copy_from_slice(digest.finish().as_ref());
-        Self { key, id, now, expires_at }
+        Self { key, id, clock, now, expires_at }
     }
 
     /// Names the proof: a SHA-256 hash of its key and its `jti`, in base64url. It holds nothing
@@ -259,7 +278,8 @@ mod tests {
     /// Uses a proof that was made `age` seconds ago and lives for 60.
     fn use_proof(store: &Memory, key: u8, jti: &str, now: u64, age: u64) -> &'static str {
         let key = Thumbprint::of(&[key]);
-        let proof = UsedProof::new(key, jti, at(now), at(now - age + 60));
+        let clock = Clock::system();
+        let proof = UsedProof::new(key, jti, clock, at(now), at(now - age + 60));
         match store.remember(&proof) {
             Ok(true) => "first",
             Ok(false) => "again",

@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 
 use super::clock::ManualClock;
 use super::keys::SigningKey;
-use super::token::{encode_and_sign, seconds};
+use super::token::encode_and_sign;
+use crate::clock::Moment;
 use crate::jwks::{Algorithm, canonical_form};
 use crate::sender::Thumbprint;
 
@@ -92,9 +93,9 @@ impl ProofBuilder {
         self.claim("nonce", nonce)
     }
 
-    /// When it was made, in whole seconds.
+    /// When it was made, to the microsecond.
     pub fn issued_at(self, time: SystemTime) -> Self {
-        self.claim("iat", seconds(time))
+        self.claim("iat", Moment::of(time).to_microsecond())
     }
 
     /// Any claim, as anything that serializes; it replaces one of the same name.

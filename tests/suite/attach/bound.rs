@@ -66,7 +66,7 @@ async fn each_call_proves_that_the_key_is_held() {
         // A nonce is asked for once, and then known.
         assert_eq!(kit.doors.handlers.reached("Unary"), 3);
         assert_eq!(kit.endpoint.asked().len(), 1);
-        // The server gives out another every five minutes.
+        // The server accepts it for ten minutes.
         kit.doors.issuer.clock().advance(std::time::Duration::from_secs(600));
         client.unary(word()).await.unwrap();
         client.bidi(tokio_stream::iter([word(), word()])).await.unwrap();

@@ -6,6 +6,7 @@ mod nonce;
 mod proofs;
 mod redis;
 mod replay;
+mod restart;
 mod tokens;
 
 use grpc_auth::Dpop;

@@ -1,7 +1,6 @@
 //! Tokens that are bound to their sender, and what decides beyond the rule.
 
-use grpc_auth::Claims;
-use grpc_auth::Dpop;
+use grpc_auth::{Claims, Dpop, Redis, RedisReplayStore};
 use grpc_auth::server::{AccessDecision, AccessRequest};
 use serde::Deserialize;
 use serde_json::json;
@@ -11,6 +10,7 @@ use tests::pb::kit::Word;
 use tests::pb::kit::kinds_client::KindsClient;
 use tests::pb::kit::right_client::RightClient;
 use tests::pb::kit::right_server::{Right, RightServer};
+use tests::resp::FakeRedis;
 use tests::sender::{Doors, ORIGIN, UNARY};
 use tonic::{Request, Response, Status};
 
@@ -49,6 +49,16 @@ pub(super) async fn proved(seen: &Seen) {
     let proof = seen.token("a proof without nonce", doors.proof(&token));
     let status = doors.prove(&token, &proof).await.unwrap_err();
     assert_eq!(seen.refusal("no nonce", &status), "DPOP_NONCE_REQUIRED");
+
+    // Its user may not ask for more.
+    let redis = FakeRedis::start().await;
+    redis.set_uptime(None);
+    let store = RedisReplayStore::new(&Redis::new(&redis.url()).unwrap());
+    seen.debug("a store of used proofs", &store);
+    let doors = Doors::start(Dpop::for_origins([ORIGIN]).replay_store(store)).await;
+    let token = seen.token("a bound token", doors.token());
+    let proof = seen.token("a proof that is shared", doors.proof(&token));
+    doors.prove(&token, &proof).await.unwrap();
 }
 
 #[derive(Debug, Deserialize)]

@@ -65,7 +65,7 @@ impl ResourceServerBuilder {
         }
 
         let dpop_challenge =
-            dpop.as_ref().map(|dpop| DpopChallenge { nonces: dpop.nonces.clone() });
+            dpop.as_ref().map(|dpop| DpopChallenge { nonces: Arc::clone(&dpop.nonces) });
         let realm = self.realm.or_else(|| self.audiences.first().cloned()).or(first_issuer);
         let clock = self.clock.clone();
         let verified = VerifiedTokens::new(self.token_cache);

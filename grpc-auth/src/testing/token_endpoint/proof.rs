@@ -20,7 +20,8 @@ pub(crate) struct ProofDesk {
 
 impl ProofDesk {
     pub(crate) fn new(url: &str, clock: ManualClock) -> Result<Self, ConfigError> {
-        let verifier = Dpop::for_origins([url]).require_nonce().build(clock.into())?;
+        // The server begins with this process, and so do the addresses that proofs are made for.
+        let verifier = Dpop::for_origins([url]).build(clock.into())?.without_past();
         Ok(Self { verifier, demands_nonce: AtomicBool::new(false) })
     }
 
@@ -43,8 +44,7 @@ impl ProofDesk {
     /// The nonce that the next proof has to have (RFC 9449 §8).
     pub(super) fn offer_nonce(&self, headers: &mut HeaderMap) {
         if self.demands_nonce.load(Ordering::Relaxed)
-            && let Some(nonces) = &self.verifier.nonces
-            && let Ok(nonce) = HeaderValue::try_from(nonces.current())
+            && let Ok(nonce) = HeaderValue::try_from(self.verifier.nonces.current())
         {
             headers.insert("dpop-nonce", nonce);
         }

@@ -9,7 +9,7 @@ use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use redis::{RedisError, cmd};
+use redis::{FromRedisValue, Pipeline, RedisError};
 use secrecy::{ExposeSecret, SecretSlice};
 
 use super::introspector::Digest;
@@ -111,10 +111,10 @@ impl SharedCache {
         if self.is_left_alone(now) {
             return None;
         }
-        let mut connection = self.redis.connection();
-        let mut get = cmd("GET");
-        let entry = get.arg(name(digest)).query_async::<Option<Vec<u8>>>(&mut connection).await;
-        let entry = self.note(entry, now)??;
+        let mut get = Pipeline::new();
+        get.cmd("GET").arg(name(digest));
+        let (entry,) = self.ask::<(Option<Vec<u8>>,)>(&get, now).await?;
+        let entry = entry?;
         let shared = self.open(digest, entry)?;
         (now.seconds < shared.deadline).then_some(shared)
     }
@@ -131,11 +131,17 @@ impl SharedCache {
             reason = "an hour at most, and more than zero"
         )]
         let milliseconds = (lifetime * 1000.0).ceil() as u64;
-        let mut connection = self.redis.connection();
-        let mut set = cmd("SET");
-        set.arg(name(digest)).arg(entry).arg("PX").arg(milliseconds);
-        let done = set.query_async::<()>(&mut connection).await;
-        self.note(done, now);
+        let mut set = Pipeline::new();
+        set.cmd("SET").arg(name(digest)).arg(entry).arg("PX").arg(milliseconds).ignore();
+        self.ask::<()>(&set, now).await;
+    }
+
+    async fn ask<T: FromRedisValue>(&self, commands: &Pipeline, now: Moment) -> Option<T> {
+        let answer = match self.redis.connection().await {
+            Ok(connection) => self.redis.query(&connection, commands).await,
+            Err(error) => Err(error),
+        };
+        self.note(answer, now)
     }
 
     fn is_left_alone(&self, now: Moment) -> bool {
