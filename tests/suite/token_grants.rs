@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use grpc_auth::client::{OAuthClient, SubjectToken, TokenError};
-use grpc_auth::testing::ManualClock;
+use grpc_auth::testing::{AuthorizationServer, Endpoint, ManualClock};
 use grpc_auth::{BearerToken, ClientAuthentication};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -248,4 +248,24 @@ async fn callers_whose_tokens_are_not_exchanged_fill_no_log() {
     // And is not asked for again at once.
     stock.token(&caller("unknown-1")).await.unwrap_err();
     assert_eq!(endpoint.forms().len(), 65);
+}
+
+#[tokio::test]
+async fn the_metadata_is_fetched_once_for_all_callers_that_wait() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    issuer.add_client("service", "s3cret", [""; 0]);
+    let service = ClientAuthentication::client_secret_post("service", "s3cret");
+    let client = OAuthClient::oidc(issuer.url(), service).clock(issuer.clock().clone());
+    let stock = client.on_behalf_of(|request| request).unwrap();
+    let mut calls = JoinSet::new();
+    for number in 0..200 {
+        let stock = stock.clone();
+        calls.spawn(async move { stock.token(&caller(&format!("caller-{number}"))).await });
+    }
+    // None of these tokens is the issuer's.
+    for answer in calls.join_all().await {
+        assert!(matches!(answer, Err(TokenError::Refused { .. })), "{answer:?}");
+    }
+    let requests = [Endpoint::Discovery, Endpoint::Token].map(|of| issuer.requests(of));
+    assert_eq!(requests, [1, 200]);
 }
