@@ -20,18 +20,21 @@ const KEY: [u8; 32] = [7; 32];
 struct Shared {
     issuer: OidcProvider,
     redis: Redis,
+    /// The address of Redis for the replicas.
+    url: String,
     clock: ManualClock,
 }
 
 impl Shared {
     async fn start() -> Self {
         let (issuer, redis) = (OidcProvider::start().await, Redis::start().await);
-        Self { issuer, redis, clock: ManualClock::new() }
+        let url = redis.url();
+        Self { issuer, redis, url, clock: ManualClock::new() }
     }
 
     /// A server that knows nothing yet but the address of Redis.
     async fn replica(&self, key: [u8; 32], cache: IntrospectionCache) -> ResourceServer {
-        let redis = grpc_auth::Redis::new(&self.redis.url()).unwrap();
+        let redis = grpc_auth::Redis::new(&self.url).unwrap();
         let asked = Introspection::new(client()).cache(cache).shared_cache(&redis, key);
         let issuer = Issuer::oidc(self.issuer.issuer()).introspection(asked);
         let builder = ResourceServer::builder().issuer(issuer).audience(AUDIENCE);
@@ -90,16 +93,62 @@ async fn what_one_replica_asked_the_others_know_as_long_as_it_does() {
     shared.clock.advance(SECOND);
     assert_invalid(with(&late, &token).await);
     assert_eq!(shared.asked().await, 2);
-    // Redis counts time by its own clock.
+    // Its entry is replaced by a note that it ended, for as long as such an entry could live. Redis
+    // counts time by its own clock.
+    until("it is removed", async || {
+        shared.redis("DBSIZE").await == "1"
+            && shared.redis("RANDOMKEY").await.ends_with(":inactive")
+    })
+    .await;
     let name = shared.redis("RANDOMKEY").await;
     let left: u64 = shared.redis(&format!("PTTL {name}")).await.parse().unwrap();
-    assert!((1..=60_000).contains(&left), "{left} ms");
+    assert!((1..=65_000).contains(&left), "{left} ms");
 
-    // That it is refused is not shared: strangers' tokens take no room there.
+    // Otherwise it is not shared that a token is rejected: unknown tokens take no room there.
     assert_invalid(with(&shared.fresh().await, "junk").await);
     assert_invalid(with(&shared.fresh().await, &token).await);
     assert_eq!(shared.asked().await, 4);
     assert_eq!(shared.redis("DBSIZE").await, "1");
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_back_does_not_revive_a_token_that_was_revoked() {
+    for back in [SECOND / 20, 10 * SECOND, 60 * SECOND] {
+        let shared = Shared::start().await;
+        let (token, first) = (shared.token().await, shared.fresh().await);
+        with(&first, &token).await.unwrap();
+        shared.holds(1).await;
+        let name = shared.redis("RANDOMKEY").await;
+        assert_eq!(shared.redis(&format!("COPY {name} late")).await, "1");
+        shared.issuer.revoke(&token).await;
+        shared.clock.advance(60 * SECOND);
+        assert_invalid(with(&first, &token).await);
+        until("it is removed", async || shared.redis(&format!("EXISTS {name}")).await == "0").await;
+        shared.clock.rewind(back);
+        assert_invalid(with(&first, &token).await);
+        assert_invalid(with(&shared.fresh().await, &token).await);
+        // A slow replica writes what it was told before.
+        assert_eq!(shared.redis(&format!("COPY late {name}")).await, "1");
+        assert_invalid(with(&shared.fresh().await, &token).await);
+    }
+}
+
+/// The one in the documentation of `Redis`.
+#[tokio::test]
+async fn a_user_of_its_own_may_do_what_the_cache_needs() {
+    let logs = Logs::capture();
+    let mut shared = Shared::start().await;
+    shared.url = shared.redis.url_of_own_user().await;
+    let token = shared.token().await;
+    with(&shared.fresh().await, &token).await.unwrap();
+    shared.holds(1).await;
+    with(&shared.fresh().await, &token).await.unwrap();
+    assert_eq!(shared.asked().await, 1);
+    shared.issuer.revoke(&token).await;
+    shared.clock.advance(60 * SECOND);
+    assert_invalid(with(&shared.fresh().await, &token).await);
+    until("it is removed", async || shared.redis("RANDOMKEY").await.ends_with(":inactive")).await;
+    assert!(!logs.text().contains("Redis does not serve"), "{}", logs.text());
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Opaque tokens: what the introspection endpoint says, and what is remembered of it.
 
+mod abandoned;
 mod outage;
+mod revoked;
 mod settings;
 
 use std::collections::HashSet;
@@ -173,6 +175,21 @@ async fn an_answer_is_never_believed_beyond_the_tokens_expiry() {
     kit.call(&token).await.unwrap();
     kit.advance(SECOND);
     assert_invalid(kit.call(&token).await);
+}
+
+#[tokio::test]
+async fn the_endpoint_is_looked_up_once_for_all_who_wait() {
+    let kit = Opaque::start().await;
+    let before = kit.issuer.requests(Endpoint::Discovery);
+    let mut calls = JoinSet::new();
+    for _ in 0..60 {
+        let (auth, token) = (kit.auth.clone(), kit.token());
+        calls.spawn(async move { with(&auth, &token).await });
+    }
+    for answer in calls.join_all().await {
+        answer.unwrap();
+    }
+    assert_eq!((kit.issuer.requests(Endpoint::Discovery) - before, kit.asked()), (1, 60));
 }
 
 #[tokio::test]

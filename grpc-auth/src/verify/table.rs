@@ -113,6 +113,17 @@ impl<E: Entry> Table<E> {
         self.make_room(set);
     }
 
+    /// Removes the entry of this hash that is the one.
+    #[cfg(feature = "introspection")]
+    pub(super) fn remove(&self, hash: u64, is_it: impl Fn(&E) -> bool) {
+        let Some((set, tag)) = self.place(hash) else { return };
+        for (way, (own, entry)) in set.tags.iter().zip(&set.entries).enumerate() {
+            if own.load(Relaxed) == tag && entry.load().as_ref().is_some_and(|entry| is_it(entry)) {
+                self.replace(set, way, 0, None);
+            }
+        }
+    }
+
     /// Empties sets in turn until the bytes are within bounds; the one just written comes last.
     fn make_room(&self, except: &Set<E>) {
         let sets = self.sets.len();

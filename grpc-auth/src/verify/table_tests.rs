@@ -26,6 +26,31 @@ fn entries_spread_over_the_table() {
     assert!(load.iter().all(|load| *load <= 30), "{:?}", load.iter().max());
 }
 
+#[cfg(feature = "introspection")]
+#[test]
+fn what_is_removed_is_gone_and_nothing_else_is() {
+    struct Number(u64);
+    impl Entry for Number {
+        fn weight(&self) -> usize {
+            10
+        }
+    }
+    let table = Table::new("numbers", 64, 1000);
+    // Of one set.
+    let hashes = [1 << 8, 2 << 8];
+    for hash in hashes {
+        table.insert(hash, Number(hash).into());
+    }
+    let is_there = |hash: u64| table.find(hash, |entry| entry.0 == hash).is_some();
+    table.remove(hashes[0], |entry| entry.0 == 7);
+    assert!(hashes.into_iter().all(is_there));
+    table.remove(hashes[0], |entry| entry.0 == hashes[0]);
+    assert_eq!(hashes.map(is_there), [false, true]);
+    assert_eq!(table.bytes(), 10);
+    table.insert(hashes[0], Number(hashes[0]).into());
+    assert!(hashes.into_iter().all(is_there));
+}
+
 #[test]
 fn a_set_is_one_pair_of_lines_of_memory() {
     assert_eq!(align_of::<Set<Weightless>>(), 128);

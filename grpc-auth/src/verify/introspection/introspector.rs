@@ -20,7 +20,7 @@ use super::remembered::{Remembered, hash};
 use super::response::{Active, Expectation, NoAnswer, want_use};
 use super::settings::Introspection;
 #[cfg(feature = "redis")]
-use super::shared::SharedCache;
+use super::shared::{Entry, SharedCache};
 use crate::bearer::BearerToken;
 use crate::caller::Caller;
 use crate::clock::{Clock, Moment};
@@ -63,12 +63,34 @@ pub(super) type Digest = [u8; 32];
 /// How a question ended.
 type Outcome = Result<Principal, Refusal>;
 
-/// An answer, and until when it is believed.
+/// An answer, and how long it holds.
 struct Judged {
     outcome: Outcome,
-    /// Seconds since 1970.
     #[cfg(feature = "redis")]
+    held: Held,
+}
+
+/// How long an answer holds.
+#[cfg(feature = "redis")]
+struct Held {
+    /// Seconds since 1970.
+    since: f64,
+    /// Seconds since 1970.
     deadline: f64,
+    /// It says that a token is inactive, or not for us, which was active before.
+    ends_active: bool,
+}
+
+/// What an answer is about, and when.
+#[derive(Clone, Copy)]
+struct Answered<'a> {
+    digest: &'a Digest,
+    /// When it was asked for, in seconds since 1970.
+    asked_at: f64,
+    /// It holds until then at most, in seconds since 1970.
+    latest: f64,
+    /// When the token expires, as far as that is known, in seconds since 1970.
+    expires_at: f64,
 }
 
 #[derive(Debug, Default)]
@@ -151,15 +173,13 @@ impl Introspector {
     pub(crate) fn verify_until(&self, token: BearerToken, expires_at: f64) -> Verdict {
         let digest = self.0.digest(token.as_bytes());
         match self.0.ask(digest, &token, expires_at) {
-            Ok(mut answer) => Verdict::Asked(Box::pin(async move {
-                let outcome = match answer.wait_for(Option::is_some).await {
-                    Ok(outcome) => outcome.clone(),
-                    // The question ended without an answer: it panicked, or the runtime ends.
-                    Err(_) => None,
-                };
-                let principal = outcome.unwrap_or_else(|| Err(unavailable()))?;
-                Ok(Caller::new(principal, Some(token)))
-            })),
+            Ok(answer) => {
+                let shared = Arc::clone(&self.0);
+                Verdict::Asked(Box::pin(async move {
+                    let principal = shared.wait(answer, digest, &token, expires_at).await?;
+                    Ok(Caller::new(principal, Some(token)))
+                }))
+            }
             Err(known) => {
                 Verdict::Known(known.map(|principal| Caller::new(principal, Some(token))))
             }
@@ -225,22 +245,37 @@ impl Shared {
         if self.waiting_for_replicas() == 1 {
             admitted = Some(self.admit(&mut asking, now).map_err(Err)?);
         }
-        let (sender, answer) = watch::channel(None);
+        let (flight, answer) = Flight::new(self, digest);
         asking.flights.insert(digest, answer.clone());
         drop(asking);
-        let flight = Flight { shared: Arc::clone(self), digest };
-        let token = token.clone();
-        // Whoever waits may go away; the question is everybody's.
-        tokio::spawn(async move {
-            let outcome = flight.answer(&token, expires_at, admitted).await;
-            drop(flight);
-            sender.send_replace(Some(outcome));
-        });
+        // In a task of its own: the caller that began it may go away, and others wait for it.
+        tokio::spawn(flight.fly(token.clone(), expires_at, admitted));
         Ok(answer)
     }
 
+    /// Waits for the answer. Asks again if the question ended without one: its runtime ended, or it
+    /// panicked.
+    async fn wait(
+        self: &Arc<Self>,
+        mut answer: watch::Receiver<Option<Outcome>>,
+        digest: Digest,
+        token: &BearerToken,
+        expires_at: f64,
+    ) -> Outcome {
+        for _ in 0..2 {
+            if let Some(outcome) = outcome_of(&mut answer).await {
+                return outcome;
+            }
+            answer = match self.ask(digest, token, expires_at) {
+                Ok(next) => next,
+                Err(known) => return known,
+            };
+        }
+        outcome_of(&mut answer).await.unwrap_or_else(|| Err(unavailable()))
+    }
+
     /// A question of its own may be asked.
-    fn admit(&self, asking: &mut Asking, now: Moment) -> Result<Admitted, Refusal> {
+    fn admit(self: &Arc<Self>, asking: &mut Asking, now: Moment) -> Result<Admitted, Refusal> {
         if asking.questions >= self.settings.max_in_flight {
             return Err(Rejection::IntrospectionBusy.into());
         }
@@ -248,7 +283,7 @@ impl Shared {
             return Err(unavailable());
         }
         asking.questions += 1;
-        Ok(Admitted)
+        Ok(Admitted::new(self))
     }
 
     /// How many times as many tokens may wait as questions may be asked: where replicas share what
@@ -261,19 +296,28 @@ impl Shared {
         1
     }
 
-    /// Asks, and remembers the answer.
-    async fn put(&self, digest: &Digest, token: &BearerToken, expires_at: f64) -> Outcome {
+    /// Asks, and remembers the answer. If replicas may hold an active entry of the token, an inactive
+    /// answer is for them too.
+    async fn put(
+        &self,
+        digest: &Digest,
+        token: &BearerToken,
+        expires_at: f64,
+        is_shared: bool,
+    ) -> Outcome {
+        #[cfg(not(feature = "redis"))]
+        let _ = is_shared;
+        let asked_at = self.clock.moment().seconds;
+        let about = Answered { digest, asked_at, latest: f64::INFINITY, expires_at };
         let timer = Timer::start(&self.clock);
         let question = self.question.ask(token);
         let in_time = self.clock.timeout(self.settings.timeout, question).await;
         let answer =
             in_time.unwrap_or_else(|| Err(FetchError::Timeout(self.settings.timeout).into()));
         let judged = answer.and_then(|json| {
-            let judged = self.judge(digest, &json, f64::INFINITY, expires_at)?;
+            let judged = self.judge(about, &json)?;
             #[cfg(feature = "redis")]
-            if judged.outcome.is_ok() {
-                self.share(digest, json, judged.deadline);
-            }
+            self.share(digest, json, &judged, is_shared);
             Ok(judged)
         });
         let outcome = match &judged {
@@ -296,14 +340,9 @@ impl Shared {
         }
     }
 
-    /// Judges an answer, and remembers it until `latest` at most.
-    fn judge(
-        &self,
-        digest: &Digest,
-        json: &[u8],
-        latest: f64,
-        expires_at: f64,
-    ) -> Result<Judged, Failure> {
+    /// Judges an answer, and remembers it instead of an earlier one.
+    fn judge(&self, about: Answered<'_>, json: &[u8]) -> Result<Judged, Failure> {
+        let Answered { digest, asked_at, latest, expires_at } = about;
         let now = self.clock.moment();
         let expectation = Expectation {
             issuer: &self.issuer,
@@ -329,8 +368,16 @@ impl Shared {
                 Err(Refusal { issuer, ..rejection.into() })
             }
         };
+        // So that of two answers the active one counts only if it was asked for after the other came.
+        let since = if outcome.is_ok() { asked_at } else { now.seconds };
+        #[cfg(feature = "redis")]
+        let ends_active = outcome.is_err() && self.active.since(digest).is_some();
+        match &outcome {
+            Ok(_) => self.inactive.forget(digest),
+            Err(_) => self.active.forget(digest),
+        }
         if deadline > now.seconds {
-            let (digest, hash, since) = (*digest, hash(digest), now.seconds);
+            let (digest, hash) = (*digest, hash(digest));
             match outcome.clone() {
                 Ok(known) => {
                     self.active.insert(hash, Remembered { digest, since, deadline, known }.into())
@@ -344,28 +391,49 @@ impl Shared {
         Ok(Judged {
             outcome,
             #[cfg(feature = "redis")]
-            deadline,
+            held: Held { since, deadline, ends_active },
         })
     }
 
+    /// What a replica knows of the token; otherwise whether replicas may hold an entry of it.
     #[cfg(feature = "redis")]
-    async fn shared_answer(&self, digest: &Digest, expires_at: f64) -> Option<Outcome> {
-        let cache = self.shared_cache.as_ref()?;
-        let found = cache.get(digest, self.clock.moment()).await?;
-        Some(self.judge(digest, &found.json, found.deadline, expires_at).ok()?.outcome)
+    async fn shared_answer(&self, digest: &Digest, expires_at: f64) -> Result<Outcome, bool> {
+        let cache = self.shared_cache.as_ref().ok_or(false)?;
+        let found = cache.get(digest, self.clock.moment()).await;
+        let active = found.active.ok_or(found.has_entry)?;
+        if self.inactive.since(digest).is_some_and(|inactive| active.since <= inactive) {
+            return Err(true);
+        }
+        let about =
+            Answered { digest, asked_at: active.since, latest: active.deadline, expires_at };
+        Ok(self.judge(about, &active.json).map_err(|_| true)?.outcome)
     }
 
-    /// In the background: nobody waits for it.
+    /// In the background: no caller waits for it.
     #[cfg(feature = "redis")]
-    fn share(&self, digest: &Digest, json: Vec<u8>, deadline: f64) {
+    fn share(&self, digest: &Digest, json: Vec<u8>, judged: &Judged, is_shared: bool) {
         let Some(cache) = &self.shared_cache else { return };
         let (cache, digest, now) = (Arc::clone(cache), *digest, self.clock.moment());
-        tokio::spawn(async move { cache.put(&digest, &json, deadline, now).await });
+        let Held { since, deadline, ends_active } = judged.held;
+        if judged.outcome.is_ok() {
+            let active = Entry { since, deadline, json };
+            tokio::spawn(async move { cache.put_active(&digest, &active, now).await });
+        } else if is_shared || ends_active {
+            let lifetime = self.settings.cache.longest_active() + self.settings.timeout;
+            let deadline = now.seconds + lifetime.as_secs_f64();
+            let inactive = Entry { since, deadline, json: Vec::new() };
+            tokio::spawn(async move { cache.put_inactive(&digest, &inactive, now).await });
+        }
     }
 
     fn asking(&self) -> MutexGuard<'_, Asking> {
         locked(&self.asking)
     }
+}
+
+/// `None` if the question ended without an outcome.
+async fn outcome_of(answer: &mut watch::Receiver<Option<Outcome>>) -> Option<Outcome> {
+    answer.wait_for(Option::is_some).await.ok()?.clone()
 }
 
 fn random_key() -> Result<hmac::Key, ConfigError> {

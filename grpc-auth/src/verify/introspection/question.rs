@@ -123,9 +123,7 @@ impl Failure {
         match self {
             Self::Fetch(error) => match &**error {
                 FetchError::TooLarge => false,
-                FetchError::Status { status, .. } => {
-                    !(400..500).contains(status) || *status == 429
-                }
+                FetchError::Status { status, .. } => !(400..500).contains(status) || *status == 429,
                 _ => true,
             },
             // What a firewall on the way says of one token, too.

@@ -43,6 +43,18 @@ where
         let entry = found.as_arc()?;
         (entry.since..entry.deadline).contains(&now.seconds).then(|| entry.known.clone())
     }
+
+    /// Since when the entry of this token held, whether or not it holds now.
+    #[cfg(feature = "redis")]
+    pub(super) fn since(&self, digest: &Digest) -> Option<f64> {
+        let is_it = |entry: &Remembered<T>| constant_time_eq_32(&entry.digest, digest);
+        Some(self.find(hash(digest), is_it)?.as_arc()?.since)
+    }
+
+    /// Removes the entry of this token.
+    pub(super) fn forget(&self, digest: &Digest) {
+        self.remove(hash(digest), |entry| constant_time_eq_32(&entry.digest, digest));
+    }
 }
 
 /// Keyed by chance, and as good as random.

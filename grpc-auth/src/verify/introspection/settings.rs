@@ -94,6 +94,12 @@ impl IntrospectionCache {
         }
     }
 
+    /// The longest that an active token may stay remembered.
+    #[cfg(feature = "redis")]
+    pub(super) fn longest_active(&self) -> Duration {
+        self.active.max(self.active_without_expiry)
+    }
+
     /// Believes active tokens for so long.
     #[must_use]
     pub fn active(mut self, active: Duration) -> Self {
@@ -195,11 +201,13 @@ impl Introspection {
     }
 
     /// Shares answers about active tokens with other replicas through Redis, for as long as they are
-    /// believed here; strangers' tokens take no room there. `key`
+    /// cached here. An answer that such a token is no longer active removes its entry, and is kept
+    /// for as long as an active entry could live, so that no older one counts again. Tokens that were
+    /// never active take no room there. `key`
     /// is at least 32 random bytes that all replicas are configured with: by it tokens are known in
     /// Redis, and entries are sealed. While Redis does not answer, tokens are asked about as without
-    /// it, and the log says so; an attempt takes at most half a second, and after one that failed
-    /// there is none for five.
+    /// it, and the log says so. An attempt takes at most half a second; after one that failed, one
+    /// call probes Redis every five seconds.
     #[cfg(feature = "redis")]
     #[must_use]
     pub fn shared_cache(mut self, redis: &crate::Redis, key: impl Into<Vec<u8>>) -> Self {

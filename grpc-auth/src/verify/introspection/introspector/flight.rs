@@ -2,54 +2,84 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::{Digest, Outcome, Shared};
 use crate::bearer::BearerToken;
 
-/// Leave to ask.
-pub(super) struct Admitted;
+/// The place of a question among those that may be under way. It is given back when this is
+/// dropped, also if the question was never asked.
+pub(super) struct Admitted {
+    shared: Arc<Shared>,
+    is_over: bool,
+}
 
-/// A question under way; when it is over, however that came, another may be asked.
+/// A question under way. It ends when this is dropped, with an outcome or without.
 pub(super) struct Flight {
-    pub(super) shared: Arc<Shared>,
-    pub(super) digest: Digest,
+    shared: Arc<Shared>,
+    digest: Digest,
+    outcome: watch::Sender<Option<Outcome>>,
+}
+
+impl Admitted {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared), is_over: false }
+    }
 }
 
 impl Flight {
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        digest: Digest,
+    ) -> (Self, watch::Receiver<Option<Outcome>>) {
+        let (outcome, receiver) = watch::channel(None);
+        (Self { shared: Arc::clone(shared), digest, outcome }, receiver)
+    }
+
+    pub(super) async fn fly(self, token: BearerToken, expires_at: f64, admitted: Option<Admitted>) {
+        let outcome = self.answer(&token, expires_at, admitted).await;
+        self.outcome.send_replace(Some(outcome));
+    }
+
     /// Asks, unless a replica has.
-    pub(super) async fn answer(
+    async fn answer(
         &self,
         token: &BearerToken,
         expires_at: f64,
         admitted: Option<Admitted>,
     ) -> Outcome {
-        let Self { shared, digest } = self;
-        let admitted = match admitted {
-            Some(admitted) => admitted,
+        let Self { shared, digest, .. } = self;
+        let (mut admitted, is_shared) = match admitted {
+            Some(admitted) => (admitted, false),
             None => {
                 #[cfg(feature = "redis")]
-                if let Some(outcome) = shared.shared_answer(digest, expires_at).await {
-                    return outcome;
-                }
-                shared.admit(&mut shared.asking(), shared.clock.moment())?
+                let is_shared = match shared.shared_answer(digest, expires_at).await {
+                    Ok(outcome) => return outcome,
+                    Err(has_entry) => has_entry,
+                };
+                #[cfg(not(feature = "redis"))]
+                let is_shared = false;
+                (shared.admit(&mut shared.asking(), shared.clock.moment())?, is_shared)
             }
         };
-        let question = Asked { shared, _admitted: admitted };
-        question.shared.put(digest, token, expires_at).await
+        let outcome = shared.put(digest, token, expires_at, is_shared).await;
+        admitted.is_over = true;
+        outcome
     }
 }
 
-/// A question that counts; it ends when this is dropped.
-struct Asked<'s> {
-    shared: &'s Shared,
-    _admitted: Admitted,
-}
-
-impl Drop for Asked<'_> {
+impl Drop for Admitted {
     fn drop(&mut self) {
-        self.shared.asking().questions -= 1;
+        let mut asking = self.shared.asking();
+        asking.questions -= 1;
+        if !self.is_over {
+            asking.circuit.undecided();
+        }
     }
 }
 
+/// The callers that wait learn of it afterwards, when the sender is dropped: the next question is a
+/// new one.
 impl Drop for Flight {
     fn drop(&mut self) {
         self.shared.asking().flights.remove(&self.digest);
