@@ -1,4 +1,4 @@
-//! Work that runs once for all who wait for its result.
+//! Work that runs once for all callers that wait for its result.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};

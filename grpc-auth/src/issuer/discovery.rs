@@ -148,7 +148,7 @@ fn endpoints_in(
     })
 }
 
-/// What the metadata said. It is fetched again once a day, once for all who wait for it.
+/// What the metadata said. It is fetched again once a day, once for all callers that wait for it.
 #[cfg(any(feature = "client", feature = "introspection"))]
 #[derive(Debug)]
 pub(crate) struct Discovered<T, E> {

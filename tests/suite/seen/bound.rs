@@ -1,7 +1,7 @@
 //! Tokens that are bound to their sender, and what decides beyond the rule.
 
-use grpc_auth::{Claims, Dpop, Redis, RedisReplayStore};
 use grpc_auth::server::{AccessDecision, AccessRequest};
+use grpc_auth::{Claims, Dpop, Redis, RedisReplayStore};
 use serde::Deserialize;
 use serde_json::json;
 use tests::Kit;
