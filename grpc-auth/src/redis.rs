@@ -29,7 +29,7 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_millis(500);
 /// need:
 ///
 /// ```text
-/// ACL SETUSER grpc-auth on >password ~grpc-auth:* -@all +set +getrange +del +info +select +client|setinfo
+/// ACL SETUSER grpc-auth on >password ~grpc-auth:* -@all +set +getrange +del +info +select
 /// ```
 ///
 /// Its address is `redis://grpc-auth:password@127.0.0.1:6379/`.

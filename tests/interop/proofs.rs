@@ -13,7 +13,7 @@ use crate::parts::Redis;
 
 /// Redis counts the seconds since its start by another clock than the tests: none of them is asked
 /// for a nonce for that.
-fn shared(url: &str) -> impl Fn() -> Dpop {
+fn shared(url: &str) -> impl Fn() -> Dpop + use<> {
     let store = RedisReplayStore::new(&grpc_auth::Redis::new(url).unwrap());
     move || {
         let dpop = Dpop::for_origins([ORIGIN]).clock_skew(Duration::ZERO);
