@@ -103,8 +103,8 @@ pub(crate) struct DpopChallenge {
 /// Carries the nonce that the next proof needs (RFC 9449 §8).
 const DPOP_NONCE: &str = "dpop-nonce";
 
-/// How long a caller should wait before it tries again when keys are missing.
-const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// How long a caller should wait before it tries again, where nothing better is known.
+pub(crate) const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 impl Denied {
     /// The reason in ErrorInfo, by which programs tell refusals apart.
@@ -149,12 +149,17 @@ impl Denied {
 
     /// The answer to the caller.
     pub(crate) fn to_status(self, challenge: &Challenge) -> Status {
+        self.to_status_with(challenge, RETRY_DELAY)
+    }
+
+    /// The same; where the caller may try again, it should wait so long.
+    pub(crate) fn to_status_with(self, challenge: &Challenge, retry_after: Duration) -> Status {
         let mut details = ErrorDetails::new();
         if let Some(reason) = self.reason() {
             details.set_error_info(reason, ERROR_DOMAIN, self.info());
         }
         if self == Self::BackendUnavailable {
-            details.set_retry_info(Some(RETRY_DELAY));
+            details.set_retry_info(Some(retry_after));
         }
         let mut metadata = http::HeaderMap::new();
         for value in challenge.for_denied(self) {

@@ -59,6 +59,20 @@ impl Algorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
     }
 
+    /// Whether some admitted key for this algorithm makes signatures of this many bytes (RFC 7518
+    /// §3.3, §3.4; RFC 8032 §5.1.6).
+    pub(crate) fn makes_signatures_of(self, bytes: usize) -> bool {
+        match self {
+            Self::Es256 | Self::EdDsa => bytes == 64,
+            Self::Es384 => bytes == 96,
+            Self::Es512 => bytes == 132,
+            // Moduli of 2048 to 8192 bits.
+            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => {
+                (256..=1024).contains(&bytes)
+            }
+        }
+    }
+
     /// Prepares the key for this algorithm; none if the two do not belong together.
     pub(super) fn prepare(self, material: &Material) -> Option<ParsedPublicKey> {
         let rsa = |parameters| match material {
@@ -166,6 +180,8 @@ mod tests {
             let (.., signature) = signatures.iter().find(|(own, ..)| own == algorithm).unwrap();
             assert!(key.verify_sig(b"header.claimz", signature).is_err());
             assert!(key.verify_sig(MESSAGE, &signature[1..]).is_err());
+            assert!(algorithm.makes_signatures_of(signature.len()));
+            assert!(!algorithm.makes_signatures_of(signature.len() - 1));
             for other in Algorithm::ALL {
                 let is_rsa = |a: &Algorithm| matches!(a.as_str().as_bytes(), [b'R' | b'P', ..]);
                 let fits = other == *algorithm || (is_rsa(algorithm) && is_rsa(&other));

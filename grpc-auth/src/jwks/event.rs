@@ -18,7 +18,8 @@ use crate::metrics;
 pub enum KeySetEvent<'a> {
     /// A fetch begins.
     RefreshStarted {
-        /// Caches on the way are told to stand aside: a token named a key that is not known.
+        /// Caches on the way are bypassed: a token named a key that is not known, or has a signature
+        /// that its key did not make.
         forced: bool,
     },
     /// The issuer answered with a usable key set.
@@ -44,6 +45,10 @@ pub enum KeySetEvent<'a> {
         /// What was decided.
         decision: UnknownKey,
     },
+    /// A token of this issuer, plausible otherwise, has a signature that the key with its `kid` did
+    /// not make. The key may have been replaced under its `kid`, so the key set is fetched; at most
+    /// once in [`KeySetSettings::bad_signature_interval`](crate::KeySetSettings::bad_signature_interval).
+    BadSignature,
     /// The set is no longer fresh, the issuer does not answer, and known keys still serve.
     ServingStale {
         /// How long ago the set was fetched.
@@ -68,9 +73,10 @@ pub enum UnknownKey {
     Join,
     /// A fetch that began after the call came did not bring it: the token is refused.
     NotThere,
-    /// It was looked for in vain a moment ago: the token is refused.
+    /// It was looked for in vain a moment ago, and after the token was issued: the token is refused.
     Remembered,
-    /// Unknown key ids have caused enough fetches for now: the token is refused.
+    /// Unknown key ids have caused enough fetches for now: the call is answered UNAVAILABLE, for its
+    /// token may be good.
     Limited,
     /// The issuer does not answer: nobody knows.
     Unavailable,
@@ -186,6 +192,13 @@ fn log(issuer: &str, event: &KeySetEvent<'_>) {
         KeySetEvent::UnknownKey { decision } => {
             debug!(target: "grpc_auth", issuer, decision = decision.as_str(), "unknown key id");
         }
+        KeySetEvent::BadSignature => {
+            debug!(
+                target: "grpc_auth",
+                issuer,
+                "bad signature by a known key id; the key set is fetched, for the key may have been replaced"
+            );
+        }
         KeySetEvent::ServingStale { age } => {
             info!(
                 target: "grpc_auth",
@@ -205,7 +218,9 @@ fn log(issuer: &str, event: &KeySetEvent<'_>) {
 
 fn measure(issuer: &str, event: &KeySetEvent<'_>) {
     match event {
-        KeySetEvent::RefreshStarted { .. } | KeySetEvent::ServingStale { .. } => {}
+        KeySetEvent::RefreshStarted { .. }
+        | KeySetEvent::BadSignature
+        | KeySetEvent::ServingStale { .. } => {}
         KeySetEvent::RefreshSucceeded { generation, added, removed, not_modified } => {
             let result = match (not_modified, added + removed) {
                 (true, _) => "not_modified",

@@ -24,7 +24,10 @@ pub(super) struct Lifecycle {
     failures: u32,
     /// After a failure: when to try again, and when that was decided.
     pause: Option<(SystemTime, SystemTime)>,
-    bucket: Bucket,
+    /// Pays for the fetches that unknown key ids cause.
+    unknown_keys: Bucket,
+    /// Pays for those that bad signatures by known keys cause.
+    bad_signatures: Bucket,
     memory: Memory,
 }
 
@@ -42,7 +45,8 @@ pub(super) struct Held {
 pub(super) enum Request {
     /// The set grows old, or was never there.
     Scheduled,
-    /// A token names a key that is not in it: caches on the way stand aside.
+    /// A token names a key that is not in it, or its key may have been replaced under its key id:
+    /// caches on the way are bypassed.
     Forced,
 }
 
@@ -63,6 +67,8 @@ pub(super) enum Answer {
     Wait,
     /// The issuer does not answer.
     Unavailable,
+    /// Tokens have caused enough fetches; the next one is paid for after this time.
+    Limited(Duration),
     /// There is no such key.
     Refuse,
 }
@@ -82,7 +88,12 @@ impl Lifecycle {
             requested: None,
             failures: 0,
             pause: None,
-            bucket: Bucket::new(&settings, now),
+            unknown_keys: Bucket::new(
+                settings.unknown_key_burst,
+                settings.unknown_key_interval,
+                now,
+            ),
+            bad_signatures: Bucket::new(1, settings.bad_signature_interval, now),
             memory: Memory::new(&settings),
             settings,
         }
@@ -167,7 +178,8 @@ impl Lifecycle {
         roll: f64,
     ) -> Held {
         if self.running == Some(Request::Forced) && has_new_keys {
-            self.bucket.give_back();
+            self.unknown_keys.give_back();
+            self.bad_signatures.give_back();
         }
         let freshness = self.settings.freshness(max_age);
         let held = Held {
@@ -235,16 +247,23 @@ impl Lifecycle {
         Answer::Wait
     }
 
-    /// A call needs a key that the set does not have.
+    /// A call needs a key that the set does not have. `issued` is when its token says that it was
+    /// issued, at the latest.
     pub(super) fn need_key(
         &mut self,
         now: SystemTime,
         kid: &str,
+        issued: Option<SystemTime>,
         arrival: Arrival,
     ) -> (Answer, UnknownKey) {
-        if self.memory.holds(kid, now) {
+        let looked_for = self.memory.since(kid, now);
+        // A token that was issued after that may have a key that was published after that.
+        if looked_for.is_some_and(|since| issued.is_some_and(|issued| issued < since)) {
             return (Answer::Refuse, UnknownKey::Remembered);
         }
+        // The last fetch is reserved for key ids that were not looked for yet, so that a client with
+        // tokens of another issuer does not use up what a rotation needs.
+        let reserve = u32::from(looked_for.is_some());
         if self.succeeded > arrival.0 {
             self.memory.insert(kid, now);
             return (Answer::Refuse, UnknownKey::NotThere);
@@ -254,7 +273,7 @@ impl Lifecycle {
         if self.requested == Some(Request::Scheduled)
             && self.running.is_none()
             && self.pause_end(now).is_none()
-            && self.bucket.take(now)
+            && self.unknown_keys.take(now, reserve)
         {
             self.request(Request::Forced);
             return (Answer::Wait, UnknownKey::Fetch);
@@ -265,11 +284,35 @@ impl Lifecycle {
         if self.failed > arrival.0 || self.pause_end(now).is_some() {
             return (Answer::Unavailable, UnknownKey::Unavailable);
         }
-        if !self.bucket.take(now) {
-            return (Answer::Refuse, UnknownKey::Limited);
+        // The token may be good: no answer but a fetch's says that it is not.
+        if !self.unknown_keys.take(now, reserve) {
+            return (Answer::Limited(self.unknown_keys.until_refill(now)), UnknownKey::Limited);
         }
         self.request(Request::Forced);
         (Answer::Wait, UnknownKey::Fetch)
+    }
+
+    /// A call's token has a signature that the key with its key id did not make. The key may have
+    /// been replaced under its key id. Also tells whether this call causes a fetch.
+    pub(super) fn need_replacement(&mut self, now: SystemTime, arrival: Arrival) -> (Answer, bool) {
+        if self.succeeded > arrival.0 {
+            return (Answer::Refuse, false);
+        }
+        if self.running.max(self.requested) == Some(Request::Forced) {
+            return (Answer::Wait, false);
+        }
+        if self.failed > arrival.0 {
+            return (Answer::Unavailable, false);
+        }
+        if self.pause_end(now).is_some() || !self.bad_signatures.has(now, 0) {
+            return (Answer::Refuse, false);
+        }
+        if self.running.is_some() {
+            return (Answer::Wait, false);
+        }
+        self.bad_signatures.take(now, 0);
+        self.request(Request::Forced);
+        (Answer::Wait, true)
     }
 
     /// Nobody asked for so long that the last failure says nothing any more.

@@ -196,17 +196,114 @@ fn an_unknown_key_is_fetched_once_for_all_who_ask() {
     let arrival = life.arrival();
     let fetch = (Answer::Wait, UnknownKey::Fetch);
     let join = (Answer::Wait, UnknownKey::Join);
-    assert_eq!(life.need_key(at(1), "new", arrival), fetch);
-    assert_eq!(life.need_key(at(1), "new", arrival), join);
+    assert_eq!(life.need_key(at(1), "new", None, arrival), fetch);
+    assert_eq!(life.need_key(at(1), "new", None, arrival), join);
     assert_eq!(life.next(at(1)), Next::Fetch(Request::Forced));
     assert_eq!(life.begin(), Request::Forced);
-    assert_eq!(life.need_key(at(1), "new", arrival), join);
+    assert_eq!(life.need_key(at(1), "new", None, arrival), join);
     life.succeed(at(1), None, false, 0.5);
     // It did not bring the key: refused, and remembered.
-    assert_eq!(life.need_key(at(1), "new", arrival), (Answer::Refuse, UnknownKey::NotThere));
+    assert_eq!(life.need_key(at(1), "new", None, arrival), (Answer::Refuse, UnknownKey::NotThere));
     let later = life.arrival();
-    assert_eq!(life.need_key(at(30), "new", later), (Answer::Refuse, UnknownKey::Remembered));
-    assert_eq!(life.need_key(at(31), "new", later), fetch);
+    let remembered = (Answer::Refuse, UnknownKey::Remembered);
+    assert_eq!(life.need_key(at(30), "new", Some(at(0)), later), remembered);
+    assert_eq!(life.need_key(at(31), "new", Some(at(0)), later), fetch);
+}
+
+#[test]
+fn a_key_id_that_was_looked_for_before_the_token_was_issued_may_be_published_since() {
+    let mut life = held();
+    let look = |life: &mut Lifecycle, now: SystemTime, issued: Option<SystemTime>| {
+        let arrival = life.arrival();
+        let (answer, decision) = life.need_key(now, "next", issued, arrival);
+        if decision == UnknownKey::Fetch {
+            life.begin();
+            life.succeed(now, None, false, 0.5);
+            let not_there = (Answer::Refuse, UnknownKey::NotThere);
+            assert_eq!(life.need_key(now, "next", issued, arrival), not_there);
+        }
+        (answer, decision)
+    };
+    // A junk token with the key id that the issuer's next key will have.
+    assert_eq!(look(&mut life, at(1), Some(at(1))).1, UnknownKey::Fetch);
+    assert_eq!(look(&mut life, at(2), Some(milliseconds(999))).1, UnknownKey::Remembered);
+    for issued in [Some(at(2)), None] {
+        let (answer, decision) = look(&mut life, at(2), issued);
+        let expected = match issued {
+            Some(_) => (Answer::Wait, UnknownKey::Fetch),
+            // All but the last fetch, which other key ids may need.
+            None => (Answer::Limited(Duration::from_secs(29)), UnknownKey::Limited),
+        };
+        assert_eq!((answer, decision), expected, "{issued:?}");
+    }
+    let arrival = life.arrival();
+    assert_eq!(life.need_key(at(3), "other", None, arrival), (Answer::Wait, UnknownKey::Fetch));
+}
+
+#[test]
+fn bad_signatures_cause_one_fetch_in_five_minutes_whatever_unknown_key_ids_cost() {
+    let mut life = held();
+    for _ in 0..3 {
+        let arrival = life.arrival();
+        assert_eq!(life.need_key(at(1), "x", None, arrival).1, UnknownKey::Fetch);
+        life.begin();
+        life.succeed(at(1), None, false, 0.5);
+    }
+    let mut fetches = Vec::new();
+    for second in 1..900 {
+        let arrival = life.arrival();
+        match life.need_replacement(at(second), arrival) {
+            (Answer::Wait, true) => {
+                fetches.push(second);
+                // All who come until it ends wait for it.
+                assert_eq!(life.need_replacement(at(second), arrival), (Answer::Wait, false));
+                assert_eq!(life.begin(), Request::Forced);
+                assert_eq!(life.need_replacement(at(second), arrival), (Answer::Wait, false));
+                life.succeed(at(second), None, false, 0.5);
+                assert_eq!(life.need_replacement(at(second), arrival), (Answer::Refuse, false));
+            }
+            other => assert_eq!(other, (Answer::Refuse, false), "{second}"),
+        }
+    }
+    assert_eq!(fetches, [1, 301, 601]);
+    // They leave the other budget alone.
+    let arrival = life.arrival();
+    assert_eq!(life.need_key(at(900), "y", None, arrival).1, UnknownKey::Fetch);
+}
+
+#[test]
+fn a_key_that_is_replaced_under_its_id_again_and_again_is_noticed_each_time() {
+    let mut life = held();
+    for second in 1..100 {
+        let arrival = life.arrival();
+        assert_eq!(life.need_replacement(at(second), arrival), (Answer::Wait, true), "{second}");
+        life.begin();
+        life.succeed(at(second), None, true, 0.5);
+    }
+}
+
+#[test]
+fn a_bad_signature_waits_for_a_refresh_that_is_running_and_asks_past_the_caches_after_it() {
+    let mut life = held();
+    life.used(at(720));
+    // Requested and not begun: it is made to bypass caches.
+    let arrival = life.arrival();
+    assert_eq!(life.need_replacement(at(720), arrival), (Answer::Wait, true));
+    assert_eq!(life.begin(), Request::Forced);
+    life.succeed(at(720), None, true, 0.5);
+
+    life.used(at(1440));
+    assert_eq!(life.begin(), Request::Scheduled);
+    let arrival = life.arrival();
+    assert_eq!(life.need_replacement(at(1440), arrival), (Answer::Wait, false));
+    life.succeed(at(1441), None, false, 0.5);
+    assert_eq!(life.need_replacement(at(1441), arrival), (Answer::Wait, true));
+    assert_eq!(life.begin(), Request::Forced);
+    life.fail(at(1442), None, false, 1.0);
+    // Who waited is not told that the token is bad; who did not is not made to wait.
+    assert_eq!(life.need_replacement(at(1442), arrival), (Answer::Unavailable, false));
+    let arrival = life.arrival();
+    assert_eq!(life.need_replacement(at(1442), arrival), (Answer::Refuse, false));
 }
 
 #[test]
@@ -215,13 +312,16 @@ fn a_fetch_that_began_before_the_token_came_proves_nothing() {
     life.used(at(720));
     life.begin();
     let arrival = life.arrival();
-    assert_eq!(life.need_key(at(720), "new", arrival), (Answer::Wait, UnknownKey::Join));
+    assert_eq!(life.need_key(at(720), "new", None, arrival), (Answer::Wait, UnknownKey::Join));
     life.succeed(at(721), None, false, 0.5);
     // The answer may have left before the rotation: once more.
-    assert_eq!(life.need_key(at(721), "new", arrival), (Answer::Wait, UnknownKey::Fetch));
+    assert_eq!(life.need_key(at(721), "new", None, arrival), (Answer::Wait, UnknownKey::Fetch));
     life.begin();
     life.succeed(at(722), None, false, 0.5);
-    assert_eq!(life.need_key(at(722), "new", arrival), (Answer::Refuse, UnknownKey::NotThere));
+    assert_eq!(
+        life.need_key(at(722), "new", None, arrival),
+        (Answer::Refuse, UnknownKey::NotThere)
+    );
 }
 
 #[test]
@@ -229,10 +329,10 @@ fn a_refresh_that_was_due_anyway_asks_past_the_caches_for_an_unknown_key() {
     let mut life = held();
     let arrival = life.arrival();
     assert!(life.used(at(720)));
-    let (_, decision) = life.need_key(at(720), "new", arrival);
+    let (_, decision) = life.need_key(at(720), "new", None, arrival);
     assert_eq!((decision, life.begin()), (UnknownKey::Fetch, Request::Forced));
     life.succeed(at(720), None, false, 0.5);
-    assert_eq!(life.need_key(at(720), "new", arrival).1, UnknownKey::NotThere);
+    assert_eq!(life.need_key(at(720), "new", None, arrival).1, UnknownKey::NotThere);
 }
 
 #[test]
@@ -255,14 +355,20 @@ fn strangers_key_ids_cause_no_more_fetches_than_the_bucket_pays_for() {
     for n in 0..100_000_u64 {
         let now = milliseconds(n / 2);
         let arrival = life.arrival();
-        let (answer, decision) = life.need_key(now, &n.to_string(), arrival);
+        let (answer, decision) = life.need_key(now, &n.to_string(), None, arrival);
         match decision {
             UnknownKey::Fetch => {
                 fetches += 1;
                 life.begin();
                 life.succeed(now, None, false, 0.5);
             }
-            decision => assert_eq!((answer, decision), (Answer::Refuse, UnknownKey::Limited)),
+            decision => {
+                assert_eq!(decision, UnknownKey::Limited);
+                // Until the next refill, never longer: the token may be good.
+                let Answer::Limited(wait) = answer else { panic!("{answer:?}") };
+                let end = if now < at(30) { at(30) } else { at(60) };
+                assert_eq!(now + wait, end);
+            }
         }
     }
     // 50 s: three at once, one after 30 s.
@@ -274,7 +380,7 @@ fn rotations_do_not_use_up_the_bucket() {
     let mut life = held();
     for rotation in 0..100 {
         let (now, arrival) = (at(10 * rotation), life.arrival());
-        let (_, decision) = life.need_key(now, &rotation.to_string(), arrival);
+        let (_, decision) = life.need_key(now, &rotation.to_string(), None, arrival);
         assert_eq!(decision, UnknownKey::Fetch, "{rotation}");
         life.begin();
         life.succeed(now, None, true, 0.5);
@@ -285,13 +391,16 @@ fn rotations_do_not_use_up_the_bucket() {
 fn while_the_issuer_does_not_answer_nobody_knows_whether_a_key_is_unknown() {
     let mut life = held();
     let arrival = life.arrival();
-    life.need_key(at(1), "new", arrival);
+    life.need_key(at(1), "new", None, arrival);
     life.begin();
     life.fail(at(2), None, false, 1.0);
     let unavailable = (Answer::Unavailable, UnknownKey::Unavailable);
-    assert_eq!(life.need_key(at(2), "new", arrival), unavailable);
-    assert_eq!(life.need_key(at(2), "other", life.arrival()), unavailable);
-    assert_eq!(life.need_key(at(3), "other", life.arrival()), (Answer::Wait, UnknownKey::Fetch));
+    assert_eq!(life.need_key(at(2), "new", None, arrival), unavailable);
+    assert_eq!(life.need_key(at(2), "other", None, life.arrival()), unavailable);
+    assert_eq!(
+        life.need_key(at(3), "other", None, life.arrival()),
+        (Answer::Wait, UnknownKey::Fetch)
+    );
 }
 
 #[test]

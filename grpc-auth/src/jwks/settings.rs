@@ -58,12 +58,18 @@ pub struct KeySetSettings {
     pub max_waiting: usize,
     /// How many fetches unknown key ids can cause at once. Default 3, at least 1.
     pub unknown_key_burst: u32,
-    /// After how long unknown key ids can cause one more. Default 30 s.
+    /// After how long unknown key ids can cause one more. Default 30 s. Until then, calls with
+    /// further unknown key ids are answered UNAVAILABLE, with the time that is left in RetryInfo:
+    /// their tokens may be good.
     pub unknown_key_interval: Duration,
-    /// How many unknown key ids are remembered. Default 1,024.
+    /// How many key ids that were looked for in vain are remembered. Default 1,024.
     pub unknown_key_memory: usize,
-    /// For how long each is remembered and refused without a fetch. Default 30 s.
+    /// For how long each is remembered. Default 30 s. Tokens that were issued before the search are
+    /// rejected without a fetch.
     pub unknown_key_forget: Duration,
+    /// How often signatures that the key with the token's `kid` did not make can cause a fetch: once
+    /// in this time. Default 5 min. So a key that was replaced under its key id is noticed.
+    pub bad_signature_interval: Duration,
     /// How long to wait after a first failure; doubled with each further one, and drawn from zero
     /// up to that. Default 1 s.
     pub first_retry: Duration,
@@ -105,6 +111,7 @@ impl Default for KeySetSettings {
             unknown_key_interval: seconds(30),
             unknown_key_memory: 1024,
             unknown_key_forget: seconds(30),
+            bad_signature_interval: seconds(5 * 60),
             first_retry: seconds(1),
             last_retry: seconds(60),
             rediscover: seconds(24 * 60 * 60),
@@ -156,6 +163,7 @@ impl KeySetSettings {
             ("wait", self.wait),
             ("unknown_key_interval", self.unknown_key_interval),
             ("unknown_key_forget", self.unknown_key_forget),
+            ("bad_signature_interval", self.bad_signature_interval),
             ("last_retry", self.last_retry),
             ("rediscover", self.rediscover),
         ] {
@@ -166,8 +174,13 @@ impl KeySetSettings {
         if self.unknown_key_memory > 1 << 20 {
             return wrong("unknown_key_memory", "write at most 1,048,576");
         }
-        if self.unknown_key_interval.is_zero() {
-            return wrong("unknown_key_interval", "write more than zero: it bounds the fetches");
+        for (setting, interval) in [
+            ("unknown_key_interval", self.unknown_key_interval),
+            ("bad_signature_interval", self.bad_signature_interval),
+        ] {
+            if interval.is_zero() {
+                return wrong(setting, "write more than zero: it bounds the fetches");
+            }
         }
         if self.unknown_key_burst == 0 {
             return wrong(
@@ -236,7 +249,7 @@ mod tests {
         assert!(KeySetSettings::default().check().is_ok());
         let seconds = Duration::from_secs;
         type Change = fn(&mut KeySetSettings);
-        let cases: [(&str, Change); 17] = [
+        let cases: [(&str, Change); 19] = [
             ("ttl", |s| s.ttl = Duration::from_secs(59)),
             ("ttl", |s| s.ttl = Duration::from_secs(86_401)),
             ("refresh", |s| s.refresh = RefreshMode::Every(Duration::from_secs(59))),
@@ -253,6 +266,8 @@ mod tests {
             ("last_retry", |s| s.last_retry = Duration::MAX),
             ("unknown_key_memory", |s| s.unknown_key_memory = usize::MAX),
             ("unknown_key_interval", |s| s.unknown_key_interval = Duration::ZERO),
+            ("bad_signature_interval", |s| s.bad_signature_interval = Duration::ZERO),
+            ("bad_signature_interval", |s| s.bad_signature_interval = Duration::MAX),
             ("unknown_key_burst", |s| s.unknown_key_burst = 0),
             ("unknown_key_interval", |s| s.unknown_key_interval = Duration::from_secs(900)),
             ("first_retry", |s| s.first_retry = Duration::ZERO),

@@ -55,6 +55,8 @@ pub(crate) enum Missing {
     /// Looks again at once: keys came in the meantime.
     LookAgain,
     Unavailable,
+    /// Unknown key ids have caused enough fetches; the next one may begin after this time.
+    Limited(Duration),
     /// The issuer has no such key.
     Unknown,
 }
@@ -190,12 +192,14 @@ impl KeySource {
         self.shared.missing(refresh, &lifecycle, answer, lifecycle.arrival())
     }
 
-    /// The set of this generation has no such key: is it worth to fetch it again? `arrival` is that
-    /// of a call that waited before.
+    /// The set of this generation has no such key: is it worth to fetch it again? `issued` is when
+    /// the token says that it was issued, at the latest; `arrival` is that of a call that waited
+    /// before.
     pub(crate) fn need_key(
         &self,
         now: SystemTime,
         kid: &str,
+        issued: Option<SystemTime>,
         generation: u64,
         arrival: Option<Arrival>,
     ) -> Missing {
@@ -210,10 +214,37 @@ impl KeySource {
                 return Missing::LookAgain;
             }
             let arrival = arrival.unwrap_or(lifecycle.arrival());
-            let (answer, decision) = lifecycle.need_key(now, kid, arrival);
+            let (answer, decision) = lifecycle.need_key(now, kid, issued, arrival);
             (self.shared.missing(refresh, &lifecycle, answer, arrival), decision)
         };
         self.shared.tell(refresh, &KeySetEvent::UnknownKey { decision });
+        missing
+    }
+
+    /// A signature was not made by the key of this generation with the token's key id: may the key
+    /// have been replaced? `arrival` is that of a call that waited before.
+    pub(crate) fn need_replacement(
+        &self,
+        now: SystemTime,
+        generation: u64,
+        arrival: Option<Arrival>,
+    ) -> Missing {
+        let Some(refresh) = &self.shared.refresh else { return Missing::Unknown };
+        if self.is_over() {
+            return Missing::Unknown;
+        }
+        let (missing, fetches) = {
+            let mut lifecycle = refresh.lock();
+            if self.generation() != generation {
+                return Missing::LookAgain;
+            }
+            let arrival = arrival.unwrap_or(lifecycle.arrival());
+            let (answer, fetches) = lifecycle.need_replacement(now, arrival);
+            (self.shared.missing(refresh, &lifecycle, answer, arrival), fetches)
+        };
+        if fetches {
+            self.shared.tell(refresh, &KeySetEvent::BadSignature);
+        }
         missing
     }
 
@@ -222,9 +253,14 @@ impl KeySource {
         self.shared.published.generation()
     }
 
-    /// Whether nobody is there any more who could fetch.
+    /// Whether the task that fetches has ended.
+    fn is_over(&self) -> bool {
+        self.task.as_ref().is_some_and(JoinHandle::is_finished)
+    }
+
+    /// The same, and logs what to do.
     fn is_abandoned(&self) -> bool {
-        let is_over = self.task.as_ref().is_some_and(JoinHandle::is_finished);
+        let is_over = self.is_over();
         if is_over {
             tracing::error!(
                 target: "grpc_auth",
@@ -270,8 +306,8 @@ impl Shared {
         answer: Answer,
         arrival: Arrival,
     ) -> Missing {
-        // A refusal changes nothing that others look at.
-        if answer != Answer::Refuse {
+        // These change nothing that others look at.
+        if !matches!(answer, Answer::Refuse | Answer::Limited(_)) {
             self.publish(lifecycle);
             refresh.wake.notify_one();
         }
@@ -286,6 +322,7 @@ impl Shared {
                 arrival,
             }),
             Answer::Unavailable => Missing::Unavailable,
+            Answer::Limited(wait) => Missing::Limited(wait),
             Answer::Refuse => Missing::Unknown,
         }
     }

@@ -1,5 +1,5 @@
-//! How often unknown key ids may cause a fetch: a token bucket, and a memory of what was looked for
-//! in vain. Anyone can write key ids into tokens; nobody can make us fetch for each.
+//! How often tokens may cause a fetch: token buckets, and a memory of the key ids that were looked
+//! for in vain. Anyone can write key ids into tokens; that must not cause a fetch for each.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::settings::KeySetSettings;
 
-/// Fills up slowly, and pays for fetches.
+/// A token bucket (the algorithm) that pays for fetches.
 #[derive(Debug)]
 pub(super) struct Bucket {
     capacity: u32,
@@ -18,23 +18,32 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) fn new(settings: &KeySetSettings, now: SystemTime) -> Self {
-        let capacity = settings.unknown_key_burst;
-        Self { capacity, interval: settings.unknown_key_interval, left: capacity, refilled_at: now }
+    /// Full at first.
+    pub(super) fn new(capacity: u32, interval: Duration, now: SystemTime) -> Self {
+        Self { capacity, interval, left: capacity, refilled_at: now }
     }
 
-    pub(super) fn take(&mut self, now: SystemTime) -> bool {
-        self.refill(now);
-        match self.left.checked_sub(1) {
-            Some(left) => {
-                self.left = left;
-                true
-            }
-            None => false,
+    /// Whether a fetch is paid for, that leaves at least `reserve` further ones.
+    pub(super) fn take(&mut self, now: SystemTime, reserve: u32) -> bool {
+        let pays = self.has(now, reserve);
+        if pays {
+            self.left = self.left.saturating_sub(1);
         }
+        pays
     }
 
-    /// Gives back what a fetch cost that was not in vain: rotations are no abuse.
+    pub(super) fn has(&mut self, now: SystemTime, reserve: u32) -> bool {
+        self.refill(now);
+        self.left > reserve
+    }
+
+    /// How long it takes until it pays for one more fetch. Ask [`take`](Self::take) first.
+    pub(super) fn until_refill(&self, now: SystemTime) -> Duration {
+        let passed = now.duration_since(self.refilled_at).unwrap_or_default();
+        self.interval.saturating_sub(passed)
+    }
+
+    /// Gives back the price of a fetch that brought new keys: rotations are no abuse.
     pub(super) fn give_back(&mut self) {
         self.left = (self.left + 1).min(self.capacity);
     }
@@ -83,9 +92,10 @@ impl Memory {
         }
     }
 
-    pub(super) fn holds(&self, kid: &str, now: SystemTime) -> bool {
-        let since = self.since.get(&self.hasher.hash_one(kid));
-        since.is_some_and(|since| is_recent(*since, now, self.forget))
+    /// When this key id was last looked for in vain, if that is not forgotten yet.
+    pub(super) fn since(&self, kid: &str, now: SystemTime) -> Option<SystemTime> {
+        let since = self.since.get(&self.hasher.hash_one(kid)).copied();
+        since.filter(|since| is_recent(*since, now, self.forget))
     }
 
     pub(super) fn insert(&mut self, kid: &str, now: SystemTime) {
@@ -112,40 +122,57 @@ fn is_recent(since: SystemTime, now: SystemTime, forget: Duration) -> bool {
 mod tests {
     use super::*;
 
+    const HALF_A_MINUTE: Duration = Duration::from_secs(30);
+
     fn at(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
     }
 
     #[test]
     fn three_at_once_and_then_one_every_half_minute() {
-        let mut bucket = Bucket::new(&KeySetSettings::default(), at(0));
-        let taken: Vec<u64> = (0..=125).filter(|second| bucket.take(at(*second))).collect();
+        let mut bucket = Bucket::new(3, HALF_A_MINUTE, at(0));
+        let taken: Vec<u64> = (0..=125).filter(|second| bucket.take(at(*second), 0)).collect();
         assert_eq!(taken, [0, 1, 2, 30, 60, 90, 120]);
-        // It never holds more than three, however long nobody asked.
-        let taken = (0..10).filter(|_| bucket.take(at(100_000))).count();
+        // It never holds more than three, however long nothing was taken.
+        let taken = (0..10).filter(|_| bucket.take(at(100_000), 0)).count();
         assert_eq!(taken, 3);
     }
 
     #[test]
+    fn a_reserve_is_left_and_the_time_until_the_next_refill_is_known() {
+        let mut bucket = Bucket::new(3, HALF_A_MINUTE, at(0));
+        let taken = (0..10).filter(|_| bucket.take(at(0), 1)).count();
+        assert_eq!(taken, 2);
+        assert!(bucket.take(at(10), 0));
+        assert!(!bucket.take(at(10), 0));
+        assert_eq!(bucket.until_refill(at(10)), Duration::from_secs(20));
+        assert!(!bucket.take(at(29), 0));
+        assert!(bucket.take(at(30), 0));
+        assert_eq!(bucket.until_refill(at(31)), Duration::from_secs(29));
+        // Set back by an hour: a whole interval, and no more.
+        assert_eq!(bucket.until_refill(at(0)), HALF_A_MINUTE);
+    }
+
+    #[test]
     fn a_clock_that_is_set_back_does_not_stop_the_bucket() {
-        let mut bucket = Bucket::new(&KeySetSettings::default(), at(7200));
+        let mut bucket = Bucket::new(3, HALF_A_MINUTE, at(7200));
         for _ in 0..3 {
-            assert!(bucket.take(at(7200)));
+            assert!(bucket.take(at(7200), 0));
         }
-        assert!(!bucket.take(at(3600)));
-        assert!(bucket.take(at(3630)));
+        assert!(!bucket.take(at(3600), 0));
+        assert!(bucket.take(at(3630), 0));
     }
 
     #[test]
     fn what_was_looked_for_in_vain_is_remembered_for_a_while() {
         let mut memory = Memory::new(&KeySetSettings::default());
         memory.insert("a", at(0));
-        assert!(memory.holds("a", at(29)));
-        assert!(!memory.holds("a", at(30)));
-        assert!(!memory.holds("b", at(0)));
-        // Set back by an hour, it is asked anew rather than refused for an hour.
+        assert_eq!(memory.since("a", at(29)), Some(at(0)));
+        assert_eq!(memory.since("a", at(30)), None);
+        assert_eq!(memory.since("b", at(0)), None);
+        // With a clock that was set back by an hour, the key is looked for anew.
         memory.insert("c", at(3600));
-        assert!(!memory.holds("c", at(0)));
+        assert_eq!(memory.since("c", at(0)), None);
     }
 
     #[test]
@@ -155,8 +182,9 @@ mod tests {
             memory.insert(&n.to_string(), at(0));
         }
         assert_eq!((memory.since.len(), memory.order.len()), (1024, 1024));
-        assert!(memory.holds("99999", at(0)) && memory.holds("98976", at(0)));
-        assert!(!memory.holds("98975", at(0)));
+        let holds = |kid| memory.since(kid, at(0)).is_some();
+        assert!(holds("99999") && holds("98976"));
+        assert!(!holds("98975"));
         memory.insert("later", at(31));
         assert_eq!((memory.since.len(), memory.order.len()), (1, 1));
     }

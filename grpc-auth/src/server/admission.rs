@@ -39,7 +39,7 @@ pub(super) struct Shared {
 pub(super) enum Admission {
     /// With the end of the call's streams.
     Granted(Option<Box<Timer>>),
-    Refused(Denied),
+    Refused(Box<Denial>),
     /// Boxed, so that what is moved is small: hardly any call waits.
     Waiting(Box<Stage>),
 }
@@ -135,7 +135,7 @@ impl Shared {
         };
         let (caller, permit) = match Self::decide(matched, identified) {
             Ok(decided) => decided,
-            Err(denial) => return Admission::Refused(refuse(request, row, &denial)),
+            Err(denial) => return refuse(request, row, denial),
         };
         let principal = caller.as_ref().map(Caller::principal);
         let (admission, is_settled) = match self.question(request, row, principal) {
@@ -151,7 +151,7 @@ impl Shared {
         }
         match self.leave(request, caller, permit) {
             Ok(()) => admission,
-            Err(denial) => Admission::Refused(refuse(request, row, &denial)),
+            Err(denial) => refuse(request, row, denial),
         }
     }
 
@@ -193,7 +193,7 @@ impl Shared {
                 }
                 Admission::Granted(self.timer(request.uri().path(), row, caller))
             }
-            Err(denial) => Admission::Refused(refuse(request, row, &denial.of_caller(principal))),
+            Err(denial) => refuse(request, row, Box::new(denial.of_caller(principal))),
         }
     }
 
@@ -235,8 +235,8 @@ impl Shared {
 
     /// The refusal as an answer.
     #[cold]
-    pub(super) fn answer<R: Default>(&self, denied: Denied) -> Response<R> {
-        denied.to_status(&self.auth.inner.settings.challenge).into_http()
+    pub(super) fn answer<R: Default>(&self, denial: &Denial) -> Response<R> {
+        denial.to_status(&self.auth.inner.settings.challenge).into_http()
     }
 
     /// In this order: the row of the table, whether anyone may call, credentials, verification,
@@ -299,7 +299,7 @@ fn denial_of(denied: Denied, principal: Option<&Principal>) -> Box<Denial> {
 }
 
 #[cold]
-fn refuse<B>(request: &Request<B>, row: Option<Row>, denial: &Denial) -> Denied {
+fn refuse<B>(request: &Request<B>, row: Option<Row>, denial: Box<Denial>) -> Admission {
     denial.log(request.uri().path(), row);
-    denial.denied
+    Admission::Refused(denial)
 }

@@ -6,12 +6,14 @@
 //! that, on a line of their own.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
+use tonic::Status;
 use tracing::{debug, info};
 
 use crate::bearer::NoToken;
 use crate::claims::ClaimsMismatch;
-use crate::error::Denied;
+use crate::error::{Challenge, Denied, RETRY_DELAY};
 use crate::metrics;
 use crate::policy::Row;
 use crate::principal::Principal;
@@ -25,11 +27,17 @@ pub(crate) struct Denial {
     cause: Cow<'static, str>,
     kid: Option<String>,
     issuer: Option<String>,
+    retry_after: Duration,
 }
 
 impl Denial {
     pub(crate) fn new(denied: Denied, cause: impl Into<Cow<'static, str>>) -> Self {
-        Self { denied, cause: cause.into(), kid: None, issuer: None }
+        Self { denied, cause: cause.into(), kid: None, issuer: None, retry_after: RETRY_DELAY }
+    }
+
+    /// The answer to the caller.
+    pub(crate) fn to_status(&self, challenge: &Challenge) -> Status {
+        self.denied.to_status_with(challenge, self.retry_after)
     }
 
     /// Names the issuer of a caller who is known and denied all the same.
@@ -145,6 +153,7 @@ impl From<Refusal> for Denial {
     fn from(refusal: Refusal) -> Self {
         Self {
             denied: refusal.rejection.denied(),
+            retry_after: refusal.rejection.retry_after().unwrap_or(RETRY_DELAY),
             cause: refusal.cause().into(),
             kid: refusal.kid,
             issuer: refusal.issuer,

@@ -136,8 +136,8 @@ where
             Admission::Granted(Some(timer)) => {
                 Self::streaming(&mut call.service, call.request, timer)
             }
-            Admission::Refused(denied) => {
-                Self::Refused { response: Some(Box::new(call.shared.answer(denied))) }
+            Admission::Refused(denial) => {
+                Self::Refused { response: Some(Box::new(call.shared.answer(&denial))) }
             }
             Admission::Waiting(stage) => {
                 call.stage = *stage;

@@ -129,7 +129,7 @@ where
             Admission::Granted(Some(timer)) => {
                 ResponseFuture::streaming(&mut self.inner, request, timer)
             }
-            Admission::Refused(denied) => ResponseFuture::refused(self.shared.answer(denied)),
+            Admission::Refused(denial) => ResponseFuture::refused(self.shared.answer(&denial)),
             Admission::Waiting(stage) => {
                 // The one that was polled ready goes with the call; a clone was not.
                 let clone = self.inner.clone();

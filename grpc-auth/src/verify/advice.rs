@@ -147,6 +147,9 @@ fn advice(rejection: &Rejection) -> (&'static str, &'static str) {
             "nothing is known of the token yet: see whether the issuer can be reached from here, \
              and try again",
         ),
+        Rejection::KeyFetchesLimited(_) => {
+            ("key-fetches-limited", "nothing is known of the token yet: try again after that time")
+        }
         #[cfg(feature = "introspection")]
         Rejection::Unbound => (
             "unbound",

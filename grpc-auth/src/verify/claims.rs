@@ -18,7 +18,7 @@ pub(super) struct TokenClaims<'t, 'n> {
     pub(super) aud: Vec<Cow<'t, str>>,
     pub(super) exp: Option<f64>,
     nbf: Option<f64>,
-    iat: Option<f64>,
+    pub(super) iat: Option<f64>,
     cnf: Option<Node<'t>>,
     pub(super) client_id: Option<Cow<'t, str>>,
     pub(super) azp: Option<Cow<'t, str>>,

@@ -1,6 +1,7 @@
 //! Verifying a JWT access token (RFC 9068 §4, RFC 8725).
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span};
@@ -18,7 +19,7 @@ use crate::clock::Clock;
 use crate::issuer::{Provider, Seen};
 use crate::jwks::{Arrival, Missing, Waiting};
 use crate::metrics::{self, Outcome, Timer, Verifications};
-use crate::principal::{Principal, Validity};
+use crate::principal::{Principal, Validity, time_of};
 
 /// Believes tokens of the configured issuers made for this service.
 #[derive(Debug)]
@@ -49,10 +50,22 @@ struct MissingKeys {
     issuer: usize,
     /// Of the keys before they were looked at.
     generation: u64,
-    /// None if no key at all may be used.
-    kid: Option<Box<str>>,
+    wanted: Wanted,
     /// If they cannot be had.
     refusal: Refusal,
+}
+
+/// What a fetch would have to bring.
+enum Wanted {
+    /// Any keys: there are none that may be used.
+    AnyKeys,
+    Key {
+        kid: Box<str>,
+        /// When the token says that it was issued, at the latest.
+        issued: Option<SystemTime>,
+    },
+    /// Another key under the same key id: the signature is not by the one that is known.
+    Replacement,
 }
 
 /// A token that waits for keys.
@@ -178,29 +191,27 @@ impl Shared {
         // Cheap checks before expensive ones; but that a token has expired is told only to
         // someone who holds one of the issuer's.
         let verdict = issuer.check(&header, &claims, &self.audiences, now.seconds, self.leeway);
-        let genuine = match &verdict {
-            Ok(()) | Err(Rejection::Expired) => {
-                issuer.check_signature(&compact, &header, iss, now.time)
-            }
-            Err(rejection) => return Err(refuse(rejection.clone()).into()),
-        };
-        let genuine = match genuine {
+        if let Err(rejection) = &verdict
+            && *rejection != Rejection::Expired
+        {
+            return Err(refuse(rejection.clone()).into());
+        }
+        let genuine = match issuer.check_signature(&compact, &header, iss, now.time) {
             Ok(genuine) => genuine,
-            // Only a token that is plausible otherwise is worth a fetch.
-            Err(rejection @ (Rejection::KeyUnknown | Rejection::KeysUnavailable))
-                if verdict.is_ok() =>
-            {
-                let kid = (rejection == Rejection::KeyUnknown)
-                    .then(|| header.kid.as_deref().unwrap_or(NO_KID).into());
+            Err(rejection) => {
+                // Only a token that is plausible otherwise is worth a fetch.
+                let is_plausible = verdict.is_ok()
+                    && header.algorithm.makes_signatures_of(compact.signature.len());
+                let wanted = wanted(&rejection, &header, &claims).filter(|_| is_plausible);
                 let refusal = refuse(rejection);
-                return Err(Obstacle::Keys(Box::new(MissingKeys {
-                    issuer: place,
-                    generation,
-                    kid,
-                    refusal,
-                })));
+                return Err(match wanted {
+                    Some(wanted) => {
+                        let keys = MissingKeys { issuer: place, generation, wanted, refusal };
+                        Obstacle::Keys(Box::new(keys))
+                    }
+                    None => refusal.into(),
+                });
             }
-            Err(rejection) => return Err(refuse(rejection).into()),
         };
         verdict.map_err(refuse)?;
         let facts = issuer.facts(&claims).map_err(refuse)?;
@@ -220,9 +231,12 @@ impl Shared {
     fn missing(&self, keys: &MissingKeys, arrival: Option<Arrival>) -> Missing {
         let now = self.clock.now();
         let Some(issuer) = self.issuers.get(keys.issuer) else { return Missing::Unknown };
-        match keys.kid.as_deref() {
-            None => issuer.keys.need_keys(now),
-            Some(kid) => issuer.keys.need_key(now, kid, keys.generation, arrival),
+        match &keys.wanted {
+            Wanted::AnyKeys => issuer.keys.need_keys(now),
+            Wanted::Key { kid, issued } => {
+                issuer.keys.need_key(now, kid, *issued, keys.generation, arrival)
+            }
+            Wanted::Replacement => issuer.keys.need_replacement(now, keys.generation, arrival),
         }
     }
 
@@ -246,6 +260,7 @@ impl Shared {
                 Missing::Wait(waiting) => return Err(Box::new(Unsettled { refusal, waiting })),
                 Missing::Unknown => return Ok(Err(refusal)),
                 Missing::Unavailable => return Ok(Err(refusal.without_keys())),
+                Missing::Limited(wait) => return Ok(Err(refusal.limited(wait))),
             }
         }
     }
@@ -315,6 +330,10 @@ impl Refusal {
     fn without_keys(self) -> Self {
         Self { rejection: Rejection::KeysUnavailable, hint: None, ..self }
     }
+
+    fn limited(self, wait: Duration) -> Self {
+        Self { rejection: Rejection::KeyFetchesLimited(wait), hint: None, ..self }
+    }
 }
 
 impl From<Refusal> for Obstacle {
@@ -325,6 +344,24 @@ impl From<Refusal> for Obstacle {
 
 /// Tokens without a key id share one in the count of what is unknown; no real one is that long.
 const NO_KID: &str = "";
+
+/// What a fetch could bring to change this rejection, if anything.
+fn wanted(
+    rejection: &Rejection,
+    header: &Header<'_>,
+    claims: &TokenClaims<'_, '_>,
+) -> Option<Wanted> {
+    match rejection {
+        Rejection::KeysUnavailable => Some(Wanted::AnyKeys),
+        Rejection::KeyUnknown => Some(Wanted::Key {
+            kid: header.kid.as_deref().unwrap_or(NO_KID).into(),
+            // `iat` is in whole seconds as a rule: it may be up to one later.
+            issued: claims.iat.map(|iat| time_of(iat + 1.0)),
+        }),
+        Rejection::Signature | Rejection::KeyUnfit => Some(Wanted::Replacement),
+        _ => None,
+    }
+}
 
 fn about(rejection: Rejection, header: &Header<'_>, iss: Option<&str>) -> Refusal {
     Refusal { kid: header.kid.as_deref().map(escape), issuer: iss.map(escape), ..rejection.into() }

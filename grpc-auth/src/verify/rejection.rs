@@ -1,6 +1,7 @@
 //! Why a token is not believed: for the log. Callers learn far less (see `Denied`).
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::error::Denied;
 use crate::issuer::{GrantsError, RequiredClaim};
@@ -128,6 +129,12 @@ pub(crate) enum Rejection {
     Signature,
     #[error("the issuer does not answer, and no key that is known fits")]
     KeysUnavailable,
+    #[error(
+        "the issuer has no key with this `kid` so far, and unknown key ids have caused as many \
+         fetches of its key set as `KeySetSettings::unknown_key_burst` allows: the next one is \
+         possible in {} s", .0.as_secs_f64().ceil()
+    )]
+    KeyFetchesLimited(Duration),
     #[error("the authorization server says that the token is not active")]
     #[cfg(feature = "introspection")]
     Inactive,
@@ -158,12 +165,20 @@ pub(crate) enum Rejection {
 }
 
 impl Rejection {
+    /// How long the caller should wait before it tries again, if that is known.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::KeyFetchesLimited(wait) => Some(*wait),
+            _ => None,
+        }
+    }
+
     /// What the caller is told. One answer for every cause, except for a good token that expired
     /// and for keys that are not there.
     pub(crate) fn denied(&self) -> Denied {
         match self {
             Self::Expired => Denied::TokenExpired,
-            Self::KeysUnavailable => Denied::BackendUnavailable,
+            Self::KeysUnavailable | Self::KeyFetchesLimited(_) => Denied::BackendUnavailable,
             #[cfg(feature = "introspection")]
             Self::IntrospectionUnavailable | Self::IntrospectionBusy => Denied::BackendUnavailable,
             #[cfg(feature = "introspection")]

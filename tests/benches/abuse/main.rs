@@ -178,7 +178,9 @@ fn unknown_keys(issuer: &AuthorizationServer, auth: &ResourceServer) -> bool {
                     let header = format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"{kid}"}}"#);
                     let token = format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header));
                     let refused = block_on(auth.verify(&BearerToken::parse(&token).unwrap()));
-                    assert_eq!(refused.unwrap_err().denied(), Denied::TokenInvalid);
+                    let denied = refused.unwrap_err().denied();
+                    // Without a fetch for it, it may be good.
+                    assert!(matches!(denied, Denied::TokenInvalid | Denied::BackendUnavailable));
                 }
             })
         };

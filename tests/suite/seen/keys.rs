@@ -87,11 +87,21 @@ pub(super) async fn life(seen: &Seen) {
     with(&auth, &fresh).await.unwrap();
     let status = with(&auth, &stolen).await.unwrap_err();
     assert_eq!(seen.refusal("a removed key", &status), "ACCESS_TOKEN_INVALID");
-    for kid in ["canary-kid-1", "canary-kid-2", "canary-kid-3", "canary-kid-4", "canary-kid-4"] {
+    let forged = seen.token("a token with a bad signature", token().forge());
+    let status = with(&auth, &forged).await.unwrap_err();
+    assert_eq!(seen.refusal("a bad signature", &status), "ACCESS_TOKEN_INVALID");
+    // The removed key has caused a fetch; two more are paid for.
+    let (invalid, limited) = ("ACCESS_TOKEN_INVALID", "AUTH_BACKEND_UNAVAILABLE");
+    for (kid, reason) in [
+        ("canary-kid-1", invalid),
+        ("canary-kid-2", invalid),
+        ("canary-kid-3", limited),
+        ("canary-kid-3", limited),
+    ] {
         seen.logged("key id", kid, &["kid"]);
         let token = seen.token("a token with an unknown key", token().header("kid", kid).sign());
         let status = with(&auth, &token).await.unwrap_err();
-        assert_eq!(seen.refusal("an unknown key", &status), "ACCESS_TOKEN_INVALID");
+        assert_eq!(seen.refusal("an unknown key", &status), reason);
     }
     if let Some(request) = kit.issuer.last_request(Endpoint::Jwks) {
         seen.debug("what the issuer is told", &request);
