@@ -18,7 +18,7 @@ use tests::logs::Logs;
 use tests::pb::kit::Word;
 use tests::pb::kit::kinds_client::KindsClient;
 use tests::sender::{Doors, ORIGIN, UNARY};
-use tests::{Kit, serve};
+use tests::{Kit, assert_denied, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tonic::{Code, Request, Status};
@@ -286,6 +286,26 @@ async fn a_jwt_with_other_trailing_bits_is_not_introspected() {
     let respelt = format!("{}{other}", &token[..token.len() - 1]);
     let answer = with(&auth, &respelt).await;
     assert!(answer.is_err(), "LET IN");
+}
+
+/// Decoders that skip what is not base64 read the same token.
+#[tokio::test]
+async fn a_jwt_with_characters_that_lenient_decoders_skip_is_not_introspected() {
+    let issuer = AuthorizationServer::start().await.unwrap();
+    let auth = server(&issuer, asked()).await;
+    let key = issuer.dpop_key();
+    let token = issuer.token().scopes(["read:word"]).bound_to_key(&key).sign();
+    issuer.set_introspection_response(active(""));
+    let (header, rest) = token.split_once('.').unwrap();
+    for place in 0..header.len() {
+        let respelt = format!("{}~{}.{rest}", &header[..place], &header[place..]);
+        let answer = with(&auth, &respelt).await;
+        assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
+    }
+    let asked = issuer.requests(Endpoint::Introspection);
+    assert_eq!(asked, 0);
+    // Opaque tokens are introspected still.
+    with(&auth, &issuer.token().opaque()).await.unwrap();
 }
 
 /// What stands behind a JWT is ignored by servers that take it apart with Java's `split`, which drops

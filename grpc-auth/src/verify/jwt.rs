@@ -295,28 +295,55 @@ fn outcome(result: &Attempt) -> Outcome {
     }
 }
 
-/// Parts of which the first begins an object, for whoever skips what is not base64url, and does not
-/// mind what stands behind the third: Java's `split` drops empty parts at the end. An encrypted
-/// token (RFC 7516) is for whoever has its key.
+/// Whether a lenient server may read this as a JWT that is not encrypted: at least three parts, of
+/// which the first begins a JSON object. An encrypted token (RFC 7516) is for the server that has its
+/// key.
+///
+/// Lenient decoders skip bytes outside of the alphabet anywhere, take both alphabets, padding and
+/// non-zero trailing bits. Lenient readers skip empty parts, and do not mind what follows on the third.
 #[cfg(feature = "introspection")]
 fn looks_like_a_jwt(token: &[u8]) -> bool {
-    let is_skipped = |byte: &u8| !byte.is_ascii_alphanumeric() && !b"-_.".contains(byte);
-    let start = token.iter().take_while(|byte| is_skipped(byte)).count();
-    let mut parts = token.get(start..).unwrap_or_default().split(|byte| *byte == b'.');
+    let mut parts =
+        token.split(|byte| *byte == b'.').map(decode_leniently).skip_while(Vec::is_empty);
     let header = parts.next().unwrap_or_default();
-    // `{`, and a quotation mark or white space.
-    let begins = header.starts_with(b"ey") || header.starts_with(b"ew");
-    begins && parts.count() >= 2 && !is_encrypted(header)
+    begins_an_object(&header) && parts.count() >= 2 && !is_encrypted(&header)
+}
+
+/// What the letters of either base64 alphabet mean; all other bytes are skipped.
+#[cfg(feature = "introspection")]
+fn decode_leniently(part: &[u8]) -> Vec<u8> {
+    let (mut bytes, mut bits, mut held) = (Vec::new(), 0_u32, 0);
+    for letter in part {
+        let value = match letter {
+            b'A'..=b'Z' => letter - b'A',
+            b'a'..=b'z' => letter - b'a' + 26,
+            b'0'..=b'9' => letter - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => continue,
+        };
+        bits = (bits << 6) | u32::from(value);
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.extend((bits >> held).to_le_bytes().first());
+        }
+    }
+    bytes
+}
+
+/// Whether this is the beginning of an object in JSON, after white space or a byte order mark, in
+/// UTF-8, UTF-16 or UTF-32.
+#[cfg(feature = "introspection")]
+fn begins_an_object(json: &[u8]) -> bool {
+    const SKIPPED: &[u8] = b" \t\r\n\0\xef\xbb\xbf\xfe\xff";
+    json.iter().find(|byte| !SKIPPED.contains(byte)) == Some(&b'{')
 }
 
 /// Whether a header says how its token is encrypted (RFC 7516 §4.1.2).
 #[cfg(feature = "introspection")]
 fn is_encrypted(header: &[u8]) -> bool {
-    use base64::Engine;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-    let json = URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
-    memchr::memmem::find(&json, b"\"enc\"").is_some()
+    memchr::memmem::find(header, b"\"enc\"").is_some()
 }
 
 /// The principal of a JWT keeps its token.
@@ -365,4 +392,98 @@ fn wanted(
 
 fn about(rejection: Rejection, header: &Header<'_>, iss: Option<&str>) -> Refusal {
     Refusal { kid: header.kid.as_deref().map(escape), issuer: iss.map(escape), ..rejection.into() }
+}
+
+#[cfg(all(test, feature = "introspection"))]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+
+    fn encode(bytes: impl AsRef<[u8]>) -> String {
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    const JSON: &str = r#"{"alg":"ES256"}"#;
+
+    #[test]
+    fn what_a_lenient_server_may_read_as_a_jwt_looks_like_one() {
+        let header = encode(JSON);
+        let inside = |inserted: &str| {
+            (0..=header.len())
+                .map(|place| {
+                    let (before, after) = header.split_at(place);
+                    format!("{before}{inserted}{after}.e30.AA")
+                })
+                .collect::<Vec<_>>()
+        };
+        // Bytes outside of the alphabet: of token68, and all others.
+        for skipped in ["~", "=", "==", "~=~", " ", "\t", "\r\n", "%", "*", "\u{e4}", "\0"] {
+            for token in inside(skipped) {
+                assert!(looks_like_a_jwt(token.as_bytes()), "{token:?}");
+            }
+        }
+        for json in [
+            "{}",
+            " {}",
+            "\t\r\n {\"alg\":\"none\"}",
+            "{\t\"a\":1}",
+            "{\n\"a\":1}",
+            "{\r\"a\":1}",
+            "{ \"a\":1}",
+            "{\u{e4}",
+            "{",
+            "\u{feff}{}",
+            "\0{\0}",
+            "{\0}\0",
+        ] {
+            let token = format!("{}.e30.AA", encode(json));
+            assert!(looks_like_a_jwt(token.as_bytes()), "{json:?}");
+        }
+        let utf_16 = [0xff, 0xfe, b'{', 0, b'}', 0];
+        // In this place, the standard alphabet has another letter.
+        let standard = encode("{\"a\":\"\u{3ff}\u{fff}?\"}").replace('-', "+").replace('_', "/");
+        assert!(standard.contains(['+', '/']));
+        for (what, token) in [
+            ("UTF-16", format!("{}.e30.AA", encode(utf_16))),
+            ("the standard alphabet", format!("{standard}.e30.AA")),
+            ("trailing bits", format!("{}.e30.AA", encode("{}1").replace('x', "z"))),
+            ("no signature", format!("{header}.e30.")),
+            ("empty parts after it", format!("{header}.e30.AA...")),
+            ("what follows on it", format!("{header}.e30.AA.rest")),
+            ("empty parts before it", format!("..{header}.e30.AA")),
+            ("skipped parts before it", format!("~.{header}.e30.AA")),
+        ] {
+            assert!(looks_like_a_jwt(token.as_bytes()), "{what}: {token}");
+        }
+    }
+
+    #[test]
+    fn opaque_tokens_and_encrypted_ones_do_not() {
+        let header = encode(JSON);
+        let encrypted = encode(r#"{"alg":"dir","enc":"A256GCM"}"#);
+        for (what, token) in [
+            ("nothing", String::new()),
+            ("one part", header.clone()),
+            ("two parts", format!("{header}.e30")),
+            ("opaque", "dGhlIHRva2Vu".into()),
+            ("opaque, with dots", "ya29.a0AfH6.SMBx.1".into()),
+            ("an array", format!("{}.e30.AA", encode("[{}]"))),
+            ("text", format!("{}.e30.AA", encode("\"{}\""))),
+            ("encrypted", format!("{encrypted}..AA.AA.AA")),
+            ("encrypted, and respelt", format!("~{encrypted}=.AA.AA.AA.AA")),
+            ("dots", "....".into()),
+        ] {
+            assert!(!looks_like_a_jwt(token.as_bytes()), "{what}: {token}");
+        }
+    }
+
+    #[test]
+    fn the_lenient_decoder_reads_what_is_strict_as_the_strict_one_does() {
+        for length in 0..70 {
+            let bytes: Vec<u8> = (0..length).map(|n: u8| n.wrapping_mul(37) ^ length).collect();
+            assert_eq!(decode_leniently(encode(&bytes).as_bytes()), bytes);
+        }
+    }
 }
