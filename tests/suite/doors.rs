@@ -20,7 +20,7 @@ use tonic::transport::Server;
 use tonic::{Code, Request, Response, Status};
 use tower_layer::Layer;
 
-use crate::raw::Raw;
+use crate::raw::{Raw, send_path};
 
 #[tokio::test]
 async fn a_service_mounted_without_its_layer_refuses_everything_and_says_what_to_do() {
@@ -327,10 +327,50 @@ async fn no_handler_runs_without_a_permit_whatever_is_sent() {
         assert_eq!(service.reached_in_all(), 0, "{what}");
     }
 
+    // A proxy in front that authorizes by the whole `:path` sees other paths than tonic routes by.
+    for path in [&format!("{unary}?x=1"), &format!("{unary}?"), "/kit.v1.Kinds/Open?x", "/?x"] {
+        for (call, status, reason) in [
+            (Raw::to(path), "16", "CREDENTIALS_MISSING"),
+            (Raw::to(path).header(&good), "7", "PERMISSION_DENIED_BY_POLICY"),
+        ] {
+            let answer = call.send(address).await;
+            // What belongs to no service is answered by tonic.
+            let (status, reason) = if path == "/?x" { ("12", "") } else { (status, reason) };
+            assert_eq!(answer.status.as_deref(), Some(status), "{path}: {answer:?}");
+            assert!(answer.details.contains(reason), "{path}: {answer:?}");
+            assert_eq!(service.reached_in_all(), 0, "{path}");
+        }
+    }
+
     // The same raw caller gets in with one good token: the refusals above had their reasons.
     let answer = Raw::to(unary).header(&good).trailer("Bearer other").send(address).await;
     assert_eq!(answer.status.as_deref(), Some("0"), "{answer:?}");
     assert_eq!(service.reached("Unary"), 1);
+}
+
+/// h2 drops a fragment when it reads `:path`, before tonic and this crate see the call: all of them go
+/// by the path in front of it.
+#[tokio::test]
+async fn a_fragment_in_the_path_opens_nothing() {
+    let kit = Kit::start().await;
+    let service = Counting::default();
+    let server = Server::builder().add_service(kit.auth.protect(service.clone()));
+    let address = serve_raw(server).await;
+    let good = format!("Bearer {}", kit.issuer.token().scopes(["read:word"]).sign());
+    let weak = format!("Bearer {}", kit.issuer.token().sign());
+    let (unary, open) = ("/kit.v1.Kinds/Unary", "/kit.v1.Kinds/Open");
+    for rest in ["#", "#x", "#/kit.v1.Kinds/Open", "#?x", "?x#y", "?#"] {
+        for authorization in [None, Some(&*weak)] {
+            send_path(address, &format!("{unary}{rest}"), authorization).await;
+            assert_eq!(service.reached_in_all(), 0, "{rest}");
+        }
+    }
+    send_path(address, &format!("{unary}?x#{unary}"), Some(&good)).await;
+    assert_eq!(service.reached_in_all(), 0);
+    send_path(address, &format!("{open}#{unary}"), None).await;
+    assert_eq!((service.reached("Open"), service.reached_in_all()), (1, 1));
+    send_path(address, &format!("{unary}#{open}"), Some(&good)).await;
+    assert_eq!((service.reached("Unary"), service.reached_in_all()), (1, 2));
 }
 
 pub(crate) async fn serve_raw<L>(router: tonic::transport::server::Router<L>) -> SocketAddr

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// A call without the manners of a gRPC client.
@@ -99,6 +100,62 @@ impl Raw {
             http: parts.status.as_u16(),
             status: field("grpc-status"),
             details: decode(&field("grpc-status-details-bin").unwrap_or_default()),
+        }
+    }
+}
+
+/// Sends a call with this `:path`, byte for byte: the h2 client, like `http::Uri`, would leave out a
+/// fragment. Returns once the server has answered the call or ended it.
+pub(crate) async fn send_path(address: SocketAddr, path: &str, authorization: Option<&str>) {
+    const HEADERS: u8 = 1;
+    const RST_STREAM: u8 = 3;
+    const SETTINGS: u8 = 4;
+    const GO_AWAY: u8 = 7;
+
+    let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags, 0, 0, 0, stream], payload].concat()
+    };
+    // RFC 7541 §6.2.2: literals without indexing, names by their place in the static table.
+    let mut block = vec![0x83, 0x86];
+    for (name, value) in [
+        (&[0x04][..], Some(path)),
+        (&[0x01], Some("localhost")),
+        (&[0x0f, 31 - 15], Some("application/grpc")),
+        (&[0x0f, 23 - 15], authorization),
+        (b"\x00\x02te", Some("trailers")),
+    ] {
+        let Some(value) = value else { continue };
+        block.extend(name);
+        match value.len().checked_sub(127) {
+            None => block.push(u8::try_from(value.len()).unwrap()),
+            Some(mut rest) => {
+                block.push(127);
+                while rest >= 128 {
+                    block.push(u8::try_from(rest % 128 + 128).unwrap());
+                    rest /= 128;
+                }
+                block.push(u8::try_from(rest).unwrap());
+            }
+        }
+        block.extend(value.as_bytes());
+    }
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let sent = [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        frame(SETTINGS, 0, 0, &[]),
+        frame(HEADERS, 4, 1, &block),
+        frame(0, 1, 1, &[0; 5]),
+    ];
+    stream.write_all(&sent.concat()).await.unwrap();
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.unwrap();
+        let [a, b, c, kind, ..] = head;
+        let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+        stream.read_exact(&mut payload).await.unwrap();
+        if matches!(kind, HEADERS | RST_STREAM | GO_AWAY) {
+            return;
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use http::Uri;
+
 use super::table::{Row, ServicePolicy};
 
 /// The rows of one or more services by path.
@@ -21,8 +23,12 @@ pub(crate) enum Match {
     Row(Row),
     /// No row, but the service's methods have guards: a valid token, then the guard.
     Guarded,
-    /// Nothing says who may call it, so nobody may.
+    /// No entry says who may call it: the call is rejected.
     Unknown,
+    /// The path has a query, which the path of a gRPC method never has: the call is rejected. A proxy
+    /// that authorizes by the whole `:path` sees another path than tonic, which routes without the
+    /// query.
+    Query,
 }
 
 impl PolicyIndex {
@@ -58,15 +64,23 @@ impl PolicyIndex {
         Self { rows: rows.into(), guarded }
     }
 
-    /// Matches the path of the URI and nothing else: method, query and content type get no
-    /// exemption, since tonic serves them all.
-    pub(crate) fn find(&self, path: &str) -> Match {
-        self.find_with_place(path).0
+    /// Matches the path of the URI: HTTP method and content type get no exemption, since tonic serves
+    /// them all. A fragment cannot stand here: `http::Uri` has none, h2 drops it when it reads
+    /// `:path`.
+    pub(crate) fn find(&self, uri: &Uri) -> Match {
+        self.find_with_place(uri).0
     }
 
     /// The same, with the place of the row among [`rows`](Self::rows).
     #[inline]
-    pub(crate) fn find_with_place(&self, path: &str) -> (Match, usize) {
+    pub(crate) fn find_with_place(&self, uri: &Uri) -> (Match, usize) {
+        if uri.query().is_some() {
+            return (Match::Query, self.rows.len());
+        }
+        self.find_path(uri.path())
+    }
+
+    fn find_path(&self, path: &str) -> (Match, usize) {
         match self.rows.binary_search_by(|(own, _)| by_length(own, path)) {
             Ok(place) => {
                 let row = self.rows.get(place);
@@ -124,9 +138,33 @@ mod tests {
             ("*", Match::Unknown),
             ("", Match::Unknown),
         ] {
-            assert_eq!(guarded.find(path), expected, "{path}");
+            assert_eq!(guarded.find_path(path).0, expected, "{path}");
             let without_guards = if expected == row { row } else { Match::Unknown };
-            assert_eq!(by_hand.find(path), without_guards, "{path}");
+            assert_eq!(by_hand.find_path(path).0, without_guards, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_with_a_query_matches_nothing() {
+        let policy = ServicePolicy::new("a.B", ROWS);
+        let row = Match::Row(policy.row("Get").unwrap());
+        let (by_hand, guarded) = (PolicyIndex::single(policy), PolicyIndex::guarded(policy));
+        for (uri, expected) in [
+            ("/a.B/Get", row),
+            ("http://a.example/a.B/Get", row),
+            ("/a.B/Get?", Match::Query),
+            ("/a.B/Get?x", Match::Query),
+            ("/a.B/Other?/a.B/Get", Match::Query),
+            ("http://a.example/a.B/Get?x=1", Match::Query),
+            ("/?/a.B/Get", Match::Query),
+            // `http::Uri` has no fragment.
+            ("/a.B/Get#x", row),
+            ("/a.B/Get#x?y", row),
+            ("/a.B/Get?#", Match::Query),
+        ] {
+            let uri = uri.parse().unwrap();
+            assert_eq!(guarded.find(&uri), expected, "{uri}");
+            assert_eq!(by_hand.find(&uri), expected, "{uri}");
         }
     }
 

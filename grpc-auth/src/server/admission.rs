@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Extensions, Request, Response};
+use http::{Extensions, Request, Response, Uri};
 use identity::{Identified, Identity, Waiting};
 
 use super::ResourceServer;
@@ -25,6 +25,10 @@ use crate::principal::Principal;
 
 /// More than timers are late by.
 const DEADLINE_LEAD: Duration = Duration::from_millis(5);
+
+/// Why such a path is rejected.
+const HAS_QUERY: &str = "the call's `:path` has a query (`?`), which the path of a gRPC method never \
+     has: let the client send `/package.Service/Method` alone";
 
 /// What all clones of a service share. One pointer: tonic clones it for every request.
 #[derive(Debug)]
@@ -76,7 +80,7 @@ impl Shared {
         match self.identify(request) {
             Identity::Known(identified) => self.settle(request, identified),
             // Whoever may call without a token does not wait for the issuer with one.
-            Identity::Pending(Waiting::Keys(..)) if self.is_open(request.uri().path()) => {
+            Identity::Pending(Waiting::Keys(..)) if self.is_open(request.uri()) => {
                 self.settle(request, Err(denial(Denied::BackendUnavailable)))
             }
             Identity::Pending(waiting) => Admission::Waiting(Box::new(Stage::Caller(waiting))),
@@ -119,8 +123,8 @@ impl Shared {
         }
     }
 
-    fn is_open(&self, path: &str) -> bool {
-        let Match::Row(row) = self.policies.find(path) else { return false };
+    fn is_open(&self, uri: &Uri) -> bool {
+        let Match::Row(row) = self.policies.find(uri) else { return false };
         matches!(row.rule(), AccessRule::AllowUnauthenticated)
     }
 
@@ -128,10 +132,10 @@ impl Shared {
     /// call that is let in, or that the authorizer is to be asked about.
     fn settle<B>(&self, request: &mut Request<B>, identified: Identified) -> Admission {
         let path = request.uri().path();
-        let (matched, place) = self.policies.find_with_place(path);
+        let (matched, place) = self.policies.find_with_place(request.uri());
         let row = match matched {
             Match::Row(row) => Some(row),
-            Match::Guarded | Match::Unknown => None,
+            Match::Guarded | Match::Unknown | Match::Query => None,
         };
         let (caller, permit) = match Self::decide(matched, identified) {
             Ok(decided) => decided,
@@ -187,7 +191,7 @@ impl Shared {
         match answer {
             Ok(()) => {
                 if row.is_some() {
-                    let (_, place) = self.policies.find_with_place(request.uri().path());
+                    let (_, place) = self.policies.find_with_place(request.uri());
                     decision::log_allowed(request.uri().path(), row, principal);
                     self.allowed.count(place);
                 }
@@ -252,6 +256,10 @@ impl Shared {
             Match::Guarded => return Ok((Some(caller?), None)),
             Match::Unknown => {
                 return Err(denial_of(Denied::MethodUnknown, Some(caller?.principal())));
+            }
+            Match::Query => {
+                let denial = Denial::new(Denied::MethodUnknown, HAS_QUERY);
+                return Err(Box::new(denial.of(caller?.principal())));
             }
         };
         let caller = match row.rule() {
