@@ -13,8 +13,10 @@ use crate::json::{self, Raw};
 const MAX_KEYS: usize = 100;
 /// How many skipped keys an error explains.
 const MAX_REASONS: usize = 4;
-/// How many keys are tried for a token without `kid`.
-const MAX_TRIED: usize = 4;
+/// How many keys are tried for a token with `kid`: all that share it, in any real key set.
+const MAX_TRIED_WITH_KID: usize = 16;
+/// How many are tried for one without.
+const MAX_TRIED_WITHOUT_KID: usize = 4;
 
 /// The admitted keys of one issuer.
 #[derive(Debug)]
@@ -88,13 +90,14 @@ impl KeySet {
         self.keys.push(key);
     }
 
-    /// The keys with this kid, byte for byte, that fit the algorithm.
+    /// The keys with this kid, byte for byte, that fit the algorithm: the first 16.
     pub(crate) fn with_kid(
         &self,
         kid: &str,
         algorithm: Algorithm,
     ) -> impl Iterator<Item = &Key> + Clone {
-        fitting(self.by_kid.get(kid).map_or(&[][..], Vec::as_slice), algorithm)
+        let keys = self.by_kid.get(kid).map_or(&[][..], Vec::as_slice);
+        fitting(keys, algorithm, MAX_TRIED_WITH_KID)
     }
 
     /// Whether some key has this kid, for whatever algorithm.
@@ -104,7 +107,7 @@ impl KeySet {
 
     /// The keys to try for a token that names none: the first four that fit.
     pub(crate) fn without_kid(&self, algorithm: Algorithm) -> impl Iterator<Item = &Key> + Clone {
-        fitting(&self.keys, algorithm)
+        fitting(&self.keys, algorithm, MAX_TRIED_WITHOUT_KID)
     }
 
     /// What the keys are, sorted: two sets with the same identities are the same keys.
@@ -130,9 +133,13 @@ fn reasons(skipped: &[(usize, Skipped)]) -> String {
     }
 }
 
-fn fitting(keys: &[Arc<Key>], algorithm: Algorithm) -> impl Iterator<Item = &Key> + Clone {
+fn fitting(
+    keys: &[Arc<Key>],
+    algorithm: Algorithm,
+    most: usize,
+) -> impl Iterator<Item = &Key> + Clone {
     let fits = move |key: &&Arc<Key>| key.algorithms().any(|own| own == algorithm);
-    keys.iter().filter(fits).take(MAX_TRIED).map(Arc::as_ref)
+    keys.iter().filter(fits).take(most).map(Arc::as_ref)
 }
 
 #[cfg(test)]
@@ -156,11 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_four_keys_are_tried_for_one_token() {
-        let set = parse(&[ED; 9].join(",")).unwrap();
-        assert_eq!(set.keys.len(), 9);
-        assert_eq!(set.with_kid("ed", Algorithm::EdDsa).count(), 4);
+    fn sixteen_keys_of_one_kid_are_tried_and_four_for_a_token_without_kid() {
+        let set = parse(&[ED; 16].join(",")).unwrap();
+        assert_eq!(set.with_kid("ed", Algorithm::EdDsa).count(), 16);
         assert_eq!(set.without_kid(Algorithm::EdDsa).count(), 4);
+        let set = parse(&[ED; 17].join(",")).unwrap();
+        assert_eq!(set.keys.len(), 17);
+        assert_eq!(set.with_kid("ed", Algorithm::EdDsa).count(), 16);
     }
 
     #[test]
