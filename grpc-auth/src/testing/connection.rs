@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::endpoints;
 use super::fault::Endpoint;
 use super::misbehave::{HangUp, misbehave};
+use super::own_host::require_own_host;
 use super::server::State;
 
 /// Serves until it is aborted, and all its connections with it.
@@ -35,7 +36,9 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
         .merge(documents.clone())
         .merge(endpoints::people(Arc::clone(&state)))
         .nest(Endpoint::ELSEWHERE, documents)
-        .layer(from_fn_with_state((state, hang_up), misbehave));
+        .layer(from_fn_with_state((state, hang_up), misbehave))
+        // Outermost, so that no endpoint and no fault answers another host.
+        .layer(from_fn(require_own_host));
     let mut connection = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let how = tokio::select! {

@@ -194,10 +194,7 @@ pub(super) fn deny(state: &State, user_code: &str) -> bool {
 
 /// Where people type the code (RFC 8628 §3.3). One that came with the address is shown, to be
 /// compared with the device's.
-pub(super) async fn page(headers: HeaderMap, address: Uri) -> Response {
-    if let Err(refusal) = interaction::is_at_home(&headers) {
-        return refusal;
-    }
+pub(super) async fn page(address: Uri) -> Response {
     let query = address.query().unwrap_or_default().as_bytes();
     let parameters = Parameters::of_form(query).unwrap_or_default();
     pages::device(parameters.get("user_code").unwrap_or_default(), None)

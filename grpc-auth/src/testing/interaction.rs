@@ -10,10 +10,8 @@ use aws_lc_rs::error::Unspecified;
 use axum::body::Bytes;
 use axum::extract::State as Shared;
 use axum::http::header::{HOST, ORIGIN};
-use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use url::Host;
 
 use super::authorize::{self, AuthorizationRequest};
 use super::device::{self, DeviceRequest};
@@ -206,31 +204,10 @@ fn expired() -> Response {
     )
 }
 
-/// Whether people asked for this server by a name of this machine. A page of a stranger whose name
-/// was made to lead here (DNS rebinding) is read by the stranger.
-#[expect(clippy::result_large_err, reason = "a response is what is answered")]
-pub(super) fn is_at_home(headers: &HeaderMap) -> Result<(), Response> {
-    let mut hosts = headers.get_all(HOST).iter();
-    let host = hosts.next().filter(|_| hosts.next().is_none());
-    let host = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
-    let is_loopback = host.is_some_and(|host| match Host::parse(host.host()) {
-        Ok(Host::Domain(name)) => name == "localhost",
-        Ok(Host::Ipv4(address)) => address.is_loopback(),
-        Ok(Host::Ipv6(address)) => address.is_loopback(),
-        Err(_) => false,
-    });
-    if is_loopback {
-        return Ok(());
-    }
-    let problem = "This server is for this machine: open it as 127.0.0.1 or localhost.";
-    Err(pages::refused(StatusCode::MISDIRECTED_REQUEST, problem))
-}
-
 /// Whether a form comes from a page of this server's, and not from one of another site. Browsers
 /// say so; programs that are none have no one's session to misuse.
 #[expect(clippy::result_large_err, reason = "a response is what is answered")]
 pub(super) fn is_own_form(headers: &HeaderMap) -> Result<(), Response> {
-    is_at_home(headers)?;
     let text = |name: &str| headers.get(name).map(|value| value.as_bytes());
     let is_own = match (text("sec-fetch-site"), text(ORIGIN.as_str()), text(HOST.as_str())) {
         // The origin is `null` then: the pages send no referrer.

@@ -69,6 +69,7 @@ mod interaction;
 mod keys;
 mod misbehave;
 mod opaque;
+mod own_host;
 mod pages;
 mod recent;
 mod registration;

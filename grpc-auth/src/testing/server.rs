@@ -40,8 +40,9 @@ use crate::server::{ResourceServer, ResourceServerBuilder, Start};
 ///
 /// A code or a refresh token that is used a second time revokes all that came of it.
 ///
-/// It is for tests and development: it listens on loopback addresses alone, its index page gives
-/// tokens to whoever opens it, and all it knows is gone when it stops.
+/// It is for tests and development: it listens on loopback addresses alone, answers requests whose
+/// `Host` is a loopback address or `localhost` alone (421 otherwise), its index page gives tokens to
+/// whoever opens it, and all it knows is gone when it stops.
 ///
 /// Time stands still unless [`clock`](Self::clock) is moved, or the server was started with a
 /// running one.

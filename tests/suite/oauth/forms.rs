@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use grpc_auth::testing::{Endpoint, Fault};
+use reqwest::Method;
 use reqwest::header::{HOST, ORIGIN};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::{Oauth, Page};
 
@@ -122,27 +126,80 @@ async fn a_form_of_another_site_is_refused() {
     Page::of(request.send().await.unwrap()).await.assert_told(200, "Allow");
 }
 
-/// A stranger's name can be made to lead here (DNS rebinding).
+/// The name of a web page can be made to lead here (DNS rebinding), and the page can read the answers
+/// of every endpoint then.
 #[tokio::test]
-async fn a_page_is_shown_under_a_name_of_this_machine_alone() {
+async fn every_endpoint_answers_to_names_of_this_machine_alone() {
     let oauth = Oauth::start().await;
-    let path = oauth.address(&[]);
-    for (address, host) in [
-        (path.clone(), "evil.example"),
-        (path.clone(), "localhost.evil.example"),
-        (path.clone(), "128.0.0.1"),
-        (oauth.at(""), "evil.example:80"),
-        (oauth.at("device"), "evil.example"),
+    let foreign = [
+        "evil.example",
+        "evil.example:80",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "128.0.0.1",
+        "0.0.0.0",
+        "[::]",
+        "",
+    ];
+    for (method, path) in [
+        (Method::GET, ".well-known/openid-configuration"),
+        (Method::GET, ".well-known/oauth-authorization-server"),
+        (Method::GET, ".well-known/jwks.json"),
+        (Method::GET, "authorize"),
+        (Method::POST, "oauth/token"),
+        (Method::POST, "oauth/device_authorization"),
+        (Method::POST, "oauth/revoke"),
+        (Method::POST, "introspect"),
+        (Method::GET, ""),
+        (Method::POST, "mint"),
+        (Method::GET, "device"),
+        (Method::POST, "device"),
+        (Method::POST, "sign-in"),
+        (Method::POST, "consent"),
+        // The other methods of a path, and what is not there, are answered alike.
+        (Method::OPTIONS, "oauth/token"),
+        (Method::GET, "oauth/token"),
+        (Method::HEAD, ".well-known/jwks.json"),
+        (Method::GET, "not-there"),
+        (Method::GET, "elsewhere/.well-known/jwks.json"),
     ] {
-        let request = oauth.http.get(address).header(HOST, host);
-        let refused = Page::of(request.send().await.unwrap()).await;
-        refused.assert_told(421, "This server is for this machine");
+        let ask = async |host| {
+            let request = oauth.http.request(method.clone(), oauth.at(path)).header(HOST, host);
+            request.form(&RIGHT).send().await.unwrap().status()
+        };
+        for host in foreign {
+            assert_eq!(ask(host).await, 421, "{method} /{path} at {host:?}");
+        }
+        for own in ["localhost", "127.0.0.1:1"] {
+            assert_ne!(ask(own).await, 421, "{method} /{path} at {own:?}");
+        }
     }
-    for path in ["sign-in", "consent", "device", "mint"] {
-        let request = oauth.http.post(oauth.at(path)).header(HOST, "evil.example").form(&RIGHT);
-        let refused = Page::of(request.send().await.unwrap()).await;
-        refused.assert_told(421, "This server is for this machine");
+    let asked = oauth.issuer.requests(Endpoint::Jwks);
+    oauth.issuer.fail(Endpoint::Jwks, Fault::Status(503));
+    let keys = oauth.http.get(oauth.at(".well-known/jwks.json"));
+    assert_eq!(keys.header(HOST, "evil.example").send().await.unwrap().status(), 421);
+    assert_eq!(oauth.issuer.requests(Endpoint::Jwks), asked);
+
+    // Requests that a browser does not send.
+    let authority = oauth.issuer.url().trim_start_matches("http://").trim_end_matches('/');
+    for (head, status) in [
+        (format!("GET / HTTP/1.1\r\nhost: {authority}"), 200),
+        (format!("GET http://{authority}/ HTTP/1.1\r\nhost: {authority}"), 200),
+        (format!("GET http://evil.example/ HTTP/1.1\r\nhost: {authority}"), 421),
+        (format!("GET / HTTP/1.1\r\nhost: {authority}\r\nhost: {authority}"), 421),
+        ("GET / HTTP/1.0".into(), 421),
+    ] {
+        let mut stream = TcpStream::connect(authority).await.unwrap();
+        let request = format!("{head}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.split(' ').nth(1) == Some(&status.to_string()), "{head}: {answer}");
     }
+
+    let request = oauth.http.get(oauth.at("")).header(HOST, "evil.example");
+    let refused = Page::of(request.send().await.unwrap()).await;
+    refused.assert_told(421, "This server is for this machine");
     for host in ["localhost", "localhost:8080", "127.0.0.1", "127.1.2.3:1", "[::1]:80"] {
         let request = oauth.http.get(oauth.at("")).header(HOST, host);
         Page::of(request.send().await.unwrap()).await.assert_told(200, "Get a token");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::error::Unspecified;
 use axum::extract::State as Shared;
-use axum::http::{HeaderMap, Uri};
+use axum::http::Uri;
 use axum::response::Response;
 
 use super::grants::{Code, Grant};
@@ -19,14 +19,7 @@ pub(super) use answer::send_to;
 pub(super) use request::{AuthorizationRequest, Refusal, read, without_port};
 
 /// RFC 6749 §4.1.1.
-pub(super) async fn page(
-    Shared(state): Shared<Arc<State>>,
-    headers: HeaderMap,
-    address: Uri,
-) -> Response {
-    if let Err(refusal) = interaction::is_at_home(&headers) {
-        return refusal;
-    }
+pub(super) async fn page(Shared(state): Shared<Arc<State>>, address: Uri) -> Response {
     match read(&state, address.query().unwrap_or_default()) {
         Ok(request) => interaction::begin(&state, Purpose::Authorization(request)),
         Err(refusal) => refusal.into_response(&state),
