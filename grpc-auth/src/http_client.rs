@@ -25,8 +25,15 @@ fn is_coding(value: &HeaderValue) -> bool {
     !value.is_empty() && !value.as_bytes().eq_ignore_ascii_case(IDENTITY.as_bytes())
 }
 
+/// Chooses by the address of each request: a client that was made for one server also fetches from
+/// addresses that the server's documents name.
 #[derive(Clone, Debug)]
-pub(crate) struct HttpClient(reqwest::Client);
+pub(crate) struct HttpClient {
+    /// For loopback addresses, which no proxy can reach.
+    direct: reqwest::Client,
+    /// For all others: through the proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`).
+    proxied: reqwest::Client,
+}
 
 /// An answer; its body is read for status 200, and where another is of interest.
 #[derive(Debug)]
@@ -37,25 +44,23 @@ pub(crate) struct Answer {
 }
 
 impl HttpClient {
-    /// A client for one server. What goes to a loopback address passes no proxy. Whoever asks
-    /// bounds the time, by the clock.
-    pub(crate) fn for_url(url: &Url, connect_timeout: Duration) -> Result<Self, ConfigError> {
-        Self::finish(Self::builder(url, connect_timeout))
+    /// Requests to loopback addresses pass no proxy. The caller bounds the time, by the clock.
+    pub(crate) fn new(connect_timeout: Duration) -> Result<Self, ConfigError> {
+        Self::build(|| Ok(Self::builder(connect_timeout)))
     }
 
     /// The same, for a server with a certificate of another authority, or that asks for this
     /// program's.
     #[cfg(feature = "client")]
     pub(crate) fn with_tls(
-        url: &Url,
         connect_timeout: Duration,
         tls: &ClientTls,
     ) -> Result<Self, ConfigError> {
-        Self::finish(tls.apply_to_http(Self::builder(url, connect_timeout))?)
+        Self::build(|| tls.apply_to_http(Self::builder(connect_timeout)))
     }
 
-    fn builder(url: &Url, connect_timeout: Duration) -> ClientBuilder {
-        let builder = reqwest::Client::builder()
+    fn builder(connect_timeout: Duration) -> ClientBuilder {
+        reqwest::Client::builder()
             .connect_timeout(connect_timeout)
             .redirect(Policy::none())
             // Another crate may have switched on what inflates answers: few bytes would become many.
@@ -63,12 +68,20 @@ impl HttpClient {
             .no_brotli()
             .no_zstd()
             .no_deflate()
-            .user_agent(concat!("grpc-auth/", env!("CARGO_PKG_VERSION")));
-        if is_loopback(url) { builder.no_proxy() } else { builder }
+            .user_agent(concat!("grpc-auth/", env!("CARGO_PKG_VERSION")))
     }
 
-    fn finish(builder: ClientBuilder) -> Result<Self, ConfigError> {
-        builder.build().map(Self).map_err(|error| ConfigError::HttpClient(error.into()))
+    fn build(
+        builder: impl Fn() -> Result<ClientBuilder, ConfigError>,
+    ) -> Result<Self, ConfigError> {
+        let finish = |builder: ClientBuilder| {
+            builder.build().map_err(|error| ConfigError::HttpClient(error.into()))
+        };
+        Ok(Self { direct: finish(builder()?.no_proxy())?, proxied: finish(builder()?)? })
+    }
+
+    fn towards(&self, url: &Url) -> &reqwest::Client {
+        if is_loopback(url) { &self.direct } else { &self.proxied }
     }
 
     /// Fetches a document of at most 256 KiB.
@@ -77,7 +90,7 @@ impl HttpClient {
         url: &Url,
         header: Option<(HeaderName, HeaderValue)>,
     ) -> Result<Answer, FetchError> {
-        let mut request = self.0.get(url.clone());
+        let mut request = self.towards(url).get(url.clone());
         if let Some((name, value)) = header {
             request = request.header(name, value);
         }
@@ -93,7 +106,7 @@ impl HttpClient {
         form: String,
         has_document: impl Fn(u16) -> bool,
     ) -> Result<Answer, FetchError> {
-        let mut request = self.0.post(url.clone()).body(form).headers(headers);
+        let mut request = self.towards(url).post(url.clone()).body(form).headers(headers);
         request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         Self::send(request, has_document).await
     }
@@ -153,6 +166,8 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -171,7 +186,7 @@ mod tests {
                 let _ = stream.write_all(&body).await;
             }
         });
-        HttpClient::for_url(&url, Duration::from_secs(2)).unwrap().get(&url, None).await
+        HttpClient::new(Duration::from_secs(2)).unwrap().get(&url, None).await
     }
 
     #[tokio::test]
@@ -187,6 +202,65 @@ mod tests {
         assert_eq!(fits.unwrap().body.len(), MAX_BODY_BYTES);
         let too_long = fetch(head, vec![b' '; MAX_BODY_BYTES + 1]).await;
         assert!(matches!(too_long, Err(FetchError::TooLarge)), "{too_long:?}");
+    }
+
+    /// The environment is a process's own, so this test runs itself in others. A proxy sees what is
+    /// fetched: `HOST` of an https address in `CONNECT HOST:443`.
+    #[tokio::test]
+    async fn each_request_passes_the_proxy_or_not_by_its_own_address() {
+        const NAME: &str =
+            "http_client::tests::each_request_passes_the_proxy_or_not_by_its_own_address";
+        const FETCHED: &str = "GRPC_AUTH_TEST_FETCHED";
+        if let Ok(urls) = std::env::var(FETCHED) {
+            let http = HttpClient::new(Duration::from_secs(2)).unwrap();
+            for url in urls.split(' ') {
+                // The answer does not matter.
+                let _ = http.get(&Url::parse(url).unwrap(), None).await;
+            }
+            return;
+        }
+        let (proxy, at_proxy) = listening("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n");
+        let (server, at_server) = listening("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+        let urls = format!("{server}/a https://keys.example/b {server}/c https://b.example/d");
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", NAME])
+            .env(FETCHED, urls)
+            .env("HTTPS_PROXY", &proxy)
+            .env("HTTP_PROXY", &proxy)
+            .env_remove("NO_PROXY")
+            .env_remove("no_proxy")
+            .env_remove("https_proxy")
+            .env_remove("http_proxy")
+            .stdout(std::process::Stdio::null())
+            .status();
+        let ran = tokio::task::spawn_blocking(move || child.unwrap().success()).await.unwrap();
+        assert!(ran);
+        let heads = |seen: &Mutex<Vec<String>>| std::mem::take(&mut *seen.lock().unwrap());
+        assert_eq!(
+            heads(&at_proxy),
+            ["CONNECT keys.example:443 HTTP/1.1", "CONNECT b.example:443 HTTP/1.1"]
+        );
+        assert_eq!(heads(&at_server), ["GET /a HTTP/1.1", "GET /c HTTP/1.1"]);
+    }
+
+    /// A server that answers every connection so, with the first lines of what it was sent.
+    fn listening(answer: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
+        use std::io::{Read as _, Write as _};
+
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut stream, mut request) = (stream.unwrap(), [0; 4096]);
+                let read = stream.read(&mut request).unwrap();
+                let head = String::from_utf8_lossy(&request[..read]);
+                lines.lock().unwrap().extend(head.lines().next().map(str::to_owned));
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        (url, seen)
     }
 
     #[test]

@@ -48,9 +48,9 @@ impl Server {
         client.check()?;
         let discovered = |issuer: &str| {
             let issuer = secure_url("issuer", issuer)?;
-            Ok((issuer.clone(), Where::Discovered { issuer, said: Discovered::nothing() }))
+            Ok(Where::Discovered { issuer, said: Discovered::nothing() })
         };
-        let (identifier, (url, endpoints)) = match &client.address {
+        let (identifier, endpoints) = match &client.address {
             Address::Issuer(issuer) => (issuer.clone(), discovered(issuer)?),
             Address::Auth0(domain) => {
                 Provider::Auth0 { domain: domain.clone() }.check(&[])?;
@@ -60,13 +60,13 @@ impl Server {
             }
             Address::TokenEndpoint(endpoint) => {
                 let url = secure_url("token endpoint", endpoint)?;
-                let known = Endpoints { token: Some(url.clone()), ..Endpoints::default() };
-                (endpoint.clone(), (url, Where::Known(known)))
+                let known = Endpoints { token: Some(url), ..Endpoints::default() };
+                (endpoint.clone(), Where::Known(known))
             }
         };
         let http = match &client.tls {
-            None => HttpClient::for_url(&url, client.connect_timeout)?,
-            Some(tls) => HttpClient::with_tls(&url, client.connect_timeout, tls)?,
+            None => HttpClient::new(client.connect_timeout)?,
+            Some(tls) => HttpClient::with_tls(client.connect_timeout, tls)?,
         };
         let name = client.name().into();
         Ok(Self { client: client.clone(), http, endpoints, identifier, name })

@@ -133,14 +133,6 @@ pub(crate) enum Location {
     At(Url),
 }
 
-impl Location {
-    pub(crate) fn url(&self) -> &Url {
-        match self {
-            Self::Discovered(url) | Self::At(url) => url,
-        }
-    }
-}
-
 /// Fetches the keys of one issuer, and remembers the last answer to ask whether it changed.
 #[derive(Debug)]
 pub(crate) struct KeyFetcher {

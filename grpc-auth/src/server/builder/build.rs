@@ -180,7 +180,7 @@ impl ResourceServerBuilder {
             Keys::At(address) => Location::At(secure_url("jwks_uri", address)?),
         };
         let settings = Arc::new(self.key_sets.clone());
-        let http = HttpClient::for_url(location.url(), settings.connect_timeout)?;
+        let http = HttpClient::new(settings.connect_timeout)?;
         let fetcher = KeyFetcher::new(
             http,
             &issuer.identifier,

@@ -67,7 +67,7 @@ impl Question {
         let at = settings.endpoint.as_deref();
         let at = at.map(|url| secure_url("introspection endpoint", url)).transpose()?;
         let address = secure_url("issuer", &issuer.identifier)?;
-        let http = HttpClient::for_url(at.as_ref().unwrap_or(&address), settings.connect_timeout)?;
+        let http = HttpClient::new(settings.connect_timeout)?;
         let endpoint = match at {
             Some(url) => Endpoint::At(url),
             None => {
