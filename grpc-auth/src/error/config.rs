@@ -65,6 +65,21 @@ pub enum ConfigError {
         /// What was configured.
         value: String,
     },
+    /// An issuer's document names an address of the machine or the network link that this program
+    /// runs on.
+    #[error(
+        "the {member} `{value}` is a loopback, link-local or unspecified address, and the issuer is \
+         not: an issuer's document must not lead this program to services beside it; let the issuer \
+         name another address, or configure {help}"
+    )]
+    UrlLocal {
+        /// Which member of the document.
+        member: &'static str,
+        /// What the document says.
+        value: String,
+        /// The setting that replaces the member.
+        help: &'static str,
+    },
     /// An address has a user or a password in it, which would end up in logs.
     #[error("the {setting} has a user or a password in it: write it without")]
     UrlHasUser {

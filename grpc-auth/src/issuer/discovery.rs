@@ -13,7 +13,7 @@ use url::Url;
 #[cfg(any(feature = "client", feature = "introspection"))]
 use crate::clock::Clock;
 use crate::error::ConfigError;
-use crate::http_client::{HttpClient, secure_url};
+use crate::http_client::{HttpClient, is_local, secure_url};
 use crate::json::{self, JsonError};
 use crate::jwks::FetchError;
 #[cfg(any(feature = "client", feature = "introspection"))]
@@ -264,7 +264,8 @@ fn not_metadata(error: JsonError) -> FetchError {
     FetchError::NotMetadata { cause: error.to_string() }
 }
 
-/// A document that came over TLS cannot send us to plain http, not even on this host.
+/// A document that came over TLS cannot lead to plain http, and one of another host cannot lead to
+/// this machine or its network link. Private networks are allowed: issuers of a company are there.
 fn check_url(issuer: &Url, member: &'static str, value: &str) -> Result<Url, FetchError> {
     if value.len() > MAX_URL_BYTES {
         let cause = format!("`{member}` is longer than {MAX_URL_BYTES} bytes");
@@ -274,9 +275,23 @@ fn check_url(issuer: &Url, member: &'static str, value: &str) -> Result<Url, Fet
         if issuer.scheme() == "https" && url.scheme() != "https" {
             return Err(ConfigError::UrlInsecure { setting: member, value: url.into() });
         }
+        if is_local(&url) && !is_local(issuer) {
+            let help = instead_of(member);
+            return Err(ConfigError::UrlLocal { member, value: url.into(), help });
+        }
         Ok(url)
     });
     checked.map_err(|error| FetchError::KeysUrl(error.into()))
+}
+
+/// The setting that replaces a member of the document.
+fn instead_of(member: &str) -> &'static str {
+    match member {
+        "jwks_uri" => "`Issuer::jwks_uri`",
+        "introspection_endpoint" => "`Introspection::endpoint`",
+        "token_endpoint" => "`OAuthClient::token_endpoint`",
+        _ => "an issuer on this machine",
+    }
 }
 
 /// OpenID Connect appends its suffix to the issuer's path.
@@ -363,6 +378,53 @@ mod tests {
         let insecure = document.replace("https://mtls", "http://mtls");
         let refused = endpoints_in(insecure.as_bytes(), &issuer, "https://a.example", true);
         assert_eq!(refused.unwrap_err().kind(), "keys_url");
+    }
+
+    #[test]
+    fn an_issuer_elsewhere_names_no_address_of_this_machine_or_its_link() {
+        let identifier = "https://a.example";
+        let issuer = Url::parse(identifier).unwrap();
+        let cause = |error: FetchError| std::error::Error::source(&error).unwrap().to_string();
+        for host in ["127.0.0.1:8500", "localhost", "169.254.169.254", "[::ffff:127.0.0.1]"] {
+            let document = |member: &str| {
+                format!(
+                    r#"{{"issuer":"{identifier}","mtls_endpoint_aliases":{{}},"{member}":"https://{host}/"}}"#
+                )
+            };
+            let keys = read(document("jwks_uri").as_bytes(), &issuer, identifier).map(drop);
+            let error = cause(keys.unwrap_err());
+            assert!(error.contains("jwks_uri") && error.contains("`Issuer::jwks_uri`"), "{error}");
+            #[cfg(feature = "client")]
+            for member in [
+                "token_endpoint",
+                "authorization_endpoint",
+                "device_authorization_endpoint",
+                "revocation_endpoint",
+            ] {
+                let document = document(member);
+                let aliased = document.replace(member, "x").replace(
+                    "\"mtls_endpoint_aliases\":{}",
+                    &format!("\"mtls_endpoint_aliases\":{{\"{member}\":\"https://{host}/\"}}"),
+                );
+                let found = endpoints_in(document.as_bytes(), &issuer, identifier, true);
+                assert!(cause(found.unwrap_err()).contains(member), "{document}");
+                let found = endpoints_in(aliased.as_bytes(), &issuer, identifier, true);
+                let is_aliased = member != "authorization_endpoint";
+                assert_eq!(found.is_err(), is_aliased, "{aliased}");
+            }
+        }
+        for (issuer, jwks_uri, accepted) in [
+            ("https://a.example/", "https://10.0.0.1/", true),
+            ("https://a.example/", "https://[fd00::1]/", true),
+            ("https://127.0.0.1/", "https://localhost/", true),
+            ("http://127.0.0.1/", "http://[::1]:1/", true),
+            ("https://10.0.0.1/", "https://127.0.0.1/", false),
+            ("https://10.0.0.1/", "https://0.0.0.0/", false),
+        ] {
+            let issuer = Url::parse(issuer).unwrap();
+            let found = check_url(&issuer, "jwks_uri", jwks_uri);
+            assert_eq!(found.is_ok(), accepted, "{issuer} {jwks_uri}: {found:?}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::logged_in::LoggedIn;
 use super::{Login, Party};
 use crate::client::error::TokenError;
 use crate::client::response;
-use crate::http_client::{Answer, secure_url};
+use crate::http_client::{Answer, is_local, secure_url};
 use crate::json;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -131,7 +131,7 @@ impl Login<ByDevice> {
             let is_shown = |text: &str| server.is_shown_in(&form, text);
             return Err(response::refusal(&answer, now, is_shown).into());
         }
-        let Read { prompt, device_code, interval } = read(&answer)?;
+        let Read { prompt, device_code, interval } = read(&answer, url)?;
         let expires_at = asked_at + prompt.expires_in;
         Ok(PendingDevice { party, scope, prompt, device_code, interval, expires_at })
     }
@@ -145,7 +145,7 @@ pub(super) struct Read {
 
 /// RFC 8628 §3.2. What is shown to a person was written by the server: it must neither move the
 /// cursor of their terminal nor send them where nobody is who they claim to be.
-pub(super) fn read(answer: &Answer) -> Result<Read, LoginError> {
+pub(super) fn read(answer: &Answer, asked: &Url) -> Result<Read, LoginError> {
     let invalid = |problem: &'static str| LoginError::DeviceAnswer { problem: problem.into() };
     let document: Document = json::read(&answer.body)
         .map_err(|error| LoginError::DeviceAnswer { problem: error.to_string().into() })?;
@@ -161,8 +161,16 @@ pub(super) fn read(answer: &Answer) -> Result<Read, LoginError> {
         return Err(invalid("its `device_code` is empty or over 8 KiB"));
     }
     let address = |url: &str| {
-        let url = secure_url("verification_uri", url);
-        url.map_err(|_| invalid("its `verification_uri` is neither https nor a loopback address"))
+        let url = secure_url("verification_uri", url).map_err(|_| {
+            invalid("its `verification_uri` is neither https nor a loopback address")
+        })?;
+        if is_local(&url) && !is_local(asked) {
+            return Err(invalid(
+                "its `verification_uri` is an address of this machine or its network link, and the \
+                 server is elsewhere",
+            ));
+        }
+        Ok(url)
     };
     let seconds = |seconds| Duration::try_from_secs_f64(seconds).ok();
     let lifetime = seconds(document.expires_in).filter(|lifetime| !lifetime.is_zero());
@@ -239,5 +247,31 @@ fn code_of(error: &TokenError) -> Option<&str> {
 impl fmt::Debug for PendingDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PendingDevice").field("prompt", &self.prompt).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_elsewhere_sends_no_person_to_an_address_of_their_own_machine() {
+        let read = |asked: &str, uri: &str, complete: &str| {
+            let body = format!(
+                r#"{{"device_code":"d","user_code":"WDJB-MJHT","expires_in":600,
+                    "verification_uri":"{uri}","verification_uri_complete":"{complete}"}}"#
+            );
+            let answer = Answer { status: 200, headers: HeaderMap::new(), body: body.into_bytes() };
+            read(&answer, &Url::parse(asked).unwrap()).map(|_| ())
+        };
+        let (remote, own) = ("https://a.example/d", "http://127.0.0.1:1/d");
+        assert!(read(remote, remote, remote).is_ok());
+        assert!(read(own, own, own).is_ok());
+        for local in [own, "https://localhost/", "https://169.254.169.254/", "https://[::]/"] {
+            for (uri, complete) in [(local, remote), (remote, local)] {
+                let error = read(remote, uri, complete).unwrap_err().to_string();
+                assert!(error.contains("address of this machine"), "{uri} {complete}: {error}");
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use http::HeaderMap;
+use url::Url;
 
 use super::id_token::{self, Expected};
 use super::{callback, device, store};
@@ -18,7 +19,8 @@ pub(crate) fn id_token(token: &str, issuer: &str) -> Result<(), String> {
 /// Reads a device authorization endpoint's answer.
 pub(crate) fn device_response(body: &[u8]) -> Result<(), String> {
     let answer = Answer { status: 200, headers: HeaderMap::new(), body: body.into() };
-    device::read(&answer).map(drop).map_err(|error| error.to_string())
+    let asked = Url::parse("https://issuer.example/device").map_err(|error| error.to_string())?;
+    device::read(&answer, &asked).map(drop).map_err(|error| error.to_string())
 }
 
 /// Reads a stored login of the client `fuzz` at this issuer.
