@@ -78,8 +78,9 @@ pub enum Denied {
     PolicyRefused,
     /// The operator's requirement or [`Authorizer`](crate::server::Authorizer) panicked.
     PolicyPanicked,
-    /// The authorization server's keys are not available, so that nobody knows whether the token is
-    /// good; or the operator's [`Authorizer`](crate::server::Authorizer) does not decide.
+    /// The token may be good, and the key that would tell cannot be fetched at the moment: the
+    /// authorization server does not answer, or tokens with unknown key ids have caused enough
+    /// fetches; or the operator's [`Authorizer`](crate::server::Authorizer) does not decide.
     BackendUnavailable,
     /// The operator mounted a protected service without its layer.
     LayerMissing,

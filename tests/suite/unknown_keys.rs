@@ -160,8 +160,8 @@ async fn a_token_that_could_not_be_good_fetches_nothing() {
         token().header("kid", "../../evil").without_claim("exp").sign(),
         token().expired().forge(),
         // No key for this algorithm makes signatures of such a length.
-        cut(&unknown, 4),
-        cut(&token().forge(), 4),
+        cut(&unknown),
+        cut(&token().forge()),
     ] {
         let answer = with(&kit.auth, &token).await;
         assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
@@ -172,8 +172,11 @@ async fn a_token_that_could_not_be_good_fetches_nothing() {
     assert_eq!(fetches(&kit), 2);
 }
 
-fn cut(token: &str, characters: usize) -> String {
-    token[..token.len() - characters].to_owned()
+/// Without the last byte of its signature, in strict base64url: 63 bytes are 84 characters.
+fn cut(token: &str) -> String {
+    let signature = token.rsplit_once('.').unwrap().1;
+    assert_eq!(signature.len(), 86);
+    token[..token.len() - 2].to_owned()
 }
 
 /// Publishes the present keys under the key ids of the former ones.
