@@ -42,7 +42,7 @@ use crate::server::{ResourceServer, ResourceServerBuilder, Start};
 ///
 /// It is for tests and development: it listens on loopback addresses alone, answers requests whose
 /// `Host` is a loopback address or `localhost` alone (421 otherwise), its index page gives tokens to
-/// whoever opens it, and all it knows is gone when it stops.
+/// every visitor, and all it knows is gone when it stops.
 ///
 /// Time stands still unless [`clock`](Self::clock) is moved, or the server was started with a
 /// running one.
