@@ -187,7 +187,8 @@ impl State {
                 if options.contains(&"NX") && self.values.contains_key(*key) {
                     return b"$-1\r\n".to_vec();
                 }
-                self.values.insert((*key).to_owned(), command[2].clone());
+                let value = command.get(2).cloned().unwrap_or_default();
+                self.values.insert((*key).to_owned(), value);
                 ok()
             }
             ["DEL", key] => {
@@ -195,8 +196,9 @@ impl State {
                 format!(":{}\r\n", u8::from(removed)).into_bytes()
             }
             ["GETRANGE", key, "0", last] => {
-                let value = self.values.get(*key).map(Vec::as_slice).unwrap_or_default();
-                bulk(&value[..value.len().min(last.parse::<usize>().unwrap() + 1)])
+                let mut value = self.values.get(*key).cloned().unwrap_or_default();
+                value.truncate(last.parse::<usize>().unwrap() + 1);
+                bulk(&value)
             }
             ["INFO", "server"] => match self.uptime {
                 Some(uptime) => {
