@@ -330,6 +330,16 @@ pub(crate) fn same_rpc_twice(name: &LitStr, method: &Ident) -> Error {
     )
 }
 
+pub(crate) fn alike(method: &Ident, other: &Ident) -> Error {
+    with_help(
+        method,
+        format_args!(
+            "`{method}` and `{other}` match the same RPCs: their names differ in `_` and case alone"
+        ),
+        "write `rpc = \"..\"` with the name in the `.proto` file in the rules of both",
+    )
+}
+
 pub(crate) fn orphaned(name: &str) -> Error {
     Error::new(
         Span::call_site(),

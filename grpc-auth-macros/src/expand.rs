@@ -202,6 +202,9 @@ fn table(service: &Service, item: &Impl) -> TokenStream {
             let row = row.as_ref()?;
             let (cfgs, rpc, rule) = (&row.cfgs, &row.rpc, access_rule(krate, &row.rule));
             let position = Literal::usize_unsuffixed(position);
+            // A descriptor proves that the name is the RPC's.
+            let is_guessed = row.derived_from.is_some() && service.descriptor.is_none();
+            let derived = is_guessed.then(|| quote!(.derived()));
             let kind = kind::of(&method.signature, krate, &item.trait_path);
             let texts = row.requirements.iter().map(|own| &own.text);
             let requiring =
@@ -209,6 +212,7 @@ fn table(service: &Service, item: &Impl) -> TokenStream {
             Some(quote! {
                 #(#cfgs)*
                 #krate::policy::MethodPolicy::annotated(#position, #rpc, #rule)
+                    #derived
                     .kind(#kind)
                     #requiring
             })
@@ -275,9 +279,15 @@ fn group(krate: &Path, variant: &TokenStream, rules: &[ScopeRule]) -> TokenStrea
 fn unique_checks(service: &Service) -> TokenStream {
     let Service { krate, cfgs, .. } = service;
     let mut by_rpc: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
+    let mut by_method: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
     for row in service.rows.iter().flatten() {
         by_rpc.entry(row.rpc.value()).or_default().push(row);
+        if let Some(name) = &row.derived_from {
+            by_method.entry(name).or_default().push(row);
+        }
     }
+    // Methods of one RPC name stand in the other map as well.
+    by_method.retain(|_, rows| rows.windows(2).any(|pair| !has_one_rpc(pair)));
     let check = |rows: &Vec<&Row>| {
         let [.., last] = rows.as_slice() else { return TokenStream::new() };
         let span = last.rpc.span();
@@ -292,7 +302,12 @@ fn unique_checks(service: &Service) -> TokenStream {
             const _: () = #krate::__private::check_unique(#names);
         }
     };
-    by_rpc.values().filter(|rows| rows.len() > 1).map(check).collect()
+    by_rpc.values().chain(by_method.values()).filter(|rows| rows.len() > 1).map(check).collect()
+}
+
+fn has_one_rpc(rows: &[&Row]) -> bool {
+    let [one, others @ ..] = rows else { return true };
+    others.iter().all(|other| other.rpc.value() == one.rpc.value())
 }
 
 /// Independent of the type's parameters, so that the compiler evaluates it in any case.

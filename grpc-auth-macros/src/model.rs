@@ -1,5 +1,7 @@
 //! What an impl means: nothing invalid fits in here.
 
+use std::collections::HashMap;
+
 use heck::ToUpperCamelCase;
 use quote::format_ident;
 use syn::ext::IdentExt;
@@ -43,6 +45,9 @@ pub(crate) struct Service {
 /// One method's line in the table.
 pub(crate) struct Row {
     pub(crate) rpc: LitStr,
+    /// The method's name without `_` and in lower case, where the RPC's name was derived from it:
+    /// the row then matches every path with such a name.
+    pub(crate) derived_from: Option<String>,
     pub(crate) rule: Rule,
     /// In the order of the attributes; none where anyone is let in.
     pub(crate) requirements: Vec<Requirement>,
@@ -130,8 +135,10 @@ fn row(
             .iter()
             .for_each(|attribute| errors.push(diagnostics::require_of_anyone(attribute)));
     }
+    let derived_from = rpc.is_none().then(|| folded(name));
     request.map(|_| Row {
         rpc: rpc.unwrap_or_else(|| rpc_name(name)),
+        derived_from,
         rule,
         requirements,
         cfgs: cfgs(&method.attrs),
@@ -178,18 +185,29 @@ fn request(signature: &Signature) -> Result<&Type, Error> {
     parameter.ok_or_else(|| diagnostics::no_request(&signature.ident))
 }
 
-/// tonic derives the method's name from the RPC's; the way back is a guess that `rpc` corrects.
+/// The Rust name without what tonic adds to and changes in the RPC's name.
+fn folded(method: &Ident) -> String {
+    method.unraw().to_string().replace('_', "").to_ascii_lowercase()
+}
+
+/// tonic derives the method's name from the RPC's; the way back is a guess, which the path of a call
+/// matches without `_` and case.
 fn rpc_name(method: &Ident) -> LitStr {
     LitStr::new(&method.unraw().to_string().to_upper_camel_case(), method.span())
 }
 
 /// Methods under `cfg` may be alternatives.
 fn same_rpc_twice(rows: &[Option<Row>], methods: &[Ident], errors: &mut Errors) {
-    let mut seen: std::collections::HashMap<String, &Ident> = std::collections::HashMap::new();
+    let mut by_rpc: HashMap<String, &Ident> = HashMap::new();
+    let mut by_method: HashMap<&str, &Ident> = HashMap::new();
     for (row, method) in rows.iter().zip(methods) {
         let Some(row) = row.as_ref().filter(|row| row.cfgs.is_empty()) else { continue };
-        if let Some(other) = seen.insert(row.rpc.value(), method) {
-            errors.push(diagnostics::same_rpc_twice(&row.rpc, other));
+        let alike = row.derived_from.as_deref().and_then(|name| by_method.insert(name, method));
+        let same = by_rpc.insert(row.rpc.value(), method);
+        match (same, alike) {
+            (Some(other), _) => errors.push(diagnostics::same_rpc_twice(&row.rpc, other)),
+            (None, Some(other)) => errors.push(diagnostics::alike(method, other)),
+            (None, None) => {}
         }
     }
 }

@@ -41,7 +41,7 @@ pub const ERROR_DOMAIN: &str = "grpc-auth";
 /// | `ScopeInsufficient` | PERMISSION_DENIED | ACCESS_TOKEN_SCOPE_INSUFFICIENT | `error="insufficient_scope"` |
 /// | `MethodUnknown`, `ClaimsMismatch`, `PolicyRefused` | PERMISSION_DENIED | PERMISSION_DENIED_BY_POLICY | – |
 /// | `BackendUnavailable` | UNAVAILABLE, RetryInfo | AUTH_BACKEND_UNAVAILABLE | – |
-/// | `LayerMissing`, `PolicyPanicked` | INTERNAL | – | – |
+/// | `LayerMissing`, `PermitMissing`, `PolicyPanicked` | INTERNAL | – | – |
 ///
 /// Where DPoP proofs are checked ([`Dpop`](crate::Dpop)), each challenge comes for both schemes, in
 /// two values (RFC 9449 §7.1); `DPOP_NONCE_REQUIRED` comes with the nonce in `dpop-nonce`.
@@ -84,6 +84,10 @@ pub enum Denied {
     BackendUnavailable,
     /// The operator mounted a protected service without its layer.
     LayerMissing,
+    /// The operator's code called a protected method without a permit for it: a handler called
+    /// another one with its own request, or kept a request's extensions for a later call. The shared
+    /// code belongs in a plain function that both handlers call.
+    PermitMissing,
 }
 
 /// What a resource server tells about itself when it refuses a caller.
@@ -123,7 +127,7 @@ impl Denied {
                 Some("PERMISSION_DENIED_BY_POLICY")
             }
             Self::BackendUnavailable => Some("AUTH_BACKEND_UNAVAILABLE"),
-            Self::LayerMissing | Self::PolicyPanicked => None,
+            Self::LayerMissing | Self::PermitMissing | Self::PolicyPanicked => None,
         }
     }
 
@@ -144,7 +148,7 @@ impl Denied {
             | Self::ClaimsMismatch
             | Self::PolicyRefused => Code::PermissionDenied,
             Self::BackendUnavailable => Code::Unavailable,
-            Self::LayerMissing | Self::PolicyPanicked => Code::Internal,
+            Self::LayerMissing | Self::PermitMissing | Self::PolicyPanicked => Code::Internal,
         }
     }
 
@@ -202,7 +206,7 @@ impl fmt::Display for Denied {
                 "the caller may not call this method"
             }
             Self::BackendUnavailable => "the caller cannot be checked at the moment",
-            Self::LayerMissing | Self::PolicyPanicked => "internal error",
+            Self::LayerMissing | Self::PermitMissing | Self::PolicyPanicked => "internal error",
         })
     }
 }
@@ -262,7 +266,8 @@ impl Challenge {
             | Denied::PolicyRefused
             | Denied::PolicyPanicked
             | Denied::BackendUnavailable
-            | Denied::LayerMissing => return None,
+            | Denied::LayerMissing
+            | Denied::PermitMissing => return None,
         })
     }
 

@@ -9,7 +9,7 @@ use tests::kinds::{Counting, METHODS, call};
 use tests::logs::Logs;
 use tests::pb::kit::Word;
 use tests::pb::kit::kinds_client::KindsClient;
-use tests::pb::kit::kinds_server::KindsServer;
+use tests::pb::kit::kinds_server::{Kinds, KindsServer};
 use tests::pb::kit::left_client::LeftClient;
 use tests::pb::kit::left_server::{Left, LeftServer};
 use tests::pb::kit::names_client::NamesClient;
@@ -17,7 +17,7 @@ use tests::pb::kit::names_server::{Names, NamesServer};
 use tests::{Kit, assert_anonymous_denied, assert_denied, assert_scope_denied, connect};
 use tokio::net::TcpListener;
 use tonic::transport::Server;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Code, Request, Response, Status, Streaming};
 use tower_layer::Layer;
 
 use crate::raw::{Raw, send_path};
@@ -44,7 +44,7 @@ async fn a_service_mounted_without_its_layer_refuses_everything_and_says_what_to
     assert_eq!(service.reached_in_all(), service.reached("Open"));
 }
 
-/// None of the rules names its RPC where the Rust name does not tell it.
+/// No rule names its RPC where the Rust name does not tell it, and two name each other's.
 pub(crate) struct Misnamed;
 
 #[grpc_auth::protect]
@@ -62,7 +62,6 @@ impl Names for Misnamed {
     async fn get_v2_item(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
         Ok(Response::new(request.into_inner()))
     }
-    // The names of two RPCs exchanged: each asks for its own rule all the same.
     #[require_scopes("do", rpc = "Move")]
     async fn do_thing(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
         Ok(Response::new(request.into_inner()))
@@ -74,29 +73,90 @@ impl Names for Misnamed {
 }
 
 #[tokio::test]
-async fn a_misnamed_rpc_is_enforced_by_its_guard() {
-    let logs = Logs::capture();
+async fn an_rpc_whose_name_the_methods_does_not_tell_is_matched_without_underscores_and_case() {
+    let kit = Kit::start().await;
+    let policy = <Misnamed as ProtectedService<NamesServer<_>>>::POLICY;
+    let layer = kit.auth.layer([policy]).unwrap();
+    let mut protected = NamesClient::new(kit.auth.protect(Misnamed));
+    let mut layered = NamesClient::new(layer.layer(NamesServer::new(Misnamed)));
+    let word = Word::default;
+
+    assert_anonymous_denied(protected.get_url(word()).await);
+    assert_scope_denied(protected.get_url(kit.request(word(), &["read:info"])).await);
+    assert!(protected.get_url(kit.request(word(), &["read:url"])).await.is_ok());
+    assert_scope_denied(protected.get_http_info(kit.request(word(), &["read:url"])).await);
+    assert!(protected.get_http_info(kit.request(word(), &["read:info"])).await.is_ok());
+    assert!(protected.get_v2_item(word()).await.is_ok());
+
+    assert_anonymous_denied(layered.get_url(word()).await);
+    assert!(layered.get_url(kit.request(word(), &["read:url"])).await.is_ok());
+    assert!(layered.get_v2_item(word()).await.is_ok());
+}
+
+/// The layer checks the rule of one method, and tonic calls the other.
+#[tokio::test]
+async fn two_methods_with_the_names_of_each_other_are_called_by_no_caller() {
     let kit = Kit::start().await;
     let mut client = NamesClient::new(kit.auth.protect(Misnamed));
     let word = Word::default;
-
-    assert_anonymous_denied(client.get_url(word()).await);
-    assert_scope_denied(client.get_url(kit.request(word(), &["read:info"])).await);
-    assert!(client.get_url(kit.request(word(), &["read:url"])).await.is_ok());
-    let warnings = logs.text();
-    assert!(warnings.contains("method=kit.v1.Names/GetUrl"), "{warnings}");
-    assert!(warnings.contains("the method's row needs `rpc = \"..\"`"), "{warnings}");
-
-    // Not open, although its method says so: the layer does not know that.
-    assert_anonymous_denied(client.get_v2_item(word()).await);
-    assert!(client.get_v2_item(kit.request(word(), &[])).await.is_ok());
-
-    // The permit of another row is none.
-    assert_scope_denied(client.r#move(kit.request(word(), &["do"])).await);
     assert_scope_denied(client.r#move(kit.request(word(), &["move"])).await);
-    assert!(client.r#move(kit.request(word(), &["do", "move"])).await.is_ok());
-    let warnings = logs.text();
-    assert!(warnings.contains("correct its `rpc = \"..\"`"), "{warnings}");
+    for scopes in [&["do"][..], &["do", "move"]] {
+        let logs = Logs::capture();
+        let answer = client.r#move(kit.request(word(), scopes)).await;
+        assert_denied(answer, Code::Internal, "");
+        let line = logs.line_with("method called without a permit of its own");
+        assert!(line.contains("method=kit.v1.Names/do_thing"), "{line}");
+        assert!(line.contains("permit_of=kit.v1.Names/Move"), "{line}");
+        assert!(line.contains("the `rpc = \\\"..\\\"` of the two methods are wrong"), "{line}");
+    }
+}
+
+/// A path without an entry, under a service that has a guard in every method.
+#[tokio::test]
+async fn a_path_without_an_entry_is_rejected_and_the_log_names_the_nearest() {
+    let logs = Logs::capture();
+    let kit = Kit::start().await;
+    let mut client = KindsClient::new(kit.auth.protect(WithoutEntry));
+    assert_anonymous_denied(client.unary(Word::default()).await);
+    assert!(!logs.text().contains("the nearest"), "told to a caller without a token");
+    let answer = client.unary(kit.request(Word::default(), &[])).await;
+    assert_denied(answer, Code::PermissionDenied, "PERMISSION_DENIED_BY_POLICY");
+    let line = logs.line_with("the nearest is `Unaryy`");
+    assert!(line.contains("method=\"/kit.v1.Kinds/Unary\""), "{line}");
+    assert!(line.contains("write `rpc = \\\"Unary\\\"`"), "{line}");
+}
+
+/// The name of one RPC is misspelt.
+struct WithoutEntry;
+
+#[grpc_auth::protect]
+#[authenticated]
+#[tonic::async_trait]
+impl Kinds for WithoutEntry {
+    #[allow_unauthenticated(rpc = "Unaryy")]
+    async fn unary(&self, _: Request<Word>) -> Result<Response<Word>, Status> {
+        panic!("reached")
+    }
+    type ServerStreamStream = tokio_stream::Empty<Result<Word, Status>>;
+    async fn server_stream(
+        &self,
+        _: Request<Word>,
+    ) -> Result<Response<Self::ServerStreamStream>, Status> {
+        Ok(Response::new(tokio_stream::empty()))
+    }
+    async fn client_stream(&self, _: Request<Streaming<Word>>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(Word::default()))
+    }
+    type BidiStream = tokio_stream::Empty<Result<Word, Status>>;
+    async fn bidi(
+        &self,
+        _: Request<Streaming<Word>>,
+    ) -> Result<Response<Self::BidiStream>, Status> {
+        Ok(Response::new(tokio_stream::empty()))
+    }
+    async fn open(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
 }
 
 /// Another service of the same name, stricter.
@@ -127,10 +187,14 @@ async fn a_permit_of_a_laxer_table_for_the_same_service_is_none() {
     let kit = Kit::start().await;
     let lax = kit.auth.protect_with(LeftServer::new(Strict), LAX).unwrap();
     let mut client = LeftClient::new(lax);
-    assert_anonymous_denied(client.get(Word::default()).await);
-    assert_anonymous_denied(client.put(Word::default()).await);
-    assert_scope_denied(client.get(kit.request(Word::default(), &[])).await);
-    assert!(client.put(kit.request(Word::default(), &[])).await.is_ok());
+    let word = Word::default;
+    assert_denied(client.get(word()).await, Code::Internal, "");
+    assert_denied(client.put(word()).await, Code::Internal, "");
+    // Not even what the method's own rule would let in: the layer decided by another one.
+    let logs = Logs::capture();
+    assert_denied(client.put(kit.request(word(), &[])).await, Code::Internal, "");
+    let line = logs.line_with("the layer decided by another policy than this method's own");
+    assert!(line.contains("give the layer the service's own policy"), "{line}");
 }
 
 #[tokio::test]

@@ -174,7 +174,7 @@ async fn a_message_that_comes_after_the_token_expired_reaches_no_handler() {
     }
 }
 
-/// The names of two methods exchanged, and one that no row has.
+/// None of the rules names its RPC.
 struct Misnamed(Arc<AtomicUsize>);
 
 impl Misnamed {
@@ -197,24 +197,22 @@ impl Names for Misnamed {
     async fn get_v2_item(&self, _: Request<Word>) -> Result<Response<Word>, Status> {
         self.count()
     }
-    #[authenticated(rpc = "Move")]
     async fn do_thing(&self, _: Request<Word>) -> Result<Response<Word>, Status> {
         self.count()
     }
-    #[authenticated(rpc = "do_thing")]
     async fn r#move(&self, _: Request<Word>) -> Result<Response<Word>, Status> {
         self.count()
     }
 }
 
-/// Whatever is set of streams, which a method without a row could have.
+/// Whatever is set of streams.
 #[tokio::test]
-async fn a_misnamed_method_is_not_reached_too_late_either() {
+async fn a_method_whose_name_does_not_tell_the_rpcs_is_not_reached_too_late_either() {
     let kit = Kit::start().await;
     let reached = Arc::new(AtomicUsize::new(0));
     let service = kit.auth.protect(Misnamed(Arc::clone(&reached)));
     let mut service = service.stream_expiry(StreamExpiry::AtOpen).unwrap();
-    for (path, rpc) in [("/kit.v1.Names/Move", "do_thing"), ("/kit.v1.Names/GetURL", "GetUrl")] {
+    for (path, rpc) in [("/kit.v1.Names/do_thing", "DoThing"), ("/kit.v1.Names/GetURL", "GetUrl")] {
         for (late, is_let_in) in [(HOUR + LEEWAY - SECOND, true), (HOUR + LEEWAY, false)] {
             let before = reached.load(Ordering::Relaxed);
             let (sender, body) = later();

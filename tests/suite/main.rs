@@ -33,6 +33,7 @@ mod oauth;
 mod observability;
 mod one_reader;
 mod own_crate;
+mod permits;
 mod policy;
 mod presets;
 mod raw;

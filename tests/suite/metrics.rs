@@ -129,7 +129,7 @@ async fn decisions() {
         assert_eq!(answer.headers()["grpc-status"], "7");
     }
 
-    // The guard of a method decides where the layer has no row, and without a layer.
+    // A row whose name was derived, and the guard of a method without a layer.
     let mut names = NamesClient::new(kit.auth.protect(Misnamed));
     assert_denied(
         names.get_url(Word::default()).await,
@@ -182,7 +182,10 @@ fn decisions_are_counted_by_method_and_reason() {
                 "1",
             ),
             ("decisions_total{method=_OTHER,verdict=deny,reason=PERMISSION_DENIED_BY_POLICY}", "3"),
-            ("decisions_total{method=_OTHER,verdict=deny,reason=CREDENTIALS_MISSING}", "1"),
+            (
+                "decisions_total{method=kit.v1.Names/GetUrl,verdict=deny,reason=CREDENTIALS_MISSING}",
+                "1",
+            ),
             (
                 "decisions_total{method=kit.v1.Names/GetUrl,verdict=deny,reason=ACCESS_TOKEN_SCOPE_INSUFFICIENT}",
                 "1",

@@ -49,6 +49,7 @@ impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
                             ),
                         ),
                     )
+                    .derived()
                     .kind(
                         ::grpc_auth::__private::RpcKind::of(
                             <::grpc_auth::__private::Side<

@@ -81,6 +81,7 @@ impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
                             ),
                         ),
                     )
+                    .derived()
                     .kind(
                         ::grpc_auth::__private::RpcKind::of(
                             <::grpc_auth::__private::Side<
@@ -134,6 +135,7 @@ impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
                         "Chat",
                         ::grpc_auth::policy::AccessRule::Authenticated,
                     )
+                    .derived()
                     .kind(
                         ::grpc_auth::__private::RpcKind::of(
                             <::grpc_auth::__private::Side<
@@ -149,6 +151,7 @@ impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
                         "Ping",
                         ::grpc_auth::policy::AccessRule::AllowUnauthenticated,
                     )
+                    .derived()
                     .kind(
                         ::grpc_auth::__private::RpcKind::of(
                             <::grpc_auth::__private::Side<Request<()>>>::STREAMS,

@@ -67,6 +67,7 @@ impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
                             ),
                         ),
                     )
+                    .derived()
                     .kind(
                         ::grpc_auth::__private::RpcKind::of(
                             <::grpc_auth::__private::Side<
@@ -88,6 +89,7 @@ impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
                         "Chat",
                         ::grpc_auth::policy::AccessRule::Authenticated,
                     )
+                    .derived()
                     .kind(
                         ::grpc_auth::__private::RpcKind::of(
                             <::grpc_auth::__private::Side<

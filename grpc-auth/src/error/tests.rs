@@ -66,6 +66,7 @@ fn every_refusal_says_what_the_table_says() {
         (Denied::PolicyPanicked, Code::Internal, None, None),
         (Denied::BackendUnavailable, Code::Unavailable, Some("AUTH_BACKEND_UNAVAILABLE"), None),
         (Denied::LayerMissing, Code::Internal, None, None),
+        (Denied::PermitMissing, Code::Internal, None, None),
     ] {
         let status = denied.to_status(&Challenge::new("api", true));
         assert_eq!(status.code(), code, "{denied:?}");

@@ -6,29 +6,20 @@ use http::Uri;
 
 use super::table::{Row, ServicePolicy};
 
+const HAS_QUERY: &str = "the call's `:path` has a query (`?`), which the path of a gRPC method never \
+     has: let the client send `/package.Service/Method` alone";
+
 /// The rows of one or more services by path.
 #[derive(Debug)]
 pub(crate) struct PolicyIndex {
     /// Sorted by the length of the path, then by the path: a few comparisons, most of them of
     /// numbers, find it sooner than a hash is computed.
     rows: Box<[(Box<str>, Row)]>,
-    /// `/service/` of the services that are known to have a guard in every method.
-    guarded: Box<[Box<str>]>,
-}
-
-/// What the policies say of a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Match {
-    /// This row decides.
-    Row(Row),
-    /// No row, but the service's methods have guards: a valid token, then the guard.
-    Guarded,
-    /// No entry says who may call it: the call is rejected.
-    Unknown,
-    /// The path has a query, which the path of a gRPC method never has: the call is rejected. A proxy
-    /// that authorizes by the whole `:path` sees another path than tonic, which routes without the
-    /// query.
-    Query,
+    /// The rows whose RPC name was derived from the method's Rust name: the path, its method name
+    /// without `_` and in lower case, and the place in `rows`. Sorted by the path.
+    derived: Box<[(Box<str>, usize)]>,
+    /// Whether every method of every service is known to have a guard.
+    are_guarded: bool,
 }
 
 impl PolicyIndex {
@@ -46,56 +37,109 @@ impl PolicyIndex {
             services.push(policy.service());
             rows.extend(rows_of(policy));
         }
-        Ok(Self::of(rows, Box::default()))
+        Ok(Self::of(rows).matching_derived_names())
     }
 
+    /// For a service that may have methods without a guard: each path is matched exactly, since no
+    /// guard would notice a method that another row was matched for.
     pub(crate) fn single(policy: ServicePolicy) -> Self {
-        Self::of(rows_of(policy).collect(), Box::default())
+        Self::of(rows_of(policy).collect())
     }
 
     /// For a service that is known to have a guard in every method.
     pub(crate) fn guarded(policy: ServicePolicy) -> Self {
-        let prefix = format!("/{}/", policy.service()).into();
-        Self::of(rows_of(policy).collect(), Box::new([prefix]))
+        let index = Self::of(rows_of(policy).collect()).matching_derived_names();
+        Self { are_guarded: true, ..index }
     }
 
-    fn of(mut rows: Vec<(Box<str>, Row)>, guarded: Box<[Box<str>]>) -> Self {
+    fn of(mut rows: Vec<(Box<str>, Row)>) -> Self {
         rows.sort_by(|(one, _), (other, _)| by_length(one, other));
-        Self { rows: rows.into(), guarded }
+        Self { rows: rows.into(), derived: Box::default(), are_guarded: false }
     }
 
-    /// Matches the path of the URI: HTTP method and content type get no exemption, since tonic serves
-    /// them all. A fragment cannot stand here: `http::Uri` has none, h2 drops it when it reads
-    /// `:path`.
-    pub(crate) fn find(&self, uri: &Uri) -> Match {
-        self.find_with_place(uri).0
+    fn matching_derived_names(self) -> Self {
+        let derived = self.rows.iter().enumerate().filter(|(_, (_, row))| row.is_derived());
+        let mut derived: Vec<(Box<str>, usize)> = derived
+            .map(|(place, (path, _))| (normalized(path).map(char::from).collect(), place))
+            .collect();
+        derived.sort();
+        Self { derived: derived.into(), ..self }
+    }
+
+    /// The row that decides on a call. The path of the URI is matched: HTTP method and content type
+    /// get no exemption, since tonic serves them all. A path with a query matches nothing: no gRPC
+    /// method has one, and a proxy that authorizes by the whole `:path` sees another path than tonic,
+    /// which routes without the query. A fragment cannot stand here: `http::Uri` has none, h2 drops
+    /// it when it reads `:path`.
+    pub(crate) fn find(&self, uri: &Uri) -> Option<Row> {
+        Some(self.find_with_place(uri)?.0)
     }
 
     /// The same, with the place of the row among [`rows`](Self::rows).
     #[inline]
-    pub(crate) fn find_with_place(&self, uri: &Uri) -> (Match, usize) {
+    pub(crate) fn find_with_place(&self, uri: &Uri) -> Option<(Row, usize)> {
         if uri.query().is_some() {
-            return (Match::Query, self.rows.len());
+            return None;
         }
         self.find_path(uri.path())
     }
 
-    fn find_path(&self, path: &str) -> (Match, usize) {
+    fn find_path(&self, path: &str) -> Option<(Row, usize)> {
         match self.rows.binary_search_by(|(own, _)| by_length(own, path)) {
-            Ok(place) => {
-                let row = self.rows.get(place);
-                (row.map_or(Match::Unknown, |(_, row)| Match::Row(*row)), place)
-            }
-            Err(place) if self.guarded.iter().any(|prefix| path.starts_with(&**prefix)) => {
-                (Match::Guarded, place)
-            }
-            Err(place) => (Match::Unknown, place),
+            Ok(place) => self.rows.get(place).map(|(_, row)| (*row, place)),
+            Err(_) => self.find_derived(path),
+        }
+    }
+
+    /// The row whose method has the Rust name that tonic makes of this path: `/a.B/GetURL` is
+    /// served by `get_url`, from which `GetUrl` was derived.
+    #[inline(never)]
+    fn find_derived(&self, path: &str) -> Option<(Row, usize)> {
+        let place =
+            self.derived.binary_search_by(|(own, _)| own.bytes().cmp(normalized(path))).ok()?;
+        let (_, place) = self.derived.get(place)?;
+        self.rows.get(*place).map(|(_, row)| (*row, *place))
+    }
+
+    /// Says why no row has this path, and what to write: the cause in the log.
+    #[cold]
+    pub(crate) fn explain_miss(&self, uri: &Uri) -> String {
+        match uri.query() {
+            Some(_) => HAS_QUERY.into(),
+            None => self.explain_path(uri.path()),
+        }
+    }
+
+    fn explain_path(&self, path: &str) -> String {
+        let (service, rpc) = path.rsplit_once('/').unwrap_or(("", path));
+        let service = service.strip_prefix('/').unwrap_or_default();
+        let mut own = self.rows().filter(|row| row.service() == service).peekable();
+        if own.peek().is_none() {
+            return "no policy of this layer is for the path's service: add one".into();
+        }
+        let rpc = if is_rpc_name(rpc) { rpc } else { ".." };
+        let how = format!(
+            "`rpc = \"{rpc}\"` in its rule (in a policy written by hand, \
+             `MethodPolicy::new(\"{rpc}\", ..)`)"
+        );
+        let nearest =
+            own.map(|row| (likeness(row.rpc(), rpc), row)).max_by_key(|(score, _)| *score);
+        match nearest {
+            Some((score, row)) if 2 * score >= rpc.len().max(row.rpc().len()) => format!(
+                "no entry of the policy has this path; the nearest is `{}`: if its method serves \
+                 this RPC, write {how}",
+                row.rpc()
+            ),
+            _ => format!(
+                "no entry of the policy has this path: if a method of the service serves this \
+                 RPC, write {how}"
+            ),
         }
     }
 
     /// Whether every method of every service is known to have a guard.
     pub(crate) fn are_guarded(&self) -> bool {
-        !self.guarded.is_empty()
+        self.are_guarded
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row> {
@@ -111,6 +155,31 @@ fn rows_of(policy: ServicePolicy) -> impl Iterator<Item = (Box<str>, Row)> {
     policy.rows().map(|row| (format!("/{}/{}", row.service(), row.rpc()).into(), row))
 }
 
+/// A path, its method name without `_` and in lower case: tonic makes Rust names of RPC names by
+/// inserting `_` and changing case, and nothing else.
+fn normalized(path: &str) -> impl Iterator<Item = u8> {
+    let (service, rpc) = path.split_at(path.rfind('/').map_or(0, |slash| slash + 1));
+    service.bytes().chain(folded(rpc))
+}
+
+fn folded(rpc: &str) -> impl DoubleEndedIterator<Item = u8> {
+    rpc.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase())
+}
+
+/// How many bytes two names share at their beginning and at their end.
+fn likeness(one: &str, other: &str) -> usize {
+    let same = |(one, other): &(u8, u8)| one == other;
+    let start = folded(one).zip(folded(other)).take_while(same).count();
+    let end = folded(one).rev().zip(folded(other).rev()).take_while(same).count();
+    (start + end).min(one.len()).min(other.len())
+}
+
+/// Fit for the log, and to be written into a rule.
+fn is_rpc_name(rpc: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=100).contains(&rpc.len()) && rpc.bytes().all(is_part)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{AccessRule, MethodPolicy};
@@ -118,53 +187,130 @@ mod tests {
 
     const ROWS: &[MethodPolicy] = &[MethodPolicy::new("Get", AccessRule::Authenticated)];
 
-    #[test]
-    fn a_path_is_matched_byte_for_byte() {
-        let policy = ServicePolicy::new("a.B", ROWS);
-        let row = Match::Row(policy.row("Get").unwrap());
-        let by_hand = PolicyIndex::single(policy);
-        let guarded = PolicyIndex::guarded(policy);
+    /// One derived name, and one that was written.
+    const DERIVED: &[MethodPolicy] = &[
+        MethodPolicy::annotated(0, "GetUrl", AccessRule::Authenticated).derived(),
+        MethodPolicy::annotated(1, "Put_It", AccessRule::Authenticated),
+    ];
 
-        for (path, expected) in [
-            ("/a.B/Get", row),
-            ("/a.B/get", Match::Guarded),
-            ("/a.B/Get/", Match::Guarded),
-            ("/a.B/%47et", Match::Guarded),
-            ("//a.B/Get", Match::Unknown),
-            ("/a.C/Get", Match::Unknown),
-            ("a.B/Get", Match::Unknown),
-            ("/a.B", Match::Unknown),
-            ("/", Match::Unknown),
-            ("*", Match::Unknown),
-            ("", Match::Unknown),
-        ] {
-            assert_eq!(guarded.find_path(path).0, expected, "{path}");
-            let without_guards = if expected == row { row } else { Match::Unknown };
-            assert_eq!(by_hand.find_path(path).0, without_guards, "{path}");
-        }
+    fn row(index: &PolicyIndex, path: &str) -> Option<Row> {
+        index.find_path(path).map(|(row, _)| row)
     }
 
     #[test]
     fn a_path_with_a_query_matches_nothing() {
         let policy = ServicePolicy::new("a.B", ROWS);
-        let row = Match::Row(policy.row("Get").unwrap());
+        let get = policy.row("Get");
         let (by_hand, guarded) = (PolicyIndex::single(policy), PolicyIndex::guarded(policy));
         for (uri, expected) in [
-            ("/a.B/Get", row),
-            ("http://a.example/a.B/Get", row),
-            ("/a.B/Get?", Match::Query),
-            ("/a.B/Get?x", Match::Query),
-            ("/a.B/Other?/a.B/Get", Match::Query),
-            ("http://a.example/a.B/Get?x=1", Match::Query),
-            ("/?/a.B/Get", Match::Query),
+            ("/a.B/Get", get),
+            ("http://a.example/a.B/Get", get),
+            ("/a.B/Get?", None),
+            ("/a.B/Get?x", None),
+            ("/a.B/Other?/a.B/Get", None),
+            ("http://a.example/a.B/Get?x=1", None),
+            ("/?/a.B/Get", None),
             // `http::Uri` has no fragment.
-            ("/a.B/Get#x", row),
-            ("/a.B/Get#x?y", row),
-            ("/a.B/Get?#", Match::Query),
+            ("/a.B/Get#x", get),
+            ("/a.B/Get#x?y", get),
+            ("/a.B/Get?#", None),
         ] {
             let uri = uri.parse().unwrap();
             assert_eq!(guarded.find(&uri), expected, "{uri}");
             assert_eq!(by_hand.find(&uri), expected, "{uri}");
+            if uri.query().is_some() {
+                assert!(guarded.explain_miss(&uri).contains("has a query (`?`)"), "{uri}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_is_matched_byte_for_byte() {
+        let policy = ServicePolicy::new("a.B", ROWS);
+        for index in [PolicyIndex::single(policy), PolicyIndex::guarded(policy)] {
+            assert_eq!(row(&index, "/a.B/Get"), policy.row("Get"));
+            for path in [
+                "/a.B/get",
+                "/a.B/Get/",
+                "/a.B/%47et",
+                "//a.B/Get",
+                "/a.C/Get",
+                "a.B/Get",
+                "/a.B",
+                "/",
+                "*",
+                "",
+            ] {
+                assert_eq!(row(&index, path), None, "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_derived_name_matches_without_underscores_and_case_and_a_written_one_exactly() {
+        let policy = ServicePolicy::annotated("a.B", DERIVED);
+        let index = PolicyIndex::guarded(policy);
+        let [derived, written] = ["GetUrl", "Put_It"].map(|rpc| policy.row(rpc));
+        for (path, expected) in [
+            ("/a.B/GetUrl", derived),
+            ("/a.B/GetURL", derived),
+            ("/a.B/get_url", derived),
+            ("/a.B/_getURL_", derived),
+            ("/a.B/GetUrls", None),
+            ("/a.B/GetUr", None),
+            ("/a.B/", None),
+            // Of the service's name every byte counts.
+            ("/a.b/GetURL", None),
+            ("/a_.B/GetURL", None),
+            ("/A.B/GetUrl", None),
+            ("/a.B/x/GetURL", None),
+            ("GetURL", None),
+            ("/a.B/Put_It", written),
+            ("/a.B/PutIt", None),
+            ("/a.B/put_it", None),
+        ] {
+            assert_eq!(row(&index, path), expected, "{path}");
+            let place = index.find_path(path).map(|(_, place)| index.rows().nth(place));
+            assert_eq!(place, expected.map(Some), "{path}");
+        }
+        let layer = PolicyIndex::new([policy]).unwrap();
+        assert_eq!(row(&layer, "/a.B/GetURL"), derived);
+        // Without guards a path is matched exactly.
+        let unguarded = PolicyIndex::single(policy);
+        assert_eq!(row(&unguarded, "/a.B/GetURL"), None);
+        assert_eq!(row(&unguarded, "/a.B/GetUrl"), derived);
+    }
+
+    #[test]
+    fn a_written_name_comes_before_a_derived_one() {
+        const ROWS: &[MethodPolicy] = &[
+            MethodPolicy::annotated(0, "GetUrl", AccessRule::AllowUnauthenticated).derived(),
+            MethodPolicy::annotated(1, "Get_U_R_L", AccessRule::Authenticated),
+        ];
+        let policy = ServicePolicy::annotated("a.B", ROWS);
+        let index = PolicyIndex::guarded(policy);
+        assert_eq!(row(&index, "/a.B/GetURL"), policy.row("GetUrl"));
+        assert_eq!(row(&index, "/a.B/Get_U_R_L"), policy.row("Get_U_R_L"));
+    }
+
+    #[test]
+    fn a_miss_names_the_nearest_entry_and_what_to_write() {
+        let index = PolicyIndex::guarded(ServicePolicy::annotated("a.B", DERIVED));
+        for (path, expected) in [
+            (
+                "/a.B/PutIt",
+                "the nearest is `Put_It`: if its method serves this RPC, write `rpc = \"PutIt\"`",
+            ),
+            ("/a.B/FetchUrl", "has this path: if a method of the service serves this RPC"),
+            ("/a.B/GetTheUrl", "the nearest is `GetUrl`"),
+            ("/a.B/GetUrl\"\n", "write `rpc = \"..\"`"),
+            ("/a.B/Other", "no entry of the policy has this path: if a method"),
+            ("/a.C/GetUrl", "no policy of this layer is for the path's service: add one"),
+            ("", "no policy of this layer is for the path's service: add one"),
+        ] {
+            let text = index.explain_path(path);
+            assert!(text.contains(expected), "{path}: {text}");
+            assert!(!text.contains('\n'), "{text}");
         }
     }
 

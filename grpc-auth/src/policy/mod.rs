@@ -38,4 +38,4 @@ pub use rule::{AccessRule, ScopeRule};
 pub use table::{MethodPolicy, Row, ServicePolicy};
 
 pub(crate) use descriptor::check_descriptor;
-pub(crate) use index::{Match, PolicyIndex};
+pub(crate) use index::PolicyIndex;

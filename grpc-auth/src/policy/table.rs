@@ -26,6 +26,9 @@ pub struct MethodPolicy {
     /// Which method of an annotated impl: a guard asks for its own row, not for one of its name.
     #[serde(skip)]
     position: usize,
+    /// The RPC's name was derived from the method's.
+    #[serde(skip)]
+    is_derived: bool,
     #[serde(skip)]
     kind: RpcKind,
 }
@@ -135,7 +138,17 @@ impl MethodPolicy {
     /// [`#[protect]`](crate::protect) writes it.
     #[must_use]
     pub const fn annotated(position: usize, rpc: &'static str, rule: AccessRule) -> Self {
-        Self { rpc, rule, requirements: &[], position, kind: RpcKind::Bidirectional }
+        let kind = RpcKind::Bidirectional;
+        Self { rpc, rule, requirements: &[], position, is_derived: false, kind }
+    }
+
+    /// Says that the RPC's name was derived from the Rust name of its method, as
+    /// [`#[protect]`](crate::protect) does without `rpc = ".."`. The row then also matches the path
+    /// whose method name is the same without `_` and case: `GetUrl`, derived from `get_url`, matches
+    /// `GetURL`. Under [`protect_with`](crate::ResourceServer::protect_with) names match exactly.
+    #[must_use]
+    pub const fn derived(self) -> Self {
+        Self { is_derived: true, ..self }
     }
 
     /// The texts of the method's [`#[require]`](macro@crate::require)s, as
@@ -176,6 +189,10 @@ impl Row {
     #[must_use]
     pub const fn rpc(&self) -> &'static str {
         self.method.rpc
+    }
+
+    pub(crate) const fn is_derived(&self) -> bool {
+        self.method.is_derived
     }
 
     /// Which of its sides are streams.
@@ -265,6 +282,17 @@ mod tests {
         assert_eq!(rule(4), Some(OPEN));
         assert_eq!([0, 2, 3, 5].map(rule), [None; 4]);
         assert_eq!(policy.row_at(2), None);
+    }
+
+    #[test]
+    fn rows_of_two_services_and_rows_of_other_rules_differ() {
+        const ROWS: &[MethodPolicy] = &[MethodPolicy::new("Get", AccessRule::Authenticated)];
+        const OPEN: &[MethodPolicy] = &[MethodPolicy::new("Get", AccessRule::AllowUnauthenticated)];
+        let row = |service, methods| ServicePolicy::new(service, methods).row("Get").unwrap();
+        assert_eq!(row("a.B", ROWS), row("a.B", ROWS));
+        // The same table in memory, for another service.
+        assert_ne!(row("a.B", ROWS), row("a.C", ROWS));
+        assert_ne!(row("a.B", ROWS), row("a.B", OPEN));
     }
 
     #[test]

@@ -15,21 +15,18 @@ use super::ResourceServer;
 use super::authorizer::{AccessRequest, Asking};
 use super::call::{Call, CallSettings, Decision, TypedClaims};
 use super::decision::{self, Denial};
-use super::expiry::{StreamExpiry, Timer, kind_of};
+use super::expiry::{StreamExpiry, Timer};
 use crate::caller::Caller;
 use crate::deadline;
 use crate::error::Denied;
 use crate::metrics;
-use crate::policy::{AccessRule, Match, Permit, PolicyIndex, Row, RpcKind, authorize};
+use crate::policy::{AccessRule, Permit, PolicyIndex, Row, RpcKind, authorize};
 use crate::principal::Principal;
 
 /// More than timers are late by.
 const DEADLINE_LEAD: Duration = Duration::from_millis(5);
 
 /// Why such a path is rejected.
-const HAS_QUERY: &str = "the call's `:path` has a query (`?`), which the path of a gRPC method never \
-     has: let the client send `/package.Service/Method` alone";
-
 /// What all clones of a service share. One pointer: tonic clones it for every request.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -124,38 +121,32 @@ impl Shared {
     }
 
     fn is_open(&self, uri: &Uri) -> bool {
-        let Match::Row(row) = self.policies.find(uri) else { return false };
-        matches!(row.rule(), AccessRule::AllowUnauthenticated)
+        self.policies.find(uri).is_some_and(is_open)
     }
 
     /// Decides on a call whose caller is clear, and leaves what was learnt in the extensions of a
     /// call that is let in, or that the authorizer is to be asked about.
     fn settle<B>(&self, request: &mut Request<B>, identified: Identified) -> Admission {
         let path = request.uri().path();
-        let (matched, place) = self.policies.find_with_place(request.uri());
-        let row = match matched {
-            Match::Row(row) => Some(row),
-            Match::Guarded | Match::Unknown | Match::Query => None,
+        let Some((row, place)) = self.policies.find_with_place(request.uri()) else {
+            return self.refuse_unknown(request, identified);
         };
-        let (caller, permit) = match Self::decide(matched, identified) {
+        let (caller, permit) = match Self::decide(row, identified) {
             Ok(decided) => decided,
-            Err(denial) => return refuse(request, row, denial),
+            Err(denial) => return refuse(request, Some(row), denial),
         };
         let principal = caller.as_ref().map(Caller::principal);
-        let (admission, is_settled) = match self.question(request, row, principal) {
-            Some(asking) => (Admission::Waiting(Box::new(Stage::Answer(asking))), false),
+        let admission = match self.question(request, row, principal) {
+            Some(asking) => Admission::Waiting(Box::new(Stage::Answer(asking))),
             None => {
-                let timer = self.timer(path, row, caller.as_ref());
-                (Admission::Granted(timer), permit.is_some())
+                decision::log_allowed(path, Some(row), principal);
+                self.allowed.count(place);
+                Admission::Granted(self.timer(row, caller.as_ref()))
             }
         };
-        if is_settled {
-            decision::log_allowed(path, row, principal);
-            self.allowed.count(place);
-        }
         match self.leave(request, caller, permit) {
             Ok(()) => admission,
-            Err(denial) => refuse(request, row, denial),
+            Err(denial) => refuse(request, Some(row), denial),
         }
     }
 
@@ -163,11 +154,11 @@ impl Shared {
     fn question<B>(
         &self,
         request: &Request<B>,
-        row: Option<Row>,
+        row: Row,
         principal: Option<&Principal>,
     ) -> Option<Asking> {
         let authorizer = self.auth.inner.settings.authorizer.as_ref()?;
-        if row.is_some_and(|row| matches!(row.rule(), AccessRule::AllowUnauthenticated)) {
+        if is_open(row) {
             return None;
         }
         // No rule but that one is passed by nobody.
@@ -176,9 +167,11 @@ impl Shared {
 
     /// The authorizer has answered about a call.
     fn conclude<B>(&self, request: &Request<B>, answer: Result<(), Denial>) -> Admission {
-        let call = Call::of(request.extensions());
-        let row = call.and_then(|call| call.decision.row());
-        let caller = call.and_then(|call| call.caller.as_ref());
+        let path = request.uri().path();
+        let Some((row, place)) = self.policies.find_with_place(request.uri()) else {
+            return refuse(request, None, denial(Denied::MethodUnknown));
+        };
+        let caller = Call::of(request.extensions()).and_then(|call| call.caller.as_ref());
         let principal = caller.map(Caller::principal);
         let answer = answer.and_then(|()| match caller {
             // It took its time.
@@ -190,14 +183,11 @@ impl Shared {
         });
         match answer {
             Ok(()) => {
-                if row.is_some() {
-                    let (_, place) = self.policies.find_with_place(request.uri());
-                    decision::log_allowed(request.uri().path(), row, principal);
-                    self.allowed.count(place);
-                }
-                Admission::Granted(self.timer(request.uri().path(), row, caller))
+                decision::log_allowed(path, Some(row), principal);
+                self.allowed.count(place);
+                Admission::Granted(self.timer(row, caller))
             }
-            Err(denial) => refuse(request, row, Box::new(denial.of_caller(principal))),
+            Err(denial) => refuse(request, Some(row), Box::new(denial.of_caller(principal))),
         }
     }
 
@@ -209,11 +199,11 @@ impl Shared {
     /// Who has no token has none that expires, and unary calls have no streams: whether their
     /// message came in time is for the guard to see, where there is one.
     #[inline]
-    fn timer(&self, path: &str, row: Option<Row>, caller: Option<&Caller>) -> Option<Box<Timer>> {
-        if kind_of(row) == RpcKind::Unary && self.policies.are_guarded() {
+    fn timer(&self, row: Row, caller: Option<&Caller>) -> Option<Box<Timer>> {
+        if row.kind() == RpcKind::Unary && self.policies.are_guarded() {
             return None;
         }
-        Timer::of(self.stream_expiry, &self.auth, caller?.principal(), path, row)
+        Timer::of(self.stream_expiry, &self.auth, caller?.principal(), row)
     }
 
     /// Leaves what was learnt in the extensions.
@@ -221,12 +211,11 @@ impl Shared {
         &self,
         request: &mut Request<B>,
         caller: Option<Caller>,
-        permit: Option<Permit>,
+        permit: Permit,
     ) -> Result<(), Box<Denial>> {
         let settings = &self.auth.inner.settings;
         let asked = caller.as_ref().filter(|_| !settings.typed_claims.is_empty()).cloned();
-        let decision = permit.map_or(Decision::Unnamed, Decision::Permitted);
-        let call = Call { caller, decision, settings: Arc::clone(settings) };
+        let call = Call::new(caller, Decision::Permitted(permit), Arc::clone(settings));
         let extensions = request.extensions_mut();
         if let Some(outer) = extensions.insert(call) {
             forget_claims(&outer, extensions);
@@ -243,25 +232,23 @@ impl Shared {
         denial.to_status(&self.auth.inner.settings.challenge).into_http()
     }
 
-    /// In this order: the row of the table, whether anyone may call, credentials, verification,
-    /// the rule. The authorizer comes after it.
-    #[inline]
-    fn decide(
-        matched: Match,
-        caller: Identified,
-    ) -> Result<(Option<Caller>, Option<Permit>), Box<Denial>> {
-        let row = match matched {
-            Match::Row(row) => row,
-            // The guard of the method decides; nobody gets as far without a valid token.
-            Match::Guarded => return Ok((Some(caller?), None)),
-            Match::Unknown => {
-                return Err(denial_of(Denied::MethodUnknown, Some(caller?.principal())));
+    /// No row has the path. Callers without a valid token are not told.
+    #[cold]
+    fn refuse_unknown<B>(&self, request: &Request<B>, identified: Identified) -> Admission {
+        let denial = match identified {
+            Ok(caller) => {
+                let cause = self.policies.explain_miss(request.uri());
+                Box::new(Denial::new(Denied::MethodUnknown, cause).of(caller.principal()))
             }
-            Match::Query => {
-                let denial = Denial::new(Denied::MethodUnknown, HAS_QUERY);
-                return Err(Box::new(denial.of(caller?.principal())));
-            }
+            Err(denial) => denial,
         };
+        refuse(request, None, denial)
+    }
+
+    /// In this order: whether anyone may call, credentials, verification, the rule. The row of the
+    /// table was found before, and the authorizer comes after it.
+    #[inline]
+    fn decide(row: Row, caller: Identified) -> Result<(Option<Caller>, Permit), Box<Denial>> {
         let caller = match row.rule() {
             // Here an invalid token means anonymous.
             AccessRule::AllowUnauthenticated => caller.ok(),
@@ -269,8 +256,12 @@ impl Shared {
         };
         let principal = caller.as_ref().map(Caller::principal);
         let permit = authorize(row, principal).map_err(|denied| denial_of(denied, principal))?;
-        Ok((caller, Some(permit)))
+        Ok((caller, permit))
     }
+}
+
+fn is_open(row: Row) -> bool {
+    matches!(row.rule(), AccessRule::AllowUnauthenticated)
 }
 
 /// Leaves a caller's claims in the extensions, as each of the types.

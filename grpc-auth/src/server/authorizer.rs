@@ -131,7 +131,7 @@ impl<E: std::error::Error> From<E> for NoDecision {
 #[derive(Clone)]
 pub struct AccessRequest {
     uri: Uri,
-    row: Option<Row>,
+    row: Row,
     principal: Principal,
     metadata: MetadataMap,
 }
@@ -141,7 +141,7 @@ const CREDENTIALS: [HeaderName; 3] =
     [AUTHORIZATION, PROXY_AUTHORIZATION, HeaderName::from_static("dpop")];
 
 impl AccessRequest {
-    pub(super) fn new<B>(request: &Request<B>, row: Option<Row>, principal: &Principal) -> Self {
+    pub(super) fn new<B>(request: &Request<B>, row: Row, principal: &Principal) -> Self {
         let mut headers = request.headers().clone();
         for name in &CREDENTIALS {
             headers.remove(name);
@@ -177,10 +177,9 @@ impl AccessRequest {
         path.split_once('/').unwrap_or((path, ""))
     }
 
-    /// The row of the table that let the caller in so far. None when no row has the RPC's name
-    /// (its method needs `rpc = ".."`): its rule is then asked after the authorizer.
+    /// The row of the table that let the caller in so far.
     #[must_use]
-    pub fn row(&self) -> Option<Row> {
+    pub fn row(&self) -> Row {
         self.row
     }
 

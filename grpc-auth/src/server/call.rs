@@ -2,6 +2,7 @@
 //! extensions and nowhere else: metadata can be overwritten by a caller's trailers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::Extensions;
@@ -12,16 +13,27 @@ use crate::caller::Caller;
 use crate::claims::{Claims, ClaimsMismatch};
 use crate::clock::Clock;
 use crate::error::Challenge;
-use crate::policy::{Permit, Row, RpcKind};
+use crate::policy::{Permit, Row};
 use crate::principal::Principal;
 
-/// One call behind a layer.
-#[derive(Clone, Debug)]
+/// One call behind a layer: who its caller is, and the permit for one guard.
+///
+/// The guard takes the permit, so that it serves no second method and no later call. A clone has the
+/// caller without the permit: extensions can be cloned and kept.
+#[derive(Debug)]
 pub(crate) struct Call {
     /// The caller and its token; none when anonymous.
     pub(crate) caller: Option<Caller>,
-    pub(crate) decision: Decision,
+    decision: Decision,
+    is_taken: AtomicBool,
     pub(crate) settings: Arc<CallSettings>,
+}
+
+impl Clone for Call {
+    fn clone(&self) -> Self {
+        let (caller, settings) = (self.caller.clone(), Arc::clone(&self.settings));
+        Self { caller, decision: self.decision, is_taken: AtomicBool::new(true), settings }
+    }
 }
 
 /// How a resource server refuses, and what it adds to calls that it lets in.
@@ -42,9 +54,7 @@ pub(crate) struct CallSettings {
 pub(crate) enum Decision {
     /// It may be called.
     Permitted(Permit),
-    /// No row has its name; its guard decides.
-    Unnamed,
-    /// There is no layer: a test calls the handler itself.
+    /// There is no layer: a test calls the handler itself, and the guard decides.
     #[cfg(feature = "testing")]
     InTest,
 }
@@ -53,7 +63,6 @@ impl Decision {
     pub(crate) fn row(&self) -> Option<Row> {
         match self {
             Self::Permitted(permit) => Some(permit.row()),
-            Self::Unnamed => None,
             #[cfg(feature = "testing")]
             Self::InTest => None,
         }
@@ -61,18 +70,38 @@ impl Decision {
 }
 
 impl Call {
+    pub(crate) fn new(
+        caller: Option<Caller>,
+        decision: Decision,
+        settings: Arc<CallSettings>,
+    ) -> Self {
+        Self { caller, decision, is_taken: AtomicBool::new(false), settings }
+    }
+
     #[inline]
     pub(crate) fn of(extensions: &Extensions) -> Option<&Self> {
         extensions.get()
     }
 
-    /// Whether a unary call comes too late: it is decided on when its headers arrive, and its message
-    /// may come days after that. (What streams is watched all the time, or is not to be.)
+    /// What the layer says of the method. It stays readable after the permit was taken.
     #[inline]
-    pub(super) fn is_too_late(&self, row: Row) -> bool {
+    pub(super) fn decision(&self) -> Decision {
+        self.decision
+    }
+
+    /// Takes the permit. False when it was taken before, or this is a clone.
+    #[inline]
+    pub(super) fn take_permit(&self) -> bool {
+        !self.is_taken.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether the caller's token has expired meanwhile: a call is decided on when its headers
+    /// arrive, and its message may come days after that.
+    #[inline]
+    pub(super) fn is_too_late(&self) -> bool {
         let Some(caller) = &self.caller else { return false };
         let CallSettings { clock, leeway, .. } = &*self.settings;
-        row.kind() == RpcKind::Unary && caller.principal().has_expired(clock.now(), *leeway)
+        caller.principal().has_expired(clock.now(), *leeway)
     }
 
     pub(crate) fn principal(&self) -> Option<&Principal> {

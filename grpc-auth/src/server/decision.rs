@@ -86,17 +86,18 @@ pub(crate) fn log_allowed(method: &str, row: Option<Row>, principal: Option<&Pri
 }
 
 /// A unary call that was allowed gets its message too late to begin.
-pub(crate) fn log_late(method: &str, row: Option<Row>, issuer: &str, cause: &'static str) {
+pub(crate) fn log_late(row: Row, issuer: &str, cause: &'static str) {
     let issuer = Some(issuer.to_owned());
-    Denial { issuer, ..Denial::new(Denied::TokenExpired, cause) }.log(method, row);
+    let denial = Denial { issuer, ..Denial::new(Denied::TokenExpired, cause) };
+    denial.log(&format!("/{row}"), Some(row));
 }
 
 /// A call that was allowed has to end. The fields are those of a refusal.
-pub(crate) fn log_ended(method: &str, row: Option<Row>, issuer: &str, cause: &'static str) {
+pub(crate) fn log_ended(row: Row, issuer: &str, cause: &'static str) {
     info!(
         target: "grpc_auth",
-        method = escape(method),
-        rule = row.map(|row| row.rule().to_string()),
+        method = format!("/{row}"),
+        rule = row.rule().to_string(),
         verdict = "deny",
         reason = Denied::TokenExpired.reason(),
         cause,
@@ -104,13 +105,13 @@ pub(crate) fn log_ended(method: &str, row: Option<Row>, issuer: &str, cause: &'s
         issuer,
         "stream ended"
     );
-    metrics::denied(row, Denied::TokenExpired);
+    metrics::denied(Some(row), Denied::TokenExpired);
 }
 
 impl From<Denied> for Denial {
     fn from(denied: Denied) -> Self {
         let cause = match denied {
-            Denied::MethodUnknown => "no policy of this layer has a row for the method: add one",
+            Denied::MethodUnknown => "no entry of the policy has this path: add one",
             Denied::ScopeInsufficient(_) => "the token does not grant what the rule requires",
             Denied::CredentialsMissing => "the caller is anonymous and the rule asks for a token",
             // These come with a cause of their own, below.
@@ -125,7 +126,8 @@ impl From<Denied> for Denial {
             | Denied::PolicyRefused
             | Denied::PolicyPanicked
             | Denied::BackendUnavailable
-            | Denied::LayerMissing => "",
+            | Denied::LayerMissing
+            | Denied::PermitMissing => "",
         };
         Self::new(denied, cause)
     }

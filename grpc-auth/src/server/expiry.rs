@@ -1,7 +1,6 @@
 //! When the streams of a call end. Unary calls are decided on when they arrive, and must not begin
 //! too late: without a guard that sees to it, the stream that brings their one message ends.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,8 +20,9 @@ use crate::principal::Principal;
 ///
 /// A token is verified when a call arrives, and a stream may stay open for days after that. At its
 /// end the caller is answered UNAUTHENTICATED with the reason ACCESS_TOKEN_EXPIRED, as a call with
-/// the same token would be; what was sent before has arrived. Unary calls are never cut off, but one
-/// whose message comes only after its token's expiry does not reach its method, whatever is set here.
+/// the same token would be; what was sent before has arrived. Unary calls are never cut off. A call
+/// of any kind whose token has expired before its method begins does not reach the method, whatever
+/// is set here: its message may come long after its headers.
 /// Nothing ends calls without a token of methods that let anyone in. An opaque token of which the
 /// authorization server says no expiry never expires: for those, [`MaxAge`](Self::MaxAge) is what
 /// ends streams.
@@ -32,7 +32,7 @@ pub enum StreamExpiry {
     /// When the caller's token expires (`exp`), and the leeway is over. The default.
     #[default]
     UntilExpiry,
-    /// When caller or handler end them: the token is looked at when a stream is opened, and never
+    /// When caller or handler end them: the token is checked until the method begins, and not
     /// again. (Rows written by hand count as streams until they say
     /// [`RpcKind::Unary`](crate::policy::RpcKind::Unary).)
     AtOpen,
@@ -49,17 +49,10 @@ pub(super) struct Timer {
     auth: ResourceServer,
     /// For the log: whose token, and what it called.
     issuer: Arc<str>,
-    called: Called,
+    row: Row,
     /// What both sides of the call know, where both are watched.
     sides: Option<Arc<Sides>>,
     sleep: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-}
-
-/// A method, by its row if it has one.
-#[derive(Clone)]
-enum Called {
-    Row(Row),
-    Path(Box<str>),
 }
 
 #[derive(Default)]
@@ -104,12 +97,6 @@ impl StreamExpiry {
     }
 }
 
-/// Of a method without a row nothing is known.
-#[inline]
-pub(super) fn kind_of(row: Option<Row>) -> RpcKind {
-    row.map_or(RpcKind::Bidirectional, |row| row.kind())
-}
-
 impl Timer {
     /// Of a call that is let in; none if its streams do not end by themselves. Boxed, for it goes
     /// from hand to hand.
@@ -117,29 +104,27 @@ impl Timer {
         stream_expiry: StreamExpiry,
         auth: &ResourceServer,
         caller: &Principal,
-        path: &str,
-        row: Option<Row>,
+        row: Row,
     ) -> Option<Box<Self>> {
-        let (at, cause) = match kind_of(row) {
+        let (at, cause) = match row.kind() {
             RpcKind::Unary => (caller.expires_at() + auth.inner.settings.leeway, TOO_LATE),
             _ => stream_expiry.end(auth, caller)?,
         };
         let (auth, issuer) = (auth.clone(), caller.shared_issuer());
-        let called = row.map_or_else(|| Called::Path(path.into()), Called::Row);
-        Some(Box::new(Self { at, cause, auth, issuer, called, sides: None, sleep: None }))
+        Some(Box::new(Self { at, cause, auth, issuer, row, sides: None, sleep: None }))
     }
 
     /// Another one for the other side of the call.
     pub(super) fn share(&mut self) -> Box<Self> {
-        let Self { at, cause, auth, issuer, called, .. } = &*self;
-        let (at, cause, auth) = (*at, *cause, auth.clone());
-        let (issuer, called) = (Arc::clone(issuer), called.clone());
+        let Self { at, cause, auth, issuer, row, .. } = &*self;
+        let (at, cause, row) = (*at, *cause, *row);
+        let (auth, issuer) = (auth.clone(), Arc::clone(issuer));
         let sides = Some(Arc::clone(self.sides.get_or_insert_default()));
-        Box::new(Self { at, cause, auth, issuer, called, sides, sleep: None })
+        Box::new(Self { at, cause, auth, issuer, row, sides, sleep: None })
     }
 
     pub(super) fn kind(&self) -> RpcKind {
-        kind_of(self.called.row())
+        self.row.kind()
     }
 
     /// Nothing more comes from the caller.
@@ -178,34 +163,19 @@ impl Timer {
     pub(super) fn status(&self) -> Status {
         let is_told = |sides: &Arc<Sides>| sides.is_told.swap(true, Ordering::Relaxed);
         if !self.sides.as_ref().is_some_and(is_told) {
-            let (path, row) = (self.called.path(), self.called.row());
             match self.kind() {
-                RpcKind::Unary => decision::log_late(&path, row, &self.issuer, self.cause),
-                _ => decision::log_ended(&path, row, &self.issuer, self.cause),
+                RpcKind::Unary => decision::log_late(self.row, &self.issuer, self.cause),
+                _ => decision::log_ended(self.row, &self.issuer, self.cause),
             }
         }
         Denied::TokenExpired.to_status(&self.auth.inner.settings.challenge)
     }
 }
 
-impl Called {
-    fn row(&self) -> Option<Row> {
-        match self {
-            Self::Row(row) => Some(*row),
-            Self::Path(_) => None,
-        }
-    }
-
-    fn path(&self) -> Cow<'_, str> {
-        match self {
-            Self::Row(row) => Cow::Owned(format!("/{row}")),
-            Self::Path(path) => Cow::Borrowed(path),
-        }
-    }
-}
-
 impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timer").field("method", &self.called.path()).finish_non_exhaustive()
+        f.debug_struct("Timer")
+            .field("method", &format_args!("/{}", self.row))
+            .finish_non_exhaustive()
     }
 }

@@ -4,10 +4,10 @@ use std::pin::Pin;
 
 use serde::de::DeserializeOwned;
 use tonic::{Request, Status};
-use tracing::{error, warn};
+use tracing::error;
 
 use super::call::{Call, Decision};
-use super::decision::{self, Denial};
+use super::decision::Denial;
 use super::expiry::TOO_LATE;
 use crate::__private::Own;
 use crate::bearer::BearerToken;
@@ -15,7 +15,7 @@ use crate::caller::Caller;
 use crate::claims::Claims;
 use crate::error::{Challenge, Denied};
 use crate::metrics;
-use crate::policy::{AccessRule, Permit, Row, ServicePolicy, authorize};
+use crate::policy::{Permit, Row, ServicePolicy, authorize};
 use crate::principal::Principal;
 
 /// A call that passed the guard.
@@ -26,9 +26,8 @@ pub struct Admitted<'r> {
     pub(super) call: Option<&'r Call>,
 }
 
-/// Asks for the permit of exactly this row. A permit of another row, or none, is no permit: then
-/// the row decides here. Without a layer nobody looked at the caller, and only methods that let
-/// anyone in can be called.
+/// Takes the permit of exactly this row, which the layer gave for this very call, and rejects the
+/// call without one. Without a layer only methods that let anyone in can be called.
 ///
 /// # Errors
 /// The refusal, as what the method returns.
@@ -40,63 +39,89 @@ pub fn enter<'r, M, R: Refuse>(
     let row = own.row_in(policy);
     let call = Call::of(request.extensions());
     let permit = match call {
-        Some(call) => permit_for(row, call)?,
+        Some(call) => take_permit(row, call)?,
         None => permit_without_layer(row)?,
     };
     Ok(Admitted { row: permit.row(), call })
 }
 
-fn permit_for<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
-    match call.decision {
-        Decision::Permitted(permit) if permit.row() == row && call.is_too_late(row) => {
-            Err(too_late(row, call))
-        }
-        Decision::Permitted(permit) if permit.row() == row => Ok(permit),
-        _ => decide_here(row, call),
+fn take_permit<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
+    let permit = match call.decision() {
+        Decision::Permitted(permit) if permit.row() == row => permit,
+        Decision::Permitted(permit) => return Err(no_permit(row, call, &of_another(row, permit))),
+        #[cfg(feature = "testing")]
+        Decision::InTest => decide_in_test(row, call)?,
+    };
+    if !call.take_permit() {
+        return Err(no_permit(row, call, &USED));
+    }
+    if call.is_too_late() {
+        return Err(too_late(row, call));
+    }
+    Ok(permit)
+}
+
+/// Why there is no permit, and what to do about it.
+struct NoPermit {
+    cause: &'static str,
+    help: &'static str,
+}
+
+const PLAIN_FUNCTION: &str =
+    "move the code that several handlers need into a plain function, and call that from each";
+const USED: NoPermit = NoPermit {
+    cause: "the permit of this request was taken before: a handler called a method itself, or the \
+            extensions of an earlier call were kept or cloned",
+    help: PLAIN_FUNCTION,
+};
+const SIBLING: NoPermit = NoPermit {
+    cause: "the request has the permit of another method: a handler called this one itself, or \
+            the `rpc = \"..\"` of the two methods are wrong",
+    help: PLAIN_FUNCTION,
+};
+const OTHER_SERVICE: NoPermit = NoPermit {
+    cause: "the request has the permit of another service: a handler or a layer handed it on",
+    help: "call the service through its own `auth.protect(service)`",
+};
+const OTHER_POLICY: NoPermit = NoPermit {
+    cause: "the layer decided by another policy than this method's own",
+    help: "give the layer the service's own policy, `<Service as ProtectedService<_>>::POLICY`, or \
+           mount the service with `auth.protect(service)`",
+};
+
+fn of_another(row: Row, permit: Permit) -> NoPermit {
+    let other = permit.row();
+    match (other.service() == row.service(), other.rpc() == row.rpc()) {
+        (false, _) => OTHER_SERVICE,
+        (true, false) => SIBLING,
+        (true, true) => OTHER_POLICY,
     }
 }
 
-/// The layer knows the method by another name than its row, or not at all.
+/// The caller did nothing wrong: the operator's code did.
 #[cold]
-fn decide_here<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
-    match call.decision {
-        Decision::Permitted(permit) => warn!(
-            target: "grpc_auth",
-            method = %row,
-            called = %permit.row(),
-            "the method answers another RPC than its row names: correct its `rpc = \"..\"`"
-        ),
-        #[cfg(feature = "testing")]
-        Decision::InTest => {}
-        Decision::Unnamed => warn!(
-            target: "grpc_auth",
-            method = %row,
-            "no RPC of this name was called: the method's row needs `rpc = \"..\"` with the name \
-             in the `.proto` file"
-        ),
-    }
-    let method = format!("/{row}");
-    let denial = match authorize(row, call.principal()) {
-        Ok(_) if !was_asked(row, call) => Denial::new(
-            Denied::PolicyRefused,
-            "the authorizer was not asked: the layer knows the RPC as one that lets anyone in",
-        ),
-        Ok(_) if is_watched_too_little(row, call) => Denial::new(
-            Denied::PolicyRefused,
-            "the layer takes the RPC for one without these streams, and would not end them with \
-             the token: correct the rows' `rpc = \"..\"`",
-        ),
-        Ok(_) if call.is_too_late(row) => return Err(too_late(row, call)),
-        Ok(permit) => {
-            decision::log_allowed(&method, Some(row), call.principal());
-            metrics::allowed(row);
-            return Ok(permit);
-        }
-        Err(denied) => denied.into(),
-    };
-    let denial = denial.of_caller(call.principal());
-    denial.log(&method, Some(row));
-    Err(R::refuse(denial.denied.to_status(&call.settings.challenge)))
+fn no_permit<R: Refuse>(row: Row, call: &Call, why: &NoPermit) -> R {
+    error!(
+        target: "grpc_auth",
+        method = %row,
+        permit_of = call.decision().row().map(tracing::field::display),
+        verdict = "deny",
+        cause = why.cause,
+        help = why.help,
+        "method called without a permit of its own"
+    );
+    metrics::denied(Some(row), Denied::PermitMissing);
+    R::refuse(Denied::PermitMissing.to_status(&call.settings.challenge))
+}
+
+/// Where there is no layer the guard does what it would do.
+#[cfg(feature = "testing")]
+fn decide_in_test<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
+    authorize(row, call.principal()).map_err(|denied| {
+        let denial = Denial::from(denied).of_caller(call.principal());
+        denial.log(&format!("/{row}"), Some(row));
+        R::refuse(denial.denied.to_status(&call.settings.challenge))
+    })
 }
 
 /// The token was good when the call arrived, and is not any more now that its message is here.
@@ -105,19 +130,6 @@ fn too_late<R: Refuse>(row: Row, call: &Call) -> R {
     let denial = Denial::new(Denied::TokenExpired, TOO_LATE).of_caller(call.principal());
     denial.log(&format!("/{row}"), Some(row));
     R::refuse(denial.denied.to_status(&call.settings.challenge))
-}
-
-/// The layer asks the authorizer, if there is one, unless it takes the method for an open one.
-fn was_asked(row: Row, call: &Call) -> bool {
-    let is_open = |row: Row| matches!(row.rule(), AccessRule::AllowUnauthenticated);
-    call.settings.authorizer.is_none() || is_open(row) || !call.decision.row().is_some_and(is_open)
-}
-
-/// The layer ends the streams of the method that it takes this one for.
-fn is_watched_too_little(row: Row, call: &Call) -> bool {
-    let Some(taken_for) = call.decision.row().map(|row| row.kind()) else { return false };
-    (row.kind().streams_requests() && !taken_for.streams_requests())
-        || (row.kind().streams_responses() && !taken_for.streams_responses())
 }
 
 fn permit_without_layer<R: Refuse>(row: Row) -> Result<Permit, R> {

@@ -224,8 +224,8 @@ impl ResourceServer {
 
     /// The layer for these policies, for a whole `Server` or any tower stack. It refuses every
     /// path that none of them names, so it needs a policy for each service under it, health and
-    /// reflection included, and `rpc = ".."` where a method's name does not tell the RPC's. What the
-    /// methods of annotated services require beyond their rules is for the guards in them.
+    /// reflection included. What the methods of annotated services require beyond their rules is for
+    /// the guards in them.
     ///
     /// ```
     /// use grpc_auth::policy::{AccessRule, MethodPolicy, ServicePolicy};

@@ -59,7 +59,7 @@ pub trait RequestExt: sealed::HasExtensions {
             None => Err(Denied::CredentialsMissing.into()),
         };
         claims.map_err(|denial| {
-            let row = call.decision.row();
+            let row = call.decision().row();
             denial.log(&row.map(|row| format!("/{row}")).unwrap_or_default(), row);
             denial.denied.to_status(&call.settings.challenge)
         })

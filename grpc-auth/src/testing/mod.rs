@@ -159,8 +159,9 @@ pub fn principal_with_claims(claims: Value) -> Principal {
 }
 
 /// Makes a request come from this caller, as if a layer had verified its token, for tests that call
-/// a handler itself. The method's guard decides all the same. Injected parameters are not passed:
-/// they come from the request.
+/// a handler itself. The method's guard decides all the same, and for one method: a handler that
+/// calls another one with its request is rejected, as it is behind a layer. Injected parameters are
+/// not passed: they come from the request.
 ///
 /// ```
 /// use grpc_auth::Principal;
@@ -216,16 +217,13 @@ pub fn anonymous<M>(request: tonic::Request<M>) -> tonic::Request<M> {
 }
 
 fn call_by<M>(mut request: tonic::Request<M>, caller: Option<Caller>) -> tonic::Request<M> {
-    request.extensions_mut().insert(Call {
-        caller,
-        decision: Decision::InTest,
-        settings: Arc::new(CallSettings {
-            challenge: Challenge::new("unit-test", true),
-            typed_claims: Vec::new(),
-            authorizer: None,
-            clock: Clock::system(),
-            leeway: Duration::ZERO,
-        }),
+    let settings = Arc::new(CallSettings {
+        challenge: Challenge::new("unit-test", true),
+        typed_claims: Vec::new(),
+        authorizer: None,
+        clock: Clock::system(),
+        leeway: Duration::ZERO,
     });
+    request.extensions_mut().insert(Call::new(caller, Decision::InTest, settings));
     request
 }

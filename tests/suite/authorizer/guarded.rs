@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The names of an open method and a closed one exchanged, and one that no row has.
+/// The names of an open method and a closed one exchanged, and two that the methods' do not tell.
 struct Misnamed;
 
 #[grpc_auth::protect]
@@ -15,10 +15,10 @@ impl Names for Misnamed {
     async fn get_url(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
         Ok(Response::new(request.into_inner()))
     }
+    #[allow_unauthenticated]
     async fn get_v2_item(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
         Ok(Response::new(request.into_inner()))
     }
-    // Nobody may call it without a token, and only the layer takes it for `r#move`.
     #[authenticated(rpc = "Move")]
     async fn do_thing(&self, request: Request<Word>) -> Result<Response<Word>, Status> {
         Ok(Response::new(request.into_inner()))
@@ -38,20 +38,25 @@ async fn a_misnamed_method_is_no_way_around_it() {
     let mut client = NamesClient::new(auth.protect(Misnamed));
     let call = |token: &str| with_token(Word::default(), token);
 
-    // No row has this name: the authorizer is asked before the guard.
+    // A name that the method's does not tell.
     assert!(client.get_url(call(&alice)).await.is_ok());
-    assert!(world.asked.lock().unwrap().pop().unwrap().row().is_none());
+    assert_eq!(world.asked.lock().unwrap().pop().unwrap().row().rpc(), "GetUrl");
     assert_denied(client.get_url(call(&mallory)).await, Code::PermissionDenied, POLICY);
     assert_eq!(paths(&world.asked), ["/kit.v1.Names/GetURL"]);
-
-    // The layer takes it for an open one, and asks nobody.
-    assert_denied(client.do_thing(call(&alice)).await, Code::PermissionDenied, POLICY);
+    // It is not asked about a method that lets anyone in.
+    assert!(client.get_v2_item(Word::default()).await.is_ok());
+    assert!(client.get_v2_item(call(&mallory)).await.is_ok());
     assert_eq!(paths(&world.asked), [""; 0]);
-    let line = logs.line_with("cause=\"the authorizer was not asked");
-    assert!(line.contains("method=\"/kit.v1.Names/Move\""), "{line}");
-    // The other way round the rule of the row comes first.
-    assert!(client.r#move(call(&alice)).await.is_ok());
+
+    // The layer takes it for an open one, and does not ask. No permit of that one is good here.
+    assert_denied(client.do_thing(call(&mallory)).await, Code::Internal, "");
+    assert_eq!(paths(&world.asked), [""; 0]);
+    let line = logs.line_with("method called without a permit of its own");
+    assert!(line.contains("method=kit.v1.Names/Move"), "{line}");
+    // The other way round it is asked, and the open method is not reached either.
     assert_denied(client.r#move(call(&mallory)).await, Code::PermissionDenied, POLICY);
+    assert_denied(client.r#move(call(&alice)).await, Code::Internal, "");
+    assert_eq!(paths(&world.asked), ["/kit.v1.Names/Move"; 2]);
 }
 
 /// Requires of a caller whom the authorizer let in.
@@ -84,6 +89,6 @@ async fn what_it_allows_is_still_required() {
     );
     assert_denied(client.get(call(&mallory)).await, Code::PermissionDenied, POLICY);
     assert!(logs.line_with("the authorizer denies it").contains("call denied"));
-    let row = world.asked.lock().unwrap().pop().unwrap().row().unwrap();
+    let row = world.asked.lock().unwrap().pop().unwrap().row();
     assert_eq!(row.requirements().len(), 1);
 }

@@ -224,11 +224,12 @@ pub(super) async fn mistakes(seen: &Seen) {
     let mut names = NamesClient::new(kit.auth.protect(Misnamed));
     let word = || with_token(Word::default(), &token);
     let status = names.get_url(word()).await.unwrap_err();
-    assert_eq!(seen.refusal("no row", &status), "ACCESS_TOKEN_SCOPE_INSUFFICIENT");
+    assert_eq!(seen.refusal("a derived name", &status), "ACCESS_TOKEN_SCOPE_INSUFFICIENT");
     names.get_v2_item(word()).await.unwrap();
     let both = secretive(seen, &kit).scopes(["do", "move"]).sign();
     let both = seen.token("a token for both", both);
-    names.r#move(with_token(Word::default(), &both)).await.unwrap();
+    let status = names.r#move(with_token(Word::default(), &both)).await.unwrap_err();
+    assert_eq!(seen.refusal("the permit of another method", &status), "");
 }
 
 /// Tells what it is asked.

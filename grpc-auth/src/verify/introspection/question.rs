@@ -129,10 +129,9 @@ impl Failure {
             // What a firewall on the way says of one token, too.
             Self::ClientRefused(status) => *status == 401,
             // No token was sent.
-            Self::Discovery(_)
-            | Self::NoAnswer(_)
-            | Self::NoEndpoint
-            | Self::Credentials(_) => true,
+            Self::Discovery(_) | Self::NoAnswer(_) | Self::NoEndpoint | Self::Credentials(_) => {
+                true
+            }
         }
     }
 
