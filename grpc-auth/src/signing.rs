@@ -112,6 +112,16 @@ impl SigningKey {
         }
     }
 
+    /// The public key's bytes: which key it is.
+    #[cfg(feature = "client")]
+    pub(crate) fn public_key(&self) -> &[u8] {
+        match &*self.pair {
+            Pair::Rsa(pair) => pair.public_key().as_ref(),
+            Pair::Ecdsa(pair) => pair.public_key().as_ref(),
+            Pair::Ed25519(pair) => pair.public_key().as_ref(),
+        }
+    }
+
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
         let random = SystemRandom::new();
         match &*self.pair {

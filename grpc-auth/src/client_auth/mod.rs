@@ -194,6 +194,17 @@ impl ClientAuthentication {
         }
     }
 
+    /// The public part of the private key that signs, if there is one, in base64url.
+    #[cfg(feature = "client")]
+    pub(crate) fn public_key(&self) -> Option<SecretString> {
+        match &self.method {
+            Method::PrivateKeyJwt(assertion) => {
+                Some(URL_SAFE_NO_PAD.encode(assertion.key.public_key()).into())
+            }
+            Method::SecretBasic(_) | Method::SecretPost(_) | Method::None | Method::Tls => None,
+        }
+    }
+
     /// Whether there is another secret now than the one that was sent.
     #[cfg(feature = "client")]
     pub(crate) fn has_changed(&self, sent: &SecretString) -> bool {

@@ -65,6 +65,28 @@ async fn what_is_asked_for_differently_is_asked_for() {
     assert_eq!(issuer.requests(Endpoint::Token), 4);
 }
 
+/// Whoever knows the client's id and not its secret gets nothing, though the token is here.
+#[tokio::test]
+async fn a_token_that_is_kept_is_not_printed_without_the_right_secret() {
+    let (issuer, folder) = (issuer().await, Folder::new());
+    let kept = token(&issuer, &folder).run().await.succeeds().stdout;
+    for wrong in ["", "s3cret", "s3cret: %&+ äx"] {
+        let program = token(&issuer, &folder).env("GRPC_AUTH_CLIENT_SECRET", wrong);
+        let ended = program.run().await;
+        assert!(ended.code != 0 && ended.stdout.is_empty(), "{wrong:?}: {ended:?}");
+        assert!(!ended.stderr.contains(kept.trim()), "{ended:?}");
+    }
+    let program = token(&issuer, &folder).env("GRPC_AUTH_CLIENT_SECRET", "wrong");
+    program.run().await.fails(4, "invalid_client");
+    // The token is still there for the right one.
+    let asked = issuer.requests(Endpoint::Token);
+    assert_eq!(token(&issuer, &folder).run().await.succeeds().stdout, kept);
+    assert_eq!(issuer.requests(Endpoint::Token), asked);
+    // How it is sent makes no difference.
+    let program = token(&issuer, &folder).args(["--client-auth", "post"]);
+    assert_eq!(program.run().await.succeeds().stdout, kept);
+}
+
 #[tokio::test]
 async fn a_kept_token_is_passed_over_when_it_is_wished_or_when_it_soon_ends() {
     let (issuer, folder) = (issuer().await, Folder::new());

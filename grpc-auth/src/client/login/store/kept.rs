@@ -1,6 +1,12 @@
 //! Tokens that programs got for themselves, kept between two runs.
 
+use std::num::NonZeroU32;
 use std::time::SystemTime;
+
+use aws_lc_rs::pbkdf2::{self, PBKDF2_HMAC_SHA256};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::ExposeSecret;
 
 use super::document::Key;
 use super::{Entry, StoreError, TokenStore, file};
@@ -11,10 +17,16 @@ use crate::client::request::{Grant, TokenRequest};
 
 /// A parameter that no login has, so that none of them is found here.
 const GRANT_TYPE: &str = "grant_type";
+/// The client's secret, as [`fingerprint`] knows it.
+const CLIENT_SECRET: &str = "client_secret";
+/// About 30 ms: a secret that a person thought up is not guessed at once by a reader of the file.
+/// Most are made by the server, and not guessed at all.
+const FINGERPRINT_ROUNDS: NonZeroU32 = NonZeroU32::new(100_000).unwrap();
+const FINGERPRINT_BYTES: usize = 16;
 
 impl TokenStore {
-    /// The token that was [kept](Self::keep) for the same server, client, scopes, audience and
-    /// parameters, if there is one. Whether it lives is for its user to look at.
+    /// The token that was [kept](Self::keep) for the same server, client, secret or private key,
+    /// scopes, audience and parameters, if there is one. Whether it lives is for its user to look at.
     ///
     /// Nothing is asked of the server: it may have revoked the token, or not know the client any
     /// more. A file that cannot be read as what was written there is no token; the next one takes
@@ -26,7 +38,7 @@ impl TokenStore {
         &self,
         request: &TokenRequest,
     ) -> Result<Option<AccessToken>, StoreError> {
-        let Some(entry) = self.entry_of(request) else { return Ok(None) };
+        let Some(entry) = self.entry_of(request).await else { return Ok(None) };
         let stored = match entry.read().await {
             Ok(stored) => stored,
             Err(StoreError::Corrupt { .. }) => None,
@@ -75,15 +87,14 @@ impl TokenStore {
         request: &TokenRequest,
         token: &AccessToken,
     ) -> Result<(), StoreError> {
-        let (Some(entry), Some(expires_at)) = (self.entry_of(request), token.expires_at) else {
-            return Ok(());
-        };
+        let Some(expires_at) = token.expires_at else { return Ok(()) };
+        let Some(entry) = self.entry_of(request).await else { return Ok(()) };
         entry.blocking(|entry| file::prepare(&entry.directory)).await?;
         let lock = entry.lock(&request.client.clock).await?;
         entry.write(&kept(token, expires_at), None, &lock).await
     }
 
-    fn entry_of(&self, request: &TokenRequest) -> Option<Entry> {
+    async fn entry_of(&self, request: &TokenRequest) -> Option<Entry> {
         // The next run may have another key, and none of its calls would be taken.
         if !matches!(request.grant, Grant::ClientCredentials) || request.dpop.is_some() {
             return None;
@@ -98,6 +109,12 @@ impl TokenStore {
         resources.sort_unstable();
         let mut all = parameters.more.clone();
         all.push((GRANT_TYPE.into(), "client_credentials".into()));
+        let authentication = &request.client.authentication;
+        if let Some(secret) = authentication.secret().or_else(|| authentication.public_key()) {
+            let salt = format!("grpc-auth kept token\0{issuer}\0{}", authentication.client_id());
+            let fingerprint = move || fingerprint(&salt, secret.expose_secret());
+            all.push((CLIENT_SECRET.into(), tokio::task::spawn_blocking(fingerprint).await.ok()?));
+        }
         let key = Key {
             issuer,
             client_id: request.client.authentication.client_id().into(),
@@ -111,6 +128,14 @@ impl TokenStore {
         let directory = self.directory.clone();
         Some(Entry { path: directory.join(key.file_name()), directory, key })
     }
+}
+
+/// A name for a secret. Without the right one a token that was kept is not found.
+fn fingerprint(salt: &str, secret: &str) -> String {
+    let mut bytes = [0; FINGERPRINT_BYTES];
+    let (salt, secret) = (salt.as_bytes(), secret.as_bytes());
+    pbkdf2::derive(PBKDF2_HMAC_SHA256, FINGERPRINT_ROUNDS, salt, secret, &mut bytes);
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 fn kept(token: &AccessToken, expires_at: SystemTime) -> Tokens {
