@@ -13,7 +13,7 @@ use super::exchange::Asked;
 use super::logged_in::LoggedIn;
 use super::pages::Pages;
 use super::start_file::StartFile;
-use super::{Login, Party, asks_who, pkce};
+use super::{Login, Party, asks_who, opener, pkce};
 use crate::error::ConfigError;
 use crate::http_client::secure_url;
 use crate::issuer::discovery::Endpoints;
@@ -39,7 +39,7 @@ pub struct ByBrowser {
 impl ByBrowser {
     pub(super) fn new() -> Self {
         Self {
-            open: Arc::new(|url| open::that_detached(url.as_str())),
+            open: Arc::new(opener::open),
             announce: None,
             prompt: None,
             path: "/callback".into(),
@@ -66,7 +66,9 @@ impl ByBrowser {
 }
 
 impl Login<ByBrowser> {
-    /// Opens the browser so. Default as the system does.
+    /// Opens the browser so. Default as the system does: `xdg-open`, `open` or PowerShell, with an
+    /// environment that has the variables that desktops and browsers need and no other, so that
+    /// none of the program's secrets gets there.
     ///
     /// The address is that of a file (`file:`), which only this user can read, and which leads to
     /// the one that [`announce`](Self::announce) shows. So it may stand in the arguments of a

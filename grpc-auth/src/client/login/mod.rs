@@ -19,6 +19,7 @@ mod id_token;
 mod logged_in;
 mod logout;
 mod pages;
+mod opener;
 mod pkce;
 mod session;
 mod start_file;
