@@ -60,7 +60,7 @@ impl Waiting {
 fn at_oidc_provider(issuer: &OidcProvider) -> Login {
     let client = issuer.client(ClientAuthentication::none("cli"));
     // A person at a second tab takes their time.
-    let login = client.timeout(Duration::from_secs(30)).login();
+    let login = client.timeout(Duration::from_secs(30)).login().callback_path("/callback");
     login.scopes(["read:word"]).resource(SIGNED).prompt("consent")
 }
 
@@ -133,15 +133,15 @@ async fn a_login_that_two_browsers_open_is_nobodys() {
 /// The embedded server, with a program and a person.
 async fn embedded() -> (AuthorizationServer, OAuthClient) {
     let issuer = AuthorizationServer::start().await.unwrap();
+    let client = OAuthClient::oidc(issuer.url(), ClientAuthentication::none("cli"));
     issuer.register(
         Registration::public("cli")
             .name("The word program")
-            .redirect_uri("http://127.0.0.1/callback")
+            .redirect_uri(client.login().redirect_uri().unwrap())
             .scopes(["read:word", "write:word"]),
     );
     issuer.add_user("alice", "wonderland");
     issuer.describe_scope("read:word", "Read your words");
-    let client = OAuthClient::oidc(issuer.url(), ClientAuthentication::none("cli"));
     let client = client.clock(issuer.clock().clone());
     (issuer, client)
 }

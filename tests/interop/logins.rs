@@ -26,6 +26,7 @@ async fn a_person_logs_in_and_stays_logged_in() {
         let clock = ManualClock::new();
         let client = issuer.client(client).clock(clock.clone());
         let login = client.login().scopes(["read:word"]).resource(SIGNED).prompt("consent");
+        let login = login.callback_path("/callback");
         let login = login.browser(|url| {
             let url = url.to_string();
             tokio::spawn(async move { Person::new().allow(&url).await });
@@ -52,6 +53,7 @@ async fn a_login_is_kept_and_a_logout_makes_it_useless() {
     let issuer = OidcProvider::start().await;
     let folder = tempfile::tempdir().unwrap();
     let login = issuer.client(ClientAuthentication::none("cli")).login();
+    let login = login.callback_path("/callback");
     let login = login.scopes(["read:word"]).resource(SIGNED).prompt("consent");
     let login = login.store(TokenStore::at(folder.path().join("logins"))).browser(|url| {
         let url = url.to_string();

@@ -25,11 +25,12 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
 
     // The authorization server, with the program registered as a client that can keep no secret.
     let issuer = AuthorizationServer::start_with_clock(ManualClock::running()).await?;
+    let client = OAuthClient::oidc(issuer.url(), ClientAuthentication::none("echo-cli"));
     issuer.add_user("alice", "wonderland");
     issuer.register(
         Registration::public("echo-cli")
             .name("Echo for the command line")
-            .redirect_uri("http://127.0.0.1/callback")
+            .redirect_uri(client.login().redirect_uri()?)
             .scopes(["openid", "offline_access", "read:echo"]),
     );
     let issuer = Arc::new(issuer);
@@ -38,7 +39,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
 
     // The program.
     let folder = std::env::temp_dir().join(format!("echo-cli-{}", std::process::id()));
-    let mut login = OAuthClient::oidc(issuer.url(), ClientAuthentication::none("echo-cli"))
+    let mut login = client
         .login()
         .audience(AuthorizationServer::AUDIENCE)
         .scopes(["read:echo"])

@@ -26,8 +26,9 @@ use crate::times::{duration, in_words, unix_seconds};
 /// can read, and `grpc-auth token` prints and renews them from then on.
 ///
 /// The client is a program on your machine, so it needs no secret. Register it at the authorization
-/// server as a native application, with the redirect URI `http://127.0.0.1/callback` and any port
-/// (RFC 8252); for `--device`, with the device code grant.
+/// server as a native application, with the redirect URI `http://127.0.0.1/callback/` followed by
+/// the issuer without `https://` and without a slash at its end, and any port (RFC 8252):
+/// `http://127.0.0.1/callback/tenant.eu.auth0.com`. For `--device`, allow it the device code grant.
 #[derive(Debug, Args)]
 #[command(after_long_help = LOGIN_EXAMPLES)]
 pub(crate) struct LoginArgs {
@@ -39,6 +40,9 @@ pub(crate) struct LoginArgs {
     /// Opens no browser, and says where to go
     #[arg(long, help_heading = "Login", conflicts_with = "device")]
     no_browser: bool,
+    /// The path of the redirect URI, where the client is registered with another, like `/callback`
+    #[arg(long, value_name = "PATH", help_heading = "Login", conflicts_with = "device")]
+    callback_path: Option<String>,
     /// How long to wait for the person, at most an hour
     #[arg(
         long,
@@ -117,6 +121,9 @@ pub(crate) async fn log_in(args: LoginArgs, output: Output) -> Result<Exit, Fail
         let mut login = login
             .timeout(Duration::from_secs(args.timeout.into()))
             .announce(move |url| announce(url, args.no_browser, output));
+        if let Some(path) = args.callback_path {
+            login = login.callback_path(path);
+        }
         if args.no_browser {
             login = login.browser(|_| Ok::<_, io::Error>(()));
         }

@@ -63,7 +63,7 @@ const EXAMPLE: &str = r#"{
     {
       "id": "orders-cli",
       "name": "The orders program",
-      "redirect_uris": ["http://127.0.0.1/callback"],
+      "redirect_uris": ["http://127.0.0.1/callback/127.0.0.1:9400"],
       "scopes": ["read:echo"],
       "audiences": ["https://echo.example.com"],
       "always_refresh_tokens": true

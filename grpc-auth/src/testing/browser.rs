@@ -27,11 +27,11 @@ impl AuthorizationServer {
     /// use grpc_auth::testing::{AuthorizationServer, Registration};
     ///
     /// let issuer = std::sync::Arc::new(AuthorizationServer::start().await?);
-    /// let cli = Registration::public("cli").redirect_uri("http://127.0.0.1/callback");
+    /// let login = OAuthClient::oidc(issuer.url(), ClientAuthentication::none("cli")).login();
+    /// let cli = Registration::public("cli").redirect_uri(login.redirect_uri()?);
     /// issuer.register(cli.scopes(["read:echo"]));
     ///
     /// let person = issuer.clone();
-    /// let login = OAuthClient::oidc(issuer.url(), ClientAuthentication::none("cli")).login();
     /// let login = login.clone().browser(move |url| {
     ///     let (person, url) = (person.clone(), url.clone());
     ///     tokio::spawn(async move { person.approve_login(&url, "alice").await });

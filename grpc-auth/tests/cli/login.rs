@@ -13,9 +13,11 @@ use crate::program::{Ended, Folder, Program};
 
 async fn issuer() -> AuthorizationServer {
     let issuer = running_issuer().await;
+    let host = issuer.url().trim_start_matches("http://").trim_end_matches('/');
     issuer.register(
         Registration::public("orders-cli")
-            .redirect_uri("http://127.0.0.1/callback")
+            .redirect_uri(format!("http://127.0.0.1/callback/{host}"))
+            .redirect_uri("http://127.0.0.1/back")
             .scopes(["read:orders"])
             .always_refresh_tokens(),
     );
@@ -125,7 +127,10 @@ async fn a_person_who_says_no_or_nothing_is_not_logged_in() {
 
     let args = ["--no-browser", "--timeout", "1"];
     let ended = of_orders("login", &issuer, &folder).args(args).run().await;
-    ended.fails(6, "nobody logged in within 1 s");
+    let ended = ended.fails(6, "nobody logged in within 1 s");
+    let host = issuer.url().trim_start_matches("http://").trim_end_matches('/');
+    let registered = format!("register `http://127.0.0.1/callback/{host}` for the client there");
+    assert!(ended.stderr.contains(&registered), "{}", ended.stderr);
     let ended = of_orders("token", &issuer, &folder).run().await;
     ended.fails(6, "nobody is logged in");
 }
@@ -166,6 +171,10 @@ async fn a_login_that_cannot_work_is_refused_before_anybody_is_bothered() {
     fails(gone.args(["--no-browser"]).state(&folder), 5, "cannot be asked").await;
 }
 
+/// What no browser may get.
+#[cfg(unix)]
+const HUNTER: &str = "hunter2";
+
 /// A login whose browser is opened by a program that keeps its arguments.
 #[cfg(unix)]
 struct Opened {
@@ -184,12 +193,18 @@ async fn open(issuer: &AuthorizationServer, folder: &Folder) -> Opened {
 
     let (arguments, temporary) = (folder.path("arguments"), folder.path("temporary"));
     std::fs::create_dir(&temporary).unwrap();
-    let kept = arguments.display();
-    let script = format!("#!/bin/sh\necho \"$*\" > {kept}.new && /bin/mv {kept}.new {kept}\n");
+    let (kept, environment) = (arguments.display(), folder.path("environment"));
+    let environment = environment.display();
+    let script = format!(
+        "#!/bin/sh\n/usr/bin/env > {environment}\n\
+         echo \"$*\" > {kept}.new && /bin/mv {kept}.new {kept}\n"
+    );
     let opener = folder.write("xdg-open", script);
     std::fs::set_permissions(&opener, std::fs::Permissions::from_mode(0o755)).unwrap();
     let program = of_orders("login", issuer, folder).args(["--json"]).env("PATH", folder.as_ref());
     let program = program.env("TMPDIR", &temporary).env("HOME", &temporary);
+    let program = program.env("DISPLAY", ":7").env("XDG_SESSION_TYPE", "x11").env("LC_ALL", "C");
+    let program = program.env("DATABASE_PASSWORD", HUNTER).env("GRPC_AUTH_SCOPE", HUNTER);
     let mut child = program.start().await;
     let shown = address(&instruction(&mut child).await);
     loop {
@@ -220,6 +235,37 @@ async fn the_browser_is_opened_with_a_file_of_the_persons_own_and_nothing_else()
     assert!(page.contains("You are logged in"), "{page}");
     Ended::of(child).await.succeeds();
     assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "something is left over");
+}
+
+/// Whatever the browser is started with, its extensions and helpers get as well.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_browser_gets_nothing_of_the_programs_environment_but_what_desktops_need() {
+    let (issuer, folder) = (issuer().await, Folder::new());
+    let Opened { child, temporary, .. } = open(&issuer, &folder).await;
+    let environment = std::fs::read_to_string(folder.path("environment")).unwrap();
+    for secret in [HUNTER, "DATABASE_PASSWORD", "GRPC_AUTH", AuthorizationServer::AUDIENCE] {
+        assert!(!environment.contains(secret), "{secret}: {environment}");
+    }
+    let home = format!("HOME={}", temporary.display());
+    for line in [&*home, "DISPLAY=:7", "XDG_SESSION_TYPE=x11", "LC_ALL=C"] {
+        assert!(environment.lines().any(|own| own == line), "{line}: {environment}");
+    }
+    drop(child);
+}
+
+#[tokio::test]
+async fn a_client_that_is_registered_with_another_path_says_so() {
+    let (issuer, folder) = (issuer().await, Folder::new());
+    let program = of_orders("login", &issuer, &folder);
+    let program = program.args(["--no-browser", "--json", "--callback-path", "/back"]);
+    let mut child = program.start().await;
+    let asked = instruction(&mut child).await;
+    assert!(address(&asked).path().starts_with("/back/"), "{asked}");
+    issuer.approve_login(&address(&asked), "alice").await.unwrap();
+    Ended::of(child).await.succeeds();
+    let wrong = of_orders("login", &issuer, &folder).args(["--callback-path", "back"]);
+    wrong.run().await.fails(2, "callback_path");
 }
 
 #[cfg(unix)]

@@ -22,29 +22,26 @@ async fn what_is_not_the_answer_is_refused_and_changes_nothing() {
     let (running, visit) = kit.open(kit.login()).await;
     let (host, state) = (visit.host(), visit.state());
     let port = visit.redirect_uri().port().unwrap();
-    let good = format!("/callback?code=c-1&state={state}");
+    let path = visit.redirect_uri().path().to_owned();
+    let good = format!("{path}?code=c-1&state={state}");
     let head = |method, target: &str, host: &str| request(&visit, method, target, host);
     let long = format!("GET {good} HTTP/1.1\r\nHost: {host}\r\ncookie: {}", "x".repeat(9000));
     let wrong = format!("{}x", &state[..state.len() - 1]);
     for (request, status, reason) in [
-        (head("GET", "/callback?code=c-1", &host), 400, "it had no `state`"),
+        (head("GET", &format!("{path}?code=c-1"), &host), 400, "it had no `state`"),
+        (head("GET", &format!("{path}?code=c-1&state={wrong}"), &host), 403, "its `state` was not"),
         (
-            head("GET", &format!("/callback?code=c-1&state={wrong}"), &host),
+            head("GET", &format!("{path}?error=access_denied&state=x"), &host),
             403,
             "its `state` was not",
         ),
-        (head("GET", "/callback?error=access_denied&state=x", &host), 403, "its `state` was not"),
-        (head("GET", "/callback?error=access_denied", &host), 400, "it had no `state`"),
-        (
-            head("GET", &format!("/callback?state={state}"), &host),
-            400,
-            "neither `code` nor `error`",
-        ),
+        (head("GET", &format!("{path}?error=access_denied"), &host), 400, "it had no `state`"),
+        (head("GET", &format!("{path}?state={state}"), &host), 400, "neither `code` nor `error`"),
         (head("GET", &format!("{good}&error=e"), &host), 400, "both `code` and `error`"),
         (head("GET", &format!("{good}&code=c-2"), &host), 400, "stood there twice"),
         (head("GET", &format!("{good}&state={state}"), &host), 400, "stood there twice"),
-        (head("GET", &good.replace("/callback", "/"), &host), 404, "another path"),
-        (head("GET", &good.replace("/callback", "/callback/"), &host), 404, "another path"),
+        (head("GET", &good.replace(&path, "/"), &host), 404, "another path"),
+        (head("GET", &good.replace(&path, &format!("{path}/")), &host), 404, "another path"),
         (head("GET", &good, &format!("localhost:{port}")), 421, "another host"),
         (head("GET", &good, "127.0.0.1"), 421, "another host"),
         (head("GET", &good, &format!("evil.example:{port}")), 421, "another host"),
@@ -120,7 +117,7 @@ async fn slow_and_silent_clients_do_not_hinder_the_browser() {
     let kit = Kit::start().await;
     let (running, visit) = kit.open(kit.login()).await;
     let mut slow = visit.connect().await;
-    slow.write_all(format!("GET /callback?code=c-1&state={}", visit.state()).as_bytes())
+    slow.write_all(format!("GET {}?code=c-1", visit.redirect_uri().path()).as_bytes())
         .await
         .unwrap();
     let mut silent = Vec::new();
@@ -160,7 +157,7 @@ async fn a_head_that_does_not_come_in_time_is_not_waited_for() {
 async fn a_head_that_comes_in_pieces_is_read() {
     let kit = Kit::start().await;
     let (running, visit) = kit.open(kit.login()).await;
-    let target = format!("/callback?code=c-1&state={}", visit.state());
+    let target = format!("{}?code=c-1&state={}", visit.redirect_uri().path(), visit.state());
     let request = request(&visit, "GET", &target, &visit.host());
     let mut stream = visit.connect().await;
     stream.set_nodelay(true).unwrap();

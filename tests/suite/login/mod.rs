@@ -6,6 +6,7 @@ mod callback;
 mod device;
 mod faults;
 mod logout;
+mod mix_up;
 mod server;
 mod start;
 mod store;

@@ -68,9 +68,9 @@ fn kept(seen: &Seen, store: &TokenStore) {
 
 pub(super) async fn login(seen: &Seen) {
     let issuer = AuthorizationServer::start().await.unwrap();
-    let program = Registration::public("cli").redirect_uri("http://127.0.0.1/callback");
-    issuer.register(program.scopes(["read:word"]).always_refresh_tokens());
     let client = OAuthClient::oidc(issuer.url(), ClientAuthentication::none("cli"));
+    let program = Registration::public("cli").redirect_uri(client.login().redirect_uri().unwrap());
+    issuer.register(program.scopes(["read:word"]).always_refresh_tokens());
     let directory = Directory::new("seen-login");
     let store = TokenStore::at(directory.0.join("logins"));
     let ticket = seen.secret("a parameter", "canary-login-parameter");

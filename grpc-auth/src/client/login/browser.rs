@@ -1,5 +1,6 @@
 //! A login by the browser: authorization code with PKCE.
 
+use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +32,8 @@ pub struct ByBrowser {
     open: Arc<Open>,
     announce: Option<Arc<Announce>>,
     prompt: Option<String>,
-    path: String,
+    /// If it is another than the issuer's own.
+    path: Option<String>,
     timeout: Duration,
     pages: Pages,
 }
@@ -42,7 +44,7 @@ impl ByBrowser {
             open: Arc::new(opener::open),
             announce: None,
             prompt: None,
-            path: "/callback".into(),
+            path: None,
             timeout: TIMEOUT,
             pages: Pages::new(),
         }
@@ -50,9 +52,9 @@ impl ByBrowser {
 
     fn check(&self) -> Result<(), ConfigError> {
         let is_path_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
-        let is_path = self.path.starts_with('/')
-            && self.path.len() <= 256
-            && self.path.bytes().all(is_path_byte);
+        let is_path = self.path.as_ref().is_none_or(|path| {
+            path.starts_with('/') && path.len() <= 256 && path.bytes().all(is_path_byte)
+        });
         let problem = if self.timeout.is_zero() || self.timeout > MAX_TIMEOUT {
             ("timeout", "write more than nothing and at most an hour")
         } else if !is_path {
@@ -63,6 +65,29 @@ impl ByBrowser {
         let (setting, help) = problem;
         Err(ConfigError::ClientSetting { setting, help })
     }
+
+    fn path(&self, party: &Party) -> String {
+        self.path.clone().unwrap_or_else(|| path_of(&party.issuer))
+    }
+}
+
+/// A path of this issuer's own. `~` and two hexadecimal digits are a byte that a path may not have.
+///
+/// A malicious server can send the browser on to an honest one, with the redirect URI of its own
+/// login, and get the honest one's code that way (RFC 9700 §4.4). The honest one rejects that
+/// redirect URI if each issuer has another; ports do not count there (RFC 8252 §7.3).
+fn path_of(issuer: &str) -> String {
+    let name = issuer.split_once("://").map_or(issuer, |(_, name)| name);
+    let mut path = "/callback/".to_owned();
+    for character in name.trim_end_matches('/').bytes().map(char::from) {
+        if character.is_ascii_alphanumeric() || "/:-._".contains(character) {
+            path.push(character);
+        } else {
+            // A String takes everything.
+            let _ = write!(path, "~{:02X}", u32::from(character));
+        }
+    }
+    path
 }
 
 impl Login<ByBrowser> {
@@ -108,10 +133,39 @@ impl Login<ByBrowser> {
         self
     }
 
-    /// Is sent back to this path, where the client is registered with another. Default `/callback`.
+    /// Is sent back to this path, where the client is registered with another. Default `/callback/`
+    /// and the issuer without `https://`: see [`redirect_uri`](Self::redirect_uri).
+    ///
+    /// A program that logs people in at several issuers needs another path for each: with one path
+    /// a malicious one of them can get a code of another (RFC 9700 §4.4), unless both name
+    /// themselves in their answers (RFC 9207).
     pub fn callback_path(mut self, path: impl Into<String>) -> Self {
-        self.way.path = path.into();
+        self.way.path = Some(path.into());
         self
+    }
+
+    /// What to register at the authorization server as the client's redirect URI, for any port
+    /// (RFC 8252 §7.3). It is compared byte for byte there.
+    ///
+    /// ```
+    /// use grpc_auth::ClientAuthentication;
+    /// use grpc_auth::client::OAuthClient;
+    ///
+    /// # fn main() -> Result<(), grpc_auth::ConfigError> {
+    /// let program = ClientAuthentication::none("orders-cli");
+    /// let client = OAuthClient::oidc("https://login.example.com/realms/a", program);
+    /// let own = "http://127.0.0.1/callback/login.example.com/realms/a";
+    /// assert_eq!(client.login().redirect_uri()?, own);
+    /// let registered = client.login().callback_path("/callback");
+    /// assert_eq!(registered.redirect_uri()?, "http://127.0.0.1/callback");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError::ClientSetting`] when the path cannot be one, or no issuer is set.
+    pub fn redirect_uri(&self) -> Result<String, ConfigError> {
+        self.way.check()?;
+        Ok(format!("http://127.0.0.1{}", self.way.path(&self.wanted.party()?)))
     }
 
     /// Says this in the browser when it is done. Default "You are logged in", and that the window
@@ -165,7 +219,8 @@ impl Login<ByBrowser> {
         check_method(&endpoints)?;
 
         let attempt = Attempt::new(&party, &endpoints)?;
-        let port = Port::open(&self.way.path).await.map_err(LoginError::Listen)?;
+        let path = self.way.path(&party);
+        let port = Port::open(&path).await.map_err(LoginError::Listen)?;
         let prompt = self.way.prompt.as_deref();
         let question = Question {
             url: attempt.url(&endpoints, &port.redirect_uri(), prompt)?,
@@ -182,8 +237,11 @@ impl Login<ByBrowser> {
         let answer = self.answer(&mut callback);
         let waited = party.server.clock().timeout(self.way.timeout, answer);
         let hit = waited.await.unwrap_or_else(|| {
-            let refused = callback.last_refused();
-            Err(LoginError::TimedOut { after: self.way.timeout, refused: refused.map(Into::into) })
+            Err(LoginError::TimedOut {
+                after: self.way.timeout,
+                refused: callback.last_refused().map(Into::into),
+                redirect_uri: format!("http://127.0.0.1{path}").into(),
+            })
         })?;
         let done = attempt.redeem(&endpoints, &hit.answer, &callback).await;
         let page = match &done {
@@ -354,6 +412,22 @@ mod tests {
         {
             let refused = sent(endpoint).unwrap_err().to_string();
             assert!(refused.contains("is not https"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn each_issuer_has_a_path_of_its_own() {
+        let paths = [
+            ("https://tenant.eu.auth0.com/", "/callback/tenant.eu.auth0.com"),
+            ("https://a.example/realms/one", "/callback/a.example/realms/one"),
+            ("https://a.example/realms/two", "/callback/a.example/realms/two"),
+            ("http://127.0.0.1:4000/", "/callback/127.0.0.1:4000"),
+            ("https://a.example/~7E", "/callback/a.example/~7E7E"),
+            ("https://a.example/%7E", "/callback/a.example/~257E"),
+            ("https://a.example/\u{e9};a b", "/callback/a.example/~C3~A9~3Ba~20b"),
+        ];
+        for (issuer, path) in paths {
+            assert_eq!(path_of(issuer), path);
         }
     }
 

@@ -66,10 +66,16 @@ pub enum LoginError {
     )]
     IssuerMissing,
     /// Nobody answered.
-    #[error("nobody logged in within {} s{}: log in again", .after.as_secs(), LastRefused(.refused))]
+    #[error(
+        "nobody logged in within {} s{}: log in again; if the authorization server showed an error \
+         about the redirect URI, register `{redirect_uri}` for the client there, with any port",
+        .after.as_secs(), LastRefused(.refused)
+    )]
     TimedOut {
         /// How long it waited.
         after: Duration,
+        /// What the client has to be registered with: the redirect URI without its port.
+        redirect_uri: Box<str>,
         /// Why the last request to the login's port was not its answer, if there was one.
         refused: Option<NotAnswered>,
     },

@@ -18,8 +18,8 @@ pub(in crate::client) mod fuzz;
 mod id_token;
 mod logged_in;
 mod logout;
-mod pages;
 mod opener;
+mod pages;
 mod pkce;
 mod session;
 mod start_file;
@@ -102,8 +102,9 @@ impl OAuthClient {
     /// Logs a person in with their browser: the authorization code grant with PKCE (RFC 8252,
     /// RFC 7636 with S256).
     ///
-    /// Most such programs can keep no secret: [`ClientAuthentication::none`]. Register
-    /// `http://127.0.0.1/callback` as their redirect URI, with any port (RFC 8252 §7.3).
+    /// Most such programs can keep no secret: [`ClientAuthentication::none`]. Register what
+    /// [`redirect_uri`](Login::redirect_uri) returns as their redirect URI, with any port (RFC 8252
+    /// §7.3): `http://127.0.0.1/callback/tenant.eu.auth0.com` here.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
