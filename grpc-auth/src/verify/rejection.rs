@@ -10,7 +10,7 @@ use crate::json::JsonError;
 /// Why [`ResourceServer::verify`](crate::ResourceServer::verify) does not believe a token.
 ///
 /// Its text is for the operator's eyes: which check failed, and which setting has a say in it. It
-/// holds no value from the token, at most the name of a claim, and `Debug` says the same. Strangers are told what
+/// holds no value from the token, at most the name of a claim, and `Debug` says the same. Callers learn what
 /// [`denied`](Self::denied) says.
 pub struct Refused(pub(crate) Refusal);
 

@@ -65,7 +65,7 @@ async fn what_is_asked_for_differently_is_asked_for() {
     assert_eq!(issuer.requests(Endpoint::Token), 4);
 }
 
-/// Whoever knows the client's id and not its secret gets nothing, though the token is here.
+/// With the client's id and a wrong secret no token is printed, although one is kept here.
 #[tokio::test]
 async fn a_token_that_is_kept_is_not_printed_without_the_right_secret() {
     let (issuer, folder) = (issuer().await, Folder::new());

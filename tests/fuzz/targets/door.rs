@@ -1,4 +1,4 @@
-//! Bytes at one of the doors: the one whose name stands in the environment as `DOOR`. First come the
+//! Bytes at one of the doors: the one that the variable `DOOR` names. First come the
 //! documents that are hostile by their form, on the stack that the fuzzer has.
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! What must hold for any bytes, one function for each door that strangers' bytes come in by. Each
-//! panics if it does not hold: for fuzzers and property tests, inside this project and outside.
+//! What must hold for any bytes that others send: one function for each kind of input. It panics if
+//! the property does not hold. For fuzzers and property tests, inside this project and outside.
 
 #![expect(clippy::expect_used, reason = "a property that does not hold is a panic")]
 
@@ -80,7 +80,10 @@ pub fn token(data: &[u8]) {
 fn refuse(token: &str) {
     if let Some(token) = BearerToken::parse(token) {
         assert!(token.header_value().is_sensitive(), "a token shows itself");
-        assert!(at_once(SERVER.verify(&token)).is_err(), "a token of nobody's is accepted");
+        assert!(
+            at_once(SERVER.verify(&token)).is_err(),
+            "a token without a good signature is accepted"
+        );
     }
 }
 
@@ -88,7 +91,7 @@ fn refuse(token: &str) {
 pub fn authorization(data: &[u8]) {
     let mut request = Request::post(METHOD).body(()).expect("a request");
     for line in data.split(|byte| *byte == b'\n').take(8) {
-        // What is none, a client cannot send.
+        // A client cannot send other bytes as a header.
         let Ok(value) = HeaderValue::from_bytes(line) else { return };
         request.headers_mut().append(AUTHORIZATION, value);
     }
@@ -97,8 +100,8 @@ pub fn authorization(data: &[u8]) {
     assert_eq!(status, Some(&b"16"[..]), "another answer than UNAUTHENTICATED");
 }
 
-/// A key set is read the same way twice, within its bounds, and none of its keys takes a signature
-/// that nobody made.
+/// A key set is read the same way twice, within its bounds, and none of its keys accepts a signature
+/// that was not made with it.
 pub fn key_set(data: &[u8]) {
     let Ok((set, skipped)) = KeySet::parse(data) else { return };
     assert!(members(data).contains_key("keys"), "another document is taken for a key set");
@@ -121,7 +124,7 @@ pub fn key_set(data: &[u8]) {
     }
 }
 
-/// Metadata of another issuer is not believed, and keys are fetched over TLS alone.
+/// Metadata of another issuer is rejected, and keys are fetched over TLS alone.
 pub fn metadata(data: &[u8]) {
     let issuer = Url::parse(ISSUER).expect("a URL");
     let Ok(keys) = discovery::read(data, &issuer, ISSUER) else { return };
