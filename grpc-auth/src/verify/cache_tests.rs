@@ -233,6 +233,8 @@ fn readers_and_writers_do_not_disturb_each_other() {
         }
     });
     let weight = 2 * token(0).len() + OVERHEAD;
-    let kept = (0..500).filter(|n| table.find(*n)).count();
-    assert_eq!(table.bytes(), kept * weight);
+    let found = (0..500).filter(|n| table.find(*n)).count();
+    let held = table.0.table.entries();
+    assert!(found <= held && held <= 64, "{found} of {held}");
+    assert_eq!(table.bytes(), held * weight);
 }

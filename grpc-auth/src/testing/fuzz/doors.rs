@@ -153,6 +153,7 @@ pub const DOORS: &[Door] = &[
             ClientFile::parse(text).map(drop).map_err(|problem| problem.to_string())
         },
     },
+    // Answers that replicas read back from Redis come to the same reader.
     #[cfg(feature = "introspection")]
     Door {
         name: "introspection",
@@ -172,6 +173,7 @@ pub const DOORS: &[Door] = &[
         check: super::id_token,
         verdict: |data| client::id_token(&super::as_id_token(data), ISSUER),
     },
+    // Answers of revocation endpoints, too: only their errors are read.
     #[cfg(feature = "client")]
     Door {
         name: "token_response",
