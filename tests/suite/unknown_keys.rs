@@ -131,12 +131,11 @@ async fn a_junk_token_with_the_key_id_of_a_coming_key_does_not_keep_it_out() {
 
     kit.issuer.set_jwks(None);
     kit.issuer.clock().advance(2 * SECOND);
-    // Issued before the search, which found that there was no such key.
-    assert_denied(with(&kit.auth, &early).await, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
-    assert_eq!(fetches(&kit), 2);
+    // Issued shortly before the search, which found that there was no such key.
+    with(&kit.auth, &early).await.unwrap();
+    assert_eq!(fetches(&kit), 3);
     attempt(&kit.issuer, &kit.auth).await.unwrap();
     assert_eq!(fetches(&kit), 3);
-    with(&kit.auth, &early).await.unwrap();
 }
 
 fn kid_of(token: &str) -> String {

@@ -283,7 +283,7 @@ mod tests {
         let other = "`expires_in` has a value that its type rejects";
         for (bad, problem) in [
             ("NaN", "it is not valid JSON: a value is missing"),
-            ("1e400", "it is not valid JSON: a number is out of range"),
+            ("1e400", "`expires_in` cannot be read: a number is out of range"),
             ("[3600]", other),
             ("{}", other),
             ("true", other),

@@ -101,8 +101,16 @@ pub(crate) async fn introspection_endpoint(
     identifier: &str,
     now: SystemTime,
 ) -> Result<Option<Url>, FetchError> {
-    let document = fetch(http, issuer, now).await?;
-    let metadata: IntrospectionMetadata = metadata(&document, identifier)?;
+    introspection_endpoint_in(&fetch(http, issuer, now).await?, issuer, identifier)
+}
+
+#[cfg(feature = "introspection")]
+fn introspection_endpoint_in(
+    document: &[u8],
+    issuer: &Url,
+    identifier: &str,
+) -> Result<Option<Url>, FetchError> {
+    let metadata: IntrospectionMetadata = metadata(document, identifier)?;
     let endpoint = metadata.introspection_endpoint;
     endpoint.map(|url| check_url(issuer, "introspection_endpoint", &url)).transpose()
 }
@@ -394,6 +402,12 @@ mod tests {
             let keys = read(document("jwks_uri").as_bytes(), &issuer, identifier).map(drop);
             let error = cause(keys.unwrap_err());
             assert!(error.contains("jwks_uri") && error.contains("`Issuer::jwks_uri`"), "{error}");
+            #[cfg(feature = "introspection")]
+            {
+                let document = document("introspection_endpoint");
+                let found = introspection_endpoint_in(document.as_bytes(), &issuer, identifier);
+                assert!(cause(found.unwrap_err()).contains("introspection_endpoint"), "{document}");
+            }
             #[cfg(feature = "client")]
             for member in [
                 "token_endpoint",

@@ -203,7 +203,10 @@ impl<'de> MapAccess<'de> for Object<'_, 'de> {
         self.state = State::Later;
         let name = self.parser.name(&mut self.names)?;
         self.name = Some(name.clone());
-        seed.deserialize(Name(name)).map(Some)
+        seed.deserialize(Name(name)).map(Some).map_err(|error| match &self.name {
+            Some(name) => error.of_name(name),
+            None => error,
+        })
     }
 
     #[inline]
@@ -286,12 +289,13 @@ impl<'de> VariantAccess<'de> for &mut Parser<'de> {
 struct Name<'de>(Cow<'de, str>);
 
 macro_rules! parsed_names {
-    ($($method:ident => $visit:ident,)*) => {
+    ($($method:ident => $visit:ident($type:ty),)*) => {
         $(
             fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
-                match self.0.parse() {
-                    Ok(parsed) => visitor.$visit(parsed),
-                    Err(_) => visit_text(self.0, visitor),
+                // In one spelling, so that two names are never one.
+                match self.0.parse::<$type>() {
+                    Ok(parsed) if parsed.to_string() == *self.0 => visitor.$visit(parsed),
+                    _ => visit_text(self.0, visitor),
                 }
             }
         )*
@@ -307,15 +311,15 @@ impl<'de> Deserializer<'de> for Name<'de> {
     }
 
     parsed_names! {
-        deserialize_bool => visit_bool,
-        deserialize_i8 => visit_i8,
-        deserialize_i16 => visit_i16,
-        deserialize_i32 => visit_i32,
-        deserialize_i64 => visit_i64,
-        deserialize_u8 => visit_u8,
-        deserialize_u16 => visit_u16,
-        deserialize_u32 => visit_u32,
-        deserialize_u64 => visit_u64,
+        deserialize_bool => visit_bool(bool),
+        deserialize_i8 => visit_i8(i8),
+        deserialize_i16 => visit_i16(i16),
+        deserialize_i32 => visit_i32(i32),
+        deserialize_i64 => visit_i64(i64),
+        deserialize_u8 => visit_u8(u8),
+        deserialize_u16 => visit_u16(u16),
+        deserialize_u32 => visit_u32(u32),
+        deserialize_u64 => visit_u64(u64),
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {

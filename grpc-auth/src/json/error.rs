@@ -8,6 +8,9 @@ use super::parser::MAX_DEPTH;
 
 /// Longest member name that a message shows.
 const MAX_SHOWN_NAME: usize = 128;
+/// Longest path that a message shows, and what stands for the rest.
+const MAX_SHOWN_PATH: usize = 256;
+const CUT: &str = "..";
 
 /// Why a JSON document was rejected.
 ///
@@ -30,6 +33,9 @@ struct Inner {
 pub(crate) enum Problem {
     /// The text is not JSON (RFC 8259).
     Syntax(&'static str),
+    /// A string or a number that the grammar allows and that has no value: half of a surrogate pair,
+    /// an infinite number.
+    NoValue(&'static str),
     TooLong,
     TooDeep,
     /// An object has two members of one name.
@@ -56,30 +62,50 @@ impl JsonError {
     }
 
     #[cold]
+    pub(super) fn no_value(what: &'static str) -> Self {
+        Self::new(Problem::NoValue(what))
+    }
+
+    #[cold]
     pub(super) fn syntax(what: &'static str) -> Self {
         Self::new(Problem::Syntax(what))
     }
 
     /// The error of the value of a member.
     #[cold]
-    pub(super) fn in_member(mut self, name: &str) -> Self {
-        let separator = match self.0.path.chars().next() {
-            None | Some('[') => "",
-            Some(_) => ".",
-        };
-        self.0.path = format!("{}{separator}{}", shown(name), self.0.path);
-        self
+    pub(super) fn in_member(self, name: &str) -> Self {
+        self.within(shown(name))
     }
 
     /// The error of an item of an array.
     #[cold]
-    pub(super) fn in_item(mut self, index: usize) -> Self {
+    pub(super) fn in_item(self, index: usize) -> Self {
+        self.within(&format!("[{index}]"))
+    }
+
+    /// A sender chooses the names: only the innermost ones are kept.
+    fn within(mut self, outer: &str) -> Self {
+        if self.0.path.len() + outer.len() > MAX_SHOWN_PATH {
+            if !self.0.path.starts_with(CUT) {
+                self.0.path.insert_str(0, CUT);
+            }
+            return self;
+        }
         let separator = match self.0.path.chars().next() {
             None | Some('[') => "",
             Some(_) => ".",
         };
-        self.0.path = format!("[{index}]{separator}{}", self.0.path);
+        self.0.path = format!("{outer}{separator}{}", self.0.path);
         self
+    }
+
+    /// Names the member, if it is one that the type does not have.
+    #[cold]
+    pub(super) fn of_name(self, name: &str) -> Self {
+        match self.0.problem {
+            Problem::Unknown { .. } => self.in_member(name),
+            _ => self,
+        }
     }
 
     #[cold]
@@ -134,6 +160,10 @@ impl fmt::Display for JsonError {
         match problem {
             Problem::Syntax(what) => {
                 write!(f, "it is not valid JSON: {what} at line {line}, column {column}")
+            }
+            Problem::NoValue(what) => {
+                member(f)?;
+                write!(f, " cannot be read: {what}")
             }
             Problem::TooLong => f.write_str("it is longer than 1 MiB"),
             Problem::TooDeep => write!(f, "it is nested deeper than {MAX_DEPTH} levels"),
@@ -226,8 +256,10 @@ impl de::Error for JsonError {
         Self::new(Problem::Unknown { expected: one_of(expected) })
     }
 
-    fn unknown_field(name: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(Problem::Unknown { expected: one_of(expected) }).in_member(name)
+    /// The name may be a value, where a type reads one as if it were a name. The reader adds the name
+    /// of a member.
+    fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
+        Self::new(Problem::Unknown { expected: one_of(expected) })
     }
 
     fn missing_field(name: &'static str) -> Self {

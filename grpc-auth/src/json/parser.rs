@@ -127,13 +127,6 @@ impl<'de> Parser<'de> {
     /// Reads the name of a member, which must be new and not reserved, and the colon.
     #[inline]
     pub(super) fn name(&mut self, names: &mut Names<'de>) -> Result<Cow<'de, str>, JsonError> {
-        let name = self.unchecked_name()?;
-        names.insert(name.clone())?;
-        Ok(name)
-    }
-
-    #[inline]
-    fn unchecked_name(&mut self) -> Result<Cow<'de, str>, JsonError> {
         if self.peek()? != b'"' {
             return Err(JsonError::syntax("a member has no name"));
         }
@@ -142,6 +135,7 @@ impl<'de> Parser<'de> {
             return Err(JsonError::syntax("a colon is missing"));
         }
         self.advance();
+        names.insert(name.clone())?;
         Ok(name)
     }
 
@@ -208,7 +202,7 @@ impl<'de> Parser<'de> {
 
     /// `\uXXXX`, or two of them for a character beyond the basic plane.
     fn unicode(&mut self) -> Result<char, JsonError> {
-        let lone = || JsonError::syntax("a string has half of a surrogate pair");
+        let lone = || JsonError::no_value("a string has half of a surrogate pair");
         let first = self.hex()?;
         let code = match first {
             0xd800..=0xdbff => {
@@ -286,7 +280,7 @@ impl<'de> Parser<'de> {
             }
         }
         let float = text.parse().ok().filter(|float: &f64| float.is_finite());
-        float.map(Number::Float).ok_or_else(|| JsonError::syntax("a number is out of range"))
+        float.map(Number::Float).ok_or_else(|| JsonError::no_value("a number is out of range"))
     }
 
     /// Moves behind the digits, and counts them.
@@ -337,8 +331,42 @@ impl<'de> Parser<'de> {
         }
     }
 
-    /// The text of any value, however deep: it takes no stack. Depth and names are checked when the
-    /// text is read itself.
+    /// Moves behind a string, whatever its escapes mean.
+    fn skip_raw_string(&mut self) -> Result<(), JsonError> {
+        self.at += 1;
+        while self.plain_end()? == b'\\' {
+            self.at += 2;
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn skip_raw_scalar(&mut self, first: u8) -> Result<(), JsonError> {
+        match first {
+            b'"' => self.skip_raw_string(),
+            // It is behind the number by then.
+            b'-' | b'0'..=b'9' => match self.number() {
+                Err(error) if matches!(error.problem(), Problem::NoValue(_)) => Ok(()),
+                number => number.map(drop),
+            },
+            first => self.skip_scalar(first),
+        }
+    }
+
+    fn skip_raw_name(&mut self) -> Result<(), JsonError> {
+        if self.peek()? != b'"' {
+            return Err(JsonError::syntax("a member has no name"));
+        }
+        self.skip_raw_string()?;
+        if self.peek()? != b':' {
+            return Err(JsonError::syntax("a colon is missing"));
+        }
+        self.advance();
+        Ok(())
+    }
+
+    /// The text of any value, however deep: it takes no stack. Depth, names and values are checked
+    /// when the text is read itself.
     pub(super) fn raw(&mut self) -> Result<&'de str, JsonError> {
         self.skip_white_space();
         let start = self.at;
@@ -356,7 +384,7 @@ impl<'de> Parser<'de> {
                     ends.push(b']');
                 }
                 first => {
-                    self.skip_scalar(first)?;
+                    self.skip_raw_scalar(first)?;
                     is_first = false;
                 }
             }
@@ -367,7 +395,7 @@ impl<'de> Parser<'de> {
                 };
                 if self.has_next(is_first, end)? {
                     if end == b'}' {
-                        self.unchecked_name()?;
+                        self.skip_raw_name()?;
                     }
                     break;
                 }

@@ -7,8 +7,8 @@ use serde::de::{Deserialize, Deserializer, Visitor};
 /// Asks this module's deserializer, and no other, for the text of a value.
 pub(super) const TOKEN: &str = "$grpc_auth::Raw";
 
-/// The text of one value of a document. Its grammar is checked; its depth, and duplicate and
-/// reserved names, are checked when it is read, so that one bad key spoils no key set.
+/// The text of one value of a document. Where it ends is known; its depth, its names and its values
+/// are checked when it is read, so that one bad key spoils no key set.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Raw<'de>(&'de str);
 

@@ -42,6 +42,8 @@ pub(crate) enum Skipped {
     Reserved,
     #[error("it is nested deeper than 127 levels")]
     TooDeep,
+    #[error("a string or a number in it cannot be read: half of a surrogate pair, or out of range")]
+    Unreadable,
     #[error("it is not for signatures (`use`, `key_ops`)")]
     OtherUse,
     #[error("it is symmetric: whoever checks tokens with it could make them")]
@@ -148,7 +150,8 @@ pub(super) fn read(jwk: &[u8]) -> Result<Node<'_>, Skipped> {
         Problem::Duplicate => Skipped::Ambiguous,
         Problem::Reserved => Skipped::Reserved,
         Problem::TooDeep => Skipped::TooDeep,
-        _ => Skipped::NotAnObject,
+        Problem::Type { .. } => Skipped::NotAnObject,
+        _ => Skipped::Unreadable,
     })?;
     if let Node::Object(_) = jwk { Ok(jwk) } else { Err(Skipped::NotAnObject) }
 }

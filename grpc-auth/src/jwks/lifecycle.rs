@@ -8,6 +8,9 @@ use super::event::UnknownKey;
 use super::settings::KeySetSettings;
 use super::unknown::{Bucket, Memory};
 
+/// How long after it began to sign with a key an issuer may publish it.
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(60);
+
 /// The life of one key set.
 #[derive(Debug)]
 pub(super) struct Lifecycle {
@@ -257,8 +260,14 @@ impl Lifecycle {
         arrival: Arrival,
     ) -> (Answer, UnknownKey) {
         let looked_for = self.memory.since(kid, now);
-        // A token that was issued after that may have a key that was published after that.
-        if looked_for.is_some_and(|since| issued.is_some_and(|issued| issued < since)) {
+        // A token that was issued after that, or shortly before, may have a key that was published
+        // after that: keys are published with a delay, and clocks differ.
+        let is_older = |since: SystemTime| {
+            issued
+                .and_then(|issued| issued.checked_add(PUBLISHED_WITHIN))
+                .is_some_and(|at| at < since)
+        };
+        if looked_for.is_some_and(is_older) {
             return (Answer::Refuse, UnknownKey::Remembered);
         }
         // The last fetch is reserved for key ids that were not looked for yet, so that a client with

@@ -206,8 +206,9 @@ fn an_unknown_key_is_fetched_once_for_all_who_ask() {
     assert_eq!(life.need_key(at(1), "new", None, arrival), (Answer::Refuse, UnknownKey::NotThere));
     let later = life.arrival();
     let remembered = (Answer::Refuse, UnknownKey::Remembered);
-    assert_eq!(life.need_key(at(30), "new", Some(at(0)), later), remembered);
-    assert_eq!(life.need_key(at(31), "new", Some(at(0)), later), fetch);
+    let old = Some(at(1) - PUBLISHED_WITHIN - Duration::from_millis(1));
+    assert_eq!(life.need_key(at(30), "new", old, later), remembered);
+    assert_eq!(life.need_key(at(31), "new", old, later), fetch);
 }
 
 #[test]
@@ -226,8 +227,9 @@ fn a_key_id_that_was_looked_for_before_the_token_was_issued_may_be_published_sin
     };
     // A junk token with the key id that the issuer's next key will have.
     assert_eq!(look(&mut life, at(1), Some(at(1))).1, UnknownKey::Fetch);
-    assert_eq!(look(&mut life, at(2), Some(milliseconds(999))).1, UnknownKey::Remembered);
-    for issued in [Some(at(2)), None] {
+    let old = at(1) - PUBLISHED_WITHIN - Duration::from_millis(1);
+    assert_eq!(look(&mut life, at(2), Some(old)).1, UnknownKey::Remembered);
+    for issued in [Some(at(1) - PUBLISHED_WITHIN), None] {
         let (answer, decision) = look(&mut life, at(2), issued);
         let expected = match issued {
             Some(_) => (Answer::Wait, UnknownKey::Fetch),

@@ -50,6 +50,10 @@ const MIN_NONCE_KEY_BYTES: usize = 32;
 ///   cases. A proof with a nonce that was issued after the moment is always accepted.
 ///
 /// With a store that outlives the server, a restart of the server changes nothing for its clients.
+/// Without one, two processes that serve at the same time, as in a rolling restart, know nothing of
+/// each other's proofs: let the old one end before the new one is built, [require
+/// nonces](Self::require_nonce), or share a store. A clock that is set back by more than the clock skew
+/// before a restart opens the same window for as long.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

@@ -37,8 +37,9 @@ const CLOCK_DIFFERENCE: Duration = Duration::from_secs(60);
 /// - Do not send `FLUSHDB` or `FLUSHALL` while servers run: see
 ///   [`Redis`](crate::Redis#securing-it) for a user that cannot.
 ///
-/// Redis replicates after it answers: a failover may lose the proofs of its last moment, and is
-/// noticed by the run id. The clocks of replicas have to agree: by as much as they differ, a proof of
+/// Redis replicates after it answers: a failover may lose the proofs of its last moment. Servers that
+/// were connected before notice it by the run id. A server that starts after the failover cannot, and
+/// trusts the uptime of the new primary: its clients could use a proof of that moment again. The clocks of replicas have to agree: by as much as they differ, a proof of
 /// a client whose clock is ahead may be used again after Redis lost its data.
 ///
 /// There is no share for each key here; what one key can fill is bounded by the time to live and the

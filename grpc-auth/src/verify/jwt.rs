@@ -17,6 +17,8 @@ use crate::bearer::BearerToken;
 use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::issuer::{Provider, Seen};
+#[cfg(feature = "introspection")]
+use crate::json::{self, Node};
 use crate::jwks::{Arrival, Missing, Waiting};
 use crate::metrics::{self, Outcome, Timer, Verifications};
 use crate::principal::{Principal, Validity, time_of};
@@ -306,7 +308,7 @@ fn looks_like_a_jwt(token: &[u8]) -> bool {
     let mut parts =
         token.split(|byte| *byte == b'.').map(decode_leniently).skip_while(Vec::is_empty);
     let header = parts.next().unwrap_or_default();
-    begins_an_object(&header) && parts.count() >= 2 && !is_encrypted(&header)
+    begins_an_object(&header) && parts.count() >= 2 && !is_encrypted(token)
 }
 
 /// What the letters of either base64 alphabet mean; all other bytes are skipped.
@@ -340,10 +342,19 @@ fn begins_an_object(json: &[u8]) -> bool {
     json.iter().find(|byte| !SKIPPED.contains(byte)) == Some(&b'{')
 }
 
-/// Whether a header says how its token is encrypted (RFC 7516 §4.1.2).
+/// Whether this is an encrypted token in the strict sense (RFC 7516 §7.1): five parts, and a header
+/// that says how it is encrypted. A lenient decoder may stop where another one goes on: what only one
+/// of them takes for encrypted is not.
 #[cfg(feature = "introspection")]
-fn is_encrypted(header: &[u8]) -> bool {
-    memchr::memmem::find(header, b"\"enc\"").is_some()
+fn is_encrypted(token: &[u8]) -> bool {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    let mut parts = token.split(|byte| *byte == b'.');
+    let header = parts.next().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok());
+    let header = header.unwrap_or_default();
+    let says_how = json::read::<Node<'_>>(&header).is_ok_and(|header| header.has("enc"));
+    says_how && parts.count() == 4
 }
 
 /// The principal of a JWT keeps its token.
@@ -410,6 +421,7 @@ mod tests {
     #[test]
     fn what_a_lenient_server_may_read_as_a_jwt_looks_like_one() {
         let header = encode(JSON);
+        let encrypted = encode(r#"{"alg":"dir","enc":"A256GCM"}"#);
         let inside = |inserted: &str| {
             (0..=header.len())
                 .map(|place| {
@@ -454,6 +466,11 @@ mod tests {
             ("what follows on it", format!("{header}.e30.AA.rest")),
             ("empty parts before it", format!("..{header}.e30.AA")),
             ("skipped parts before it", format!("~.{header}.e30.AA")),
+            // What one decoder stops before, and another reads as part of the header.
+            ("`enc` behind a skipped byte", format!("{header}~AAImVuYyI.e30.AA")),
+            ("the same in five parts", format!("{header}~AAImVuYyI.e30.AA.AA.AA")),
+            ("encrypted, and respelt", format!("~{encrypted}=.AA.AA.AA.AA")),
+            ("`enc` in three parts", format!("{}.e30.AA", encode(r#"{"enc":"A256GCM"}"#))),
         ] {
             assert!(looks_like_a_jwt(token.as_bytes()), "{what}: {token}");
         }
@@ -472,7 +489,6 @@ mod tests {
             ("an array", format!("{}.e30.AA", encode("[{}]"))),
             ("text", format!("{}.e30.AA", encode("\"{}\""))),
             ("encrypted", format!("{encrypted}..AA.AA.AA")),
-            ("encrypted, and respelt", format!("~{encrypted}=.AA.AA.AA.AA")),
             ("dots", "....".into()),
         ] {
             assert!(!looks_like_a_jwt(token.as_bytes()), "{what}: {token}");
