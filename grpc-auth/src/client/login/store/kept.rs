@@ -52,7 +52,7 @@ impl TokenStore {
 
     /// Keeps a token of client credentials for the next time that the program runs: for programs
     /// that are run often, and for a moment. Tokens of other grants are somebody's own, and tokens
-    /// without an end are not to be relied on: neither is kept, nor is one that is bound to a key.
+    /// without an end are not to be relied on: neither is kept, nor is one that is bound to a key, or of a client without a secret or a key.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -110,11 +110,12 @@ impl TokenStore {
         let mut all = parameters.more.clone();
         all.push((GRANT_TYPE.into(), "client_credentials".into()));
         let authentication = &request.client.authentication;
-        if let Some(secret) = authentication.secret().or_else(|| authentication.public_key()) {
-            let salt = format!("grpc-auth kept token\0{issuer}\0{}", authentication.client_id());
-            let fingerprint = move || fingerprint(&salt, secret.expose_secret());
-            all.push((CLIENT_SECRET.into(), tokio::task::spawn_blocking(fingerprint).await.ok()?));
-        }
+        // A client that shows a certificate, or nothing, has nothing here that a token could be bound
+        // to: none of its tokens is kept.
+        let secret = authentication.secret().or_else(|| authentication.public_key())?;
+        let salt = format!("grpc-auth kept token\0{issuer}\0{}", authentication.client_id());
+        let fingerprint = move || fingerprint(&salt, secret.expose_secret());
+        all.push((CLIENT_SECRET.into(), tokio::task::spawn_blocking(fingerprint).await.ok()?));
         let key = Key {
             issuer,
             client_id: request.client.authentication.client_id().into(),
@@ -145,5 +146,47 @@ fn kept(token: &AccessToken, expires_at: SystemTime) -> Tokens {
         expires_at,
         scope: token.scope.as_deref().map(Into::into),
         refresh: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+    use crate::client::OAuthClient;
+    use crate::client_auth::ClientAuthentication;
+
+    fn key() -> String {
+        let (algorithm, random) = (&ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
+        let text = STANDARD.encode(pkcs8.as_ref());
+        format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
+    }
+
+    async fn path(authentication: ClientAuthentication) -> Option<std::path::PathBuf> {
+        let client = OAuthClient::oidc("https://issuer.example/", authentication);
+        let store = TokenStore::at("logins");
+        store.entry_of(&client.client_credentials()).await.map(|entry| entry.path)
+    }
+
+    #[tokio::test]
+    async fn a_token_is_found_with_the_right_secret_or_key_alone() {
+        let with_key = |pem: &str| ClientAuthentication::private_key_jwt("a", pem).unwrap();
+        let with_secret = |secret| ClientAuthentication::client_secret_basic("a", secret);
+        let (one, other) = (key(), key());
+        let paths = [
+            path(with_key(&one)).await.unwrap(),
+            path(with_key(&other)).await.unwrap(),
+            path(with_secret("s3cret")).await.unwrap(),
+            path(with_secret("s3cret2")).await.unwrap(),
+        ];
+        for (place, path) in paths.iter().enumerate() {
+            assert_eq!(paths.iter().position(|other| other == path), Some(place));
+        }
+        assert_eq!(path(with_key(&one)).await.unwrap(), paths[0]);
+        assert_eq!(path(ClientAuthentication::tls_client_auth("a")).await, None);
     }
 }
