@@ -29,7 +29,7 @@ fn cases(issuer: &AuthorizationServer) -> Vec<Case> {
         (
             unsigned(r#"{"alg":"ES256","alg":"ES256"}"#, "{}"),
             "json",
-            ["its header is not strict JSON", "", "get it from the authorization server"],
+            ["its header cannot be read", "", "get it from the authorization server"],
         ),
         (
             unsigned(r#"{"alg":"HS256","typ":"at+jwt"}"#, "{}"),

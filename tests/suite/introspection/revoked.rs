@@ -3,6 +3,9 @@
 use super::*;
 
 use tests::resp::FakeRedis;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 /// By how much the clock goes back after the inactive answer.
 const BACK: [Duration; 5] =
@@ -160,4 +163,56 @@ async fn one_call_probes_a_redis_that_failed_and_the_others_do_not_wait() {
         // Both entries of one token.
         assert!((1..=2).contains(&(redis.reads().len() - before)));
     }
+}
+
+/// An endpoint that says that a token is active, but not before it is told to answer.
+async fn slow_endpoint() -> (String, oneshot::Receiver<()>, oneshot::Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/introspect", listener.local_addr().unwrap());
+    let ((asked, on_asked), (answer, on_answer)) = (oneshot::channel(), oneshot::channel());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        assert!(stream.read(&mut request).await.unwrap() > 0);
+        asked.send(()).unwrap();
+        on_answer.await.unwrap();
+        let aud = AuthorizationServer::AUDIENCE;
+        let body = format!(r#"{{"active":true,"aud":"{aud}","scope":"read:word"}}"#);
+        let length = body.len();
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+        stream.write_all((head + &body).as_bytes()).await.unwrap();
+    });
+    (url, on_asked, answer)
+}
+
+/// An active answer counts from when it was asked for: it may come after the end of the token.
+#[tokio::test]
+async fn a_slow_answer_from_before_the_end_revives_it_nowhere() {
+    let redis = FakeRedis::start().await;
+    let kit = Opaque::with(|asked| shared(asked, &redis)).await;
+    let token = kit.token();
+    kit.call(&token).await.unwrap();
+    until("it is shared", async || redis.values().len() == 1).await;
+    kit.advance(MINUTE);
+    let (url, asked, answer) = slow_endpoint().await;
+    let slow = shared(Introspection::new(client()).endpoint(url), &redis);
+    let slow = Issuer::oidc(kit.issuer.url()).introspection(slow);
+    let slow = Opaque::server(&kit.issuer, slow).await;
+    let waiting = tokio::spawn({
+        let token = token.clone();
+        async move { with(&slow, &token).await }
+    });
+    asked.await.unwrap();
+    kit.issuer.revoke(&token);
+    kit.advance(SECOND);
+    assert_invalid(kit.call(&token).await);
+    until("its end is noted", async || redis.commands().iter().any(|c| c.starts_with("DEL ")))
+        .await;
+    let before = redis.commands().len();
+    kit.advance(SECOND);
+    answer.send(()).unwrap();
+    waiting.await.unwrap().unwrap();
+    until("the slow answer is shared", async || redis.commands().len() > before).await;
+    assert_invalid(with(&replica(&kit, &redis).await, &token).await);
 }
