@@ -331,11 +331,15 @@ impl<'de> Parser<'de> {
         }
     }
 
-    /// Moves behind a string, whatever its escapes mean.
+    /// Moves behind a string. Half of a surrogate pair has no value, and is an escape all the same.
     fn skip_raw_string(&mut self) -> Result<(), JsonError> {
         self.at += 1;
         while self.plain_end()? == b'\\' {
-            self.at += 2;
+            self.at += 1;
+            match self.escape() {
+                Err(error) if matches!(error.problem(), Problem::NoValue(_)) => {}
+                escape => drop(escape?),
+            }
         }
         self.at += 1;
         Ok(())

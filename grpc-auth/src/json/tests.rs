@@ -147,9 +147,18 @@ fn a_value_that_is_read_later_is_checked_then() {
     assert_eq!(texts, [r#"{"a":1,"a":2}"#, r#"[1 , {"b":[]}]"#, r#""x""#, "{}"]);
     let error = read::<Node<'_>>(keys[0].as_bytes()).unwrap_err();
     assert_eq!(error.problem(), &Problem::Duplicate);
-    for json in
-        [r#"["#, r#"[[1,]]"#, r#"[{"a":}]"#, r#"[{"a" 1}]"#, r#"[{1:1}]"#, r#"[[1}]"#, "[tru]"]
-    {
+    for json in [
+        r#"["#,
+        r#"[[1,]]"#,
+        r#"[{"a":}]"#,
+        r#"[{"a" 1}]"#,
+        r#"[{1:1}]"#,
+        r#"[[1}]"#,
+        r#"["\q"]"#,
+        r#"["\u00"]"#,
+        r#"["\ud800\q"]"#,
+        "[tru]",
+    ] {
         assert!(read::<Vec<Raw<'_>>>(json.as_bytes()).is_err(), "{json}");
     }
     // What has no value spoils itself alone.
