@@ -72,7 +72,7 @@ impl Redis {
         })))
     }
 
-    /// The open connection; if there is none, opens one for all callers that wait.
+    /// The open connection; without one, opens it for all callers that wait.
     pub(crate) async fn connection(&self) -> Result<Connection, RedisError> {
         if let Some(open) = self.open().clone() {
             return Ok(open);

@@ -27,7 +27,7 @@ struct State {
     connections: u64,
     /// How often it was restarted.
     runs: u64,
-    /// What it says of itself, in seconds. It says nothing if there is none.
+    /// Its uptime in seconds, for `INFO`. `None`: it does not answer `INFO`.
     uptime: Option<u64>,
 }
 

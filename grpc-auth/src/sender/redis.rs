@@ -23,7 +23,7 @@ const CLOCK_DIFFERENCE: Duration = Duration::from_secs(60);
 /// Proofs that Redis lost could be used again. So each new connection asks it for its run id and its
 /// uptime (`INFO server`). Proofs are remembered since Redis was started; if the run id is another
 /// than on the connection before, since that was noticed: Redis was restarted, or another server
-/// took over. What that means for clients stands in [`Dpop`](crate::Dpop#restarts). Where the user
+/// took over. For what that means for clients see [`Dpop`](crate::Dpop#restarts). Where the user
 /// may not send `INFO`, each new connection counts as a restart.
 ///
 /// A restart counts as a loss of all proofs, whatever Redis is configured to keep: with

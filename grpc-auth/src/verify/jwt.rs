@@ -59,7 +59,7 @@ struct MissingKeys {
 
 /// What a fetch would have to bring.
 enum Wanted {
-    /// Any keys: there are none that may be used.
+    /// Any keys: no key may be used now.
     AnyKeys,
     Key {
         kid: Box<str>,

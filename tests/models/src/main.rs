@@ -10,7 +10,7 @@ mod memo;
 #[path = "../../../grpc-auth/src/jwks/source/published.rs"]
 mod published;
 #[path = "../../../grpc-auth/src/verify/table.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the file has more than the models use")]
 mod table;
 
 use std::sync::Arc;

@@ -103,7 +103,7 @@ fn clean(command: &mut Command) {
 }
 
 fn is_kept(name: &OsStr) -> bool {
-    // What is no text is none of these names.
+    // A name that is not UTF-8 is not in the list.
     let Some(name) = name.to_str().map(str::to_ascii_uppercase) else { return false };
     KEPT.contains(&&*name) || KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
