@@ -165,7 +165,7 @@ async fn one_call_probes_a_redis_that_failed_and_the_others_do_not_wait() {
     }
 }
 
-/// An endpoint that says that a token is active, but not before it is told to answer.
+/// An endpoint that answers "active", and only when the test asks it to.
 async fn slow_endpoint() -> (String, oneshot::Receiver<()>, oneshot::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/introspect", listener.local_addr().unwrap());
