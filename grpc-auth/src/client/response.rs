@@ -90,7 +90,7 @@ struct ErrorDocument {
     error_description: Option<String>,
 }
 
-/// Reads the answer. A description that shows a secret is left out.
+/// Reads the answer. Its words and member names are left out of an error if they show a secret.
 pub(super) fn read(
     answer: &Answer,
     now: SystemTime,
@@ -100,7 +100,7 @@ pub(super) fn read(
         return Err(refusal(answer, now, is_secret));
     }
     let invalid = |problem: &'static str| TokenError::AnswerInvalid { problem: problem.into() };
-    let document: Document = json::read(&answer.body).map_err(unreadable)?;
+    let document: Document = json::read(&answer.body).map_err(|error| unreadable(&error, &is_secret))?;
     let Some(access_token) = document.access_token else {
         // Some servers refuse with status 200.
         return Err(
@@ -195,8 +195,13 @@ fn is_error_code(error: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }
 
-fn unreadable(error: JsonError) -> TokenError {
-    TokenError::AnswerInvalid { problem: Cow::Owned(error.to_string()) }
+fn unreadable(error: &JsonError, is_secret: impl Fn(&str) -> bool) -> TokenError {
+    let problem = error.to_string();
+    let problem = match is_secret(&problem) {
+        true => "a member whose name shows a secret cannot be read".into(),
+        false => problem.into(),
+    };
+    TokenError::AnswerInvalid { problem }
 }
 
 /// Without the tokens.
@@ -378,6 +383,15 @@ mod tests {
         assert_eq!(describe("the secret s3cret is wrong"), None);
         assert_eq!(describe(&format!("{} s3cret", "word ".repeat(100))), None);
         assert_eq!(describe(&format!("bad assertion '{}'", "eyJhbGci.".repeat(5))), None);
+    }
+
+    #[test]
+    fn a_member_name_that_shows_a_secret_is_left_out() {
+        for body in [r#"{"is-s3cret":"\ud800"}"#, r#"{"a":{"s3cret":1,"s3cret":1}}"#] {
+            let error = read(200, body).unwrap_err().to_string();
+            assert!(error.contains("a member whose name shows a secret"), "{error}");
+            assert!(!error.contains("s3cret"), "{error}");
+        }
     }
 
     #[test]
