@@ -171,6 +171,44 @@ async fn a_token_that_could_not_be_good_fetches_nothing() {
     assert_eq!(fetches(&kit), 2);
 }
 
+/// Each of the hundred thousand has an unknown key id, and a flaw that is seen without a key.
+#[tokio::test]
+async fn a_rotation_under_a_flood_that_could_not_be_good_costs_one_fetch_and_no_call() {
+    const JUNK: usize = 100_000;
+    let kit = Kit::start().await;
+    let token = || kit.issuer.token().scopes(["read:word"]);
+    let junk = [
+        token().audience("https://other.example").sign(),
+        token().claim("iss", "https://other.example/").sign(),
+        token().header("alg", "PS256").sign(),
+        token().header("typ", "JWT").sign(),
+        token().expired().sign(),
+        cut(&token().sign()),
+    ];
+    for n in 0..JUNK {
+        if n == JUNK / 2 {
+            assert_eq!(fetches(&kit), 1);
+            kit.issuer.replace_keys().unwrap();
+        }
+        let refused = kit.auth.verify(&with_kid(&junk[n % junk.len()], n)).await.unwrap_err();
+        assert_eq!(refused.denied(), Denied::TokenInvalid, "{refused}");
+        if n % 100 == 0 {
+            attempt(&kit.issuer, &kit.auth).await.unwrap();
+        }
+    }
+    assert_eq!(fetches(&kit), 2);
+}
+
+/// The token with another key id in its header.
+fn with_kid(token: &str, kid: usize) -> BearerToken {
+    let (header, rest) = token.split_once('.').unwrap();
+    let mut header: Value =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+    header["kid"] = kid.to_string().into();
+    let header = URL_SAFE_NO_PAD.encode(header.to_string());
+    BearerToken::parse(&format!("{header}.{rest}")).unwrap()
+}
+
 /// Without the last byte of its signature, in strict base64url: 63 bytes are 84 characters.
 fn cut(token: &str) -> String {
     let signature = token.rsplit_once('.').unwrap().1;

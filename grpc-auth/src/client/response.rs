@@ -100,7 +100,8 @@ pub(super) fn read(
         return Err(refusal(answer, now, is_secret));
     }
     let invalid = |problem: &'static str| TokenError::AnswerInvalid { problem: problem.into() };
-    let document: Document = json::read(&answer.body).map_err(|error| unreadable(&error, &is_secret))?;
+    let document: Document =
+        json::read(&answer.body).map_err(|error| unreadable(&error, &is_secret))?;
     let Some(access_token) = document.access_token else {
         // Some servers refuse with status 200.
         return Err(
