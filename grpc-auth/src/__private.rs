@@ -9,8 +9,8 @@ use futures_core::Stream;
 pub use tonic::server::NamedService;
 use tonic::{Request, Response, Status, Streaming};
 
-pub use crate::policy::RpcKind;
-use crate::policy::{Row, ServicePolicy};
+pub use crate::policy::rpc_kind::RpcKind;
+use crate::policy::service_policy::{Row, ServicePolicy};
 use crate::server::ProtectedService;
 
 pub use crate::server::guard::{Admitted, FromCaller, Inject, InjectOptional, Refuse, enter};
@@ -91,7 +91,7 @@ pub const fn check_unique(rows: &[&str]) {
 /// Compares the rows of a service with a descriptor, while compiling.
 #[track_caller]
 pub const fn check_descriptor(descriptor: &[u8], service: &str, rows: &[&str]) {
-    crate::policy::check_descriptor(descriptor, service, rows);
+    crate::policy::descriptor::check_descriptor(descriptor, service, rows);
 }
 
 /// Stands for an injected parameter in a method that does not compile for another reason.

@@ -1,12 +1,17 @@
 //! Time as a dependency: everything that asks for it or waits for it does so here.
 
+pub(crate) mod deadline;
+pub(crate) mod jitter;
+#[cfg(feature = "testing")]
+pub(crate) mod manual;
+
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 #[cfg(feature = "testing")]
-use crate::testing::ManualClock;
+use manual::ManualClock;
 
 /// The clock that tokens are judged by and refreshes wait for.
 ///

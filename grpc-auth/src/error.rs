@@ -1,287 +1,439 @@
-//! What callers are told ([`Denied`]), what operators are told ([`ConfigError`]), and the only
-//! map from the former to [`tonic::Status`].
+//! Configuration that cannot work: said when the server is built, with what to write instead.
 
-use std::collections::HashMap;
+use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
 
-use http::HeaderValue;
-use http::header::WWW_AUTHENTICATE;
-use tonic::metadata::MetadataMap;
-use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt};
-
-use crate::jwks::Algorithm;
-use crate::policy::{AccessRule, Row};
-use crate::sender::Nonces;
-
-mod config;
-
-pub use config::ConfigError;
-
-/// The `domain` of every ErrorInfo this crate sends.
-pub const ERROR_DOMAIN: &str = "grpc-auth";
-
-/// Why a call is refused.
+/// Why a resource server cannot be built.
 ///
-/// Callers see the reason, a constant text and, where the protocol has one, a challenge (RFC 6750
-/// §3). Which check failed is for the log alone.
-///
-/// | variant | status | ErrorInfo.reason | `www-authenticate` |
-/// |---|---|---|---|
-/// | `CredentialsMissing` | UNAUTHENTICATED | CREDENTIALS_MISSING | `Bearer realm=".."` |
-/// | `CredentialsMalformed` | UNAUTHENTICATED | ACCESS_TOKEN_MALFORMED | `error="invalid_request"` |
-/// | `SchemeUnsupported` | UNAUTHENTICATED | ACCESS_TOKEN_TYPE_UNSUPPORTED | `Bearer realm=".."` |
-/// | `TokenExpired` | UNAUTHENTICATED | ACCESS_TOKEN_EXPIRED | `error="invalid_token"` |
-/// | `TokenInvalid` | UNAUTHENTICATED | ACCESS_TOKEN_INVALID | `error="invalid_token"` |
-/// | `ProofMalformed` | UNAUTHENTICATED | ACCESS_TOKEN_MALFORMED | `DPoP error="invalid_dpop_proof"` |
-/// | `ProofInvalid` | UNAUTHENTICATED | ACCESS_TOKEN_INVALID | `DPoP error="invalid_dpop_proof"` |
-/// | `ProofNonceRequired` | UNAUTHENTICATED | DPOP_NONCE_REQUIRED | `DPoP error="use_dpop_nonce"` |
-/// | `ScopeInsufficient` | PERMISSION_DENIED | ACCESS_TOKEN_SCOPE_INSUFFICIENT | `error="insufficient_scope"` |
-/// | `MethodUnknown`, `ClaimsMismatch`, `PolicyRefused` | PERMISSION_DENIED | PERMISSION_DENIED_BY_POLICY | – |
-/// | `BackendUnavailable` | UNAVAILABLE, RetryInfo | AUTH_BACKEND_UNAVAILABLE | – |
-/// | `LayerMissing`, `PermitMissing`, `PolicyPanicked` | INTERNAL | – | – |
-///
-/// Where DPoP proofs are checked ([`Dpop`](crate::Dpop)), each challenge comes for both schemes, in
-/// two values (RFC 9449 §7.1); `DPOP_NONCE_REQUIRED` comes with the nonce in `dpop-nonce`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Each text names the setting and says what to write. `Debug` says the same, with all causes: it
+/// is what a `main` prints that returns the error.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
-pub enum Denied {
-    /// The caller sent no `authorization`.
-    CredentialsMissing,
-    /// The caller sent several credentials, or something that is no credential.
-    CredentialsMalformed,
-    /// The caller authenticates with another scheme than `Bearer`.
-    SchemeUnsupported,
-    /// The caller's token was good and has expired.
-    TokenExpired,
-    /// The caller's token is not one of ours. One reason for every cause, so that it helps nobody
-    /// who guesses.
-    TokenInvalid,
-    /// The caller sent no proof with a token that is bound to a key, several, or something that is
-    /// none.
-    ProofMalformed,
-    /// The caller's proof is not for this call, this token and this key, or was used before. One
-    /// answer for every cause.
-    ProofInvalid,
-    /// The caller's proof needs the nonce that comes with the answer; nothing is wrong with its
-    /// token.
-    ProofNonceRequired,
-    /// The caller's token is valid and lacks a scope that the row asks for.
-    ScopeInsufficient(Row),
-    /// The operator's policies say nothing about the method.
-    MethodUnknown,
-    /// The token's claims do not fit the type that the operator's method asks for.
-    ClaimsMismatch,
-    /// The operator's requirement or [`Authorizer`](crate::server::Authorizer) says no.
-    PolicyRefused,
-    /// The operator's requirement or [`Authorizer`](crate::server::Authorizer) panicked.
-    PolicyPanicked,
-    /// The token may be good, and the key that would tell cannot be fetched at the moment: the
-    /// authorization server does not answer, or tokens with unknown key ids have caused enough
-    /// fetches; or the operator's [`Authorizer`](crate::server::Authorizer) does not decide.
-    BackendUnavailable,
-    /// The operator mounted a protected service without its layer.
-    LayerMissing,
-    /// The operator's code called a protected method without a permit for it: a handler called
-    /// another one with its own request, or kept a request's extensions for a later call. The shared
-    /// code belongs in a plain function that both handlers call.
-    PermitMissing,
+pub enum ConfigError {
+    /// No audience is set: tokens made for other services would be accepted.
+    #[error(
+        "no audience is set: call `.audience(\"https://api.example.com\")` with the identifier \
+         that this service has at the authorization server"
+    )]
+    AudienceMissing,
+    /// An audience is empty, or cannot stand in a header.
+    #[error(
+        "the audience {value:?} cannot be used: write the identifier of this service as it stands \
+         in `aud`, printable ASCII without quotes"
+    )]
+    AudienceInvalid {
+        /// What was configured.
+        value: String,
+    },
+    /// The realm cannot stand in a header.
+    #[error("the realm {value:?} cannot be used: write printable ASCII without quotes")]
+    RealmInvalid {
+        /// What was configured.
+        value: String,
+    },
+    /// No issuer is set: no token could ever be believed.
+    #[error(
+        "no issuer is set: start with `ResourceServer::auth0(..)`, `::oidc(..)` or \
+         `::static_keys(..)`, or add one with `.issuer(..)`"
+    )]
+    IssuerMissing,
+    /// The same issuer is configured twice: which of them decides would be a guess.
+    #[error("the issuer `{issuer}` is configured twice: keep one of them")]
+    IssuerDuplicate {
+        /// The issuer.
+        issuer: String,
+    },
+    /// An issuer or key-set address is not a URL.
+    #[error("the {setting} {value:?} is not a URL: write it like `https://issuer.example.com/`")]
+    UrlInvalid {
+        /// Which setting.
+        setting: &'static str,
+        /// What was configured.
+        value: String,
+        /// Why it is none.
+        #[source]
+        source: url::ParseError,
+    },
+    /// An issuer or key-set address would be fetched without TLS from another host.
+    #[error(
+        "the {setting} `{value}` is not https: whoever sits on the way could hand out keys of \
+         their own; write `https://..` (plain http is accepted from loopback addresses alone)"
+    )]
+    UrlInsecure {
+        /// Which setting.
+        setting: &'static str,
+        /// What was configured.
+        value: String,
+    },
+    /// An issuer's document names an address of the machine or the network link that this program
+    /// runs on.
+    #[error(
+        "the {member} `{value}` is a loopback, link-local or unspecified address, and the issuer is \
+         not: an issuer's document must not lead this program to services beside it; let the issuer \
+         name another address, or configure {help}"
+    )]
+    UrlLocal {
+        /// Which member of the document.
+        member: &'static str,
+        /// What the document says.
+        value: String,
+        /// The setting that replaces the member.
+        help: &'static str,
+    },
+    /// An address has a user or a password in it, which would end up in logs.
+    #[error("the {setting} has a user or a password in it: write it without")]
+    UrlHasUser {
+        /// Which setting.
+        setting: &'static str,
+    },
+    /// An issuer carries what RFC 8414 §2 forbids in it.
+    #[error("the issuer `{value}` has a query or a fragment: write it without")]
+    IssuerNotPlain {
+        /// What was configured.
+        value: String,
+    },
+    /// An issuer has a place for a tenant in it, which nothing fills: no token would be its.
+    #[error(
+        "the issuer `{value}` is a template, and no token names it: for any tenant of Entra write \
+         `Issuer::entra_any_tenant()`, for one of them `Issuer::entra(..)` with its id"
+    )]
+    IssuerTemplate {
+        /// What was configured.
+        value: String,
+    },
+    /// A provider's domain is not a host name.
+    #[error(
+        "the {provider} domain {value:?} is not a host name: write it like `{example}`, without \
+         `https://` and without a slash"
+    )]
+    DomainInvalid {
+        /// Whose.
+        provider: &'static str,
+        /// What was configured.
+        value: String,
+        /// What it looks like.
+        example: &'static str,
+    },
+    /// A tenant of Microsoft Entra ID is not named by its id, which stands in `iss`.
+    #[error(
+        "the Entra tenant {value:?} is not a GUID: write the directory (tenant) id, like \
+         `6babcaad-604b-40ac-a9d7-9fd97c0b779f`; for any tenant, `Issuer::entra_any_tenant()`"
+    )]
+    TenantInvalid {
+        /// What was configured.
+        value: String,
+    },
+    /// A provider's setting would make another address than the one that is meant.
+    #[error("the {provider} setting `{setting}` cannot be used: {help}")]
+    ProviderSetting {
+        /// Whose.
+        provider: &'static str,
+        /// Which.
+        setting: &'static str,
+        /// What belongs there.
+        help: &'static str,
+    },
+    /// A client's private key cannot be used.
+    #[error("the client's private key cannot be used: {problem}")]
+    ClientKey {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A client's id or secret is empty.
+    #[error(
+        "the {setting} is empty: write the one that the authorization server gave this service"
+    )]
+    ClientCredentialsMissing {
+        /// Which of them.
+        setting: &'static str,
+    },
+    /// A file that a setting names cannot be read.
+    #[error("the file {} of the {setting} cannot be read", .path.display())]
+    FileUnreadable {
+        /// Which setting.
+        setting: &'static str,
+        /// Which file.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A setting of a client of an authorization server cannot work.
+    #[error("the client setting `{setting}` cannot work: {help}")]
+    ClientSetting {
+        /// Which.
+        setting: &'static str,
+        /// What to write instead.
+        help: &'static str,
+    },
+    /// A setting of introspection would not work.
+    #[error("the introspection setting `{setting}` cannot work: {help}")]
+    IntrospectionSetting {
+        /// Which.
+        setting: &'static str,
+        /// What belongs there.
+        help: &'static str,
+    },
+    /// An opaque token does not say whom to ask.
+    #[error(
+        "the issuers `{first}` and `{second}` both have `.introspection(..)`, and an opaque token \
+         does not say whose it is: keep one of them"
+    )]
+    IntrospectionAmbiguous {
+        /// One issuer.
+        first: String,
+        /// Another.
+        second: String,
+    },
+    /// An issuer that stands for many is to be asked about their tokens, and would not be: each
+    /// token is of one of them.
+    #[error(
+        "the issuer `{issuer}` stands for any tenant, so its `.introspection(..)` would ask about \
+         no token of theirs: leave it out, or write `Issuer::entra(..)` with the id of the tenant \
+         that is asked"
+    )]
+    IntrospectionOfMany {
+        /// The issuer.
+        issuer: String,
+    },
+    /// The address of Redis is none. It is not repeated: it may hold a password.
+    #[error(
+        "the Redis address cannot be used: write it like `redis://:password@127.0.0.1:6379/0`, or \
+         `rediss://..` for TLS"
+    )]
+    RedisAddress,
+    /// No key can be made.
+    #[error("the operating system has no random numbers")]
+    RandomUnavailable,
+    /// Tokens for this audience are tokens for anything.
+    #[error(
+        "the audience {value:?} stands in nearly every token of a Keycloak realm: write one that \
+         is this service's own, and add an audience mapper for it"
+    )]
+    AudienceOfEveryone {
+        /// What was configured.
+        value: String,
+    },
+    /// An issuer whose tokens have no audience is to accept tokens of no client.
+    #[error(
+        "no client of the issuer `{issuer}` is listed: its tokens have no audience, so write the \
+         ids of the clients whose tokens are for this service"
+    )]
+    ClientsMissing {
+        /// The issuer.
+        issuer: String,
+    },
+    /// The settings for key sets contradict each other.
+    #[error("the key-set setting `{setting}` cannot work: {help}")]
+    KeySetSetting {
+        /// Which.
+        setting: &'static str,
+        /// What to write instead.
+        help: &'static str,
+    },
+    /// The cache of verified tokens cannot hold anything.
+    #[error("the token-cache setting `{setting}` cannot work: {help}")]
+    TokenCacheSetting {
+        /// Which.
+        setting: &'static str,
+        /// What to write instead.
+        help: &'static str,
+    },
+    /// An origin that DPoP proofs may be made for is none.
+    #[error(
+        "the DPoP origin {value:?} cannot be used: write scheme and authority as clients know \
+         them, like `https://echo.example.com`, and nothing else (plain http is accepted for \
+         loopback addresses alone)"
+    )]
+    DpopOriginInvalid {
+        /// What was configured.
+        value: String,
+    },
+    /// A setting of DPoP cannot work.
+    #[error("the DPoP setting `{setting}` cannot work: {help}")]
+    DpopSetting {
+        /// Which.
+        setting: &'static str,
+        /// What to write instead.
+        help: &'static str,
+    },
+    /// An environment variable is not set, or empty.
+    #[error("the environment variable `{name}` is not set: {help}")]
+    VariableMissing {
+        /// Its name.
+        name: &'static str,
+        /// What belongs there.
+        help: &'static str,
+    },
+    /// A key set cannot be used.
+    #[error(
+        "the key set given for the issuer `{issuer}` cannot be used: write the JSON that the \
+         issuer's `jwks_uri` answers with"
+    )]
+    KeySet {
+        /// Whose keys.
+        issuer: String,
+        /// What is wrong with it.
+        #[source]
+        source: crate::jwks::set::KeySetError,
+    },
+    /// The keys could not be fetched, and `Start::Required` asks for them.
+    #[error(
+        "the keys of the issuer `{issuer}` are not available, for the cause below; to start \
+         without them, write `.start(Start::Warm)`"
+    )]
+    KeysUnavailable {
+        /// Whose keys.
+        issuer: String,
+        /// What went wrong.
+        #[source]
+        source: crate::jwks::fetch::FetchError,
+    },
+    /// A grant source does not point at a claim: it would grant nothing, in silence.
+    #[error(
+        "the claim {value:?} is not a JSON pointer: begin it with a slash, like `/scope` or \
+         `/realm_access/roles`"
+    )]
+    GrantPointerInvalid {
+        /// What was configured.
+        value: String,
+    },
+    /// The leeway is longer than clocks differ.
+    #[error("the leeway of {seconds} s is more than 300 s: synchronize the clocks instead")]
+    LeewayTooLong {
+        /// What was configured.
+        seconds: u64,
+    },
+    /// Streams that may be open for no time at all.
+    #[error(
+        "a `StreamExpiry::MaxAge` of zero ends every stream at once: write how long one may stay \
+         open, or leave it at `StreamExpiry::UntilExpiry`"
+    )]
+    StreamAgeZero,
+    /// A service has two policies.
+    #[error("the service `{service}` has two policies in one layer: keep one of them")]
+    PolicyDuplicate {
+        /// The service.
+        service: &'static str,
+    },
+    /// A policy was given for another service than the one it is to protect.
+    #[error("the policy is for `{policy}`, the service is `{service}`: give the policy its name")]
+    PolicyOfAnotherService {
+        /// The policy's service.
+        policy: &'static str,
+        /// The service that was to be protected.
+        service: &'static str,
+    },
+    /// A policy has requirements, which nothing but the guards of its annotated service enforces.
+    #[error(
+        "the policy for `{service}` has requirements, which only an annotated service enforces: \
+         mount that with `auth.protect(service)`, or write a policy without them"
+    )]
+    PolicyNeedsGuards {
+        /// The service.
+        service: &'static str,
+    },
+    /// The authorizer cannot be asked as it is set.
+    #[error("the setting `{setting}` cannot work: {help}")]
+    AuthorizerSetting {
+        /// Which.
+        setting: &'static str,
+        /// What to write instead.
+        help: &'static str,
+    },
+    /// The runtime went away while the keys were fetched.
+    #[error("the server is built while its tokio runtime shuts down")]
+    Runtime(#[source] Box<dyn Error + Send + Sync>),
+    /// A file of certificates or keys cannot be read.
+    #[error("the file `{path}` cannot be read: write the path of {expected}")]
+    TlsFile {
+        /// Its path.
+        path: String,
+        /// What belongs there.
+        expected: &'static str,
+        /// Why it cannot be read.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A certificate or a key is not what belongs there. Nothing of it is repeated.
+    #[error("{place} cannot be used: {problem}")]
+    TlsMaterial {
+        /// Where it came from.
+        place: String,
+        /// What is wrong with it, and what to do.
+        problem: &'static str,
+    },
+    /// The system has no root certificates.
+    #[error(
+        "the system's certificate store is empty, so no server could be believed: install the \
+         package `ca-certificates`, or write `ClientTls::webpki_roots()` or `ClientTls::ca_file(..)`"
+    )]
+    NoSystemRoots,
+    /// The name that a server's certificate is to have is none.
+    #[error(
+        "the server name {value:?} cannot be used: write a host name or an IP address as it \
+         stands in the server's certificate, without scheme and port"
+    )]
+    ServerNameInvalid {
+        /// What was configured.
+        value: String,
+    },
+    /// TLS was set for an endpoint that would be spoken to in plaintext all the same.
+    #[error(
+        "TLS is set for `{endpoint}`, whose scheme is not https, and would not be used: write \
+         `https://..`"
+    )]
+    EndpointNotHttps {
+        /// The endpoint.
+        endpoint: String,
+    },
+    /// Tokens would go to another host in plaintext.
+    #[error(
+        "the endpoint `{endpoint}` is plaintext: whoever sits on the way could read the tokens \
+         and use them; write `https://..` (plaintext is accepted to loopback addresses and Unix \
+         sockets alone), or wrap the endpoint in `grpc_auth::danger::PlaintextAllowed::new(..)`"
+    )]
+    EndpointPlaintext {
+        /// The endpoint.
+        endpoint: String,
+    },
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] Box<dyn Error + Send + Sync>),
+    /// The folder of the development CA cannot be used.
+    #[error("the folder `{path}` of the development CA cannot be used: {help}")]
+    DevelopmentCa {
+        /// The folder.
+        path: String,
+        /// What to do.
+        help: &'static str,
+        /// What went wrong, if it was not decided here.
+        #[source]
+        source: Option<Box<dyn Error + Send + Sync>>,
+    },
+    /// What the doctor is to examine cannot be called.
+    #[error("the doctor's {setting} {value:?} cannot be used: {help}")]
+    DoctorSetting {
+        /// Which setting.
+        setting: &'static str,
+        /// What was configured.
+        value: String,
+        /// What belongs there.
+        help: &'static str,
+    },
+    /// The HTTP client cannot be set up.
+    #[error("the HTTP client cannot be set up")]
+    HttpClient(#[source] Box<dyn Error + Send + Sync>),
 }
 
-/// What a resource server tells about itself when it refuses a caller.
-#[derive(Debug)]
-pub(crate) struct Challenge {
-    realm: Box<str>,
-    disclose_scopes: bool,
-    dpop: Option<DpopChallenge>,
-}
-
-/// What it tells where DPoP proofs are checked.
-#[derive(Debug)]
-pub(crate) struct DpopChallenge {
-    /// Issues the nonce for the next proof.
-    pub(crate) nonces: Arc<Nonces>,
-}
-
-/// Carries the nonce that the next proof needs (RFC 9449 §8).
-const DPOP_NONCE: &str = "dpop-nonce";
-
-/// How long a caller should wait before it tries again, where nothing better is known.
-pub(crate) const RETRY_DELAY: Duration = Duration::from_secs(1);
-
-impl Denied {
-    /// The reason in ErrorInfo, by which programs tell refusals apart.
-    #[must_use]
-    pub const fn reason(&self) -> Option<&'static str> {
-        match self {
-            Self::CredentialsMissing => Some("CREDENTIALS_MISSING"),
-            Self::CredentialsMalformed | Self::ProofMalformed => Some("ACCESS_TOKEN_MALFORMED"),
-            Self::SchemeUnsupported => Some("ACCESS_TOKEN_TYPE_UNSUPPORTED"),
-            Self::TokenExpired => Some("ACCESS_TOKEN_EXPIRED"),
-            Self::TokenInvalid | Self::ProofInvalid => Some("ACCESS_TOKEN_INVALID"),
-            Self::ProofNonceRequired => Some("DPOP_NONCE_REQUIRED"),
-            Self::ScopeInsufficient(_) => Some("ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
-            Self::MethodUnknown | Self::ClaimsMismatch | Self::PolicyRefused => {
-                Some("PERMISSION_DENIED_BY_POLICY")
-            }
-            Self::BackendUnavailable => Some("AUTH_BACKEND_UNAVAILABLE"),
-            Self::LayerMissing | Self::PermitMissing | Self::PolicyPanicked => None,
-        }
-    }
-
-    /// The gRPC status code.
-    #[must_use]
-    pub const fn code(&self) -> Code {
-        match self {
-            Self::CredentialsMissing
-            | Self::CredentialsMalformed
-            | Self::SchemeUnsupported
-            | Self::TokenExpired
-            | Self::TokenInvalid
-            | Self::ProofMalformed
-            | Self::ProofInvalid
-            | Self::ProofNonceRequired => Code::Unauthenticated,
-            Self::ScopeInsufficient(_)
-            | Self::MethodUnknown
-            | Self::ClaimsMismatch
-            | Self::PolicyRefused => Code::PermissionDenied,
-            Self::BackendUnavailable => Code::Unavailable,
-            Self::LayerMissing | Self::PermitMissing | Self::PolicyPanicked => Code::Internal,
-        }
-    }
-
-    /// The answer to the caller.
-    pub(crate) fn to_status(self, challenge: &Challenge) -> Status {
-        self.to_status_with(challenge, RETRY_DELAY)
-    }
-
-    /// The same; where the caller may try again, it should wait so long.
-    pub(crate) fn to_status_with(self, challenge: &Challenge, retry_after: Duration) -> Status {
-        let mut details = ErrorDetails::new();
-        if let Some(reason) = self.reason() {
-            details.set_error_info(reason, ERROR_DOMAIN, self.info());
-        }
-        if self == Self::BackendUnavailable {
-            details.set_retry_info(Some(retry_after));
-        }
-        let mut metadata = http::HeaderMap::new();
-        for value in challenge.for_denied(self) {
-            metadata.append(WWW_AUTHENTICATE, value);
-        }
-        if self == Self::ProofNonceRequired
-            && let Some(nonce) = challenge.nonce()
-        {
-            metadata.insert(DPOP_NONCE, nonce);
-        }
-        Status::with_error_details_and_metadata(
-            self.code(),
-            self.to_string(),
-            details,
-            MetadataMap::from_headers(metadata),
-        )
-    }
-
-    fn info(self) -> HashMap<String, String> {
-        let Self::ScopeInsufficient(row) = self else { return HashMap::new() };
-        HashMap::from([("method".into(), row.to_string())])
-    }
-}
-
-/// The constant text that callers see.
-impl fmt::Display for Denied {
+impl fmt::Debug for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::CredentialsMissing => "the call carries no access token",
-            Self::CredentialsMalformed => "the authorization metadata is not one bearer token",
-            Self::SchemeUnsupported => "the authorization scheme is not supported: use Bearer",
-            Self::TokenExpired => "the access token has expired",
-            Self::TokenInvalid => "the access token is invalid",
-            Self::ProofMalformed => "the dpop metadata is not one DPoP proof",
-            Self::ProofInvalid => "the DPoP proof is invalid",
-            Self::ProofNonceRequired => "the DPoP proof needs the nonce of this answer",
-            Self::ScopeInsufficient(_) => "the access token lacks a required scope",
-            Self::MethodUnknown | Self::ClaimsMismatch | Self::PolicyRefused => {
-                "the caller may not call this method"
-            }
-            Self::BackendUnavailable => "the caller cannot be checked at the moment",
-            Self::LayerMissing | Self::PermitMissing | Self::PolicyPanicked => "internal error",
-        })
-    }
-}
-
-impl std::error::Error for Denied {}
-
-impl Challenge {
-    pub(crate) fn new(realm: impl Into<Box<str>>, disclose_scopes: bool) -> Self {
-        Self { realm: realm.into(), disclose_scopes, dpop: None }
-    }
-
-    /// Asks for tokens with proofs as well.
-    pub(crate) fn with_dpop(self, dpop: Option<DpopChallenge>) -> Self {
-        Self { dpop, ..self }
-    }
-
-    /// The challenges of RFC 6750 §3 and RFC 9449 §7.1. Without credentials they carry no error
-    /// code.
-    fn for_denied(&self, denied: Denied) -> impl Iterator<Item = HeaderValue> {
-        let error = self.error_of(denied);
-        let is_of_proof = matches!(
-            denied,
-            Denied::ProofMalformed | Denied::ProofInvalid | Denied::ProofNonceRequired
-        );
-        let bearer = error.as_ref().filter(|_| !is_of_proof);
-        let bearer = bearer.map(|error| format!("Bearer realm=\"{}\"{error}", self.realm));
-        let dpop = error.as_ref().filter(|_| self.dpop.is_some()).map(|error| {
-            let names: Vec<_> = Algorithm::ALL.iter().map(|name| name.as_str()).collect();
-            format!("DPoP realm=\"{}\"{error}, algs=\"{}\"", self.realm, names.join(" "))
-        });
-        [bearer, dpop].into_iter().flatten().filter_map(|value| value.try_into().ok())
-    }
-
-    fn nonce(&self) -> Option<HeaderValue> {
-        self.dpop.as_ref()?.nonces.current().try_into().ok()
-    }
-
-    /// What follows the realm; none where there is nothing to ask for.
-    fn error_of(&self, denied: Denied) -> Option<String> {
-        Some(match denied {
-            Denied::CredentialsMissing | Denied::SchemeUnsupported => String::new(),
-            Denied::CredentialsMalformed => ", error=\"invalid_request\"".into(),
-            Denied::TokenExpired | Denied::TokenInvalid => {
-                format!(", error=\"invalid_token\", error_description=\"{denied}\"")
-            }
-            Denied::ScopeInsufficient(row) => {
-                format!(", error=\"insufficient_scope\"{}", self.scopes(row))
-            }
-            Denied::ProofMalformed | Denied::ProofInvalid => {
-                format!(", error=\"invalid_dpop_proof\", error_description=\"{denied}\"")
-            }
-            Denied::ProofNonceRequired => {
-                format!(", error=\"use_dpop_nonce\", error_description=\"{denied}\"")
-            }
-            Denied::MethodUnknown
-            | Denied::ClaimsMismatch
-            | Denied::PolicyRefused
-            | Denied::PolicyPanicked
-            | Denied::BackendUnavailable
-            | Denied::LayerMissing
-            | Denied::PermitMissing => return None,
-        })
-    }
-
-    fn scopes(&self, row: Row) -> String {
-        match row.rule() {
-            AccessRule::RequireScopes(rule) if self.disclose_scopes => {
-                let scopes = rule.sufficient_scopes();
-                let names: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
-                format!(", scope=\"{}\"", names.join(" "))
-            }
-            _ => String::new(),
+        write!(f, "{self}")?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, "\n  caused by: {error}")?;
+            cause = error.source();
         }
+        Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

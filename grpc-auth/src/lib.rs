@@ -1,38 +1,36 @@
 #![cfg_attr(not(doctest), doc = include_str!("../README.md"))]
 
-mod bearer;
-mod caller;
-mod chance;
-mod claims;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(any(feature = "client", feature = "introspection"))]
-mod client_auth;
+mod client_authentication;
 mod clock;
 #[cfg(feature = "tls")]
 pub mod danger;
-mod deadline;
+#[cfg(feature = "client")]
+pub mod doctor;
 mod error;
-mod http_client;
+mod http;
+#[cfg(feature = "introspection")]
+mod introspection;
 mod issuer;
+mod jose;
 mod json;
 mod jwks;
+#[cfg(feature = "client")]
+pub mod login;
 mod metrics;
 pub mod observability;
 mod panics;
 pub mod policy;
-mod principal;
 #[cfg(any(feature = "client", feature = "dev-tls"))]
 mod private_file;
+mod proof_of_possession;
 #[cfg(feature = "redis")]
 mod redis;
-mod scope;
-mod sender;
-pub mod server;
 #[cfg(any(feature = "client", feature = "dev-tls"))]
-mod shown;
-#[cfg(any(feature = "client", feature = "introspection"))]
-mod signing;
+mod sanitize_untrusted;
+pub mod server;
 #[cfg(any(feature = "client", feature = "introspection", feature = "redis"))]
 mod single_flight;
 mod sync;
@@ -40,15 +38,17 @@ mod sync;
 pub mod testing;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod token;
 mod verify;
 
 #[doc(hidden)]
 pub mod __private;
 
-pub use bearer::BearerToken;
-pub use claims::{Claims, ClaimsMismatch};
-pub use clock::Clock;
-pub use error::{ConfigError, Denied, ERROR_DOMAIN};
+pub use crate::clock::Clock;
+pub use crate::error::ConfigError;
+pub use crate::policy::denial::{Denied, ERROR_DOMAIN};
+pub use crate::token::bearer::BearerToken;
+pub use crate::token::claims::{Claims, ClaimsMismatch};
 /// Protects a tonic service: reads the access rule of each method, puts a guard at its top, and
 /// implements [`ProtectedService`] with the table of all rules.
 ///
@@ -214,10 +214,12 @@ pub use grpc_auth_macros::require_scopes;
 /// ```
 pub use grpc_auth_macros::authenticated;
 
+#[cfg(any(feature = "client", feature = "introspection"))]
+pub use crate::client_authentication::ClientAuthentication;
+#[cfg(any(feature = "client", feature = "introspection"))]
+pub use crate::client_authentication::secret::ClientSecret;
 #[cfg(feature = "redis")]
 pub use crate::redis::Redis;
-#[cfg(any(feature = "client", feature = "introspection"))]
-pub use client_auth::{ClientAuthentication, ClientSecret};
 /// Lets anyone in. A valid token still identifies its caller, an invalid one means anonymous. Under
 /// [`macro@protect`], with or without its path; anywhere else it has no effect and does not compile.
 ///
@@ -227,6 +229,34 @@ pub use client_auth::{ClientAuthentication, ClientSecret};
 /// ```
 pub use grpc_auth_macros::allow_unauthenticated;
 
+pub use crate::issuer::Issuer;
+#[cfg(feature = "introspection")]
+pub use crate::issuer::introspection::{Introspection, IntrospectionCache};
+pub use crate::issuer::presets::auth0::Auth0Config;
+pub use crate::issuer::scope_sources::GrantSource;
+pub use crate::jose::algorithm::Algorithm;
+pub use crate::jwks::event::{KeySetEvent, KeySetHealth, SkippedKey, UnknownKey};
+pub use crate::jwks::fetch::FetchError;
+pub use crate::jwks::set::KeySetError;
+pub use crate::jwks::settings::{KeySetSettings, RefreshMode};
+#[cfg(feature = "mtls")]
+pub use crate::proof_of_possession::certificate::ClientCertificate;
+pub use crate::proof_of_possession::dpop::Dpop;
+#[cfg(feature = "redis")]
+pub use crate::proof_of_possession::redis::RedisReplayStore;
+pub use crate::proof_of_possession::replay::{ReplayStore, ReplayStoreError, UsedProof};
+#[doc(inline)]
+pub use crate::server::builder::{ResourceServerBuilder, Start};
+#[doc(inline)]
+pub use crate::server::health::Health;
+#[doc(inline)]
+pub use crate::server::request_ext::RequestExt;
+#[doc(inline)]
+pub use crate::server::{ProtectedService, ResourceServer};
+pub use crate::token::principal::Principal;
+pub use crate::token::scope::Scope;
+pub use crate::verify::error::Refused;
+pub use crate::verify::token_cache::TokenCache;
 /// Requires something of the caller's claims and the message, beside the method's access rule:
 /// that an order is the caller's own, that a tenant is named that the caller belongs to. Under
 /// [`macro@protect`], with or without its path; anywhere else it has no effect and does not compile.
@@ -329,22 +359,3 @@ pub use grpc_auth_macros::allow_unauthenticated;
 /// fn outside_of_protect() {}
 /// ```
 pub use grpc_auth_macros::require;
-pub use issuer::{Auth0Config, GrantSource, Issuer};
-pub use jwks::{
-    Algorithm, FetchError, KeySetError, KeySetEvent, KeySetHealth, KeySetSettings, RefreshMode,
-    SkippedKey, UnknownKey,
-};
-pub use principal::Principal;
-pub use scope::Scope;
-#[cfg(feature = "mtls")]
-pub use sender::ClientCertificate;
-#[cfg(feature = "redis")]
-pub use sender::RedisReplayStore;
-pub use sender::{Dpop, ReplayStore, ReplayStoreError, UsedProof};
-#[doc(inline)]
-pub use server::{
-    Health, ProtectedService, RequestExt, ResourceServer, ResourceServerBuilder, Start,
-};
-#[cfg(feature = "introspection")]
-pub use verify::{Introspection, IntrospectionCache};
-pub use verify::{Refused, TokenCache};

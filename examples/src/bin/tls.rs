@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use examples::echo::EchoService;
 use examples::trial::Caller;
-use grpc_auth::client::doctor::Doctor;
+use grpc_auth::doctor::Doctor;
 use grpc_auth::testing::AuthorizationServer;
 use grpc_auth::tls::{ClientTls, Destination, DevelopmentCa, ServerTls};
 use tokio::net::TcpListener;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use grpc_auth::BearerToken;
-use grpc_auth::client::doctor::{Doctor, Report};
+use grpc_auth::doctor::{Doctor, Report};
 use grpc_auth::tls::{ClientTls, Identity};
 use serde_json::Value;
 
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn the_help_names_each_class_with_its_exit_code() {
-        let documented: Vec<_> = include_str!("../client/doctor/diagnosis.rs")
+        let documented: Vec<_> = include_str!("../doctor/diagnosis.rs")
             .lines()
             .filter_map(|line| line.strip_prefix("/// | ")?.split_once(" | `"))
             .filter_map(|(code, rest)| Some((code.parse::<u8>().ok()?, rest.split('`').next()?)))

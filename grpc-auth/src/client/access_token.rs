@@ -9,8 +9,8 @@ use http::HeaderValue;
 use serde::Deserialize;
 
 use super::response::{TokenResponse, TokenType};
-use crate::bearer::BearerToken;
 use crate::json;
+use crate::token::bearer::BearerToken;
 
 /// The end of the year 9999: what lies beyond is no date.
 const LAST_SECOND: f64 = 253_402_300_799.0;
@@ -18,10 +18,10 @@ const LAST_SECOND: f64 = 253_402_300_799.0;
 /// An access token, and until when it may be used.
 #[derive(Clone)]
 pub struct AccessToken {
-    pub(super) token: BearerToken,
-    pub(super) token_type: TokenType,
-    pub(super) expires_at: Option<SystemTime>,
-    pub(super) scope: Option<Box<str>>,
+    pub(crate) token: BearerToken,
+    pub(crate) token_type: TokenType,
+    pub(crate) expires_at: Option<SystemTime>,
+    pub(crate) scope: Option<Box<str>>,
     /// Each token of a source has another.
     pub(super) generation: u64,
     /// The value of `authorization`, made once.
@@ -50,7 +50,7 @@ impl AccessToken {
         self
     }
 
-    pub(super) fn granted(response: TokenResponse, expires_at: SystemTime) -> Self {
+    pub(crate) fn granted(response: TokenResponse, expires_at: SystemTime) -> Self {
         let authorization = match response.token_type {
             TokenType::Bearer => response.access_token.header_value(),
             TokenType::Dpop => response.access_token.dpop_header_value(),

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client_auth::CannotSign;
-use crate::jwks::FetchError;
+use crate::client_authentication::CannotSign;
+use crate::jwks::fetch::FetchError;
 
 /// Why a [`TokenSource`](super::TokenSource) has no token.
 ///

@@ -4,7 +4,7 @@ use std::fmt;
 
 use secrecy::SecretString;
 
-use crate::bearer::BearerToken;
+use crate::token::bearer::BearerToken;
 
 /// RFC 8693 §2.1.
 pub(super) const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";

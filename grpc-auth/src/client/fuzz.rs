@@ -5,9 +5,9 @@ use std::time::SystemTime;
 use http::HeaderMap;
 
 use super::response;
-use crate::http_client::Answer;
+use crate::http::client::Answer;
 
-pub(crate) use super::login::fuzz::{callback, device_response, id_token, stored_login};
+pub(crate) use crate::login::fuzz::{callback, device_response, id_token, stored_login};
 
 /// Reads a token endpoint's answer with this status.
 pub(crate) fn token_response(status: u16, body: &[u8]) -> Result<(), String> {

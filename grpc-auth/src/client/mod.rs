@@ -8,37 +8,44 @@
 //! | log a person in | [`OAuthClient::login`], [`OAuthClient::device_login`]: [`login`] |
 //! | find out why a connection does not come about | [`doctor`] |
 
-mod access_token;
+pub(crate) mod access_token;
 mod attach;
 mod digest;
-pub mod doctor;
 mod dpop;
-mod error;
+pub(crate) mod error;
 mod exchange;
 #[cfg(feature = "testing")]
 pub(crate) mod fuzz;
-pub mod login;
-mod oauth_client;
+pub(crate) mod oauth_client;
 mod on_behalf_of;
 mod outage;
 mod registry;
 mod relay;
 mod renewal;
-mod request;
-mod response;
-mod server;
-mod source;
+pub(crate) mod request;
+pub(crate) mod response;
+pub(crate) mod server;
+pub(crate) mod source;
 mod web;
 
+pub use crate::login::Login;
+pub use crate::login::error::LoginError;
+pub use crate::login::logged_in::LoggedIn;
+pub use crate::login::logout::LoggedOut;
+pub use crate::login::store::TokenStore;
+pub use crate::login::stored::StoredLogin;
 pub use access_token::AccessToken;
-pub use attach::{Authorized, AuthorizedFuture, AuthorizedLayer, ConnectError};
+pub use attach::AuthorizedLayer;
+pub use attach::connect::ConnectError;
+pub use attach::future::AuthorizedFuture;
+pub use attach::service::Authorized;
 pub use dpop::DpopKey;
 pub use error::TokenError;
 pub use exchange::SubjectToken;
-pub use login::{LoggedIn, LoggedOut, Login, LoginError, StoredLogin, TokenStore};
 pub use oauth_client::OAuthClient;
 pub use on_behalf_of::OnBehalfOf;
 pub use relay::{ResponseFuture, TokenRelay, TokenRelayLayer};
 pub use request::{ClientCredentials, TokenRequest};
 pub use source::TokenSource;
-pub use web::{AuthorizeError, AuthorizedHttp, AuthorizedHttpLayer};
+pub use web::error::AuthorizeError;
+pub use web::layer::{AuthorizedHttp, AuthorizedHttpLayer};

@@ -12,11 +12,11 @@ use super::on_behalf_of::OnBehalfOf;
 use super::registry::Registry;
 use super::request::{Grant, TokenRequest};
 use super::server::Server;
-use crate::client_auth::ClientAuthentication;
+use crate::client_authentication::ClientAuthentication;
 use crate::clock::Clock;
 use crate::error::ConfigError;
-use crate::issuer::Auth0Config;
-use crate::tls::ClientTls;
+use crate::issuer::presets::auth0::Auth0Config;
+use crate::tls::client::ClientTls;
 
 const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -47,11 +47,11 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 /// ```
 #[derive(Clone)]
 pub struct OAuthClient {
-    pub(super) address: Address,
-    pub(super) authentication: ClientAuthentication,
+    pub(crate) address: Address,
+    pub(crate) authentication: ClientAuthentication,
     pub(super) connect_timeout: Duration,
     pub(super) timeout: Duration,
-    pub(super) clock: Clock,
+    pub(crate) clock: Clock,
     pub(super) tls: Option<ClientTls>,
     /// Of all clones; a setting that is changed makes another.
     pub(super) registry: Arc<Registry>,
@@ -59,7 +59,7 @@ pub struct OAuthClient {
 
 /// Where the authorization server is.
 #[derive(Clone, Debug)]
-pub(super) enum Address {
+pub(crate) enum Address {
     /// Where its metadata says, which stand at its identifier (RFC 8414, OpenID Connect Discovery).
     Issuer(String),
     /// A tenant of Auth0, by its domain.
@@ -102,7 +102,7 @@ impl OAuthClient {
     }
 
     /// The server, as all clones share it.
-    pub(super) fn server(&self) -> Result<Arc<Server>, ConfigError> {
+    pub(crate) fn server(&self) -> Result<Arc<Server>, ConfigError> {
         self.registry.server(self)
     }
 

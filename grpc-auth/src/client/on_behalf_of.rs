@@ -9,16 +9,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tonic::transport::Channel;
 
 use super::access_token::AccessToken;
-use super::attach::{Authorized, AuthorizedLayer, ConnectError};
+use super::attach::AuthorizedLayer;
+use super::attach::connect::ConnectError;
+use super::attach::service::Authorized;
 use super::digest::{Digest, Digester};
 use super::error::TokenError;
 use super::request::{Grant, TokenRequest};
 use super::server::Server;
-use super::source::{Granter, Origin, Shared, TokenSource};
-use crate::bearer::BearerToken;
+use super::source::TokenSource;
+use super::source::origin::{Granter, Origin};
+use super::source::shared::Shared;
 use crate::error::ConfigError;
 use crate::metrics;
-use crate::tls::Destination;
+use crate::tls::destination::Destination;
+use crate::token::bearer::BearerToken;
 
 /// The tokens of so many callers are kept.
 const MAX_CALLERS: usize = 4096;

@@ -11,7 +11,7 @@ use super::error::TokenError;
 
 /// Whether the last token that a call needed could not be got.
 #[derive(Debug, Default)]
-pub(super) struct Outage(AtomicBool);
+pub(crate) struct Outage(AtomicBool);
 
 impl Outage {
     /// A call needs a token, and there is none.

@@ -10,7 +10,8 @@ use super::dpop::DpopKey;
 use super::oauth_client::OAuthClient;
 use super::request::{Parameters, TokenRequest};
 use super::server::Server;
-use super::source::{Granter, Origin, Shared};
+use super::source::origin::{Granter, Origin};
+use super::source::shared::Shared;
 use crate::error::ConfigError;
 
 /// The sources of one client at one server. It keeps none of them alive.

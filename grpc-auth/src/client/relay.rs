@@ -11,7 +11,7 @@ use tonic::Status;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::bearer::BearerToken;
+use crate::token::bearer::BearerToken;
 
 /// Forwards the caller's token to the service that is called (token relay): the
 /// [`BearerToken`] in a request's extensions becomes its `authorization` (RFC 6750 §2.1), marked

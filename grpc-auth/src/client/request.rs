@@ -7,15 +7,17 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::dpop::DpopKey;
 use super::error::TokenError;
-use super::exchange::{self, SubjectToken};
+use super::exchange;
+use super::exchange::SubjectToken;
 use super::oauth_client::OAuthClient;
 use super::response::TokenResponse;
 use super::server::Server;
 use super::source::TokenSource;
-use crate::client_auth::{ClientAuthentication, ClientSecret};
+use crate::client_authentication::ClientAuthentication;
+use crate::client_authentication::secret::ClientSecret;
 use crate::error::ConfigError;
-use crate::issuer::Auth0Config;
-use crate::scope::is_scope_token;
+use crate::issuer::presets::auth0::Auth0Config;
+use crate::token::scope::is_scope_token;
 
 /// Tokens of a program for itself: the grant `client_credentials` (RFC 6749 §4.4).
 ///
@@ -68,10 +70,10 @@ impl ClientCredentials {
 #[derive(Clone)]
 #[must_use = "nothing is asked for until it is built"]
 pub struct TokenRequest {
-    pub(super) client: OAuthClient,
-    pub(super) grant: Grant,
-    pub(super) parameters: Parameters,
-    pub(super) dpop: Option<DpopKey>,
+    pub(crate) client: OAuthClient,
+    pub(crate) grant: Grant,
+    pub(crate) parameters: Parameters,
+    pub(crate) dpop: Option<DpopKey>,
     pub(super) on_rotation: Option<Arc<OnRotation>>,
 }
 
@@ -79,13 +81,13 @@ type OnRotation = dyn Fn(&SecretString) + Send + Sync;
 
 /// What is shown in exchange for a token.
 #[derive(Clone)]
-pub(super) enum Grant {
+pub(crate) enum Grant {
     ClientCredentials,
     RefreshToken(SecretString),
     TokenExchange(Arc<Exchange>),
 }
 
-pub(super) struct Exchange {
+pub(crate) struct Exchange {
     /// None before there is a caller.
     subject: Option<SubjectToken>,
     actor: Option<SubjectToken>,
@@ -93,14 +95,14 @@ pub(super) struct Exchange {
 
 /// What the token is to be good for.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub(super) struct Parameters {
+pub(crate) struct Parameters {
     /// Sorted, each once.
-    pub(super) scopes: Vec<String>,
-    pub(super) audience: Option<String>,
-    pub(super) resources: Vec<String>,
-    pub(super) organization: Option<String>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) audience: Option<String>,
+    pub(crate) resources: Vec<String>,
+    pub(crate) organization: Option<String>,
     /// By name.
-    pub(super) more: Vec<(String, String)>,
+    pub(crate) more: Vec<(String, String)>,
 }
 
 /// Parameters that have a setting of their own, or none.
@@ -315,13 +317,13 @@ impl Grant {
 }
 
 impl Parameters {
-    pub(super) fn add_scopes<S: Into<String>>(&mut self, scopes: impl IntoIterator<Item = S>) {
+    pub(crate) fn add_scopes<S: Into<String>>(&mut self, scopes: impl IntoIterator<Item = S>) {
         self.scopes.extend(scopes.into_iter().map(Into::into));
         self.scopes.sort_unstable();
         self.scopes.dedup();
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let Self { scopes, audience, resources, organization, more } = self;
         let is_empty = |value: &Option<String>| value.as_ref().is_some_and(String::is_empty);
         let (setting, help) = if !scopes.iter().all(|scope| is_scope_token(scope.as_bytes())) {
@@ -352,7 +354,7 @@ impl Parameters {
     }
 
     /// As they are sent.
-    pub(super) fn pairs<'a>(&'a self, scope: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    pub(crate) fn pairs<'a>(&'a self, scope: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let optional =
             |name, value: &'a Option<String>| value.as_deref().map(|value| (name, value));
         let scope = Some(("scope", scope)).filter(|(_, scope)| !scope.is_empty());

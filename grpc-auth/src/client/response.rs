@@ -1,6 +1,5 @@
 //! What a token endpoint answers (RFC 6749 §5).
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -8,10 +7,11 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::error::TokenError;
-use crate::bearer::BearerToken;
-use crate::http_client::Answer;
-use crate::json::{self, JsonError};
-use crate::jwks::FetchError;
+use crate::http::client::Answer;
+use crate::json;
+use crate::json::error::JsonError;
+use crate::jwks::fetch::FetchError;
+use crate::token::bearer::BearerToken;
 
 /// A stranger may have written it, and it stands in log lines.
 const MAX_DESCRIPTION: usize = 256;
@@ -26,21 +26,21 @@ const SENDABLE: [&str; 2] =
     ["urn:ietf:params:oauth:token-type:access_token", "urn:ietf:params:oauth:token-type:jwt"];
 
 /// A token, as it was granted.
-pub(super) struct TokenResponse {
-    pub(super) access_token: BearerToken,
-    pub(super) token_type: TokenType,
+pub(crate) struct TokenResponse {
+    pub(crate) access_token: BearerToken,
+    pub(crate) token_type: TokenType,
     /// Counted from the request.
-    pub(super) expires_in: Option<Duration>,
+    pub(crate) expires_in: Option<Duration>,
     /// Granted, if they differ from what was asked for.
-    pub(super) scope: Option<String>,
-    pub(super) refresh_token: Option<SecretString>,
-    pub(super) id_token: Option<SecretString>,
+    pub(crate) scope: Option<String>,
+    pub(crate) refresh_token: Option<SecretString>,
+    pub(crate) id_token: Option<SecretString>,
 }
 
 impl TokenResponse {
     /// Refuses a token of another type than was asked for: one that is not bound, where it was to
     /// be, could be used by whoever finds it (RFC 9449 §5).
-    pub(super) fn of_type(self, expected: TokenType) -> Result<Self, TokenError> {
+    pub(crate) fn of_type(self, expected: TokenType) -> Result<Self, TokenError> {
         let problem = match (expected, self.token_type) {
             (TokenType::Dpop, TokenType::Bearer) => {
                 "its `token_type` is `Bearer`, and `.dpop(key)` asks for tokens that are bound to \
@@ -59,7 +59,7 @@ impl TokenResponse {
 
 /// How a token is presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TokenType {
+pub(crate) enum TokenType {
     Bearer,
     Dpop,
 }
@@ -91,7 +91,7 @@ struct ErrorDocument {
 }
 
 /// Reads the answer. Its words and member names are left out of an error if they show a secret.
-pub(super) fn read(
+pub(crate) fn read(
     answer: &Answer,
     now: SystemTime,
     is_secret: impl Fn(&str) -> bool,
@@ -145,7 +145,7 @@ impl Seconds {
 }
 
 /// Why the server does not do what it is asked for (RFC 6749 §5.2).
-pub(super) fn refusal(
+pub(crate) fn refusal(
     answer: &Answer,
     now: SystemTime,
     is_secret: impl Fn(&str) -> bool,

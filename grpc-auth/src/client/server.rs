@@ -6,14 +6,16 @@ use url::Url;
 use super::dpop::{DPOP, DPOP_NONCE, DpopKey, Target};
 use super::error::TokenError;
 use super::oauth_client::{Address, OAuthClient};
-use super::response::{self, TokenResponse, TokenType};
-use crate::client_auth::ClientAuthentication;
+use super::response;
+use super::response::{TokenResponse, TokenType};
+use crate::client_authentication::ClientAuthentication;
 use crate::clock::Clock;
 use crate::error::ConfigError;
-use crate::http_client::{Answer, HttpClient, secure_url};
-use crate::issuer::Provider;
-use crate::issuer::discovery::{self, Discovered, Endpoints};
-use crate::jwks::FetchError;
+use crate::http::client::{Answer, HttpClient, secure_url};
+use crate::http::discovery;
+use crate::http::discovery::{Discovered, Endpoints};
+use crate::issuer::presets::provider::Provider;
+use crate::jwks::fetch::FetchError;
 
 /// Parameters whose values nobody else may see.
 const SECRETS: [&str; 7] = [
@@ -28,7 +30,7 @@ const SECRETS: [&str; 7] = [
 
 /// One server, and this program as its client.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     client: OAuthClient,
     http: HttpClient,
     endpoints: Where,
@@ -73,20 +75,20 @@ impl Server {
     }
 
     /// The name in logs and metrics.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    pub(super) fn clock(&self) -> &Clock {
+    pub(crate) fn clock(&self) -> &Clock {
         &self.client.clock
     }
 
-    pub(super) fn authentication(&self) -> &ClientAuthentication {
+    pub(crate) fn authentication(&self) -> &ClientAuthentication {
         &self.client.authentication
     }
 
     /// Its issuer identifier, if it has one.
-    pub(super) fn issuer(&self) -> Option<&str> {
+    pub(crate) fn issuer(&self) -> Option<&str> {
         match self.endpoints {
             Where::Known(_) => None,
             Where::Discovered { .. } => Some(&self.identifier),
@@ -94,7 +96,7 @@ impl Server {
     }
 
     /// Asks for a token (RFC 6749 §3.2). A secret that was rotated meanwhile is tried once.
-    pub(super) async fn token(
+    pub(crate) async fn token(
         &self,
         form: &[(&str, &str)],
         key: Option<&DpopKey>,
@@ -141,7 +143,7 @@ impl Server {
     }
 
     /// RFC 7009 §2.1.
-    pub(super) async fn revoke(&self, token: &str) -> Result<(), TokenError> {
+    pub(crate) async fn revoke(&self, token: &str) -> Result<(), TokenError> {
         let missing = "revocation_endpoint";
         let url = self.endpoint(missing, |endpoints| endpoints.revocation.clone()).await?;
         let form = [("token", token)];
@@ -153,14 +155,14 @@ impl Server {
     }
 
     /// Whether a text of the server's shows what is secret of the request that it answers.
-    pub(super) fn is_shown_in(&self, form: &[(&str, &str)], text: &str) -> bool {
+    pub(crate) fn is_shown_in(&self, form: &[(&str, &str)], text: &str) -> bool {
         let mut secrets = form.iter().filter(|(name, _)| SECRETS.contains(name));
         self.authentication().is_shown_in(text)
             || secrets.any(|(_, value)| !value.is_empty() && text.contains(value))
     }
 
     /// The address of an endpoint, by its name in the metadata.
-    pub(super) async fn endpoint(
+    pub(crate) async fn endpoint(
         &self,
         endpoint: &'static str,
         of: impl Fn(&Endpoints) -> Option<Url>,
@@ -179,7 +181,7 @@ impl Server {
         }
     }
 
-    pub(super) async fn endpoints(&self) -> Result<Endpoints, TokenError> {
+    pub(crate) async fn endpoints(&self) -> Result<Endpoints, TokenError> {
         match &self.endpoints {
             Where::Known(endpoints) => Ok(endpoints.clone()),
             Where::Discovered { issuer, said } => {
@@ -202,7 +204,7 @@ impl Server {
     }
 
     /// Sends a form with the client's credentials; once more, if its secret was rotated.
-    pub(super) async fn post(
+    pub(crate) async fn post(
         &self,
         url: &Url,
         headers: HeaderMap,
@@ -220,7 +222,7 @@ impl Server {
     }
 
     /// Sends a form with the client's credentials, and never again.
-    pub(super) async fn post_once(
+    pub(crate) async fn post_once(
         &self,
         url: &Url,
         mut headers: HeaderMap,

@@ -1,7 +1,7 @@
 //! Where calls get their tokens from.
 
-mod origin;
-mod shared;
+pub(crate) mod origin;
+pub(crate) mod shared;
 
 use std::error::Error;
 use std::fmt;
@@ -12,11 +12,11 @@ use super::access_token::AccessToken;
 use super::dpop::DpopKey;
 use super::error::TokenError;
 use super::outage::Outage;
-use crate::bearer::BearerToken;
 use crate::clock::Clock;
 use crate::error::ConfigError;
+use crate::token::bearer::BearerToken;
 
-pub(super) use origin::{Granter, Origin};
+pub(super) use origin::Origin;
 pub(super) use shared::Shared;
 
 /// A source of tokens: got when the first is needed, kept, renewed before they expire.
@@ -164,7 +164,7 @@ impl TokenSource {
         Self(Arc::new(Shared::new(Arc::clone(self.0.origin()), clock.into())))
     }
 
-    pub(super) fn new(origin: Origin, clock: Clock) -> Self {
+    pub(crate) fn new(origin: Origin, clock: Clock) -> Self {
         Self(Arc::new(Shared::new(Arc::new(origin), clock)))
     }
 

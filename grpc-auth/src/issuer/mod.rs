@@ -1,27 +1,18 @@
 //! Authorization servers: what each of them is called, where its keys are, what its tokens mean.
 
-mod auth0;
-mod cognito;
-pub(crate) mod discovery;
-mod entra;
-mod grants;
-mod keycloak;
-mod okta;
-mod provider;
+#[cfg(feature = "introspection")]
+pub(crate) mod introspection;
+pub(crate) mod presets;
+pub(crate) mod scope_sources;
 
 use std::fmt;
 
-pub use auth0::Auth0Config;
-pub use grants::GrantSource;
+pub(crate) use scope_sources::GrantSource;
 
-pub(crate) use entra::TENANT_PLACE;
-pub(crate) use grants::{GrantsError, unite};
-pub(crate) use keycloak::BOUND_TO_KEY;
-pub(crate) use provider::{Provider, Seen, is_guid};
-
-use crate::jwks::Algorithm;
+use crate::jose::algorithm::Algorithm;
 #[cfg(feature = "introspection")]
-use crate::verify::Introspection;
+use introspection::Introspection;
+use presets::provider::Provider;
 
 /// An authorization server whose tokens are accepted.
 ///
@@ -138,7 +129,7 @@ impl Issuer {
     /// count as scopes of the same name.
     #[must_use]
     pub fn auth0(domain: impl Into<String>) -> Self {
-        auth0::issuer(domain.into())
+        presets::auth0::issuer(domain.into())
     }
 
     /// A custom authorization server of an Okta organization: `dev-1.okta.com` and its id, often
@@ -148,7 +139,7 @@ impl Issuer {
     /// Okta alone; nobody else can verify them.
     #[must_use]
     pub fn okta(domain: impl Into<String>, authorization_server: impl Into<String>) -> Self {
-        okta::issuer(domain.into(), &authorization_server.into())
+        presets::okta::issuer(domain.into(), &authorization_server.into())
     }
 
     /// One tenant of Microsoft Entra ID, by its id (a GUID), for tokens of version 2.0: the
@@ -160,14 +151,14 @@ impl Issuer {
     /// and the log says so then.
     #[must_use]
     pub fn entra(tenant: impl Into<String>) -> Self {
-        entra::v2(tenant.into().to_ascii_lowercase())
+        presets::entra::v2(tenant.into().to_ascii_lowercase())
     }
 
     /// One tenant of Microsoft Entra ID, for tokens of version 1.0. The audience is the
     /// application's id URI, or its id.
     #[must_use]
     pub fn entra_v1(tenant: impl Into<String>) -> Self {
-        entra::v1(tenant.into().to_ascii_lowercase())
+        presets::entra::v1(tenant.into().to_ascii_lowercase())
     }
 
     /// Any tenant of Microsoft Entra ID, for tokens of version 2.0: whoever has a Microsoft
@@ -176,7 +167,7 @@ impl Issuer {
     /// tenants, add each with [`entra`](Self::entra) instead.
     #[must_use]
     pub fn entra_any_tenant() -> Self {
-        entra::any_tenant()
+        presets::entra::any_tenant()
     }
 
     /// A realm of Keycloak at its base address, `https://sso.example.com`, and the id of the client
@@ -192,7 +183,7 @@ impl Issuer {
         realm: impl Into<String>,
         client: impl Into<String>,
     ) -> Self {
-        keycloak::issuer(&base.into(), &realm.into(), client.into())
+        presets::keycloak::issuer(&base.into(), &realm.into(), client.into())
     }
 
     /// A user pool of Amazon Cognito: `eu-central-1`, `eu-central-1_AbCdEf`, and the ids of the
@@ -207,7 +198,7 @@ impl Issuer {
         clients: impl IntoIterator<Item = S>,
     ) -> Self {
         let clients = clients.into_iter().map(Into::into).collect();
-        cognito::issuer(&region.into(), &user_pool.into(), clients)
+        presets::cognito::issuer(&region.into(), &user_pool.into(), clients)
     }
 
     /// An issuer whose keys are given as the JSON of a key set: for tests and air-gapped systems.

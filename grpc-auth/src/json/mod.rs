@@ -11,12 +11,12 @@
 //! on them.
 
 mod deserializer;
-mod error;
+pub(crate) mod error;
 mod names;
-mod node;
+pub(crate) mod node;
 mod parser;
-mod raw;
-mod text;
+pub(crate) mod raw;
+pub(crate) mod text;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -25,9 +25,7 @@ pub(crate) use serde::de::IgnoredAny;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 pub(crate) use error::{JsonError, Problem};
-pub(crate) use node::Node;
-pub(crate) use raw::Raw;
-pub(crate) use text::{Text, Texts};
+pub(crate) use text::Text;
 
 use parser::Parser;
 

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::node::Node;
+use super::raw::Raw;
 use super::*;
 
 struct Nothing;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fetch::FetchError;
-use super::key::Skipped;
+use crate::jose::jwk::Skipped;
 use crate::metrics;
 
 /// Something that happened to the key set of one issuer.

@@ -6,13 +6,13 @@ use http::HeaderValue;
 use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use url::Url;
 
-use super::freshness::{Freshness, retry_after};
-use super::key::Skipped;
 use super::lifecycle::Request;
 use super::set::{KeySet, KeySetError};
 use crate::clock::Clock;
-use crate::http_client::{Answer, HttpClient};
-use crate::issuer::discovery;
+use crate::http::cache_control::{Freshness, retry_after};
+use crate::http::client::{Answer, HttpClient};
+use crate::http::discovery;
+use crate::jose::jwk::Skipped;
 
 /// Why keys could not be fetched.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::event::UnknownKey;
 use super::settings::KeySetSettings;
-use super::unknown::{Bucket, Memory};
+use super::unknown_keys::{Bucket, Memory};
 
 /// How long after it began to sign with a key an issuer may publish it.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(60);

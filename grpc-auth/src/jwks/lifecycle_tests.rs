@@ -1,7 +1,7 @@
 //! State × event × time → action, without network and without waiting.
 
-use super::super::settings::RefreshMode;
 use super::*;
+use crate::jwks::settings::RefreshMode;
 
 fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)

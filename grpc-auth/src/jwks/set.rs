@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::algorithm::Algorithm;
-use super::key::{Key, Skipped};
-use crate::json::{self, Raw};
+use crate::jose::algorithm::Algorithm;
+use crate::jose::jwk::{Key, Skipped};
+use crate::json;
+use crate::json::raw::Raw;
 
 /// More keys than any issuer publishes; each costs time to admit.
 const MAX_KEYS: usize = 100;

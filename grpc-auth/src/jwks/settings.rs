@@ -202,7 +202,7 @@ impl KeySetSettings {
     }
 
     /// How long an answer is fresh.
-    pub(super) fn freshness(&self, max_age: Option<Duration>) -> Duration {
+    pub(crate) fn freshness(&self, max_age: Option<Duration>) -> Duration {
         match (self.refresh, max_age) {
             (RefreshMode::Every(interval), _) => interval,
             (_, Some(max_age)) => max_age.clamp(MIN_MAX_AGE, MAX_MAX_AGE),

@@ -2,8 +2,7 @@
 
 mod health;
 mod published;
-mod standing;
-mod task;
+mod refresh_task;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,9 +19,9 @@ use super::set::KeySet;
 use super::settings::KeySetSettings;
 use crate::clock::Clock;
 
+use crate::token::key_set_version::Quiet;
+use crate::token::key_set_version::Standing;
 use published::Published;
-use standing::Quiet;
-pub(crate) use standing::Standing;
 
 /// The keys of one issuer as they are known now.
 #[derive(Debug)]
@@ -72,7 +71,7 @@ pub(crate) struct Waiting {
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     issuer: Box<str>,
     published: Published<Snapshot>,
     quiet: ArcSwap<Quiet>,
@@ -83,7 +82,7 @@ struct Shared {
 }
 
 #[derive(Debug)]
-struct Refresh {
+pub(crate) struct Refresh {
     lifecycle: Mutex<Lifecycle>,
     settings: Arc<KeySetSettings>,
     wake: Notify,

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::clock::{Clock, Stopwatch};
-use crate::error::Denied;
-use crate::policy::Row;
+use crate::policy::denial::Denied;
+use crate::policy::service_policy::Row;
 
 use handle::{Counter, Gauge, Histogram, Kind, Metric, Unit};
 

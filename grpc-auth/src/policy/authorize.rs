@@ -1,9 +1,9 @@
 //! The decision: one pure function, and the permit that only it can make.
 
+use super::denial::Denied;
 use super::rule::AccessRule;
-use super::table::Row;
-use crate::error::Denied;
-use crate::principal::Principal;
+use super::service_policy::Row;
+use crate::token::principal::Principal;
 
 /// Proof that [`authorize`] let a caller pass one row. It cannot be made in any other way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 
 #![expect(clippy::panic, reason = "it runs while compiling: a panic is a compile error")]
 
-use super::table::same;
+use super::service_policy::same;
 
 const FILE: u64 = 1;
 const FILE_PACKAGE: u64 = 2;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::rule::{AccessRule, ScopeRule};
-use super::table::{Row, ServicePolicy};
+use super::service_policy::{Row, ServicePolicy};
 
 impl fmt::Display for ServicePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

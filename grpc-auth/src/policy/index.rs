@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use http::Uri;
 
-use super::table::{Row, ServicePolicy};
+use super::service_policy::{Row, ServicePolicy};
 
 const HAS_QUERY: &str = "the call's `:path` has a query (`?`), which the path of a gRPC method never \
      has: let the client send `/package.Service/Method` alone";
@@ -182,8 +182,9 @@ fn is_rpc_name(rpc: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{AccessRule, MethodPolicy};
     use super::*;
+    use crate::policy::rule::AccessRule;
+    use crate::policy::service_policy::MethodPolicy;
 
     const ROWS: &[MethodPolicy] = &[MethodPolicy::new("Get", AccessRule::Authenticated)];
 

@@ -24,18 +24,16 @@
 //! ");
 //! ```
 
-mod authorize;
-mod descriptor;
+pub(crate) mod authorize;
+pub(crate) mod denial;
+pub(crate) mod descriptor;
 mod display;
-mod index;
-mod kind;
-mod rule;
-mod table;
+pub(crate) mod index;
+pub(crate) mod rpc_kind;
+pub(crate) mod rule;
+pub(crate) mod service_policy;
 
 pub use authorize::{Permit, authorize};
-pub use kind::RpcKind;
+pub use rpc_kind::RpcKind;
 pub use rule::{AccessRule, ScopeRule};
-pub use table::{MethodPolicy, Row, ServicePolicy};
-
-pub(crate) use descriptor::check_descriptor;
-pub(crate) use index::PolicyIndex;
+pub use service_policy::{MethodPolicy, Row, ServicePolicy};

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::principal::Principal;
-use crate::scope::Scope;
+use crate::token::principal::Principal;
+use crate::token::scope::Scope;
 
 /// Who may call one method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -12,16 +12,22 @@ use http::{Extensions, Request, Response, Uri};
 use identity::{Identified, Identity, Waiting};
 
 use super::ResourceServer;
+use super::audit;
+use super::audit::Denial;
+use super::auth_context::{Call, CallSettings, Decision, TypedClaims};
 use super::authorizer::{AccessRequest, Asking};
-use super::call::{Call, CallSettings, Decision, TypedClaims};
-use super::decision::{self, Denial};
-use super::expiry::{StreamExpiry, Timer};
-use crate::caller::Caller;
-use crate::deadline;
-use crate::error::Denied;
+use super::stream_expiry::{StreamExpiry, Timer};
+use crate::clock::deadline;
 use crate::metrics;
-use crate::policy::{AccessRule, Permit, PolicyIndex, Row, RpcKind, authorize};
-use crate::principal::Principal;
+use crate::policy::authorize;
+use crate::policy::authorize::Permit;
+use crate::policy::denial::Denied;
+use crate::policy::index::PolicyIndex;
+use crate::policy::rpc_kind::RpcKind;
+use crate::policy::rule::AccessRule;
+use crate::policy::service_policy::Row;
+use crate::token::caller::Caller;
+use crate::token::principal::Principal;
 
 /// More than timers are late by.
 const DEADLINE_LEAD: Duration = Duration::from_millis(5);
@@ -139,7 +145,7 @@ impl Shared {
         let admission = match self.question(request, row, principal) {
             Some(asking) => Admission::Waiting(Box::new(Stage::Answer(asking))),
             None => {
-                decision::log_allowed(path, Some(row), principal);
+                audit::log_allowed(path, Some(row), principal);
                 self.allowed.count(place);
                 Admission::Granted(self.timer(row, caller.as_ref()))
             }
@@ -183,7 +189,7 @@ impl Shared {
         });
         match answer {
             Ok(()) => {
-                decision::log_allowed(path, Some(row), principal);
+                audit::log_allowed(path, Some(row), principal);
                 self.allowed.count(place);
                 Admission::Granted(self.timer(row, caller))
             }

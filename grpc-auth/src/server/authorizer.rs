@@ -12,13 +12,14 @@ use http::header::{AUTHORIZATION, HeaderName, PROXY_AUTHORIZATION};
 use http::{Request, Uri};
 use tonic::metadata::MetadataMap;
 
-use super::decision::Denial;
+use super::audit::Denial;
 use crate::clock::Clock;
-use crate::error::{ConfigError, Denied};
+use crate::error::ConfigError;
 use crate::panics::{Panicked, caught};
-use crate::policy::Row;
-use crate::principal::Principal;
-use crate::verify::escape;
+use crate::policy::denial::Denied;
+use crate::policy::service_policy::Row;
+use crate::token::principal::Principal;
+use crate::verify::error::escape;
 
 /// A decision point that is asked about every call that the rules let in (XACML's PDP): a policy
 /// engine, a relationship database, an AuthZEN service.

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use super::auth_context::TypedClaims;
 use super::authorizer::{Authorizer, AuthorizerSettings};
-use super::call::TypedClaims;
 use crate::clock::Clock;
 use crate::issuer::Issuer;
-use crate::jwks::{KeySetEvent, KeySetSettings, Listener, RefreshMode};
-use crate::sender::Dpop;
-use crate::verify::TokenCache;
+use crate::jwks::event::{KeySetEvent, Listener};
+use crate::jwks::settings::{KeySetSettings, RefreshMode};
+use crate::proof_of_possession::dpop::Dpop;
+use crate::verify::token_cache::TokenCache;
 
 /// The configuration of a [`ResourceServer`](crate::ResourceServer).
 #[derive(Debug)]

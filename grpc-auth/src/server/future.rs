@@ -12,9 +12,9 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::admission::{Admission, Shared, Stage};
-use super::expiry::Timer;
-use super::stream::{EndableBody, Side};
-use crate::policy::RpcKind;
+use super::body::{EndableBody, Side};
+use super::stream_expiry::Timer;
+use crate::policy::rpc_kind::RpcKind;
 
 pin_project! {
     /// The response of [`Protect`](super::Protect).

@@ -6,17 +6,19 @@ use serde::de::DeserializeOwned;
 use tonic::{Request, Status};
 use tracing::error;
 
-use super::call::{Call, Decision};
-use super::decision::Denial;
-use super::expiry::TOO_LATE;
+use super::audit::Denial;
+use super::auth_context::{Call, Decision};
+use super::stream_expiry::TOO_LATE;
 use crate::__private::Own;
-use crate::bearer::BearerToken;
-use crate::caller::Caller;
-use crate::claims::Claims;
-use crate::error::{Challenge, Denied};
 use crate::metrics;
-use crate::policy::{Permit, Row, ServicePolicy, authorize};
-use crate::principal::Principal;
+use crate::policy::authorize;
+use crate::policy::authorize::Permit;
+use crate::policy::denial::{Challenge, Denied};
+use crate::policy::service_policy::{Row, ServicePolicy};
+use crate::token::bearer::BearerToken;
+use crate::token::caller::Caller;
+use crate::token::claims::Claims;
+use crate::token::principal::Principal;
 
 /// A call that passed the guard.
 #[derive(Debug)]

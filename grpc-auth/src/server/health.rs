@@ -1,7 +1,7 @@
 //! Whether a resource server can judge tokens at the moment.
 
 use super::ResourceServer;
-use crate::jwks::KeySetHealth;
+use crate::jwks::event::KeySetHealth;
 
 /// Whether tokens can be checked at the moment; made by [`ResourceServer::health`].
 #[derive(Clone, Debug, PartialEq, Eq)]

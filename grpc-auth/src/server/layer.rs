@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::ResourceServer;
-use super::expiry::StreamExpiry;
 use super::service::Protect;
+use super::stream_expiry::StreamExpiry;
 use crate::error::ConfigError;
-use crate::policy::PolicyIndex;
+use crate::policy::index::PolicyIndex;
 
 /// Wraps services so that only permitted calls reach them; made by [`ResourceServer::layer`].
 #[derive(Clone, Debug)]

@@ -2,38 +2,43 @@
 //! each method.
 
 mod admission;
+mod audit;
+pub(crate) mod auth_context;
 mod authorizer;
-mod builder;
-mod call;
-mod decision;
-mod expiry;
+mod body;
+pub(crate) mod builder;
 mod future;
 pub(crate) mod guard;
-mod health;
+pub(crate) mod health;
 #[cfg(feature = "health")]
 mod health_watch;
 mod layer;
-mod request_ext;
+pub(crate) mod request_ext;
 mod require;
-mod service;
-mod stream;
+mod router;
+pub(crate) mod service;
+mod stream_expiry;
 
 use std::sync::Arc;
 
 use tonic::server::NamedService;
 
-use crate::bearer::BearerToken;
 use crate::error::ConfigError;
-use crate::issuer::{Auth0Config, Issuer};
-use crate::jwks::KeySetHealth;
-use crate::policy::{PolicyIndex, ServicePolicy};
-use crate::principal::Principal;
-use crate::sender::SenderChecks;
-use crate::verify::{Refused, Rejection, TokenVerifier, Verifier};
+use crate::issuer::Issuer;
+use crate::issuer::presets::auth0::Auth0Config;
+use crate::jwks::event::KeySetHealth;
+use crate::policy::index::PolicyIndex;
+use crate::policy::service_policy::ServicePolicy;
+use crate::proof_of_possession::SenderChecks;
+use crate::token::bearer::BearerToken;
+use crate::token::principal::Principal;
+use crate::verify::Verifier;
+use crate::verify::error::{Refused, Rejection};
+use router::TokenVerifier;
 
 pub use authorizer::{AccessDecision, AccessRequest, Authorizer, NoDecision};
+pub use body::EndableBody;
 pub use builder::{ResourceServerBuilder, Start};
-pub use expiry::StreamExpiry;
 pub use future::ResponseFuture;
 pub use health::Health;
 #[cfg(feature = "health")]
@@ -41,10 +46,7 @@ pub use health_watch::HealthWatch;
 pub use layer::ProtectLayer;
 pub use request_ext::RequestExt;
 pub use service::Protect;
-pub use stream::EndableBody;
-
-#[cfg(feature = "testing")]
-pub(crate) use call::{Call, CallSettings, Decision};
+pub use stream_expiry::StreamExpiry;
 
 /// A tonic service whose methods carry access rules.
 ///
@@ -92,7 +94,7 @@ pub struct ResourceServer {
 struct Inner {
     verifier: TokenVerifier,
     sender: SenderChecks,
-    settings: Arc<call::CallSettings>,
+    settings: Arc<auth_context::CallSettings>,
 }
 
 impl ResourceServer {

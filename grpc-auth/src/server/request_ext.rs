@@ -5,13 +5,13 @@ use serde::de::DeserializeOwned;
 use tonic::Status;
 use tracing::error;
 
-use super::call::Call;
-use super::decision::Denial;
-use crate::bearer::BearerToken;
-use crate::claims::Claims;
-use crate::error::{Challenge, Denied};
+use super::audit::Denial;
+use super::auth_context::Call;
 use crate::metrics;
-use crate::principal::Principal;
+use crate::policy::denial::{Challenge, Denied};
+use crate::token::bearer::BearerToken;
+use crate::token::claims::Claims;
+use crate::token::principal::Principal;
 
 /// What a request behind a [`Protect`](crate::server::Protect) knows about its caller: for
 /// `tonic::Request` in handlers and interceptors, and for `http::Request` in tower services.

@@ -6,11 +6,11 @@ use serde::de::DeserializeOwned;
 use tonic::Request;
 use tracing::error;
 
-use super::call::Call;
-use super::decision::Denial;
+use super::audit::Denial;
+use super::auth_context::Call;
 use super::guard::{Admitted, Refuse};
-use crate::claims::Claims;
-use crate::error::Denied;
+use crate::policy::denial::Denied;
+use crate::token::claims::Claims;
 
 impl Admitted<'_> {
     /// Asks the requirement at this position of the method's row.
@@ -95,7 +95,8 @@ mod tests {
     use tonic::{Code, Status};
 
     use super::*;
-    use crate::policy::{AccessRule, MethodPolicy, ServicePolicy};
+    use crate::policy::rule::AccessRule;
+    use crate::policy::service_policy::{MethodPolicy, ServicePolicy};
 
     /// A method that lets anyone in cannot have requirements. If one had, nobody would pass.
     #[test]

@@ -10,11 +10,11 @@ use tower_service::Service;
 
 use super::ResourceServer;
 use super::admission::{Admission, Shared};
-use super::expiry::StreamExpiry;
+use super::body::EndableBody;
 use super::future::ResponseFuture;
-use super::stream::EndableBody;
+use super::stream_expiry::StreamExpiry;
 use crate::error::ConfigError;
-use crate::policy::PolicyIndex;
+use crate::policy::index::PolicyIndex;
 
 /// A service that only permitted calls reach; made by [`ResourceServer::protect`].
 ///

@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::client_file::{ClientFile, FileProblem};
-use super::clock::ManualClock;
 use super::registration::Registration;
 use super::registry::User;
 use super::server::{AuthorizationServer, State, locked};
+use crate::clock::manual::ManualClock;
 use crate::error::ConfigError;
 
 /// The settings of an [`AuthorizationServer`]; made by

@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 
 use super::registration::Registration;
 use super::registry::{Client, GrantType, User};
-use crate::json::{self, JsonError, Problem};
-use crate::scope::is_scope_token;
+use crate::json;
+use crate::json::error::{JsonError, Problem};
+use crate::token::scope::is_scope_token;
 
 /// What a file says.
 #[derive(Debug, Default)]

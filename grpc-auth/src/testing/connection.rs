@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::endpoints;
 use super::fault::Endpoint;
-use super::misbehave::{HangUp, misbehave};
+use super::fault_middleware::{HangUp, misbehave};
 use super::own_host::require_own_host;
 use super::server::State;
 

@@ -11,9 +11,13 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::endpoints::{OAuthError, Parameters, authenticate, secret_json};
+use super::consent;
+use super::consent::Purpose;
+use super::endpoints::client_authentication::authenticate;
+use super::endpoints::oauth_error::OAuthError;
+use super::endpoints::parameters::Parameters;
+use super::endpoints::secret_json;
 use super::grants::Grant;
-use super::interaction::{self, Purpose};
 use super::pages;
 use super::registry::GrantType;
 use super::server::State;
@@ -206,13 +210,13 @@ pub(super) async fn enter(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if let Err(refusal) = interaction::is_own_form(&headers) {
+    if let Err(refusal) = consent::is_own_form(&headers) {
         return refusal;
     }
     let form = Parameters::of_form(&body).unwrap_or_default();
     let typed = form.get("user_code").unwrap_or_default();
     match with_waiting(&state, typed, |device| device.request.clone()) {
-        Some(request) => interaction::begin(&state, Purpose::Device(request)),
+        Some(request) => consent::begin(&state, Purpose::Device(request)),
         None => pages::device(typed, Some("No device waits for this code. Is it spelt right?")),
     }
 }

@@ -10,12 +10,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::clock::ManualClock;
 use super::keys::SigningKey;
 use super::token::encode_and_sign;
 use crate::clock::Moment;
-use crate::jwks::{Algorithm, canonical_form};
-use crate::sender::Thumbprint;
+use crate::clock::manual::ManualClock;
+use crate::jose::algorithm::Algorithm;
+use crate::jose::thumbprint::canonical_form;
+use crate::token::confirmation::Thumbprint;
 
 /// A client's key that tokens can be bound to (RFC 9449); made by
 /// [`AuthorizationServer::dpop_key`](super::AuthorizationServer::dpop_key).

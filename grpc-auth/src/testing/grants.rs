@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use super::bounded_cache::UsedAssertions;
+use super::consent::Interaction;
 use super::device::Device;
-use super::interaction::Interaction;
 use super::opaque::OpaqueTokens;
-use super::recent::UsedAssertions;
+use super::secret_store::Vault;
 use super::server::locked;
-use super::vault::Vault;
-use crate::sender::Thumbprint;
+use crate::token::confirmation::Thumbprint;
 
 /// What the server remembers between requests.
 #[derive(Debug, Default)]

@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::jwks::Algorithm;
+use crate::jose::algorithm::Algorithm;
 
 /// A key pair under its key id.
 pub(super) struct SigningKey {

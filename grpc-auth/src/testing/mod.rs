@@ -51,51 +51,52 @@
 //! A handler alone, without any server, is tested with [`with_principal`].
 
 mod authorize;
+mod bounded_cache;
 mod browser;
 mod builder;
 mod client_file;
-mod clock;
 mod connection;
+mod consent;
 mod controls;
 mod device;
 mod dpop;
 mod endpoints;
-mod enrolment;
 mod fault;
+mod fault_middleware;
 #[doc(hidden)]
 pub mod fuzz;
 mod grants;
-mod interaction;
 mod keys;
-mod misbehave;
 mod opaque;
 mod own_host;
 mod pages;
-mod recent;
 mod registration;
+mod registration_api;
 mod registry;
+mod secret_store;
 mod server;
 mod token;
 mod token_endpoint;
-mod vault;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::bearer::BearerToken;
-use crate::caller::Caller;
 use crate::clock::Clock;
-use crate::error::Challenge;
 use crate::issuer::Issuer;
-use crate::jwks::{Algorithm, Key, KeySet};
-use crate::principal::{Facts, Grants, Principal};
-use crate::server::{Call, CallSettings, Decision};
+use crate::jose::algorithm::Algorithm;
+use crate::jose::jwk::Key;
+use crate::jwks::set::KeySet;
+use crate::policy::denial::Challenge;
+use crate::server::auth_context::{Call, CallSettings, Decision};
+use crate::token::bearer::BearerToken;
+use crate::token::caller::Caller;
+use crate::token::principal::{Facts, Grants, Principal};
 
+pub use crate::clock::manual::ManualClock;
 pub use builder::{AuthorizationServerBuilder, StartError};
 pub use client_file::FileProblem;
-pub use clock::ManualClock;
 pub use dpop::{DpopKey, ProofBuilder};
 pub use fault::{Endpoint, Fault};
 pub use registration::Registration;
@@ -112,7 +113,8 @@ pub fn verify_signature(jwks: &str, algorithms: &[Algorithm], token: &str) -> Re
     let issuer =
         Issuer::static_keys("", jwks).algorithms(algorithms.iter().copied()).allow_missing_key_id();
     let (keys, _) = KeySet::parse(jwks.as_bytes()).map_err(|error| error.to_string())?;
-    crate::verify::verify_signature(issuer, keys, token).map_err(|rejection| rejection.to_string())
+    crate::verify::trusted_issuer::verify_signature(issuer, keys, token)
+        .map_err(|rejection| rejection.to_string())
 }
 
 /// Checks a signature over any bytes with one JWK, admitted as one of a key set is: for test vectors

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use super::recent::Recent;
+use super::bounded_cache::Recent;
 use super::server::locked;
 
 /// What the server alone knows of tokens.

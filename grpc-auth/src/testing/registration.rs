@@ -3,8 +3,8 @@
 use url::{Host, Url};
 
 use super::registry::{Client, Credentials, GrantType};
-use crate::jwks::KeySet;
-use crate::scope::is_scope_token;
+use crate::jwks::set::KeySet;
+use crate::token::scope::is_scope_token;
 
 /// A client to be registered with
 /// [`AuthorizationServer::register`](super::AuthorizationServer::register).

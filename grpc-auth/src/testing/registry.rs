@@ -7,8 +7,8 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::authorize::without_port;
-use crate::sender::Thumbprint;
+use super::authorize::request::without_port;
+use crate::token::confirmation::Thumbprint;
 
 /// How a client gets tokens: the values of `grant_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -12,7 +12,6 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::builder::{AuthorizationServerBuilder, StartError};
-use super::clock::ManualClock;
 use super::connection;
 use super::dpop::DpopKey;
 use super::fault::Switchboard;
@@ -21,9 +20,12 @@ use super::keys::KeyRing;
 use super::opaque::OpaqueTokens;
 use super::registry::{Client, Users};
 use super::token::TokenBuilder;
-use super::token_endpoint::{ProofDesk, TokenSettings};
-use crate::jwks::Algorithm;
-use crate::server::{ResourceServer, ResourceServerBuilder, Start};
+use super::token_endpoint::TokenSettings;
+use super::token_endpoint::proof::ProofDesk;
+use crate::clock::manual::ManualClock;
+use crate::jose::algorithm::Algorithm;
+use crate::server::ResourceServer;
+use crate::server::builder::{ResourceServerBuilder, Start};
 
 /// An OAuth 2.0 authorization server on a free port of 127.0.0.1, over real HTTP.
 ///

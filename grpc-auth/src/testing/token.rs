@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use super::dpop::DpopKey;
 use super::keys::SigningKey;
 use super::opaque::OpaqueTokens;
-use crate::jwks::Algorithm;
-use crate::sender::Thumbprint;
+use crate::jose::algorithm::Algorithm;
+use crate::token::confirmation::Thumbprint;
 
 /// A token to be signed; made by
 /// [`AuthorizationServer::token`](super::AuthorizationServer::token).

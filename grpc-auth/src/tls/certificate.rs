@@ -10,7 +10,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
 use crate::clock::Clock;
-use crate::shown::shown;
+use crate::sanitize_untrusted::shown;
 
 /// Names beyond these are not kept: certificates of large hosters have hundreds.
 const MAX_NAMES: usize = 32;

@@ -5,7 +5,7 @@ use std::fmt;
 use tonic::transport::Endpoint;
 
 use super::client::ClientTls;
-use super::refuse_plaintext;
+use super::plaintext::refuse_plaintext;
 use crate::danger::PlaintextAllowed;
 use crate::error::ConfigError;
 

@@ -42,12 +42,12 @@
 //! * `ClientTlsConfig` and `Identity` print the private key in their `Debug`. The types here do not.
 
 #[cfg(any(feature = "client", feature = "dev-tls"))]
-mod certificate;
-mod client;
-mod destination;
+pub(crate) mod certificate;
+pub(crate) mod client;
+pub(crate) mod destination;
 #[cfg(feature = "dev-tls")]
 mod development;
-mod identity;
+pub(crate) mod identity;
 mod pem;
 mod plaintext;
 mod server;
@@ -58,14 +58,11 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 
 #[cfg(any(feature = "client", feature = "dev-tls"))]
 pub use certificate::CertificateFacts;
-#[cfg(feature = "client")]
-pub(crate) use certificate::{as_date, date};
 pub use client::ClientTls;
 pub use destination::Destination;
 #[cfg(feature = "dev-tls")]
 pub use development::DevelopmentCa;
 pub use identity::Identity;
-pub(crate) use plaintext::refuse_plaintext;
 pub use server::ServerTls;
 
 /// The one crypto backend, named: another crate's choice of a default does not matter.

@@ -1,6 +1,6 @@
 //! What to do about a token that is not believed: for operators.
 
-use super::rejection::{Refused, Rejection};
+use super::error::{Refused, Rejection};
 
 impl Refused {
     /// The stable name of the check that failed, for programs: `audience`, `expired`, `signature`, ..

@@ -4,19 +4,21 @@ use std::borrow::Cow;
 
 use serde::de::MapAccess;
 
-use super::rejection::Rejection;
+use super::error::Rejection;
 use crate::issuer::IntendedFor;
-use crate::json::{Members, Node, Text, Texts, read_object};
-use crate::sender::Confirmation;
+use crate::json::node::Node;
+use crate::json::text::{Text, Texts};
+use crate::json::{Members, read_object};
+use crate::token::confirmation::Confirmation;
 
 /// The claims that decide, and those that somebody's configuration asks for; others are the user's
 /// business.
 #[derive(Debug)]
-pub(super) struct TokenClaims<'t, 'n> {
-    pub(super) iss: Option<Cow<'t, str>>,
+pub(crate) struct TokenClaims<'t, 'n> {
+    pub(crate) iss: Option<Cow<'t, str>>,
     pub(super) sub: Option<Cow<'t, str>>,
-    pub(super) aud: Vec<Cow<'t, str>>,
-    pub(super) exp: Option<f64>,
+    pub(crate) aud: Vec<Cow<'t, str>>,
+    pub(crate) exp: Option<f64>,
     nbf: Option<f64>,
     pub(super) iat: Option<f64>,
     cnf: Option<Node<'t>>,
@@ -90,7 +92,7 @@ impl<'t> Members<'t> for TokenClaims<'t, '_> {
 
 impl<'t, 'n> TokenClaims<'t, 'n> {
     /// Nothing yet; those with the wanted names will be kept.
-    pub(super) fn new(wanted: &'n [String]) -> Self {
+    pub(crate) fn new(wanted: &'n [String]) -> Self {
         Self {
             iss: None,
             sub: None,
@@ -120,7 +122,7 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
         self.kept.iter().find(|(found, _)| *found == place).map(|(_, node)| node)
     }
 
-    pub(super) fn named(&self, name: &str) -> Option<&Node<'t>> {
+    pub(crate) fn named(&self, name: &str) -> Option<&Node<'t>> {
         self.kept(self.wanted.iter().position(|wanted| wanted == name)?)
     }
 
@@ -132,7 +134,7 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
 
     /// Makes words of a claim that was kept as a list of them.
     #[cfg(feature = "introspection")]
-    pub(super) fn join_words(&mut self, name: &str) {
+    pub(crate) fn join_words(&mut self, name: &str) {
         let place = self.wanted.iter().position(|wanted| wanted == name);
         let kept = self.kept.iter_mut().find(|(found, _)| Some(*found) == place);
         if let Some((_, node)) = kept
@@ -144,7 +146,7 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
     }
 
     /// What the sender has to hold (RFC 7800); that it does is checked for each call.
-    pub(super) fn confirmation(&self) -> Result<Option<Box<Confirmation>>, Rejection> {
+    pub(crate) fn confirmation(&self) -> Result<Option<Box<Confirmation>>, Rejection> {
         let Some(cnf) = &self.cnf else { return Ok(None) };
         let confirmation = Confirmation::read(cnf).ok_or(Rejection::Confirmation)?;
         Ok(Some(Box::new(confirmation)))
@@ -167,7 +169,7 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
     }
 
     /// Whether it is for us, and for whoever brings it.
-    pub(super) fn check_purpose(
+    pub(crate) fn check_purpose(
         &self,
         intended_for: &IntendedFor,
         audiences: &[String],
@@ -189,7 +191,7 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
     }
 
     /// The times that it names.
-    pub(super) fn check_times(&self, now: f64, leeway: f64) -> Result<(), Rejection> {
+    pub(crate) fn check_times(&self, now: f64, leeway: f64) -> Result<(), Rejection> {
         if self.nbf.is_some_and(|nbf| nbf > now + leeway) {
             return Err(Rejection::NotYetValid);
         }

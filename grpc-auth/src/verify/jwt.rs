@@ -6,22 +6,26 @@ use std::time::{Duration, SystemTime};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span};
 
-use super::cache::VerifiedTokens;
 use super::claims::TokenClaims;
-use super::compact::Compact;
-use super::header::Header;
-use super::rejection::{Refusal, Rejection, escape};
-use super::trusted::{TrustedIssuer, deadline};
+use super::error::{Refusal, Rejection, escape};
+use super::token_cache::VerifiedTokens;
+use super::trusted_issuer::{TrustedIssuer, deadline};
 use super::{Pending, Verdict, Verifier};
-use crate::bearer::BearerToken;
-use crate::caller::Caller;
 use crate::clock::Clock;
-use crate::issuer::{Provider, Seen};
+use crate::issuer::presets::provider::{Provider, Seen};
+use crate::jose::compact::Compact;
+use crate::jose::header::Header;
 #[cfg(feature = "introspection")]
-use crate::json::{self, Node};
-use crate::jwks::{Arrival, Missing, Waiting};
-use crate::metrics::{self, Outcome, Timer, Verifications};
-use crate::principal::{Principal, Validity, time_of};
+use crate::json;
+#[cfg(feature = "introspection")]
+use crate::json::node::Node;
+use crate::jwks::lifecycle::Arrival;
+use crate::jwks::source::{Missing, Waiting};
+use crate::metrics;
+use crate::metrics::{Outcome, Timer, Verifications};
+use crate::token::bearer::BearerToken;
+use crate::token::caller::Caller;
+use crate::token::principal::{Principal, Validity, time_of};
 
 /// Believes tokens of the configured issuers made for this service.
 #[derive(Debug)]

@@ -1,42 +1,19 @@
 //! Believing a token: from the text in the metadata to a [`Caller`], or to the reason why not.
 
 mod advice;
-mod cache;
-mod claims;
-mod compact;
-mod header;
-#[cfg(feature = "introspection")]
-mod introspection;
-mod jwt;
-mod rejection;
-mod router;
-mod table;
-mod trusted;
+pub(crate) mod claims;
+pub(crate) mod error;
+pub(crate) mod jwt;
+pub(crate) mod set_associative;
+pub(crate) mod token_cache;
+pub(crate) mod trusted_issuer;
 
 use std::fmt;
 use std::pin::Pin;
 
-pub use cache::TokenCache;
-pub use rejection::Refused;
-
-pub(crate) use cache::VerifiedTokens;
-pub(crate) use compact::Compact;
-#[cfg(feature = "introspection")]
-pub(crate) use introspection::Introspector;
-#[cfg(all(feature = "introspection", feature = "testing"))]
-pub(crate) use introspection::read_answer;
-#[cfg(feature = "introspection")]
-pub use introspection::{Introspection, IntrospectionCache};
-pub(crate) use jwt::JwtVerifier;
-pub(crate) use rejection::{Refusal, Rejection, escape};
-pub(crate) use router::TokenVerifier;
-pub(crate) use trusted::TrustedIssuer;
-
-#[cfg(feature = "testing")]
-pub(crate) use trusted::verify_signature;
-
-use crate::bearer::BearerToken;
-use crate::caller::Caller;
+use crate::token::bearer::BearerToken;
+use crate::token::caller::Caller;
+use error::Refusal;
 
 /// Judges tokens of some kind.
 pub(crate) trait Verifier: fmt::Debug + Send + Sync {

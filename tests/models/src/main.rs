@@ -5,11 +5,11 @@
 mod metrics;
 mod sync;
 
-#[path = "../../../grpc-auth/src/claims/memo.rs"]
+#[path = "../../../grpc-auth/src/token/claims/memo.rs"]
 mod memo;
 #[path = "../../../grpc-auth/src/jwks/source/published.rs"]
 mod published;
-#[path = "../../../grpc-auth/src/verify/table.rs"]
+#[path = "../../../grpc-auth/src/verify/set_associative.rs"]
 #[allow(dead_code, reason = "the file has more than the models use")]
 mod table;
 

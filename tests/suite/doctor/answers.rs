@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use grpc_auth::BearerToken;
-use grpc_auth::client::doctor::{Diagnosis, Doctor};
+use grpc_auth::doctor::{Diagnosis, Doctor};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use tests::Kit;
 use tests::kinds::Counting;

@@ -9,7 +9,7 @@ mod transport;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use grpc_auth::client::doctor::{Doctor, Report};
+use grpc_auth::doctor::{Doctor, Report};
 use grpc_auth::tls::{ClientTls, Identity};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use std::sync::Arc;

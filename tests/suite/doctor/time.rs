@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use grpc_auth::client::doctor::{Doctor, Report};
+use grpc_auth::doctor::{Doctor, Report};
 use grpc_auth::testing::ManualClock;
 use http::header::DATE;
 use socket2::{Domain, Socket, Type};

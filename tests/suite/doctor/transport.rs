@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use grpc_auth::client::doctor::Doctor;
+use grpc_auth::doctor::Doctor;
 use grpc_auth::tls::{ClientTls, DevelopmentCa};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use grpc_auth::BearerToken;
-use grpc_auth::client::doctor::{Doctor, Report};
+use grpc_auth::doctor::{Doctor, Report};
 use grpc_auth::testing::AuthorizationServer;
 use http::header::AUTHORIZATION;
 use tokio_stream::wrappers::TcpListenerStream;

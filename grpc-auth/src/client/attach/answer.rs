@@ -8,8 +8,8 @@ use http::{Response, StatusCode};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::super::dpop::DPOP_NONCE;
-use crate::error::ERROR_DOMAIN;
+use crate::client::dpop::DPOP_NONCE;
+use crate::policy::denial::ERROR_DOMAIN;
 
 const GRPC_STATUS: &str = "grpc-status";
 const GRPC_DETAILS: &str = "grpc-status-details-bin";

@@ -2,10 +2,10 @@
 
 use tonic::transport::{Channel, Endpoint};
 
-use super::super::source::TokenSource;
 use super::service::Authorized;
+use crate::client::source::TokenSource;
 use crate::error::ConfigError;
-use crate::tls::Destination;
+use crate::tls::destination::Destination;
 
 /// Why there is no channel.
 #[derive(Debug, thiserror::Error)]

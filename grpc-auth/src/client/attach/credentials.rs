@@ -6,12 +6,13 @@ use http::header::{AUTHORIZATION, HeaderMap};
 use http::request::Parts;
 use tonic::Status;
 
-use super::super::access_token::AccessToken;
-use super::super::dpop::{DPOP, Target};
-use super::super::response::TokenType;
-use super::super::source::TokenSource;
-use super::answer::{self, Remedy};
+use super::answer;
+use super::answer::Remedy;
 use super::refusal;
+use crate::client::access_token::AccessToken;
+use crate::client::dpop::{DPOP, Target};
+use crate::client::response::TokenType;
+use crate::client::source::TokenSource;
 
 /// What a call was sent with.
 pub(super) struct Sent {

@@ -9,13 +9,13 @@ use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service;
 
-use super::super::access_token::AccessToken;
-use super::super::source::TokenSource;
 use super::body;
 use super::credentials::{Next, Sent};
 use super::head::Head;
 use super::refusal;
-use crate::deadline::Deadline;
+use crate::client::access_token::AccessToken;
+use crate::client::source::TokenSource;
+use crate::clock::deadline::Deadline;
 
 /// All that it takes to send a request, but its token.
 pub(super) struct Exchange<S> {

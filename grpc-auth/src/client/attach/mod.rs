@@ -2,13 +2,13 @@
 
 mod answer;
 mod body;
-mod connect;
+pub(crate) mod connect;
 mod credentials;
 mod exchange;
-mod future;
+pub(crate) mod future;
 mod head;
 mod refusal;
-mod service;
+pub(crate) mod service;
 
 use std::sync::Arc;
 
@@ -16,11 +16,9 @@ use tower_layer::Layer;
 
 use super::source::TokenSource;
 use crate::error::ConfigError;
-use crate::sender::check_origin;
+use crate::proof_of_possession::origin::check_origin;
 
-pub use connect::ConnectError;
-pub use future::AuthorizedFuture;
-pub use service::Authorized;
+pub(super) use service::Authorized;
 
 /// Attaches the tokens of a [`TokenSource`] to the calls of a channel; made by
 /// [`TokenSource::layer`].

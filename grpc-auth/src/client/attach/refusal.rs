@@ -6,7 +6,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::super::error::TokenError;
+use crate::client::error::TokenError;
 
 /// How long a caller should wait before it tries again, unless the authorization server said so.
 const RETRY_DELAY: Duration = Duration::from_secs(1);

@@ -9,15 +9,15 @@ use http::{Request, Response};
 use tonic::body::Body;
 use tower_service::Service;
 
-use super::super::dpop::DPOP;
-use super::super::source::TokenSource;
 use super::body;
 use super::credentials::Sent;
 use super::exchange::Exchange;
 use super::future::AuthorizedFuture;
 use super::head::Head;
 use super::refusal;
-use crate::deadline::Deadline;
+use crate::client::dpop::DPOP;
+use crate::client::source::TokenSource;
+use crate::clock::deadline::Deadline;
 
 /// A channel whose calls carry tokens; made by [`TokenSource::connect`] and
 /// [`AuthorizedLayer`](super::AuthorizedLayer), which says what a call meets. Clones are the same

@@ -13,13 +13,13 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 use url::Url;
 
-use self::nonces::Nonces;
-use crate::bearer::BearerToken;
-use crate::client_auth::CannotSign;
+use crate::client_authentication::CannotSign;
 use crate::clock::Moment;
 use crate::error::ConfigError;
-use crate::sender::Thumbprint;
-use crate::signing::SigningKey;
+use crate::jose::signing_key::SigningKey;
+use crate::token::bearer::BearerToken;
+use crate::token::confirmation::Thumbprint;
+use nonces::Nonces;
 
 /// Carries a proof.
 pub(super) const DPOP: HeaderName = HeaderName::from_static("dpop");
@@ -175,7 +175,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::jwks::{Algorithm, Key};
+    use crate::jose::algorithm::Algorithm;
+    use crate::jose::jwk::Key;
 
     /// RFC 9449 §4.1; a key of nobody's.
     const PEM: &str = "-----BEGIN PRIVATE KEY-----\n\

@@ -10,18 +10,18 @@ use std::time::{Duration, SystemTime};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::bearer::BearerToken;
-use crate::chance::roll;
 use crate::client::access_token::AccessToken;
 use crate::client::dpop::DpopKey;
 use crate::client::error::TokenError;
-use crate::client::login::Session;
 use crate::client::renewal::Life;
 use crate::client::request::TokenRequest;
 use crate::client::response::TokenResponse;
 use crate::client::server::Server;
 use crate::clock::Clock;
+use crate::clock::jitter::roll;
+use crate::login::session::Session;
 use crate::panics::caught;
+use crate::token::bearer::BearerToken;
 
 /// For how long a token is used whose lifetime nobody tells (X1).
 const UNKNOWN_LIFETIME: Duration = Duration::from_secs(300);
@@ -30,7 +30,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// A file that has more in it than twice what a token may have, holds none.
 const MAX_FILE_BYTES: u64 = 16 * 1024;
 
-pub(in crate::client) enum Origin {
+pub(crate) enum Origin {
     Server(Box<Granter>),
     Login(Arc<Session>),
     File(PathBuf),
@@ -137,7 +137,7 @@ impl Origin {
     }
 
     /// The key that tokens are bound to.
-    pub(in crate::client) fn dpop(&self) -> Option<&DpopKey> {
+    pub(crate) fn dpop(&self) -> Option<&DpopKey> {
         match self {
             Self::Server(granter) => granter.request.dpop.as_ref(),
             Self::Login(_) | Self::File(_) | Self::Given(_) | Self::Function(_) | Self::Caller => {
@@ -171,7 +171,7 @@ fn custom(error: BoxError) -> TokenError {
 }
 
 /// Asks an authorization server.
-pub(in crate::client) struct Granter {
+pub(crate) struct Granter {
     server: Arc<Server>,
     request: TokenRequest,
     /// The last one it gave (RFC 6749 §6).
@@ -179,7 +179,7 @@ pub(in crate::client) struct Granter {
 }
 
 impl Granter {
-    pub(in crate::client) fn new(server: Arc<Server>, request: TokenRequest) -> Self {
+    pub(crate) fn new(server: Arc<Server>, request: TokenRequest) -> Self {
         let refresh_token = Mutex::new(request.grant.refresh_token().cloned());
         Self { server, request, refresh_token }
     }

@@ -13,18 +13,18 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::origin::{Granted, Origin};
-use crate::chance::roll;
 use crate::client::access_token::AccessToken;
 use crate::client::error::TokenError;
 use crate::client::outage::{Chain, Outage};
 use crate::client::renewal::{Answer, Failure, Renewal};
 use crate::clock::Clock;
-use crate::jwks::FetchError;
+use crate::clock::jitter::roll;
+use crate::jwks::fetch::FetchError;
 use crate::metrics;
 use crate::panics::caught;
 
 /// The tokens of one source.
-pub(in crate::client) struct Shared {
+pub(crate) struct Shared {
     origin: Arc<Origin>,
     clock: Clock,
     held: ArcSwapOption<Held>,
@@ -32,7 +32,7 @@ pub(in crate::client) struct Shared {
     /// Failures in a row, of all sources that are told of as one.
     failures: Arc<AtomicU32>,
     /// Whether calls have to do without a token.
-    pub(in crate::client) outage: Outage,
+    pub(crate) outage: Outage,
 }
 
 /// What a warm call looks at.
@@ -60,17 +60,13 @@ enum Step {
 }
 
 impl Shared {
-    pub(in crate::client) fn new(origin: Arc<Origin>, clock: Clock) -> Self {
+    pub(crate) fn new(origin: Arc<Origin>, clock: Clock) -> Self {
         metrics::describe();
         Self::told_with(origin, clock, Arc::default())
     }
 
     /// One of several whose failures are counted, and told of, as one's.
-    pub(in crate::client) fn told_with(
-        origin: Arc<Origin>,
-        clock: Clock,
-        failures: Arc<AtomicU32>,
-    ) -> Self {
+    pub(crate) fn told_with(origin: Arc<Origin>, clock: Clock, failures: Arc<AtomicU32>) -> Self {
         let state = State { renewal: Renewal::new(), flight: None, failure: None };
         let (held, state) = (ArcSwapOption::empty(), Mutex::new(state));
         let outage = Outage::default();
@@ -81,11 +77,11 @@ impl Shared {
         shared
     }
 
-    pub(in crate::client) fn clock(&self) -> &Clock {
+    pub(crate) fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    pub(in crate::client) fn origin(&self) -> &Arc<Origin> {
+    pub(crate) fn origin(&self) -> &Arc<Origin> {
         &self.origin
     }
 

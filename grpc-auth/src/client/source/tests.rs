@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use super::*;
-use crate::testing::ManualClock;
+use crate::clock::manual::ManualClock;
 
 const SECOND: Duration = Duration::from_secs(1);
 

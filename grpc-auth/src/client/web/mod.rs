@@ -1,7 +1,7 @@
 //! The same tokens for HTTP: REST, an authorization server's management API.
 
-mod error;
-mod layer;
+pub(crate) mod error;
+pub(crate) mod layer;
 mod reqwest;
 
 use std::sync::Arc;
@@ -14,10 +14,9 @@ use super::access_token::AccessToken;
 use super::dpop::{DPOP, Target};
 use super::response::TokenType;
 use super::source::TokenSource;
-use crate::http_client::is_loopback;
+use crate::http::client::is_loopback;
 
-pub use error::AuthorizeError;
-pub use layer::{AuthorizedHttp, AuthorizedHttpLayer};
+pub(super) use error::AuthorizeError;
 
 /// Whether a request to this address may carry a token, and does not carry one yet.
 fn check(url: &Url, headers: &HeaderMap) -> Result<(), AuthorizeError> {

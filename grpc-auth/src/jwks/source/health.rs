@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use tokio::sync::watch;
 
 use super::KeySource;
-use crate::jwks::KeySetHealth;
+use crate::jwks::event::KeySetHealth;
 
 impl KeySource {
     pub(crate) fn health(&self) -> KeySetHealth {

@@ -4,12 +4,12 @@ use std::task::{Context, Poll, ready};
 
 use http::Request;
 
-use super::super::Inner;
-use super::super::decision::Denial;
 use super::{Shared, denial};
-use crate::bearer::{NoToken, Presented, Scheme};
-use crate::caller::Caller;
-use crate::sender::{self, Unproved};
+use crate::proof_of_possession::Unproved;
+use crate::server::Inner;
+use crate::server::audit::Denial;
+use crate::token::bearer::{NoToken, Presented, Scheme};
+use crate::token::caller::Caller;
 use crate::verify::{Pending, Verdict, Verifier};
 
 /// What there is to learn of a caller.
@@ -19,7 +19,7 @@ pub(in crate::server) enum Waiting {
     /// What the issuer says of a token that was presented so.
     Answer(Pending, Scheme),
     /// Whether this caller's proof was used before.
-    Proof(sender::Pending, Caller),
+    Proof(crate::proof_of_possession::Pending, Caller),
 }
 
 /// Boxed, so that what is moved is small: nearly all callers are believed.
@@ -35,7 +35,7 @@ impl Shared {
     pub(super) fn identify<B>(&self, request: &mut Request<B>) -> Identity {
         let Inner { verifier, sender, .. } = &*self.auth.inner;
         if sender.dpop.is_some() {
-            sender::hide(request.headers_mut());
+            crate::proof_of_possession::proof::hide(request.headers_mut());
         }
         let presented = match Presented::of(request.headers_mut()) {
             Ok(presented) => presented,
@@ -43,7 +43,7 @@ impl Shared {
         };
         let scheme = presented.scheme();
         if scheme == Scheme::Dpop && sender.dpop.is_none() {
-            sender::hide(request.headers_mut());
+            crate::proof_of_possession::proof::hide(request.headers_mut());
             return Identity::Known(Err(denial(NoToken::DpopOff)));
         }
         if let Some(caller) = verifier.recall(presented.token()) {

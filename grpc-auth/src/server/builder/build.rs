@@ -7,17 +7,26 @@ use std::time::Duration;
 use tracing::warn;
 
 use super::{ResourceServerBuilder, Start};
-use crate::error::{Challenge, ConfigError, DpopChallenge};
-use crate::http_client::{HttpClient, secure_url};
-use crate::issuer::{GrantSource, IntendedFor, Issuer, Keys, Provider, TENANT_PLACE};
-use crate::jwks::{FetchError, KeyFetcher, KeySet, KeySource, Location};
-use crate::metrics;
-use crate::sender::SenderChecks;
-use crate::server::call::CallSettings;
-use crate::server::{Inner, ResourceServer};
+use crate::error::ConfigError;
+use crate::http::client::{HttpClient, secure_url};
 #[cfg(feature = "introspection")]
-use crate::verify::Introspector;
-use crate::verify::{JwtVerifier, TokenVerifier, TrustedIssuer, VerifiedTokens};
+use crate::introspection::introspector::Introspector;
+use crate::issuer::presets::entra::TENANT_PLACE;
+use crate::issuer::presets::provider::Provider;
+use crate::issuer::scope_sources::GrantSource;
+use crate::issuer::{IntendedFor, Issuer, Keys};
+use crate::jwks::fetch::{FetchError, KeyFetcher, Location};
+use crate::jwks::set::KeySet;
+use crate::jwks::source::KeySource;
+use crate::metrics;
+use crate::policy::denial::{Challenge, DpopChallenge};
+use crate::proof_of_possession::SenderChecks;
+use crate::server::auth_context::CallSettings;
+use crate::server::router::TokenVerifier;
+use crate::server::{Inner, ResourceServer};
+use crate::verify::jwt::JwtVerifier;
+use crate::verify::token_cache::VerifiedTokens;
+use crate::verify::trusted_issuer::TrustedIssuer;
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
 

@@ -5,7 +5,7 @@ use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use url::{Url, form_urlencoded};
 
-use crate::testing::endpoints::OAuthError;
+use crate::testing::endpoints::oauth_error::OAuthError;
 use crate::testing::pages;
 
 /// Where a client waits for its answer: an address it registered.

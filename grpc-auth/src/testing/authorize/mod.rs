@@ -2,7 +2,10 @@
 //! (RFC 7636).
 
 mod answer;
-mod request;
+pub(crate) mod request;
+
+pub(super) use answer::send_to;
+pub(super) use request::{AuthorizationRequest, read};
 
 use std::sync::Arc;
 
@@ -11,17 +14,15 @@ use axum::extract::State as Shared;
 use axum::http::Uri;
 use axum::response::Response;
 
+use super::consent;
+use super::consent::Purpose;
 use super::grants::{Code, Grant};
-use super::interaction::{self, Purpose};
 use super::server::State;
-
-pub(super) use answer::send_to;
-pub(super) use request::{AuthorizationRequest, Refusal, read, without_port};
 
 /// RFC 6749 §4.1.1.
 pub(super) async fn page(Shared(state): Shared<Arc<State>>, address: Uri) -> Response {
     match read(&state, address.query().unwrap_or_default()) {
-        Ok(request) => interaction::begin(&state, Purpose::Authorization(request)),
+        Ok(request) => consent::begin(&state, Purpose::Authorization(request)),
         Err(refusal) => refusal.into_response(&state),
     }
 }

@@ -6,7 +6,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::form_urlencoded;
 
 use super::answer::{Recipient, send_to};
-use crate::testing::endpoints::{OAuthError, Parameters};
+use crate::testing::endpoints::oauth_error::OAuthError;
+use crate::testing::endpoints::parameters::Parameters;
 use crate::testing::pages;
 use crate::testing::registry::{Client, GrantType};
 use crate::testing::server::{State, locked};

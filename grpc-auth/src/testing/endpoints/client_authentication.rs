@@ -10,15 +10,17 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::{OAuthError, Parameters};
+use super::oauth_error::OAuthError;
+use super::parameters::Parameters;
+use crate::jose::algorithm::Algorithm;
+use crate::jose::compact::Compact;
 use crate::json;
-use crate::jwks::{Algorithm, KeySet};
-use crate::sender::Thumbprint;
-use crate::testing::recent::{LONGEST_ASSERTION, NotOnce};
+use crate::jwks::set::KeySet;
+use crate::testing::bounded_cache::{LONGEST_ASSERTION, NotOnce};
 use crate::testing::registry::{Client, Credentials};
 use crate::testing::server::{State, locked};
 use crate::testing::token::seconds;
-use crate::verify::Compact;
+use crate::token::confirmation::Thumbprint;
 
 /// A client that showed who it is; a public one has nothing to show.
 pub(crate) struct Authenticated {

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::json;
 use super::parameters::SIGN_IN_SCOPES;
-use crate::jwks::Algorithm;
+use crate::jose::algorithm::Algorithm;
 use crate::testing::registry::GrantType;
 use crate::testing::server::{State, locked};
 

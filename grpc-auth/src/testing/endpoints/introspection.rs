@@ -11,9 +11,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
-use super::{Parameters, authenticate, json};
+use super::client_authentication::authenticate;
+use super::json;
+use super::parameters::Parameters;
+use crate::jose::algorithm::Algorithm;
 use crate::json;
-use crate::jwks::{Algorithm, KeySet};
+use crate::jwks::set::KeySet;
 use crate::testing::server::{State, locked};
 use crate::testing::token::seconds;
 

@@ -1,10 +1,10 @@
 //! What the server answers.
 
-mod client_authentication;
+pub(crate) mod client_authentication;
 mod documents;
-mod introspection;
-mod oauth_error;
-mod parameters;
+pub(crate) mod introspection;
+pub(crate) mod oauth_error;
+pub(crate) mod parameters;
 mod revocation;
 
 use std::sync::Arc;
@@ -17,12 +17,7 @@ use axum::routing::{get, post};
 use serde_json::Value;
 
 use super::server::State;
-use super::{authorize, device, interaction, pages, token_endpoint};
-
-pub(super) use client_authentication::{Authenticated, authenticate};
-pub(super) use introspection::active;
-pub(super) use oauth_error::OAuthError;
-pub(super) use parameters::Parameters;
+use super::{authorize, consent, device, pages, token_endpoint};
 
 /// What programs ask for.
 pub(super) fn router(state: Arc<State>) -> Router {
@@ -44,8 +39,8 @@ pub(super) fn people(state: Arc<State>) -> Router {
         .route("/", get(pages::index))
         .route("/mint", post(pages::mint))
         .route("/device", get(device::page).post(device::enter))
-        .route("/sign-in", post(interaction::sign_in))
-        .route("/consent", post(interaction::consent))
+        .route("/sign-in", post(consent::sign_in))
+        .route("/consent", post(consent::consent))
         .with_state(state)
 }
 

@@ -7,7 +7,8 @@ use axum::http::header::CONTENT_TYPE;
 use url::{Url, form_urlencoded};
 
 use super::oauth_error::OAuthError;
-use crate::json::{self, Problem};
+use crate::json;
+use crate::json::error::Problem;
 use crate::testing::registry::Client;
 
 /// Names and values. One without a value counts as left out (RFC 6749 §3.1).

@@ -8,7 +8,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
-use super::{OAuthError, Parameters, active, authenticate};
+use super::client_authentication::authenticate;
+use super::introspection::active;
+use super::oauth_error::OAuthError;
+use super::parameters::Parameters;
 use crate::testing::server::State;
 
 /// RFC 7009 §2. The hint is not needed: every kind is looked for.

@@ -7,11 +7,13 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::{ISSUER, METHOD, SERVER, at_once};
-use crate::bearer::BearerToken;
-use crate::issuer::discovery;
-use crate::json::{self, IgnoredAny, JsonError};
-use crate::jwks::KeySet;
+use crate::http::discovery;
+use crate::json;
+use crate::json::IgnoredAny;
+use crate::json::error::JsonError;
+use crate::jwks::set::KeySet;
 use crate::testing::client_file::ClientFile;
+use crate::token::bearer::BearerToken;
 use url::Url;
 
 /// What a proof is made for.
@@ -138,7 +140,9 @@ pub const DOORS: &[Door] = &[
              0123456789012345678901234567890123456789012345678901234567890123",
         ],
         check: super::dpop_proof,
-        verdict: |data| crate::sender::check_any(compact(data).as_bytes(), ORIGIN, METHOD),
+        verdict: |data| {
+            crate::proof_of_possession::proof::check_any(compact(data).as_bytes(), ORIGIN, METHOD)
+        },
     },
     Door {
         name: "client_file",
@@ -160,7 +164,7 @@ pub const DOORS: &[Door] = &[
         limit: 256 * KIB,
         documents: &[r#"{"active":true,"aud":"fuzz","x":@}"#],
         check: super::introspection,
-        verdict: |data| crate::verify::read_answer(data, ISSUER, super::AUDIENCE),
+        verdict: |data| crate::introspection::response::read_answer(data, ISSUER, super::AUDIENCE),
     },
     #[cfg(feature = "client")]
     Door {

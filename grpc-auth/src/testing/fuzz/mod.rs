@@ -29,16 +29,22 @@ pub use doors::{DOORS, Door, bomb, hostile_values};
 
 use super::client_file::ClientFile;
 use super::keys::KeyRing;
-use crate::bearer::BearerToken;
-use crate::claims::ClaimsMemo;
 #[cfg(feature = "client")]
 use crate::client::fuzz as client;
-use crate::issuer::{Issuer, discovery};
-use crate::json::{self as reader, Node};
-use crate::jwks::{Algorithm, KeySet, heeded};
-use crate::policy::{AccessRule, MethodPolicy, ServicePolicy};
-use crate::server::{Protect, ResourceServer};
-use crate::verify::TokenCache;
+use crate::http::cache_control::heeded;
+use crate::http::discovery;
+use crate::issuer::Issuer;
+use crate::jose::algorithm::Algorithm;
+use crate::json as reader;
+use crate::json::node::Node;
+use crate::jwks::set::KeySet;
+use crate::policy::rule::AccessRule;
+use crate::policy::service_policy::{MethodPolicy, ServicePolicy};
+use crate::server::ResourceServer;
+use crate::server::service::Protect;
+use crate::token::bearer::BearerToken;
+use crate::token::claims::ClaimsMemo;
+use crate::verify::token_cache::TokenCache;
 
 const ISSUER: &str = "https://issuer.example";
 const AUDIENCE: &str = "fuzz";
@@ -197,7 +203,7 @@ pub fn introspection(data: &[u8]) {
         active: bool,
         aud: Audience,
     }
-    if crate::verify::read_answer(data, ISSUER, AUDIENCE).is_err() {
+    if crate::introspection::response::read_answer(data, ISSUER, AUDIENCE).is_err() {
         return;
     }
     let answer: Answer = serde_json::from_slice(data).expect("an object");
@@ -208,7 +214,8 @@ pub fn introspection(data: &[u8]) {
 /// signature, not encoded yet.
 pub fn dpop_proof(data: &[u8]) {
     let refuse = |proof: &[u8]| {
-        let verdict = crate::sender::check_any(proof, "https://fuzz.example", METHOD);
+        let verdict =
+            crate::proof_of_possession::proof::check_any(proof, "https://fuzz.example", METHOD);
         assert!(verdict.is_err(), "a proof without a signature is accepted");
     };
     refuse(data);

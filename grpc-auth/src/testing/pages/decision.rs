@@ -5,7 +5,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use super::layout::{Width, emblem, page};
-use crate::testing::interaction::Purpose;
+use crate::testing::consent::Purpose;
 use crate::testing::server::{State, locked};
 
 /// What a program, or another device, asks the person for who signed in.

@@ -15,9 +15,9 @@ use url::form_urlencoded;
 use super::index::show;
 use super::layout::summary;
 use crate::json;
-use crate::scope::is_scope_token;
-use crate::testing::interaction::is_own_form;
+use crate::testing::consent::is_own_form;
 use crate::testing::server::{AuthorizationServer, State, locked};
+use crate::token::scope::is_scope_token;
 
 /// A token that someone wants.
 pub(super) struct Wish {

@@ -1,12 +1,12 @@
 //! What people see: pages that need no script, on any width of screen.
 
 mod decision;
-mod device;
-mod index;
+pub(crate) mod device;
+pub(crate) mod index;
 mod layout;
-mod mint;
+pub(crate) mod mint;
 mod notice;
-mod sign_in;
+pub(crate) mod sign_in;
 
 pub(super) use decision::consent;
 pub(super) use device::{device, device_done};

@@ -6,7 +6,7 @@ use maud::html;
 
 use super::decision::client_name;
 use super::layout::{Width, emblem, page, summary};
-use crate::testing::interaction::Purpose;
+use crate::testing::consent::Purpose;
 use crate::testing::server::State;
 
 /// The form; again if someone of this name gave a wrong password. Which of the two was wrong is not

@@ -5,9 +5,9 @@ use constant_time_eq::constant_time_eq;
 use serde_json::Value;
 
 use super::TokenRequest;
-use crate::sender::Thumbprint;
-use crate::testing::endpoints::OAuthError;
+use crate::testing::endpoints::oauth_error::OAuthError;
 use crate::testing::grants::Code;
+use crate::token::confirmation::Thumbprint;
 
 pub(super) fn redeem(request: &TokenRequest<'_>) -> Result<Value, OAuthError> {
     let (parameters, state) = (request.parameters, request.state);

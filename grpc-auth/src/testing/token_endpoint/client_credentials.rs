@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::TokenRequest;
 use super::issue::AccessToken;
-use crate::testing::endpoints::OAuthError;
+use crate::testing::endpoints::oauth_error::OAuthError;
 
 pub(super) fn grant(request: &TokenRequest<'_>) -> Result<Value, OAuthError> {
     let client = &request.client.client;

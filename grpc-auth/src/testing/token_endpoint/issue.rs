@@ -9,13 +9,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::TokenRequest;
-use crate::jwks::Algorithm;
-use crate::testing::endpoints::OAuthError;
+use crate::jose::algorithm::Algorithm;
+use crate::testing::endpoints::oauth_error::OAuthError;
 use crate::testing::grants::{Family, Grant, RefreshToken};
 use crate::testing::registry::GrantType;
+use crate::testing::secret_store::random;
 use crate::testing::server::locked;
 use crate::testing::token::{TokenBuilder, seconds};
-use crate::testing::vault::random;
 
 /// An access token to be made.
 pub(super) struct AccessToken<'t> {

@@ -3,7 +3,7 @@
 mod authorization_code;
 mod client_credentials;
 mod issue;
-mod proof;
+pub(crate) mod proof;
 mod refresh_token;
 mod token_exchange;
 
@@ -18,12 +18,13 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use super::device;
-use super::endpoints::{Authenticated, OAuthError, Parameters, authenticate, secret_json};
+use super::endpoints::client_authentication::{Authenticated, authenticate};
+use super::endpoints::oauth_error::OAuthError;
+use super::endpoints::parameters::Parameters;
+use super::endpoints::secret_json;
 use super::registry::GrantType;
 use super::server::{AuthorizationServer, State, locked};
-use crate::sender::Thumbprint;
-
-pub(super) use proof::ProofDesk;
+use crate::token::confirmation::Thumbprint;
 
 /// How the endpoint answers.
 #[derive(Debug)]
@@ -74,8 +75,8 @@ impl std::fmt::Debug for Answers {
 /// What a client that is known asks for.
 struct TokenRequest<'r> {
     state: &'r State,
-    client: &'r Authenticated,
-    parameters: &'r Parameters,
+    pub(crate) client: &'r Authenticated,
+    pub(crate) parameters: &'r Parameters,
     /// The key that it proved to have, which the tokens are bound to (RFC 9449 §5).
     key: Option<Thumbprint>,
 }

@@ -4,10 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::{HeaderMap, HeaderValue};
 
+use crate::clock::manual::ManualClock;
 use crate::error::ConfigError;
-use crate::sender::{Dpop, DpopVerifier, Thumbprint, Unproved};
-use crate::testing::clock::ManualClock;
-use crate::testing::endpoints::OAuthError;
+use crate::proof_of_possession::Unproved;
+use crate::proof_of_possession::dpop::{Dpop, DpopVerifier};
+use crate::testing::endpoints::oauth_error::OAuthError;
+use crate::token::confirmation::Thumbprint;
 
 const PATH: &str = "/oauth/token";
 

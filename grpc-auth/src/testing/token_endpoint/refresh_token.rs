@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::TokenRequest;
-use crate::testing::endpoints::OAuthError;
+use crate::testing::endpoints::oauth_error::OAuthError;
 use crate::testing::grants::{Grant, RefreshToken};
 
 pub(super) fn rotate(request: &TokenRequest<'_>) -> Result<Value, OAuthError> {

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use super::TokenRequest;
 use super::issue::AccessToken;
-use crate::testing::endpoints::{OAuthError, active};
+use crate::testing::endpoints::introspection::active;
+use crate::testing::endpoints::oauth_error::OAuthError;
 
 /// RFC 8693 §3.
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";

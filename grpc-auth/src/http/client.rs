@@ -1,0 +1,399 @@
+//! The one HTTP set-up for everything this crate fetches: bounded in size, no redirects, nothing
+//! inflated.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+#[cfg(any(feature = "client", feature = "introspection"))]
+use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{ClientBuilder, RequestBuilder};
+use url::{Host, Url};
+
+use crate::error::ConfigError;
+use crate::jwks::fetch::FetchError;
+#[cfg(feature = "client")]
+use crate::tls::client::ClientTls;
+
+const MAX_BODY_BYTES: usize = 256 * 1024;
+/// No content coding.
+const IDENTITY: &str = "identity";
+
+/// RFC 9110 §8.4.1: upper and lower case are the same.
+fn is_coding(value: &HeaderValue) -> bool {
+    !value.is_empty() && !value.as_bytes().eq_ignore_ascii_case(IDENTITY.as_bytes())
+}
+
+/// Chooses by the address of each request: a client that was made for one server also fetches from
+/// addresses that the server's documents name.
+#[derive(Clone, Debug)]
+pub(crate) struct HttpClient {
+    /// For loopback addresses, which no proxy can reach.
+    direct: reqwest::Client,
+    /// For all others: through the proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`).
+    proxied: reqwest::Client,
+}
+
+/// An answer; its body is read for status 200, and where another is of interest.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl HttpClient {
+    /// Requests to loopback addresses pass no proxy. The caller bounds the time, by the clock.
+    pub(crate) fn new(connect_timeout: Duration) -> Result<Self, ConfigError> {
+        Self::build(|| Ok(Self::builder(connect_timeout)))
+    }
+
+    /// The same, for a server with a certificate of another authority, or that asks for this
+    /// program's.
+    #[cfg(feature = "client")]
+    pub(crate) fn with_tls(
+        connect_timeout: Duration,
+        tls: &ClientTls,
+    ) -> Result<Self, ConfigError> {
+        Self::build(|| tls.apply_to_http(Self::builder(connect_timeout)))
+    }
+
+    fn builder(connect_timeout: Duration) -> ClientBuilder {
+        reqwest::Client::builder()
+            .connect_timeout(connect_timeout)
+            .redirect(Policy::none())
+            // Another crate may have switched on what inflates answers: few bytes would become many.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
+            .user_agent(concat!("grpc-auth/", env!("CARGO_PKG_VERSION")))
+    }
+
+    fn build(
+        builder: impl Fn() -> Result<ClientBuilder, ConfigError>,
+    ) -> Result<Self, ConfigError> {
+        let finish = |builder: ClientBuilder| {
+            builder.build().map_err(|error| ConfigError::HttpClient(error.into()))
+        };
+        Ok(Self { direct: finish(builder()?.no_proxy())?, proxied: finish(builder()?)? })
+    }
+
+    fn towards(&self, url: &Url) -> &reqwest::Client {
+        if is_loopback(url) { &self.direct } else { &self.proxied }
+    }
+
+    /// Fetches a document of at most 256 KiB.
+    pub(crate) async fn get(
+        &self,
+        url: &Url,
+        header: Option<(HeaderName, HeaderValue)>,
+    ) -> Result<Answer, FetchError> {
+        let mut request = self.towards(url).get(url.clone());
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        Self::send(request, |status| status == 200).await
+    }
+
+    /// Sends a form, and takes a document of at most 256 KiB where it comes with such a status.
+    #[cfg(any(feature = "client", feature = "introspection"))]
+    pub(crate) async fn post_form(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        form: String,
+        has_document: impl Fn(u16) -> bool,
+    ) -> Result<Answer, FetchError> {
+        let mut request = self.towards(url).post(url.clone()).body(form).headers(headers);
+        request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        Self::send(request, has_document).await
+    }
+
+    async fn send(
+        request: RequestBuilder,
+        has_document: impl Fn(u16) -> bool,
+    ) -> Result<Answer, FetchError> {
+        let request = request.header(ACCEPT, "application/json");
+        // Without it any coding would do (RFC 9110 §12.5.3).
+        let mut response = request.header(ACCEPT_ENCODING, IDENTITY).send().await?;
+        let status = response.status().as_u16();
+        let coding = response.headers().get(CONTENT_ENCODING);
+        if has_document(status) && coding.is_some_and(is_coding) {
+            return Err(FetchError::Encoded);
+        }
+        let mut body = Vec::new();
+        while has_document(status)
+            && let Some(chunk) = response.chunk().await?
+        {
+            if body.len() + chunk.len() > MAX_BODY_BYTES {
+                return Err(FetchError::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, headers: std::mem::take(response.headers_mut()), body })
+    }
+}
+
+/// Parses an address that may be fetched: https, or http on a loopback address.
+pub(crate) fn secure_url(setting: &'static str, value: &str) -> Result<Url, ConfigError> {
+    let url = Url::parse(value).map_err(|source| ConfigError::UrlInvalid {
+        setting,
+        value: value.into(),
+        source,
+    })?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(ConfigError::UrlHasUser { setting });
+    }
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_loopback(&url) => Ok(url),
+        // As it was read: a stranger may have written it, and a URL has nothing in it that a terminal
+        // obeys.
+        _ => Err(ConfigError::UrlInsecure { setting, value: url.into() }),
+    }
+}
+
+/// Whether the host is this machine, the link, or no single machine: a loopback, link-local,
+/// unspecified, multicast or broadcast address, or a name of this machine. `Url` has brought other
+/// spellings of an address (`127.1`, `0x7f000001`, `2130706433`) into this form.
+pub(crate) fn is_local(url: &Url) -> bool {
+    match url.host() {
+        // RFC 6761 §6.3.
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => is_local_v4(address),
+        Some(Host::Ipv6(address)) => is_local_v6(address),
+        None => false,
+    }
+}
+
+fn is_local_v4(address: Ipv4Addr) -> bool {
+    // "This network" (RFC 1122 §3.2.1.3), of which 0.0.0.0 leads to this machine.
+    let is_this_network = matches!(address.octets(), [0, ..]);
+    address.is_loopback()
+        || address.is_link_local()
+        || address.is_multicast()
+        || address.is_broadcast()
+        || is_this_network
+}
+
+fn is_local_v6(address: Ipv6Addr) -> bool {
+    let is_local = address.is_loopback()
+        || address.is_unspecified()
+        || address.is_unicast_link_local()
+        || address.is_multicast();
+    // IPv4 in IPv6: mapped (RFC 4291 §2.5.5.2), compatible (§2.5.5.1), translated (RFC 6052 §2.1).
+    let inner = match address.segments() {
+        [0, 0, 0, 0, 0, 0xffff | 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            Some(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)))
+        }
+        _ => None,
+    };
+    is_local || inner.is_some_and(is_local_v4)
+}
+
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Fetches from a server that answers every connection with these bytes.
+    async fn fetch(head: &str, body: Vec<u8>) -> Result<Answer, FetchError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        let head = head.replace("SELF", url.as_str());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0; 4096];
+                let _ = stream.read(&mut request).await;
+                let _ = stream.write_all(head.as_bytes()).await;
+                let _ = stream.write_all(&body).await;
+            }
+        });
+        HttpClient::new(Duration::from_secs(2)).unwrap().get(&url, None).await
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_not_followed() {
+        let head = "HTTP/1.1 302 Found\r\nlocation: SELFelsewhere\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(fetch(head, Vec::new()).await.unwrap().status, 302);
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_its_limit_and_not_beyond() {
+        let head = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
+        let fits = fetch(head, vec![b' '; MAX_BODY_BYTES]).await;
+        assert_eq!(fits.unwrap().body.len(), MAX_BODY_BYTES);
+        let too_long = fetch(head, vec![b' '; MAX_BODY_BYTES + 1]).await;
+        assert!(matches!(too_long, Err(FetchError::TooLarge)), "{too_long:?}");
+    }
+
+    /// The environment is a process's own, so this test runs itself in others. A proxy sees what is
+    /// fetched: `HOST` of an https address in `CONNECT HOST:443`.
+    #[tokio::test]
+    async fn each_request_passes_the_proxy_or_not_by_its_own_address() {
+        const NAME: &str =
+            "http_client::tests::each_request_passes_the_proxy_or_not_by_its_own_address";
+        const FETCHED: &str = "GRPC_AUTH_TEST_FETCHED";
+        if let Ok(urls) = std::env::var(FETCHED) {
+            let http = HttpClient::new(Duration::from_secs(2)).unwrap();
+            for url in urls.split(' ') {
+                // The answer does not matter.
+                let _ = http.get(&Url::parse(url).unwrap(), None).await;
+            }
+            return;
+        }
+        let (proxy, at_proxy) = listening("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n");
+        let (server, at_server) = listening("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+        let urls = format!("{server}/a https://keys.example/b {server}/c https://b.example/d");
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", NAME])
+            .env(FETCHED, urls)
+            .env("HTTPS_PROXY", &proxy)
+            .env("HTTP_PROXY", &proxy)
+            .env_remove("NO_PROXY")
+            .env_remove("no_proxy")
+            .env_remove("https_proxy")
+            .env_remove("http_proxy")
+            .stdout(std::process::Stdio::null())
+            .status();
+        let ran = tokio::task::spawn_blocking(move || child.unwrap().success()).await.unwrap();
+        assert!(ran);
+        let heads = |seen: &Mutex<Vec<String>>| std::mem::take(&mut *seen.lock().unwrap());
+        assert_eq!(
+            heads(&at_proxy),
+            ["CONNECT keys.example:443 HTTP/1.1", "CONNECT b.example:443 HTTP/1.1"]
+        );
+        assert_eq!(heads(&at_server), ["GET /a HTTP/1.1", "GET /c HTTP/1.1"]);
+    }
+
+    /// A server that answers every connection so, with the first lines of what it was sent.
+    fn listening(answer: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
+        use std::io::{Read as _, Write as _};
+
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut stream, mut request) = (stream.unwrap(), [0; 4096]);
+                let read = stream.read(&mut request).unwrap();
+                let head = String::from_utf8_lossy(&request[..read]);
+                lines.lock().unwrap().extend(head.lines().next().map(str::to_owned));
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        (url, seen)
+    }
+
+    #[test]
+    fn addresses_of_this_machine_and_of_the_link_are_local_however_they_are_written() {
+        for local in [
+            "localhost",
+            "LOCALHOST",
+            "localhost.",
+            "keys.localhost",
+            "127.0.0.1",
+            "127.1",
+            "127.255.255.254",
+            "2130706433",
+            "0x7f000001",
+            "0177.0.0.1",
+            "%31%32%37.0.0.1",
+            "１２７.0.0.1",
+            "0.0.0.0",
+            "0",
+            "169.254.169.254",
+            "224.0.0.1",
+            "255.255.255.255",
+            "[::1]",
+            "[::]",
+            "[fe80::1]",
+            "[febf::1]",
+            "[ff02::1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:a9fe:a9fe]",
+            "[::127.0.0.1]",
+            "[64:ff9b::169.254.169.254]",
+        ] {
+            for url in [format!("https://{local}/keys"), format!("https://{local}:8443/keys")] {
+                assert!(is_local(&Url::parse(&url).unwrap()), "{url}");
+            }
+        }
+        for other in [
+            "keys.example.com",
+            "localhost.example.com",
+            "notlocalhost",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "100.64.0.1",
+            "1.1.1.1",
+            "169.253.0.1",
+            "[fd00::1]",
+            "[2001:db8::1]",
+            "[::ffff:10.0.0.1]",
+            "[64:ff9b::10.0.0.1]",
+        ] {
+            let url = format!("https://{other}/keys");
+            assert!(!is_local(&Url::parse(&url).unwrap()), "{url}");
+        }
+    }
+
+    #[test]
+    fn only_https_and_loopback_may_be_fetched() {
+        for good in [
+            "https://issuer.example.com/",
+            "http://127.0.0.1:80/",
+            "http://127.1.2.3/",
+            "http://[::1]:1/",
+            "http://localhost/x",
+        ] {
+            assert!(secure_url("issuer", good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://issuer.example.com/",
+            "http://localhost.example.com/",
+            "http://127.0.0.1.example.com/",
+            "http://128.0.0.1/",
+            "http://0.0.0.0/",
+            "file:///etc/passwd",
+            "ftp://127.0.0.1/",
+        ] {
+            let error = secure_url("issuer", bad).unwrap_err();
+            assert!(matches!(error, ConfigError::UrlInsecure { .. }), "{bad}: {error}");
+            assert!(error.to_string().contains("write `https://..`"));
+        }
+        for secret in ["https://user:hunter2@a.example/", "http://127.0.0.1@example.com/"] {
+            let error = secure_url("issuer", secret).unwrap_err();
+            assert!(matches!(error, ConfigError::UrlHasUser { .. }), "{error}");
+            assert!(!error.to_string().contains("hunter2"));
+        }
+        for written in
+            ["http://a.example/\u{1b}[2J\u{202e}\n", "a.example\u{1b}[2J\n", "a:\u{1b}[2J\n"]
+        {
+            let error = secure_url("jwks_uri", written).unwrap_err().to_string();
+            assert!(!error.contains(|c: char| c.is_control() || c == '\u{202e}'), "{error:?}");
+        }
+        let error = secure_url("issuer", "tenant.example.com").unwrap_err();
+        assert!(matches!(error, ConfigError::UrlInvalid { .. }), "{error}");
+    }
+}

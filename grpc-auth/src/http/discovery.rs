@@ -1,0 +1,460 @@
+//! The issuer's metadata: OpenID Connect Discovery 1.0 §4 and RFC 8414 §3.
+
+#[cfg(any(feature = "client", feature = "introspection"))]
+use std::sync::{Mutex, MutexGuard, PoisonError};
+#[cfg(any(feature = "client", feature = "introspection"))]
+use std::time::Duration;
+use std::time::SystemTime;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::client::{HttpClient, is_local, secure_url};
+#[cfg(any(feature = "client", feature = "introspection"))]
+use crate::clock::Clock;
+use crate::error::ConfigError;
+use crate::json;
+use crate::json::error::JsonError;
+use crate::jwks::fetch::FetchError;
+#[cfg(any(feature = "client", feature = "introspection"))]
+use crate::single_flight::SingleFlight;
+
+/// Longer than any address; it may stand in a log line.
+const MAX_URL_BYTES: usize = 2048;
+
+/// For how long an address is believed that the metadata named.
+#[cfg(any(feature = "client", feature = "introspection"))]
+const REDISCOVER: Duration = Duration::from_secs(24 * 3600);
+
+#[cfg(any(feature = "client", feature = "introspection"))]
+const REDISCOVERY_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[derive(Deserialize)]
+struct Identity {
+    issuer: String,
+}
+
+#[derive(Deserialize)]
+struct KeyMetadata {
+    jwks_uri: Option<String>,
+}
+
+#[cfg(feature = "introspection")]
+#[derive(Deserialize)]
+struct IntrospectionMetadata {
+    introspection_endpoint: Option<String>,
+}
+
+#[cfg(feature = "client")]
+#[derive(Deserialize)]
+struct ClientMetadata {
+    token_endpoint: Option<String>,
+    authorization_endpoint: Option<String>,
+    device_authorization_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
+    authorization_response_iss_parameter_supported: Option<bool>,
+    code_challenge_methods_supported: Option<Vec<String>>,
+    scopes_supported: Option<Vec<String>>,
+    mtls_endpoint_aliases: Option<Aliases>,
+}
+
+/// Where clients turn to that show a certificate (RFC 8705 §5).
+#[cfg(feature = "client")]
+#[derive(Default, Deserialize)]
+struct Aliases {
+    token_endpoint: Option<String>,
+    device_authorization_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
+}
+
+/// Where an authorization server takes a client's requests (RFC 8414 §2).
+#[cfg(feature = "client")]
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Endpoints {
+    pub(crate) token: Option<Url>,
+    pub(crate) authorization: Option<Url>,
+    pub(crate) device_authorization: Option<Url>,
+    pub(crate) revocation: Option<Url>,
+    /// It says who answers (RFC 9207 §3).
+    pub(crate) names_itself: bool,
+    /// How codes may be bound to whoever asked for them (RFC 7636), if it says so.
+    pub(crate) challenge_methods: Option<Vec<String>>,
+    /// What clients may ask for, if it says so.
+    pub(crate) scopes: Option<Vec<String>>,
+}
+
+/// Asks the issuer where its keys are.
+pub(crate) async fn jwks_uri(
+    http: &HttpClient,
+    issuer: &Url,
+    identifier: &str,
+    now: SystemTime,
+) -> Result<Url, FetchError> {
+    read(&fetch(http, issuer, now).await?, issuer, identifier)
+}
+
+/// Asks the issuer where tokens are introspected, if anywhere.
+#[cfg(feature = "introspection")]
+pub(crate) async fn introspection_endpoint(
+    http: &HttpClient,
+    issuer: &Url,
+    identifier: &str,
+    now: SystemTime,
+) -> Result<Option<Url>, FetchError> {
+    introspection_endpoint_in(&fetch(http, issuer, now).await?, issuer, identifier)
+}
+
+#[cfg(feature = "introspection")]
+fn introspection_endpoint_in(
+    document: &[u8],
+    issuer: &Url,
+    identifier: &str,
+) -> Result<Option<Url>, FetchError> {
+    let metadata: IntrospectionMetadata = metadata(document, identifier)?;
+    let endpoint = metadata.introspection_endpoint;
+    endpoint.map(|url| check_url(issuer, "introspection_endpoint", &url)).transpose()
+}
+
+/// Asks the issuer where its clients turn to, or those that show a certificate.
+#[cfg(feature = "client")]
+pub(crate) async fn endpoints(
+    http: &HttpClient,
+    issuer: &Url,
+    identifier: &str,
+    with_certificate: bool,
+    now: SystemTime,
+) -> Result<Endpoints, FetchError> {
+    endpoints_in(&fetch(http, issuer, now).await?, issuer, identifier, with_certificate)
+}
+
+#[cfg(feature = "client")]
+fn endpoints_in(
+    document: &[u8],
+    issuer: &Url,
+    identifier: &str,
+    with_certificate: bool,
+) -> Result<Endpoints, FetchError> {
+    let metadata: ClientMetadata = metadata(document, identifier)?;
+    let aliases = metadata.mtls_endpoint_aliases.filter(|_| with_certificate).unwrap_or_default();
+    let address = |member, value: Option<String>| {
+        value.map(|url| check_url(issuer, member, &url)).transpose()
+    };
+    Ok(Endpoints {
+        token: address("token_endpoint", aliases.token_endpoint.or(metadata.token_endpoint))?,
+        authorization: address("authorization_endpoint", metadata.authorization_endpoint)?,
+        device_authorization: address(
+            "device_authorization_endpoint",
+            aliases.device_authorization_endpoint.or(metadata.device_authorization_endpoint),
+        )?,
+        revocation: address(
+            "revocation_endpoint",
+            aliases.revocation_endpoint.or(metadata.revocation_endpoint),
+        )?,
+        names_itself: metadata.authorization_response_iss_parameter_supported.unwrap_or_default(),
+        challenge_methods: metadata.code_challenge_methods_supported,
+        scopes: metadata.scopes_supported,
+    })
+}
+
+/// What the metadata said. It is fetched again once a day, once for all callers that wait for it.
+#[cfg(any(feature = "client", feature = "introspection"))]
+#[derive(Debug)]
+pub(crate) struct Discovered<T, E> {
+    said: Mutex<Option<(T, SystemTime)>>,
+    fetching: SingleFlight<Result<T, E>>,
+}
+
+#[cfg(any(feature = "client", feature = "introspection"))]
+impl<T: Clone, E: Clone + From<FetchError>> Discovered<T, E> {
+    pub(crate) fn nothing() -> Self {
+        Self { said: Mutex::new(None), fetching: SingleFlight::new() }
+    }
+
+    /// What was said before, or what is said now. The old answer is better than none.
+    pub(crate) async fn get(
+        &self,
+        clock: &Clock,
+        ask: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        if let Some(said) = self.fresh(clock.now()) {
+            return Ok(said);
+        }
+        let refreshed = async {
+            let now = clock.now();
+            // An earlier caller may have fetched it since.
+            match self.fresh(now) {
+                Some(said) => Ok(said),
+                None => self.refresh(clock, now, ask).await,
+            }
+        };
+        self.fetching.join(refreshed).await
+    }
+
+    fn fresh(&self, now: SystemTime) -> Option<T> {
+        let said = self.said();
+        let (said, since) = said.as_ref()?;
+        let passed = now.duration_since(*since).ok()?;
+        (passed < REDISCOVER).then(|| said.clone())
+    }
+
+    async fn refresh(
+        &self,
+        clock: &Clock,
+        now: SystemTime,
+        ask: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let held = self.said().clone();
+        // Not all of a request's time, if there is an answer.
+        let asked = match held {
+            Some(_) => clock.timeout(REDISCOVERY_TIMEOUT, ask).await,
+            None => Some(ask.await),
+        };
+        let timeout = || Err(FetchError::Timeout(REDISCOVERY_TIMEOUT).into());
+        let (said, since) = match asked.unwrap_or_else(timeout) {
+            Ok(said) => (said, now),
+            // Not asked again for a minute.
+            Err(error) => (held.ok_or(error)?.0, now - REDISCOVER + Duration::from_secs(60)),
+        };
+        *self.said() = Some((said.clone(), since));
+        Ok(said)
+    }
+
+    /// What was said does not hold any more: it is asked again the next time.
+    #[cfg(feature = "client")]
+    pub(crate) fn doubt(&self, clock: &Clock) {
+        if let Some((_, since)) = &mut *self.said() {
+            *since = (*since).min(clock.now() - REDISCOVER);
+        }
+    }
+
+    /// Never across an await.
+    fn said(&self) -> MutexGuard<'_, Option<(T, SystemTime)>> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn fetch(http: &HttpClient, issuer: &Url, now: SystemTime) -> Result<Vec<u8>, FetchError> {
+    let mut answer = http.get(&openid_configuration(issuer), None).await?;
+    // An authorization server that is no OpenID provider has the other form alone.
+    if answer.status == 404 {
+        answer = http.get(&authorization_server(issuer), None).await?;
+    }
+    if answer.status != 200 {
+        return Err(FetchError::refused(&answer, now));
+    }
+    Ok(answer.body)
+}
+
+/// Where the keys are, if the document is this issuer's.
+pub(crate) fn read(document: &[u8], issuer: &Url, identifier: &str) -> Result<Url, FetchError> {
+    let metadata: KeyMetadata = metadata(document, identifier)?;
+    check_url(issuer, "jwks_uri", &metadata.jwks_uri.ok_or_else(|| not_said("jwks_uri"))?)
+}
+
+fn metadata<T: DeserializeOwned>(document: &[u8], identifier: &str) -> Result<T, FetchError> {
+    let identity: Identity = json::read(document).map_err(not_metadata)?;
+    // RFC 8414 §3.3: identical, or the document must not be used.
+    if identity.issuer != identifier {
+        return Err(FetchError::IssuerMismatch {
+            configured: identifier.into(),
+            // A stranger may have written it.
+            found: identity.issuer.chars().take(256).collect(),
+        });
+    }
+    json::read(document).map_err(not_metadata)
+}
+
+fn not_said(member: &str) -> FetchError {
+    FetchError::NotMetadata { cause: format!("`{member}` is missing") }
+}
+
+fn not_metadata(error: JsonError) -> FetchError {
+    FetchError::NotMetadata { cause: error.to_string() }
+}
+
+/// A document that came over TLS cannot lead to plain http, and one of another host cannot lead to
+/// this machine or its network link. Private networks are allowed: issuers of a company are there.
+fn check_url(issuer: &Url, member: &'static str, value: &str) -> Result<Url, FetchError> {
+    if value.len() > MAX_URL_BYTES {
+        let cause = format!("`{member}` is longer than {MAX_URL_BYTES} bytes");
+        return Err(FetchError::NotMetadata { cause });
+    }
+    let checked = secure_url(member, value).and_then(|url| {
+        if issuer.scheme() == "https" && url.scheme() != "https" {
+            return Err(ConfigError::UrlInsecure { setting: member, value: url.into() });
+        }
+        if is_local(&url) && !is_local(issuer) {
+            let help = instead_of(member);
+            return Err(ConfigError::UrlLocal { member, value: url.into(), help });
+        }
+        Ok(url)
+    });
+    checked.map_err(|error| FetchError::KeysUrl(error.into()))
+}
+
+/// The setting that replaces a member of the document.
+fn instead_of(member: &str) -> &'static str {
+    match member {
+        "jwks_uri" => "`Issuer::jwks_uri`",
+        "introspection_endpoint" => "`Introspection::endpoint`",
+        "token_endpoint" => "`OAuthClient::token_endpoint`",
+        _ => "an issuer on this machine",
+    }
+}
+
+/// OpenID Connect appends its suffix to the issuer's path.
+fn openid_configuration(issuer: &Url) -> Url {
+    let path = issuer.path().trim_end_matches('/');
+    with_path(issuer, &format!("{path}/.well-known/openid-configuration"))
+}
+
+/// RFC 8414 §3.1 puts its suffix between the host and the issuer's path.
+fn authorization_server(issuer: &Url) -> Url {
+    let path = issuer.path().trim_end_matches('/');
+    with_path(issuer, &format!("/.well-known/oauth-authorization-server{path}"))
+}
+
+fn with_path(issuer: &Url, path: &str) -> Url {
+    let mut url = issuer.clone();
+    url.set_path(path);
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_forms_place_their_suffix_as_specified() {
+        for (issuer, openid, oauth) in [
+            (
+                "https://a.example/",
+                "https://a.example/.well-known/openid-configuration",
+                "https://a.example/.well-known/oauth-authorization-server",
+            ),
+            (
+                "https://a.example/realms/r",
+                "https://a.example/realms/r/.well-known/openid-configuration",
+                "https://a.example/.well-known/oauth-authorization-server/realms/r",
+            ),
+        ] {
+            let issuer = Url::parse(issuer).unwrap();
+            assert_eq!(openid_configuration(&issuer).as_str(), openid);
+            assert_eq!(authorization_server(&issuer).as_str(), oauth);
+        }
+    }
+
+    #[test]
+    fn metadata_is_an_object_of_the_issuer_itself() {
+        let issuer = Url::parse("https://a.example").unwrap();
+        let found = |document: &str| match read(document.as_bytes(), &issuer, "https://a.example") {
+            Ok(_) => "believed",
+            Err(error) => error.kind(),
+        };
+        for (document, expected) in [
+            (r#" {"jwks_uri":"https://a.example/k","issuer":"https://a.example"} "#, "believed"),
+            (r#"["https://a.example","https://a.example/k"]"#, "not_metadata"),
+            (r#"{"issuer":"https://a.example"}"#, "not_metadata"),
+            (
+                r#"{"issuer":"https://b","issuer":"https://a.example","jwks_uri":"https://k"}"#,
+                "not_metadata",
+            ),
+            (r#"{"issuer":"https://a.example/","jwks_uri":"https://k"}"#, "issuer_mismatch"),
+            (r#"{"issuer":"https://a.example","jwks_uri":"http://k"}"#, "keys_url"),
+        ] {
+            assert_eq!(found(document), expected, "{document}");
+        }
+    }
+
+    #[cfg(feature = "client")]
+    #[test]
+    fn clients_that_show_a_certificate_turn_to_the_endpoints_that_ask_for_one() {
+        let issuer = Url::parse("https://a.example").unwrap();
+        let document = r#"{"issuer":"https://a.example","token_endpoint":"https://a.example/t",
+            "revocation_endpoint":"https://a.example/r",
+            "mtls_endpoint_aliases":{"token_endpoint":"https://mtls.a.example/t"}}"#;
+        for (with_certificate, token) in
+            [(false, "https://a.example/t"), (true, "https://mtls.a.example/t")]
+        {
+            let found =
+                endpoints_in(document.as_bytes(), &issuer, "https://a.example", with_certificate);
+            let found = found.unwrap();
+            assert_eq!(found.token.unwrap().as_str(), token);
+            // What has no alias is where it is for everyone.
+            assert_eq!(found.revocation.unwrap().as_str(), "https://a.example/r");
+        }
+        let insecure = document.replace("https://mtls", "http://mtls");
+        let refused = endpoints_in(insecure.as_bytes(), &issuer, "https://a.example", true);
+        assert_eq!(refused.unwrap_err().kind(), "keys_url");
+    }
+
+    #[test]
+    fn an_issuer_elsewhere_names_no_address_of_this_machine_or_its_link() {
+        let identifier = "https://a.example";
+        let issuer = Url::parse(identifier).unwrap();
+        let cause = |error: FetchError| std::error::Error::source(&error).unwrap().to_string();
+        for host in ["127.0.0.1:8500", "localhost", "169.254.169.254", "[::ffff:127.0.0.1]"] {
+            let document = |member: &str| {
+                format!(
+                    r#"{{"issuer":"{identifier}","mtls_endpoint_aliases":{{}},"{member}":"https://{host}/"}}"#
+                )
+            };
+            let keys = read(document("jwks_uri").as_bytes(), &issuer, identifier).map(drop);
+            let error = cause(keys.unwrap_err());
+            assert!(error.contains("jwks_uri") && error.contains("`Issuer::jwks_uri`"), "{error}");
+            #[cfg(feature = "introspection")]
+            {
+                let document = document("introspection_endpoint");
+                let found = introspection_endpoint_in(document.as_bytes(), &issuer, identifier);
+                assert!(cause(found.unwrap_err()).contains("introspection_endpoint"), "{document}");
+            }
+            #[cfg(feature = "client")]
+            for member in [
+                "token_endpoint",
+                "authorization_endpoint",
+                "device_authorization_endpoint",
+                "revocation_endpoint",
+            ] {
+                let document = document(member);
+                let aliased = document.replace(member, "x").replace(
+                    "\"mtls_endpoint_aliases\":{}",
+                    &format!("\"mtls_endpoint_aliases\":{{\"{member}\":\"https://{host}/\"}}"),
+                );
+                let found = endpoints_in(document.as_bytes(), &issuer, identifier, true);
+                assert!(cause(found.unwrap_err()).contains(member), "{document}");
+                let found = endpoints_in(aliased.as_bytes(), &issuer, identifier, true);
+                let is_aliased = member != "authorization_endpoint";
+                assert_eq!(found.is_err(), is_aliased, "{aliased}");
+            }
+        }
+        for (issuer, jwks_uri, accepted) in [
+            ("https://a.example/", "https://10.0.0.1/", true),
+            ("https://a.example/", "https://[fd00::1]/", true),
+            ("https://127.0.0.1/", "https://localhost/", true),
+            ("http://127.0.0.1/", "http://[::1]:1/", true),
+            ("https://10.0.0.1/", "https://127.0.0.1/", false),
+            ("https://10.0.0.1/", "https://0.0.0.0/", false),
+        ] {
+            let issuer = Url::parse(issuer).unwrap();
+            let found = check_url(&issuer, "jwks_uri", jwks_uri);
+            assert_eq!(found.is_ok(), accepted, "{issuer} {jwks_uri}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn keys_are_never_fetched_less_safely_than_the_metadata() {
+        for (issuer, jwks_uri, accepted) in [
+            ("https://a.example/", "https://keys.example/", true),
+            ("https://a.example/", "http://keys.example/", false),
+            ("https://a.example/", "http://127.0.0.1/", false),
+            ("http://127.0.0.1/", "http://127.0.0.1:1/", true),
+            ("http://127.0.0.1/", "http://keys.example/", false),
+            ("http://127.0.0.1/", "/keys", false),
+        ] {
+            let issuer = Url::parse(issuer).unwrap();
+            let found = check_url(&issuer, "jwks_uri", jwks_uri);
+            assert_eq!(found.is_ok(), accepted, "{issuer} {jwks_uri}: {found:?}");
+        }
+    }
+}

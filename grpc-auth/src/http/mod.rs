@@ -1,0 +1,5 @@
+//! Requests to authorization servers: the HTTP client, cache headers and the metadata of issuers.
+
+pub(crate) mod cache_control;
+pub(crate) mod client;
+pub(crate) mod discovery;

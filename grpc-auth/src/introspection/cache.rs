@@ -1,0 +1,63 @@
+//! What is remembered of a token that was asked about, under its hash.
+
+use constant_time_eq::constant_time_eq_32;
+
+use super::introspector::Digest;
+use crate::clock::Moment;
+use crate::token::principal::Principal;
+use crate::verify::error::Refusal;
+use crate::verify::set_associative::{Entry, Table};
+
+/// What an entry takes beside its claims.
+const OVERHEAD: usize = 512;
+
+/// What is known of a token.
+pub(crate) struct Remembered<T> {
+    pub(crate) digest: Digest,
+    /// Seconds since 1970: before it was learnt, nothing was known.
+    pub(crate) since: f64,
+    /// Seconds since 1970.
+    pub(crate) deadline: f64,
+    pub(crate) known: T,
+}
+
+impl Entry for Remembered<Principal> {
+    fn weight(&self) -> usize {
+        self.known.claims_len() + OVERHEAD
+    }
+}
+
+impl Entry for Remembered<Refusal> {
+    fn weight(&self) -> usize {
+        OVERHEAD
+    }
+}
+
+impl<T: Clone> Table<Remembered<T>>
+where
+    Remembered<T>: Entry,
+{
+    pub(crate) fn known(&self, digest: &Digest, now: Moment) -> Option<T> {
+        let is_it = |entry: &Remembered<T>| constant_time_eq_32(&entry.digest, digest);
+        let found = self.find(hash(digest), is_it)?;
+        let entry = found.as_arc()?;
+        (entry.since..entry.deadline).contains(&now.seconds).then(|| entry.known.clone())
+    }
+
+    /// Since when the entry of this token held, whether or not it holds now.
+    #[cfg(feature = "redis")]
+    pub(crate) fn since(&self, digest: &Digest) -> Option<f64> {
+        let is_it = |entry: &Remembered<T>| constant_time_eq_32(&entry.digest, digest);
+        Some(self.find(hash(digest), is_it)?.as_arc()?.since)
+    }
+
+    /// Removes the entry of this token.
+    pub(crate) fn forget(&self, digest: &Digest) {
+        self.remove(hash(digest), |entry| constant_time_eq_32(&entry.digest, digest));
+    }
+}
+
+/// Keyed by chance, and as good as random.
+pub(crate) fn hash(digest: &Digest) -> u64 {
+    digest.first_chunk().map_or(0, |chunk| u64::from_le_bytes(*chunk))
+}

@@ -1,0 +1,455 @@
+//! The questions: one at a time for each token, and what is remembered of the answers.
+
+mod flight;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand;
+use tokio::sync::watch;
+
+use super::cache::{Remembered, hash};
+use super::circuit_breaker::Circuit;
+use super::request::{Failure, Question};
+use super::response::{Active, Expectation, NoAnswer, want_use};
+#[cfg(feature = "redis")]
+use super::shared_cache::{Entry, SharedCache};
+use crate::clock::{Clock, Moment};
+use crate::error::ConfigError;
+use crate::issuer::Issuer;
+use crate::issuer::introspection::Introspection;
+use crate::jwks::fetch::FetchError;
+use crate::jwks::set::KeySet;
+use crate::jwks::source::KeySource;
+use crate::metrics;
+use crate::metrics::Timer;
+use crate::token::bearer::BearerToken;
+use crate::token::caller::Caller;
+use crate::token::principal::Principal;
+use crate::verify::error::{Refusal, Rejection};
+use crate::verify::set_associative::Table;
+use crate::verify::trusted_issuer::TrustedIssuer;
+use crate::verify::{Verdict, Verifier};
+
+use flight::{Admitted, Flight};
+
+/// What answers may take in memory, whatever they hold.
+const MAX_BYTES: usize = 32 * 1024 * 1024;
+
+/// Asks one issuer about tokens.
+#[derive(Debug)]
+pub(crate) struct Introspector(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    issuer: TrustedIssuer,
+    settings: Introspection,
+    wanted: Vec<String>,
+    audiences: Vec<String>,
+    leeway: f64,
+    clock: Clock,
+    question: Question,
+    /// Tokens are known by their hash under this key alone.
+    key: hmac::Key,
+    active: Table<Remembered<Principal>>,
+    inactive: Table<Remembered<Refusal>>,
+    #[cfg(feature = "redis")]
+    shared_cache: Option<Arc<SharedCache>>,
+    asking: Mutex<Asking>,
+}
+
+/// What a token is known by.
+pub(crate) type Digest = [u8; 32];
+
+/// How a question ended.
+type Outcome = Result<Principal, Refusal>;
+
+/// An answer, and how long it holds.
+struct Judged {
+    outcome: Outcome,
+    #[cfg(feature = "redis")]
+    held: Held,
+}
+
+/// How long an answer holds.
+#[cfg(feature = "redis")]
+struct Held {
+    /// Seconds since 1970.
+    since: f64,
+    /// Seconds since 1970.
+    deadline: f64,
+    /// It says that a token is inactive, or not for us, which was active before.
+    ends_active: bool,
+}
+
+/// What an answer is about, and when.
+#[derive(Clone, Copy)]
+struct Answered<'a> {
+    digest: &'a Digest,
+    /// When it was asked for, in seconds since 1970.
+    asked_at: f64,
+    /// It holds until then at most, in seconds since 1970.
+    latest: f64,
+    /// When the token expires, as far as that is known, in seconds since 1970.
+    expires_at: f64,
+}
+
+#[derive(Debug, Default)]
+struct Asking {
+    circuit: Circuit,
+    /// Failures in a row that may be about their tokens.
+    about_tokens: u32,
+    /// Under way at the endpoint.
+    questions: usize,
+    flights: HashMap<Digest, watch::Receiver<Option<Outcome>>>,
+}
+
+impl Asking {
+    fn succeeded(&mut self) {
+        self.circuit.succeeded();
+        self.about_tokens = 0;
+    }
+
+    /// Returns how many times in a row.
+    fn failed(&mut self, failure: &Failure, now: f64) -> u32 {
+        if failure.is_the_servers() {
+            return self.circuit.failed(now);
+        }
+        self.circuit.undecided();
+        self.about_tokens = self.about_tokens.saturating_add(1);
+        self.about_tokens
+    }
+}
+
+impl Introspector {
+    pub(crate) fn new(
+        issuer: &Issuer,
+        settings: Introspection,
+        audiences: Vec<String>,
+        leeway: f64,
+        clock: Clock,
+    ) -> Result<Self, ConfigError> {
+        #[cfg(feature = "redis")]
+        let (shared_cache, key) = match &settings.shared_cache {
+            Some(shared) => {
+                SharedCache::new(shared).map(|(cache, key)| (Some(Arc::new(cache)), key))?
+            }
+            None => (None, random_key()?),
+        };
+        #[cfg(not(feature = "redis"))]
+        let key = random_key()?;
+        let mut wanted = Vec::new();
+        let keys = KeySource::given(&issuer.identifier, KeySet::none());
+        let cache = settings.cache;
+        let trusted = TrustedIssuer::new(issuer.clone(), keys, &mut wanted);
+        want_use(&mut wanted);
+        Ok(Self(Arc::new(Shared {
+            issuer: trusted,
+            wanted,
+            audiences,
+            leeway,
+            question: Question::new(issuer, &settings, clock.clone())?,
+            clock,
+            key,
+            #[cfg(feature = "redis")]
+            shared_cache,
+            active: Table::new("active", cache.active_entries, MAX_BYTES),
+            inactive: Table::new("inactive", cache.inactive_entries, MAX_BYTES),
+            settings,
+            asking: Mutex::default(),
+        })))
+    }
+
+    /// Whose tokens these are.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.0.issuer.settings.identifier
+    }
+
+    pub(crate) fn is_hybrid(&self) -> bool {
+        self.0.settings.hybrid
+    }
+
+    /// Asks about a token that is known to expire then, in seconds since 1970; an answer may say
+    /// earlier, and not later.
+    pub(crate) fn verify_until(&self, token: BearerToken, expires_at: f64) -> Verdict {
+        let digest = self.0.digest(token.as_bytes());
+        match self.0.ask(digest, &token, expires_at) {
+            Ok(answer) => {
+                let shared = Arc::clone(&self.0);
+                Verdict::Asked(Box::pin(async move {
+                    let principal = shared.wait(answer, digest, &token, expires_at).await?;
+                    Ok(Caller::new(principal, Some(token)))
+                }))
+            }
+            Err(known) => {
+                Verdict::Known(known.map(|principal| Caller::new(principal, Some(token))))
+            }
+        }
+    }
+}
+
+impl Verifier for Introspector {
+    fn recall(&self, token: &[u8]) -> Option<Caller> {
+        if self.0.active.is_off() {
+            return None;
+        }
+        let known = self.0.active.known(&self.0.digest(token), self.0.clock.moment());
+        self.0.active.metrics.looked_up(known.is_some());
+        let principal = known?;
+        // It is not kept with what is known of it.
+        Some(Caller::new(principal, Some(BearerToken::known(token))))
+    }
+
+    fn verify(&self, token: BearerToken) -> Verdict {
+        self.verify_until(token, f64::INFINITY)
+    }
+}
+
+impl Shared {
+    fn digest(&self, token: &[u8]) -> Digest {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(self.issuer.settings.identifier.as_bytes());
+        context.update(&[0]);
+        context.update(token);
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.sign().as_ref());
+        digest
+    }
+
+    /// Joins the question about this token, or begins it; what is known needs none.
+    fn ask(
+        self: &Arc<Self>,
+        digest: Digest,
+        token: &BearerToken,
+        expires_at: f64,
+    ) -> Result<watch::Receiver<Option<Outcome>>, Outcome> {
+        let now = self.clock.moment();
+        let mut asking = self.asking();
+        // In this order: a question leaves the flights after its answer is remembered.
+        if let Some(answer) = asking.flights.get(&digest) {
+            return Ok(answer.clone());
+        }
+        let refusal = self.inactive.known(&digest, now);
+        if !self.inactive.is_off() {
+            self.inactive.metrics.looked_up(refusal.is_some());
+        }
+        if let Some(refusal) = refusal {
+            return Err(Err(refusal));
+        }
+        if let Some(principal) = self.active.known(&digest, now) {
+            return Err(Ok(principal));
+        }
+        if asking.flights.len() >= self.settings.max_in_flight * self.waiting_for_replicas() {
+            return Err(Err(Rejection::IntrospectionBusy.into()));
+        }
+        let mut admitted = None;
+        if self.waiting_for_replicas() == 1 {
+            admitted = Some(self.admit(&mut asking, now).map_err(Err)?);
+        }
+        let (flight, answer) = Flight::new(self, digest);
+        asking.flights.insert(digest, answer.clone());
+        drop(asking);
+        // In a task of its own: the caller that began it may go away, and others wait for it.
+        tokio::spawn(flight.fly(token.clone(), expires_at, admitted));
+        Ok(answer)
+    }
+
+    /// Waits for the answer. Asks again if the question ended without one: its runtime ended, or it
+    /// panicked.
+    async fn wait(
+        self: &Arc<Self>,
+        mut answer: watch::Receiver<Option<Outcome>>,
+        digest: Digest,
+        token: &BearerToken,
+        expires_at: f64,
+    ) -> Outcome {
+        for _ in 0..2 {
+            if let Some(outcome) = outcome_of(&mut answer).await {
+                return outcome;
+            }
+            answer = match self.ask(digest, token, expires_at) {
+                Ok(next) => next,
+                Err(known) => return known,
+            };
+        }
+        outcome_of(&mut answer).await.unwrap_or_else(|| Err(unavailable()))
+    }
+
+    /// A question of its own may be asked.
+    fn admit(self: &Arc<Self>, asking: &mut Asking, now: Moment) -> Result<Admitted, Refusal> {
+        if asking.questions >= self.settings.max_in_flight {
+            return Err(Rejection::IntrospectionBusy.into());
+        }
+        if !asking.circuit.admit(now.seconds) {
+            return Err(unavailable());
+        }
+        asking.questions += 1;
+        Ok(Admitted::new(self))
+    }
+
+    /// How many times as many tokens may wait as questions may be asked: where replicas share what
+    /// they know, that is looked at first.
+    fn waiting_for_replicas(&self) -> usize {
+        #[cfg(feature = "redis")]
+        if self.shared_cache.is_some() {
+            return 16;
+        }
+        1
+    }
+
+    /// Asks, and remembers the answer. If replicas may hold an active entry of the token, an inactive
+    /// answer is for them too.
+    async fn put(
+        &self,
+        digest: &Digest,
+        token: &BearerToken,
+        expires_at: f64,
+        is_shared: bool,
+    ) -> Outcome {
+        #[cfg(not(feature = "redis"))]
+        let _ = is_shared;
+        let asked_at = self.clock.moment().seconds;
+        let about = Answered { digest, asked_at, latest: f64::INFINITY, expires_at };
+        let timer = Timer::start(&self.clock);
+        let question = self.question.ask(token);
+        let in_time = self.clock.timeout(self.settings.timeout, question).await;
+        let answer =
+            in_time.unwrap_or_else(|| Err(FetchError::Timeout(self.settings.timeout).into()));
+        let judged = answer.and_then(|json| {
+            let judged = self.judge(about, &json)?;
+            #[cfg(feature = "redis")]
+            self.share(digest, json, &judged, is_shared);
+            Ok(judged)
+        });
+        let outcome = match &judged {
+            Ok(judged) if judged.outcome.is_ok() => "active",
+            Ok(_) => "inactive",
+            Err(_) => "failed",
+        };
+        metrics::introspected(&self.issuer.settings.identifier, &timer, outcome);
+        match judged {
+            Ok(judged) => {
+                self.asking().succeeded();
+                judged.outcome
+            }
+            Err(failure) => {
+                let now = self.clock.moment().seconds;
+                let consecutive = self.asking().failed(&failure, now);
+                failure.log(&self.issuer.settings.identifier, consecutive);
+                Err(unavailable())
+            }
+        }
+    }
+
+    /// Judges an answer, and remembers it instead of an earlier one.
+    fn judge(&self, about: Answered<'_>, json: &[u8]) -> Result<Judged, Failure> {
+        let Answered { digest, asked_at, latest, expires_at } = about;
+        let now = self.clock.moment();
+        let expectation = Expectation {
+            issuer: &self.issuer,
+            audiences: &self.audiences,
+            wanted: &self.wanted,
+            allow_missing_audience: self.settings.allow_missing_audience,
+            now: now.seconds,
+            leeway: self.leeway,
+        };
+        let judged = expectation.read(json).map_err(|NoAnswer(error)| Failure::NoAnswer(error))?;
+        let judged = judged.map(|active| active.until(expires_at));
+        let cache = &self.settings.cache;
+        let after = |age: Duration| latest.min(now.seconds + age.as_secs_f64());
+        let deadline = match &judged {
+            Ok(Active { exp: Some(exp), .. }) => exp.min(after(cache.active)),
+            Ok(Active { exp: None, .. }) => after(cache.active_without_expiry),
+            Err(_) => after(cache.inactive),
+        };
+        let outcome = match judged {
+            Ok(active) => Ok(Principal::introspected(active.facts)),
+            Err(rejection) => {
+                let issuer = Some(self.issuer.settings.identifier.clone());
+                Err(Refusal { issuer, ..rejection.into() })
+            }
+        };
+        // So that of two answers the active one counts only if it was asked for after the other came.
+        let since = if outcome.is_ok() { asked_at } else { now.seconds };
+        #[cfg(feature = "redis")]
+        let ends_active = outcome.is_err() && self.active.since(digest).is_some();
+        match &outcome {
+            Ok(_) => self.inactive.forget(digest),
+            Err(_) => self.active.forget(digest),
+        }
+        if deadline > now.seconds {
+            let (digest, hash) = (*digest, hash(digest));
+            match outcome.clone() {
+                Ok(known) => {
+                    self.active.insert(hash, Remembered { digest, since, deadline, known }.into())
+                }
+                Err(known) => {
+                    self.inactive
+                        .insert(hash, Remembered { digest, since, deadline, known }.into());
+                }
+            }
+        }
+        Ok(Judged {
+            outcome,
+            #[cfg(feature = "redis")]
+            held: Held { since, deadline, ends_active },
+        })
+    }
+
+    /// What a replica knows of the token; otherwise whether replicas may hold an entry of it.
+    #[cfg(feature = "redis")]
+    async fn shared_answer(&self, digest: &Digest, expires_at: f64) -> Result<Outcome, bool> {
+        let cache = self.shared_cache.as_ref().ok_or(false)?;
+        let found = cache.get(digest, self.clock.moment()).await;
+        let active = found.active.ok_or(found.has_entry)?;
+        if self.inactive.since(digest).is_some_and(|inactive| active.since <= inactive) {
+            return Err(true);
+        }
+        let about =
+            Answered { digest, asked_at: active.since, latest: active.deadline, expires_at };
+        Ok(self.judge(about, &active.json).map_err(|_| true)?.outcome)
+    }
+
+    /// In the background: no caller waits for it.
+    #[cfg(feature = "redis")]
+    fn share(&self, digest: &Digest, json: Vec<u8>, judged: &Judged, is_shared: bool) {
+        let Some(cache) = &self.shared_cache else { return };
+        let (cache, digest, now) = (Arc::clone(cache), *digest, self.clock.moment());
+        let Held { since, deadline, ends_active } = judged.held;
+        if judged.outcome.is_ok() {
+            let active = Entry { since, deadline, json };
+            tokio::spawn(async move { cache.put_active(&digest, &active, now).await });
+        } else if is_shared || ends_active {
+            let lifetime = self.settings.cache.longest_active() + self.settings.timeout;
+            let deadline = now.seconds + lifetime.as_secs_f64();
+            let inactive = Entry { since, deadline, json: Vec::new() };
+            tokio::spawn(async move { cache.put_inactive(&digest, &inactive, now).await });
+        }
+    }
+
+    fn asking(&self) -> MutexGuard<'_, Asking> {
+        locked(&self.asking)
+    }
+}
+
+/// `None` if the question ended without an outcome.
+async fn outcome_of(answer: &mut watch::Receiver<Option<Outcome>>) -> Option<Outcome> {
+    answer.wait_for(Option::is_some).await.ok()?.clone()
+}
+
+fn random_key() -> Result<hmac::Key, ConfigError> {
+    let mut key = [0; 32];
+    rand::fill(&mut key).map_err(|_| ConfigError::RandomUnavailable)?;
+    Ok(hmac::Key::new(hmac::HMAC_SHA256, &key))
+}
+
+fn unavailable() -> Refusal {
+    Rejection::IntrospectionUnavailable.into()
+}
+
+/// Nothing panics while it is held; were it so, the data would be as good as before.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,151 @@
+//! One question to an introspection endpoint, over HTTP.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::client_authentication::{CannotSign, ClientAuthentication};
+use crate::clock::Clock;
+use crate::error::ConfigError;
+use crate::http::client::{HttpClient, secure_url};
+use crate::http::discovery;
+use crate::issuer::Issuer;
+use crate::issuer::introspection::Introspection;
+use crate::json::error::JsonError;
+use crate::jwks::fetch::FetchError;
+use crate::token::bearer::BearerToken;
+
+/// How an issuer is asked.
+#[derive(Debug)]
+pub(crate) struct Question {
+    /// Its identifier.
+    issuer: Box<str>,
+    http: HttpClient,
+    endpoint: Endpoint,
+    client: ClientAuthentication,
+    clock: Clock,
+}
+
+#[derive(Debug)]
+enum Endpoint {
+    At(Url),
+    /// Named by the metadata of the issuer at this address.
+    Discovered {
+        issuer: Url,
+        said: discovery::Discovered<Url, Failure>,
+    },
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Fetch(Arc<FetchError>),
+    #[error("the issuer's metadata, which names the introspection endpoint, cannot be had")]
+    Discovery(#[source] Arc<FetchError>),
+    #[error(
+        "the introspection endpoint does not accept this client (HTTP status {0}): check its id, its \
+         secret and the method in `ClientAuthentication`"
+    )]
+    ClientRefused(u16),
+    #[error("the answer is not the JSON object of RFC 7662 §2.2: {0}")]
+    NoAnswer(JsonError),
+    #[error(
+        "the issuer's metadata names no `introspection_endpoint`: write it, \
+         `Introspection::endpoint(\"https://..\")`"
+    )]
+    NoEndpoint,
+    #[error(transparent)]
+    Credentials(#[from] CannotSign),
+}
+
+impl Question {
+    pub(crate) fn new(
+        issuer: &Issuer,
+        settings: &Introspection,
+        clock: Clock,
+    ) -> Result<Self, ConfigError> {
+        let at = settings.endpoint.as_deref();
+        let at = at.map(|url| secure_url("introspection endpoint", url)).transpose()?;
+        let address = secure_url("issuer", &issuer.identifier)?;
+        let http = HttpClient::new(settings.connect_timeout)?;
+        let endpoint = match at {
+            Some(url) => Endpoint::At(url),
+            None => {
+                Endpoint::Discovered { issuer: address, said: discovery::Discovered::nothing() }
+            }
+        };
+        let (issuer, client) = (issuer.identifier.as_str().into(), settings.client.clone());
+        Ok(Self { issuer, http, endpoint, client, clock })
+    }
+
+    /// RFC 7662 §2.1.
+    pub(crate) async fn ask(&self, token: &BearerToken) -> Result<Vec<u8>, Failure> {
+        let url = self.endpoint().await?;
+        let credentials = self.client.credentials(&self.issuer, self.clock.moment())?;
+        let form = credentials
+            .form(&[("token", token.expose_secret()), ("token_type_hint", "access_token")]);
+        let answer =
+            self.http.post_form(&url, credentials.headers(), form, |status| status == 200).await?;
+        match answer.status {
+            200 => Ok(answer.body),
+            status @ (401 | 403) => Err(Failure::ClientRefused(status)),
+            _ => Err(FetchError::refused(&answer, self.clock.now()).into()),
+        }
+    }
+
+    async fn endpoint(&self) -> Result<Url, Failure> {
+        match &self.endpoint {
+            Endpoint::At(url) => Ok(url.clone()),
+            Endpoint::Discovered { issuer, said } => {
+                let now = self.clock.now();
+                let asked = async {
+                    let asked =
+                        discovery::introspection_endpoint(&self.http, issuer, &self.issuer, now);
+                    let found = asked.await.map_err(|error| Failure::Discovery(Arc::new(error)))?;
+                    found.ok_or(Failure::NoEndpoint)
+                };
+                said.get(&self.clock, asked).await
+            }
+        }
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        Self::Fetch(Arc::new(error))
+    }
+}
+
+impl Failure {
+    /// Whether it says something of the server, and not of one token: five in a row are enough to
+    /// leave the server alone, and no stranger's token must bring them about.
+    pub(crate) fn is_the_servers(&self) -> bool {
+        match self {
+            Self::Fetch(error) => match &**error {
+                FetchError::TooLarge => false,
+                FetchError::Status { status, .. } => !(400..500).contains(status) || *status == 429,
+                _ => true,
+            },
+            // What a firewall on the way says of one token, too.
+            Self::ClientRefused(status) => *status == 401,
+            // No token was sent.
+            Self::Discovery(_) | Self::NoAnswer(_) | Self::NoEndpoint | Self::Credentials(_) => {
+                true
+            }
+        }
+    }
+
+    /// A long outage is said ever more rarely; at debug, every time.
+    pub(crate) fn log(&self, issuer: &str, consecutive: u32) {
+        use std::error::Error as _;
+
+        const TEXT: &str = "a token could not be introspected";
+        let cause = self.source().map(ToString::to_string);
+        if consecutive.is_power_of_two() {
+            tracing::warn!(target: "grpc_auth", issuer, consecutive, error = %self, cause, "{TEXT}");
+        } else {
+            tracing::debug!(target: "grpc_auth", issuer, consecutive, error = %self, cause, "{TEXT}");
+        }
+    }
+}

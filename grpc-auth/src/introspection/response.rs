@@ -1,0 +1,289 @@
+//! What an introspection endpoint says of a token (RFC 7662 §2.2), and whether to believe it.
+
+use std::borrow::Cow;
+
+use serde::de::MapAccess;
+
+use crate::json::error::JsonError;
+use crate::json::node::Node;
+use crate::json::{Members, read_object};
+use crate::token::principal::Facts;
+use crate::verify::claims::TokenClaims;
+use crate::verify::error::Rejection;
+use crate::verify::trusted_issuer::TrustedIssuer;
+
+/// What an answer is checked by.
+pub(crate) struct Expectation<'a> {
+    pub(crate) issuer: &'a TrustedIssuer,
+    pub(crate) audiences: &'a [String],
+    /// The names of the claims that the issuer's grants are read from.
+    pub(crate) wanted: &'a [String],
+    pub(crate) allow_missing_audience: bool,
+    /// Seconds since 1970.
+    pub(crate) now: f64,
+    pub(crate) leeway: f64,
+}
+
+/// The answer is not a JSON object, which says nothing about the token.
+#[derive(Debug, PartialEq)]
+pub(crate) struct NoAnswer(pub(crate) JsonError);
+
+/// A token that is active and for us.
+pub(crate) struct Active {
+    pub(crate) facts: Facts,
+    /// Seconds since 1970.
+    pub(crate) exp: Option<f64>,
+}
+
+impl Active {
+    /// What expires then at the latest, in seconds since 1970.
+    pub(crate) fn until(mut self, expires_at: f64) -> Self {
+        if expires_at.is_finite() {
+            self.exp = Some(self.exp.unwrap_or(expires_at).min(expires_at));
+            self.facts.expires_at = self.facts.expires_at.min(expires_at);
+        }
+        self
+    }
+}
+
+struct Answer<'t, 'n> {
+    active: Option<bool>,
+    token_type: Option<Cow<'t, str>>,
+    claims: TokenClaims<'t, 'n>,
+}
+
+impl<'t> Members<'t> for Answer<'t, '_> {
+    fn take<A: MapAccess<'t>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            // Servers are known that say "true", or 1.
+            "active" => {
+                self.active = match map.next_value()? {
+                    Node::Bool(active) => Some(active),
+                    _ => None,
+                }
+            }
+            "token_type" => {
+                self.token_type = match map.next_value()? {
+                    Node::Text(text) => Some(text),
+                    _ => Some("".into()),
+                }
+            }
+            _ => return self.claims.take(name, map),
+        }
+        Ok(true)
+    }
+}
+
+/// What some servers say in it of a token: whether it is one for access, or for refreshing.
+const TOKEN_USE: &str = "token_use";
+
+/// Has it read.
+pub(crate) fn want_use(wanted: &mut Vec<String>) {
+    if !wanted.iter().any(|name| name == TOKEN_USE) {
+        wanted.push(TOKEN_USE.into());
+    }
+}
+
+impl Expectation<'_> {
+    /// Reads an answer.
+    pub(crate) fn read(&self, json: &[u8]) -> Result<Result<Active, Rejection>, NoAnswer> {
+        let mut answer =
+            Answer { active: None, token_type: None, claims: TokenClaims::new(self.wanted) };
+        match read_object(json, &mut answer) {
+            Ok(()) => {}
+            // What is no JSON object was not said by an introspection endpoint; an object that can
+            // be read in two ways was, and is no reason to let anyone in.
+            Err(error) if error.is_no_object() => return Err(NoAnswer(error)),
+            Err(error) => return Ok(Err(Rejection::Json { part: "introspection", error })),
+        }
+        Ok(self.check(answer, json))
+    }
+
+    fn check(&self, answer: Answer<'_, '_>, json: &[u8]) -> Result<Active, Rejection> {
+        let Answer { active, token_type, mut claims } = answer;
+        match active {
+            Some(true) => {}
+            Some(false) => return Err(Rejection::Inactive),
+            None => return Err(Rejection::ActiveNotBoolean),
+        }
+        let is_access_token =
+            |typ: &str| ["Bearer", "DPoP"].iter().any(|known| known.eq_ignore_ascii_case(typ));
+        if token_type.as_deref().is_some_and(|typ| !is_access_token(typ)) {
+            return Err(Rejection::IntrospectedTokenType);
+        }
+        // Servers may be asked about refresh tokens too (RFC 7662 §2.1), whose `token_type` is that
+        // of the access tokens they are good for.
+        let is_for_access =
+            |node: &Node<'_>| matches!(node.as_text(), Some("access_token" | "access"));
+        if claims.named(TOKEN_USE).is_some_and(|node| !is_for_access(node)) {
+            return Err(Rejection::IntrospectedTokenUse);
+        }
+        // RFC 9449 §5: bound to a key, and the answer has to say to which.
+        if token_type.is_some_and(|typ| typ.eq_ignore_ascii_case("DPoP"))
+            && claims.confirmation()?.is_none_or(|bound| bound.key.is_none())
+        {
+            return Err(Rejection::Confirmation);
+        }
+        let settings = &self.issuer.settings;
+        if claims.iss.as_deref().is_some_and(|iss| iss != settings.identifier) {
+            return Err(Rejection::Issuer);
+        }
+        // Claims that tell an access token by being there stand in tokens, not in answers.
+        self.issuer.check_required(&claims, |required| !required.values.is_empty())?;
+        match claims.check_purpose(&settings.intended_for, self.audiences) {
+            Err(Rejection::Audience) if claims.aud.is_empty() => {
+                if !self.allow_missing_audience {
+                    return Err(Rejection::AudienceUnsaid);
+                }
+            }
+            outcome => outcome?,
+        }
+        claims.check_times(self.now, self.leeway)?;
+        claims.join_words("scope");
+        let exp = claims.exp;
+        let facts = self.issuer.facts(&claims)?;
+        drop(claims);
+        Ok(Active { facts: self.issuer.with_claims(facts, json.to_vec()), exp })
+    }
+}
+
+/// Reads an answer as one of this issuer about a token for this audience, for fuzzers.
+#[cfg(feature = "testing")]
+pub(crate) fn read_answer(json: &[u8], issuer: &str, audience: &str) -> Result<(), String> {
+    use crate::jwks::set::KeySet;
+    use crate::jwks::source::KeySource;
+
+    let mut wanted = Vec::new();
+    let keys = KeySource::given(issuer, KeySet::none());
+    let issuer = TrustedIssuer::new(crate::issuer::Issuer::oidc(issuer), keys, &mut wanted);
+    want_use(&mut wanted);
+    let audiences = [audience.to_owned()];
+    let expectation = Expectation {
+        issuer: &issuer,
+        audiences: &audiences,
+        wanted: &wanted,
+        allow_missing_audience: false,
+        now: 1000.0,
+        leeway: 30.0,
+    };
+    match expectation.read(json) {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(rejection)) => Err(rejection.to_string()),
+        Err(NoAnswer(error)) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::issuer::Issuer;
+    use crate::jwks::set::KeySet;
+    use crate::jwks::source::KeySource;
+    use crate::token::principal::Principal;
+
+    fn read(
+        allow_missing_audience: bool,
+        json: &str,
+    ) -> Result<Result<Active, Rejection>, NoAnswer> {
+        let mut wanted = Vec::new();
+        let settings = Issuer::oidc("https://as.example/");
+        let keys = KeySource::given("https://as.example/", KeySet::none());
+        let issuer = TrustedIssuer::new(settings, keys, &mut wanted);
+        want_use(&mut wanted);
+        let audiences = ["api".to_owned()];
+        let expectation = Expectation {
+            issuer: &issuer,
+            audiences: &audiences,
+            wanted: &wanted,
+            allow_missing_audience,
+            now: 1000.0,
+            leeway: 30.0,
+        };
+        expectation.read(json.as_bytes())
+    }
+
+    fn scopes(json: &str) -> Vec<String> {
+        let active = read(false, json).unwrap().unwrap();
+        Principal::new(active.facts).scopes().map(Into::into).collect()
+    }
+
+    #[test]
+    fn an_active_token_for_us_is_believed() {
+        let minimal = read(false, r#"{"active":true,"aud":"api"}"#).unwrap().unwrap();
+        assert_eq!(minimal.exp, None);
+        let full = r#"{"active":true,"aud":["x","api"],"iss":"https://as.example/","sub":"alice",
+            "client_id":"app","token_type":"bearer","token_use":"access_token","exp":1001,"nbf":1030,"iat":990,"scope":"b a"}"#;
+        let full = read(false, full).unwrap().unwrap();
+        assert_eq!(full.exp, Some(1001.0));
+        let principal = Principal::new(full.facts);
+        assert_eq!((principal.subject(), principal.client_id()), (Some("alice"), Some("app")));
+        assert_eq!(principal.scopes().collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn scopes_are_words_or_an_array() {
+        assert_eq!(scopes(r#"{"active":true,"aud":"api","scope":"a b"}"#), ["a", "b"]);
+        assert_eq!(scopes(r#"{"active":true,"aud":"api","scope":["b","a"]}"#), ["a", "b"]);
+        assert_eq!(scopes(r#"{"active":true,"aud":"api"}"#), [""; 0]);
+        let form = read(false, r#"{"active":true,"aud":"api","scope":[1]}"#).unwrap();
+        assert!(matches!(form, Err(Rejection::Grants(_))));
+    }
+
+    #[test]
+    fn everything_else_is_refused_by_its_reason() {
+        for (text, expected) in [
+            (r#"{"active":false}"#, Rejection::Inactive),
+            (r#"{}"#, Rejection::ActiveNotBoolean),
+            (r#"{"active":"true","aud":"api"}"#, Rejection::ActiveNotBoolean),
+            (r#"{"active":1,"aud":"api"}"#, Rejection::ActiveNotBoolean),
+            (r#"{"active":[true],"aud":"api"}"#, Rejection::ActiveNotBoolean),
+            (r#"{"active":true}"#, Rejection::AudienceUnsaid),
+            (r#"{"active":true,"aud":"other"}"#, Rejection::Audience),
+            (r#"{"active":true,"aud":"api","exp":970}"#, Rejection::Expired),
+            (r#"{"active":true,"aud":"api","nbf":1031}"#, Rejection::NotYetValid),
+            (r#"{"active":true,"aud":"api","iat":1031}"#, Rejection::IssuedInFuture),
+            (r#"{"active":true,"aud":"api","iss":"https://as.example"}"#, Rejection::Issuer),
+            (
+                r#"{"active":true,"aud":"api","token_type":"refresh_token"}"#,
+                Rejection::IntrospectedTokenType,
+            ),
+            (r#"{"active":true,"aud":"api","token_type":7}"#, Rejection::IntrospectedTokenType),
+            (
+                r#"{"active":true,"aud":"api","token_use":"refresh_token"}"#,
+                Rejection::IntrospectedTokenUse,
+            ),
+            (r#"{"active":true,"aud":"api","token_use":7}"#, Rejection::IntrospectedTokenUse),
+        ] {
+            assert_eq!(read(false, text).unwrap().err(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_object_that_can_be_read_in_two_ways_is_no_reason_to_accept_a_token() {
+        let hidden = r#"{"active":true,"aud":"api",
+            "x":{"$serde_json::private::RawValue":"{\"active\":false}"}}"#;
+        for (text, expected) in [
+            (r#"{"active":false,"active":true,"aud":"api"}"#, "the member `active` occurs twice"),
+            (r#"{"active":true,"aud":"x","aud":"api"}"#, "the member `aud` occurs twice"),
+            (r#"{"active":true,"aud":"api","exp":"1001"}"#, "`exp` is a string, expected a number"),
+            (hidden, "a member name begins with `$serde_json::private::`, which is reserved"),
+        ] {
+            let found = read(false, text).unwrap().err().unwrap().to_string();
+            assert_eq!(found, format!("its introspection cannot be read: {expected}"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_audience_that_is_said_is_checked_even_if_it_may_be_missing() {
+        assert!(read(true, r#"{"active":true}"#).unwrap().is_ok());
+        let other = read(true, r#"{"active":true,"aud":"other"}"#).unwrap();
+        assert_eq!(other.err(), Some(Rejection::Audience));
+    }
+
+    #[test]
+    fn what_is_no_object_is_no_answer() {
+        for text in ["", "<html>", "[]", "true", r#"{"active":true"#, r#"{"active":true} x"#] {
+            assert!(matches!(read(true, text), Err(NoAnswer(_))), "{text}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The task that keeps a key set: it fetches when the lifecycle says so, and tells of it.
+
+use std::sync::Arc;
+
+use tracing::field::Empty;
+use tracing::{Instrument, Span, debug_span};
+
+use super::{Refresh, Shared, Snapshot};
+use crate::clock::jitter::roll;
+use crate::jwks::event::KeySetEvent;
+use crate::jwks::fetch::{FetchError, Fetched, KeyFetcher};
+use crate::jwks::lifecycle::{Next, Request};
+use crate::metrics;
+
+impl Shared {
+    /// Fetches whenever the lifecycle says so, until it is aborted.
+    pub(crate) async fn keep(self: Arc<Self>, mut fetcher: KeyFetcher) {
+        let Some(refresh) = &self.refresh else { return };
+        loop {
+            let now = self.clock.now();
+            let next = refresh.lock().next(now);
+            self.tell_age(refresh);
+            let pause = match next {
+                Next::Fetch(_) => {
+                    // What went wrong has been told, and decides on the next step.
+                    let _ = self.fetch(refresh, &mut fetcher).await;
+                    continue;
+                }
+                Next::At(time) => Some(time.duration_since(now).unwrap_or_default()),
+                Next::Idle => None,
+            };
+            // Whoever graphs the age sees it grow.
+            let pause = pause.into_iter().chain(metrics::AGE_INTERVAL).min();
+            match pause {
+                Some(pause) => {
+                    let _ = self.clock.timeout(pause, refresh.wake.notified()).await;
+                }
+                None => refresh.wake.notified().await,
+            }
+        }
+    }
+
+    pub(crate) async fn fetch(
+        &self,
+        refresh: &Refresh,
+        fetcher: &mut KeyFetcher,
+    ) -> Result<(), FetchError> {
+        let request = refresh.lock().begin();
+        let (issuer, forced) = (&*self.issuer, request == Request::Forced);
+        let span =
+            debug_span!(target: "grpc_auth", "fetch_key_set", issuer, forced, result = Empty);
+        let work = async {
+            let result = self.fetch_as(request, refresh, fetcher).await;
+            let told = result.as_ref().map_or_else(FetchError::kind, |()| "succeeded");
+            Span::current().record("result", told);
+            result
+        };
+        work.instrument(span).await
+    }
+
+    async fn fetch_as(
+        &self,
+        request: Request,
+        refresh: &Refresh,
+        fetcher: &mut KeyFetcher,
+    ) -> Result<(), FetchError> {
+        self.tell(refresh, &KeySetEvent::RefreshStarted { forced: request == Request::Forced });
+        let (now, held) = (self.clock.now(), refresh.lock().held());
+        if held.is_some_and(|held| now >= held.fresh_until) {
+            fetcher.accept_older();
+        }
+        let timeout = refresh.settings.timeout;
+        let outcome = self
+            .clock
+            .timeout(timeout, fetcher.fetch(request))
+            .await
+            .unwrap_or(Err(FetchError::Timeout(timeout)));
+        let result = outcome.and_then(|fetched| self.succeed(refresh, fetched));
+        if let Err(error) = &result {
+            self.fail(refresh, error);
+        }
+        refresh.finished.send_modify(|finished| *finished += 1);
+        refresh.settled.send_replace(());
+        self.tell_age(refresh);
+        result
+    }
+
+    fn succeed(&self, refresh: &Refresh, fetched: Fetched) -> Result<(), FetchError> {
+        let now = self.clock.now();
+        let before = self.published.snapshot().clone();
+        let not_modified = matches!(fetched, Fetched::NotModified { .. });
+        let (keys, skipped, max_age) = match (fetched, &before) {
+            (Fetched::Keys { set, skipped, max_age }, _) => (Arc::new(set), skipped, max_age),
+            (Fetched::NotModified { max_age }, Some(before)) => {
+                (Arc::clone(&before.keys), Vec::new(), max_age)
+            }
+            // Nobody asked whether nothing had changed.
+            (Fetched::NotModified { .. }, None) => {
+                return Err(FetchError::Status { status: 304, retry_after: None });
+            }
+        };
+        let old = before.as_ref().map(|before| before.keys.identities()).unwrap_or_default();
+        let new = keys.identities();
+        let added = new.iter().filter(|key| !old.contains(key)).count();
+        let removed = old.iter().filter(|key| !new.contains(key)).count();
+        let has_changed = added + removed > 0 || before.is_none();
+        let generation = before.map_or(0, |before| before.generation) + u64::from(has_changed);
+        // Not with every refresh: it is said once for each set.
+        for (position, reason) in skipped.into_iter().filter(|_| has_changed) {
+            refresh.listener.tell_skipped(&self.issuer, position, reason);
+        }
+
+        let mut lifecycle = refresh.lock();
+        let held = lifecycle.succeed(now, max_age, added > 0, roll());
+        let stale_until = Some(held.stale_until);
+        self.published.replace(Snapshot { keys, generation, stale_until }, generation);
+        self.publish(&lifecycle);
+        drop(lifecycle);
+        self.tell(
+            refresh,
+            &KeySetEvent::RefreshSucceeded { generation, added, removed, not_modified },
+        );
+        Ok(())
+    }
+
+    fn fail(&self, refresh: &Refresh, error: &FetchError) {
+        let now = self.clock.now();
+        let (consecutive, held) = {
+            let mut lifecycle = refresh.lock();
+            lifecycle.fail(now, error.retry_after(), error.is_misconfiguration(), roll());
+            self.publish(&lifecycle);
+            (lifecycle.failures(), lifecycle.held())
+        };
+        self.tell(refresh, &KeySetEvent::RefreshFailed { error, consecutive });
+        if let Some(held) = held
+            && (held.fresh_until..held.stale_until).contains(&now)
+        {
+            let age = now.duration_since(held.fetched_at).unwrap_or_default();
+            self.tell(refresh, &KeySetEvent::ServingStale { age });
+        }
+    }
+
+    fn tell_age(&self, refresh: &Refresh) {
+        if let Some(held) = refresh.lock().held() {
+            let age = self.clock.now().duration_since(held.fetched_at).unwrap_or_default();
+            metrics::key_set_age(&self.issuer, age);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! A login as a source of tokens: what it holds is handed out, then renewed by its refresh token.
+//!
+//! One renewal is under way at a time, on a task of its own, and whoever asks meanwhile waits for what
+//! it brings. What is held is locked to look at it and to replace it, and never across an await. A
+//! renewal that shares its login with other processes does have the lock of the login's file while it
+//! asks the server: that is what the lock is for. A refresh token that two of them used would look
+//! stolen, and none may use one that another is about to replace (RFC 9700 §4.14.2). It is a value
+//! that the renewal owns, no thread waits for it, and whoever waits for it gives up in time.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::watch;
+
+use super::Party;
+use super::store::Entry;
+use super::tokens::Tokens;
+use crate::client::error::TokenError;
+use crate::client::response::TokenResponse;
+use crate::client::server::Server;
+use crate::client::source::TokenSource;
+use crate::client::source::origin::Origin;
+
+/// The tokens of one login.
+pub(crate) struct Session {
+    server: Arc<Server>,
+    resources: Vec<String>,
+    /// Whose login it is, if that was ever said.
+    subject: Option<String>,
+    entry: Option<Entry>,
+    state: Mutex<State>,
+}
+
+struct State {
+    held: Held,
+    /// Whether the source has this access token: if it asks again, it wants another.
+    is_handed_out: bool,
+    renewal: Option<Renewing>,
+}
+
+#[derive(Clone)]
+struct Held {
+    tokens: Tokens,
+    /// The refresh token in the file, where the one that replaced it could not be written there.
+    replaced: Option<SecretString>,
+}
+
+/// A renewal that is under way, and what it brought.
+type Renewing = watch::Receiver<Option<Result<Tokens, TokenError>>>;
+
+impl Session {
+    /// A source that begins with these tokens.
+    pub(crate) fn source(
+        party: &Party,
+        entry: Option<Entry>,
+        tokens: Tokens,
+        subject: Option<&str>,
+    ) -> TokenSource {
+        let session = Self {
+            server: Arc::clone(&party.server),
+            resources: party.wanted.parameters.resources.clone(),
+            subject: subject.map(Into::into),
+            entry,
+            state: Mutex::new(State {
+                held: Held { tokens, replaced: None },
+                is_handed_out: false,
+                renewal: None,
+            }),
+        };
+        TokenSource::new(Origin::Login(Arc::new(session)), party.server.clock().clone())
+    }
+
+    /// Its server's name in logs and metrics.
+    pub(crate) fn name(&self) -> &str {
+        self.server.name()
+    }
+
+    /// The next access token. Whoever asks may go away: a refresh token that was rotated meanwhile
+    /// is kept all the same.
+    pub(crate) async fn next(self: &Arc<Self>) -> Result<TokenResponse, TokenError> {
+        let clock = self.server.clock();
+        let mut renewing = match self.held_or_renewing() {
+            Ok(held) => return Ok(held.as_response(clock.now())),
+            Err(renewing) => renewing,
+        };
+        let ended = renewing.wait_for(Option::is_some).await;
+        // None if whoever was to bring it is gone.
+        let outcome = ended.ok().and_then(|outcome| outcome.clone());
+        Ok(outcome.unwrap_or(Err(TokenError::GivenUp))?.as_response(clock.now()))
+    }
+
+    /// What is held, if nobody has it yet; else the renewal, which begins if there is none.
+    fn held_or_renewing(self: &Arc<Self>) -> Result<Tokens, Renewing> {
+        let now = self.server.clock().now();
+        let mut state = self.state();
+        let under_way = state.renewal.as_ref().filter(|renewal| renewal.has_changed().is_ok());
+        if let Some(renewing) = under_way {
+            return Err(renewing.clone());
+        }
+        if !state.is_handed_out && state.held.tokens.is_fresh(now) {
+            state.is_handed_out = true;
+            return Ok(state.held.tokens.clone());
+        }
+        let (sender, renewing) = watch::channel(None);
+        state.renewal = Some(renewing.clone());
+        let (this, held) = (Arc::clone(self), state.held.clone());
+        tokio::spawn(async move { this.renew(held, sender).await });
+        Err(renewing)
+    }
+
+    async fn renew(&self, held: Held, sender: watch::Sender<Option<Result<Tokens, TokenError>>>) {
+        let renewed = match &self.entry {
+            None => {
+                let renewed = self.renewed(&held.tokens).await;
+                renewed.map(|tokens| Held { tokens, replaced: None })
+            }
+            Some(entry) => self.renew_together(held, entry).await,
+        };
+        let mut state = self.state();
+        state.renewal = None;
+        let outcome = renewed.map(|held| {
+            state.held = held;
+            state.is_handed_out = true;
+            state.held.tokens.clone()
+        });
+        drop(state);
+        sender.send_replace(Some(outcome));
+    }
+
+    /// Never across an await.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Other processes hold the same login: one of them asks, and the others read.
+    async fn renew_together(&self, held: Held, entry: &Entry) -> Result<Held, TokenError> {
+        let clock = self.server.clock();
+        let lock = entry.lock(clock).await?;
+        let stored = entry.read().await?.ok_or(TokenError::Expired {
+            help: "it was logged out meanwhile: log in again, `grpc-auth login` does",
+        })?;
+        // The program goes on to say that it acts for the one who logged in here.
+        if self.subject.is_some() && stored.subject != self.subject {
+            return Err(TokenError::Expired {
+                help: "somebody else logged in meanwhile: load the login again, and look whose it is",
+            });
+        }
+        let mut current = stored.tokens;
+        let in_file = current.refresh.clone();
+        let replaced = held.replaced.as_ref().map(ExposeSecret::expose_secret);
+        if replaced.is_some()
+            && current.refresh.as_ref().map(ExposeSecret::expose_secret) == replaced
+        {
+            current = held.tokens.clone();
+        }
+        let is_new = current.access.expose_secret() != held.tokens.access.expose_secret();
+        if is_new && current.is_fresh(clock.now()) {
+            return Ok(Held { tokens: current, replaced: None });
+        }
+        let tokens = self.renewed(&current).await?;
+        let written = entry.write(&tokens, stored.subject.as_deref(), &lock).await;
+        let replaced = written.err().and_then(|error| {
+            tracing::warn!(%error, "the renewed login cannot be stored: it lives in this process alone");
+            in_file
+        });
+        Ok(Held { tokens, replaced })
+    }
+
+    /// RFC 6749 §6. No scope is sent: what was granted stays granted, and what was asked for may be
+    /// more.
+    async fn renewed(&self, tokens: &Tokens) -> Result<Tokens, TokenError> {
+        let refresh = tokens.refresh.as_ref().ok_or(TokenError::Expired {
+            help: "the login brought no refresh token: log in again, and allow the client \
+                   `offline_access` to stay logged in",
+        })?;
+        let asked_at = self.server.clock().now();
+        let mut form =
+            vec![("grant_type", "refresh_token"), ("refresh_token", refresh.expose_secret())];
+        form.extend(self.resources.iter().map(|resource| ("resource", &**resource)));
+        let response = self.server.token(&form, None).await?;
+        Ok(Tokens::granted(response, asked_at, Some(tokens)))
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("entry", &self.entry).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,78 @@
+//! Random secrets that stand for something: codes, refresh tokens, device codes, forms.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Mutex;
+
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::rand;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::server::locked;
+use crate::token::confirmation::Thumbprint;
+
+/// What secrets stand for. They are known by their hashes: how long a look-up takes tells nothing of
+/// how much of a guess was right.
+pub(super) struct Vault<T>(Mutex<HashMap<[u8; 32], T>>);
+
+impl<T> Vault<T> {
+    /// Makes a secret that stands for this.
+    pub(super) fn store(&self, value: T) -> Result<String, Unspecified> {
+        let secret = random()?;
+        locked(&self.0).insert(hash(&secret), value);
+        Ok(secret)
+    }
+
+    /// Looks at what a secret stands for, and changes it, in one step.
+    pub(super) fn with<R>(&self, secret: &str, act: impl FnOnce(&mut T) -> R) -> Option<R> {
+        locked(&self.0).get_mut(&hash(secret)).map(act)
+    }
+
+    /// Looks at the first that fits.
+    pub(super) fn find<R>(
+        &self,
+        fits: impl Fn(&T) -> bool,
+        act: impl FnOnce(&mut T) -> R,
+    ) -> Option<R> {
+        locked(&self.0).values_mut().find(|value| fits(value)).map(act)
+    }
+
+    /// Takes what a secret stands for, which from now on stands for nothing.
+    pub(super) fn take(&self, secret: &str) -> Option<T> {
+        locked(&self.0).remove(&hash(secret))
+    }
+
+    /// Forgets what does not fit.
+    pub(super) fn retain(&self, keep: impl Fn(&T) -> bool) {
+        locked(&self.0).retain(|_, value| keep(value));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        locked(&self.0).len()
+    }
+}
+
+/// 256 bits that nobody guesses, in base64url.
+pub(super) fn random() -> Result<String, Unspecified> {
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+fn hash(secret: &str) -> [u8; 32] {
+    *Thumbprint::of(secret.as_bytes()).as_bytes()
+}
+
+impl<T> Default for Vault<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+/// Without what is in it.
+impl<T> fmt::Debug for Vault<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vault").finish_non_exhaustive()
+    }
+}

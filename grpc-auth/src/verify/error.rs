@@ -1,0 +1,232 @@
+//! Why a token is not believed: for the log. Callers learn far less (see `Denied`).
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::issuer::RequiredClaim;
+use crate::issuer::scope_sources::GrantsError;
+use crate::json::error::JsonError;
+use crate::policy::denial::Denied;
+
+/// Why [`ResourceServer::verify`](crate::ResourceServer::verify) does not believe a token.
+///
+/// Its text is for the operator's eyes: which check failed, and which setting has a say in it. It
+/// holds no value from the token, at most the name of a claim, and `Debug` says the same. Callers learn what
+/// [`denied`](Self::denied) says.
+pub struct Refused(pub(crate) Refusal);
+
+impl Refused {
+    /// What the caller is told.
+    #[must_use]
+    pub fn denied(&self) -> Denied {
+        self.0.rejection.denied()
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.cause())
+    }
+}
+
+impl fmt::Debug for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// A token that is not believed, with what helps an operator to find out why.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) rejection: Rejection,
+    /// What users of the provider run into.
+    pub(crate) hint: Option<&'static str>,
+    /// Escaped: the sender chose it.
+    pub(crate) kid: Option<String>,
+    /// Escaped: the sender chose it.
+    pub(crate) issuer: Option<String>,
+}
+
+impl Refusal {
+    pub(crate) fn cause(&self) -> String {
+        match self.hint {
+            Some(hint) => format!("{}; {hint}", self.rejection),
+            None => self.rejection.to_string(),
+        }
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self { rejection, hint: None, kid: None, issuer: None }
+    }
+}
+
+/// The first check that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Rejection {
+    #[error("it is no signed JWT, which has three parts: it has {0}")]
+    Parts(usize),
+    #[error("its {0} is not base64url without padding")]
+    Base64(&'static str),
+    #[error("its {part} cannot be read: {error}")]
+    Json { part: &'static str, error: JsonError },
+    #[error("`alg` is not among those configured for this issuer")]
+    AlgorithmNotAllowed,
+    #[error("`alg` is not an asymmetric signature algorithm of the registry")]
+    Algorithm,
+    #[error("its header has `{0}`, which changes what the token means")]
+    HeaderParameter(&'static str),
+    #[error("`iss` is not a configured issuer, byte for byte")]
+    Issuer,
+    #[error(
+        "`typ` is not accepted from this issuer; if its access tokens have this type, configure \
+         `Issuer::accept_token_type`"
+    )]
+    TokenType,
+    #[error("`aud` does not contain a configured audience")]
+    Audience,
+    #[error("`client_id` is not a listed client of this issuer, which names no audience")]
+    Client,
+    #[error(
+        "`{}` {}: it is no access token of this issuer", .0.name,
+        match .0.values {
+            [] => "is missing".into(),
+            values => format!("is not `{}`", values.join("` or `")),
+        }
+    )]
+    RequiredClaim(RequiredClaim),
+    #[error("`exp` is missing")]
+    ExpiryMissing,
+    #[error("`exp` has passed")]
+    Expired,
+    #[error("`nbf` is in the future")]
+    NotYetValid,
+    #[error("`iat` is in the future")]
+    IssuedInFuture,
+    #[cfg(feature = "introspection")]
+    #[error("the issuer's answer does not repeat the `cnf` of the token that it is about")]
+    Unbound,
+    #[error("it is bound to a key of its holder (`cnf`), which only a call can prove to hold")]
+    SenderConstrained,
+    #[error(
+        "`cnf` binds it in another way than those that are checked, `x5t#S256` and `jkt`, each a \
+         SHA-256 thumbprint in base64url"
+    )]
+    Confirmation,
+    #[error("its grants cannot be read: {0}")]
+    Grants(GrantsError),
+    #[error("`kid` is missing; if this issuer has none, configure `Issuer::allow_missing_key_id`")]
+    KeyIdMissing,
+    #[error("`kid` is longer than 256 bytes")]
+    KeyIdTooLong,
+    #[error("the issuer has no key with this `kid` for this `alg`")]
+    KeyUnknown,
+    #[error("the issuer's key with this `kid` is not for this `alg`")]
+    KeyUnfit,
+    #[error("the signature is not the issuer's")]
+    Signature,
+    #[error("the issuer does not answer, and no key that is known fits")]
+    KeysUnavailable,
+    #[error(
+        "the issuer has no key with this `kid` so far, and unknown key ids have caused as many \
+         fetches of its key set as `KeySetSettings::unknown_key_burst` allows: the next one is \
+         possible in {} s", .0.as_secs_f64().ceil()
+    )]
+    KeyFetchesLimited(Duration),
+    #[error("the authorization server says that the token is not active")]
+    #[cfg(feature = "introspection")]
+    Inactive,
+    #[error("the introspection endpoint's `active` is not the boolean `true` or `false`")]
+    #[cfg(feature = "introspection")]
+    ActiveNotBoolean,
+    #[error("the introspection endpoint's `token_type` says that it is no access token")]
+    #[cfg(feature = "introspection")]
+    IntrospectedTokenType,
+    #[error("the introspection endpoint's `token_use` says that it is no access token")]
+    #[cfg(feature = "introspection")]
+    IntrospectedTokenUse,
+    #[error(
+        "the introspection endpoint says no `aud`; if it never does, configure \
+         `Introspection::allow_missing_audience`"
+    )]
+    #[cfg(feature = "introspection")]
+    AudienceUnsaid,
+    #[error("the introspection endpoint does not answer, and nothing is known of the token")]
+    #[cfg(feature = "introspection")]
+    IntrospectionUnavailable,
+    #[error(
+        "more tokens than `Introspection::max_in_flight` are being asked about, and nothing is \
+         known of this one"
+    )]
+    #[cfg(feature = "introspection")]
+    IntrospectionBusy,
+}
+
+impl Rejection {
+    /// How long the caller should wait before it tries again, if that is known.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::KeyFetchesLimited(wait) => Some(*wait),
+            _ => None,
+        }
+    }
+
+    /// What the caller is told. One answer for every cause, except for a good token that expired
+    /// and for keys that are not there.
+    pub(crate) fn denied(&self) -> Denied {
+        match self {
+            Self::Expired => Denied::TokenExpired,
+            Self::KeysUnavailable | Self::KeyFetchesLimited(_) => Denied::BackendUnavailable,
+            #[cfg(feature = "introspection")]
+            Self::IntrospectionUnavailable | Self::IntrospectionBusy => Denied::BackendUnavailable,
+            #[cfg(feature = "introspection")]
+            Self::Unbound
+            | Self::Inactive
+            | Self::ActiveNotBoolean
+            | Self::IntrospectedTokenType
+            | Self::IntrospectedTokenUse
+            | Self::AudienceUnsaid => Denied::TokenInvalid,
+            Self::Parts(_)
+            | Self::Base64(_)
+            | Self::Json { .. }
+            | Self::Algorithm
+            | Self::AlgorithmNotAllowed
+            | Self::HeaderParameter(_)
+            | Self::Issuer
+            | Self::TokenType
+            | Self::Audience
+            | Self::Client
+            | Self::RequiredClaim(_)
+            | Self::ExpiryMissing
+            | Self::NotYetValid
+            | Self::IssuedInFuture
+            | Self::SenderConstrained
+            | Self::Confirmation
+            | Self::Grants(_)
+            | Self::KeyIdMissing
+            | Self::KeyIdTooLong
+            | Self::KeyUnknown
+            | Self::KeyUnfit
+            | Self::Signature => Denied::TokenInvalid,
+        }
+    }
+}
+
+/// What a stranger wrote, fit for a log line: no control characters, no line breaks, not endless.
+pub(crate) fn escape(text: &str) -> String {
+    text.chars().take(256).flat_map(char::escape_default).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stranger_wrote_cannot_break_a_log_line_or_fill_it() {
+        assert_eq!(escape("a\nb\u{1b}[31m\u{202e}"), "a\\nb\\u{1b}[31m\\u{202e}");
+        assert_eq!(escape(&"k".repeat(100_000)).len(), 256);
+    }
+}
