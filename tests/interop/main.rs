@@ -1,4 +1,4 @@
-//! Tests with foreign parts: authorization servers, clients and a Redis that nobody here wrote.
+//! Tests with foreign parts: authorization servers, clients, a proxy and a Redis that others wrote.
 //!
 //! `interop/run` installs them and runs these tests; without them every test fails, none is skipped.
 
@@ -8,6 +8,7 @@ mod bound;
 mod browser;
 mod certificates;
 mod clients;
+mod envoy;
 mod exchanges;
 mod faults;
 mod grants;

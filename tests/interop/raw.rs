@@ -10,15 +10,23 @@ use tests::logs::Logs;
 use crate::clients::serve;
 use crate::parts::{CLIENT, OidcProvider, raw};
 
+/// What came of a request.
 #[derive(Debug, Deserialize)]
-struct Answer {
+pub(crate) struct Answer {
     /// `answered`, or how the exchange ended instead.
-    end: String,
-    status: Option<String>,
-    reason: String,
+    pub(crate) end: String,
+    /// HTTP's status.
+    pub(crate) http: Option<String>,
+    /// Whether it is the answer of a server behind Envoy.
+    pub(crate) forwarded: bool,
+    /// `grpc-status`.
+    pub(crate) status: Option<String>,
+    /// ErrorInfo's.
+    pub(crate) reason: String,
 }
 
-fn request(path: &str, more: &[(&str, &str)]) -> Value {
+/// The headers of a call to a path, and more.
+pub(crate) fn request(path: &str, more: &[(&str, &str)]) -> Value {
     let mut headers = json!([
         [":method", "POST"],
         [":scheme", "http"],
@@ -32,7 +40,8 @@ fn request(path: &str, more: &[(&str, &str)]) -> Value {
     headers
 }
 
-const UNARY: &str = "/kit.v1.Kinds/Unary";
+/// A protected method.
+pub(crate) const UNARY: &str = "/kit.v1.Kinds/Unary";
 
 /// The answers' statuses and reasons, in the order of the requests.
 async fn answers(address: SocketAddr, requests: &[Value]) -> Vec<(String, String, String)> {

@@ -62,6 +62,8 @@ for headers in json.load(sys.stdin):
         {
             "end": end,
             "http": fields.get(":status"),
+            # What Envoy adds to an answer of the server behind it.
+            "forwarded": "x-envoy-upstream-service-time" in fields,
             "status": fields.get("grpc-status"),
             "reason": reason(fields.get("grpc-status-details-bin", "")),
         }
