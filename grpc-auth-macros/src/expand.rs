@@ -103,7 +103,6 @@ fn guard(service: &Service, position: usize, request: &Ident, is_asked: bool) ->
     let position = Literal::usize_unsuffixed(position);
     let enter = quote! {
         #krate::__private::enter(
-            <Self as #krate::ProtectedService<#server<Self>>>::policy(),
             const { #krate::__private::row::<#server<Self>, Self>(#position) },
             &#request,
         )
@@ -231,11 +230,6 @@ fn table(service: &Service, item: &Impl) -> TokenStream {
                     &[#(#rows),*],
                 )
             };
-
-            #[inline(never)]
-            fn policy() -> &'static #krate::policy::ServicePolicy {
-                const { &<Self as #krate::ProtectedService<#server<Self>>>::POLICY }
-            }
 
             fn into_server(service: #krate::__private::Arc<Self>) -> #server<Self> {
                 <#server<Self>>::from_arc(service)

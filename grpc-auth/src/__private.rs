@@ -10,7 +10,7 @@ pub use tonic::server::NamedService;
 use tonic::{Request, Response, Status, Streaming};
 
 pub use crate::policy::rpc_kind::RpcKind;
-use crate::policy::service_policy::{Row, ServicePolicy};
+use crate::policy::service_policy::Row;
 use crate::server::ProtectedService;
 
 pub use crate::server::guard::{Admitted, FromCaller, Inject, InjectOptional, Refuse, enter};
@@ -24,25 +24,10 @@ pub fn read_json<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, Strin
 /// The row of a method of the service `T`, found while compiling.
 #[must_use]
 #[expect(clippy::panic, reason = "it runs while compiling: a panic is a compile error")]
-pub const fn row<S, T: ProtectedService<S>>(position: usize) -> Own {
+pub const fn row<S, T: ProtectedService<S>>(position: usize) -> Row {
     match T::POLICY.row_of_method(position) {
-        Some((place, row)) => Own { place, row },
+        Some(row) => row,
         None => panic!("the table of the service has no row for the method"),
-    }
-}
-
-/// The row of a method, and its place among the rows of its service.
-#[derive(Clone, Copy, Debug)]
-pub struct Own {
-    place: usize,
-    row: Row,
-}
-
-impl Own {
-    /// The row where the layer has it too: the address of a constant is another in every part of a
-    /// program, and texts take longer to compare.
-    pub(crate) fn row_in(self, policy: &'static ServicePolicy) -> Row {
-        policy.row_at(self.place).unwrap_or(self.row)
     }
 }
 

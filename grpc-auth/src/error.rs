@@ -275,7 +275,7 @@ pub enum ConfigError {
         issuer: String,
         /// What is wrong with it.
         #[source]
-        source: crate::jwks::set::KeySetError,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// The keys could not be fetched, and `Start::Required` asks for them.
     #[error(
@@ -287,7 +287,7 @@ pub enum ConfigError {
         issuer: String,
         /// What went wrong.
         #[source]
-        source: crate::jwks::fetch::FetchError,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// A grant source does not point at a claim: it would grant nothing, in silence.
     #[error(

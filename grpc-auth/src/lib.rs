@@ -28,7 +28,6 @@ mod private_file;
 mod proof_of_possession;
 #[cfg(feature = "redis")]
 mod redis;
-#[cfg(any(feature = "client", feature = "dev-tls"))]
 mod sanitize_untrusted;
 pub mod server;
 #[cfg(any(feature = "client", feature = "introspection", feature = "redis"))]
@@ -137,7 +136,6 @@ pub use crate::token::claims::{Claims, ClaimsMismatch};
 /// ```text
 /// async fn check(&self, request: Request<HealthCheckRequest>) -> Result<.., Status> {
 ///     if let Err(refusal) = enter(
-///         <Self as ProtectedService<HealthServer<Self>>>::policy(),
 ///         const { row::<HealthServer<Self>, Self>(0) },
 ///         &request,
 ///     ) {
@@ -229,6 +227,7 @@ pub use crate::redis::Redis;
 /// ```
 pub use grpc_auth_macros::allow_unauthenticated;
 
+pub use crate::http::error::HttpError;
 pub use crate::issuer::Issuer;
 #[cfg(feature = "introspection")]
 pub use crate::issuer::introspection::{Introspection, IntrospectionCache};
@@ -236,7 +235,7 @@ pub use crate::issuer::presets::auth0::Auth0Config;
 pub use crate::issuer::scope_sources::GrantSource;
 pub use crate::jose::algorithm::Algorithm;
 pub use crate::jwks::event::{KeySetEvent, KeySetHealth, SkippedKey, UnknownKey};
-pub use crate::jwks::fetch::FetchError;
+pub use crate::jwks::fetch::KeyFetchError;
 pub use crate::jwks::set::KeySetError;
 pub use crate::jwks::settings::{KeySetSettings, RefreshMode};
 #[cfg(feature = "mtls")]

@@ -19,6 +19,11 @@ pub(crate) fn shown(bytes: &[u8]) -> String {
     shown
 }
 
+/// Text that a sender chose, for a log line: control characters are escaped, and the length is bounded.
+pub(crate) fn escape(text: &str) -> String {
+    text.chars().take(256).flat_map(char::escape_default).collect()
+}
+
 /// Direction marks would let a text be read backwards.
 fn is_plain(c: char) -> bool {
     !c.is_control()
@@ -34,5 +39,11 @@ mod tests {
         assert_eq!(shown(b"a\x1b[31mb\x07\xff\n"), "a\u{fffd}[31mb\u{fffd}\u{fffd}");
         assert_eq!(shown("a\u{202e}b".as_bytes()), "a\u{fffd}b");
         assert_eq!(shown(&[b'x'; 500]).chars().count(), LONGEST + 1);
+    }
+
+    #[test]
+    fn what_a_stranger_wrote_cannot_break_a_log_line_or_fill_it() {
+        assert_eq!(escape("a\nb\u{1b}[31m\u{202e}"), "a\\nb\\u{1b}[31m\\u{202e}");
+        assert_eq!(escape(&"k".repeat(100_000)).len(), 256);
     }
 }

@@ -15,7 +15,6 @@ impl Echo for EchoService {
         Self: 'async_trait,
     {
         let admitted = match ::grpc_auth::__private::enter(
-            <Self as ::grpc_auth::ProtectedService<EchoServer<Self>>>::policy(),
             const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(0) },
             &__arg1,
         ) {
@@ -69,10 +68,6 @@ impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
             ],
         )
     };
-    #[inline(never)]
-    fn policy() -> &'static ::grpc_auth::policy::ServicePolicy {
-        const { &<Self as ::grpc_auth::ProtectedService<EchoServer<Self>>>::POLICY }
-    }
     fn into_server(service: ::grpc_auth::__private::Arc<Self>) -> EchoServer<Self> {
         <EchoServer<Self>>::from_arc(service)
     }

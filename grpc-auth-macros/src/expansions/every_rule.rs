@@ -5,7 +5,6 @@ impl Echo for EchoService {
         request: Request<EchoRequest>,
     ) -> Result<Response<EchoReply>, Status> {
         let admitted = match ::grpc_auth::__private::enter(
-            <Self as ::grpc_auth::ProtectedService<EchoServer<Self>>>::policy(),
             const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(0) },
             &request,
         ) {
@@ -24,7 +23,6 @@ impl Echo for EchoService {
         request: Request<EchoRequest>,
     ) -> Result<Response<Self::ExpandStream>, Status> {
         if let ::core::result::Result::Err(refusal) = ::grpc_auth::__private::enter(
-            <Self as ::grpc_auth::ProtectedService<EchoServer<Self>>>::policy(),
             const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(1) },
             &request,
         ) {
@@ -38,7 +36,6 @@ impl Echo for EchoService {
         mut request: Request<Streaming<EchoRequest>>,
     ) -> Result<Response<Self::ExpandStream>, Status> {
         if let ::core::result::Result::Err(refusal) = ::grpc_auth::__private::enter(
-            <Self as ::grpc_auth::ProtectedService<EchoServer<Self>>>::policy(),
             const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(2) },
             &request,
         ) {
@@ -48,7 +45,6 @@ impl Echo for EchoService {
     }
     async fn ping(&self, request: Request<()>) -> Result<Response<()>, Status> {
         let admitted = match ::grpc_auth::__private::enter(
-            <Self as ::grpc_auth::ProtectedService<EchoServer<Self>>>::policy(),
             const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(3) },
             &request,
         ) {
@@ -163,10 +159,6 @@ impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
             ],
         )
     };
-    #[inline(never)]
-    fn policy() -> &'static ::grpc_auth::policy::ServicePolicy {
-        const { &<Self as ::grpc_auth::ProtectedService<EchoServer<Self>>>::POLICY }
-    }
     fn into_server(service: ::grpc_auth::__private::Arc<Self>) -> EchoServer<Self> {
         <EchoServer<Self>>::from_arc(service)
     }

@@ -9,7 +9,6 @@ where
         request: Request<()>,
     ) -> Result<Response<()>, Status> {
         if let ::core::result::Result::Err(refusal) = renamed::__private::enter(
-            <Self as renamed::ProtectedService<pb::EchoServer<Self>>>::policy(),
             const { renamed::__private::row::<pb::EchoServer<Self>, Self>(0) },
             &request,
         ) {
@@ -24,7 +23,6 @@ where
         request: Request<()>,
     ) -> Result<Response<()>, Status> {
         if let ::core::result::Result::Err(refusal) = renamed::__private::enter(
-            <Self as renamed::ProtectedService<pb::EchoServer<Self>>>::policy(),
             const { renamed::__private::row::<pb::EchoServer<Self>, Self>(1) },
             &request,
         ) {
@@ -78,10 +76,6 @@ where
             ],
         )
     };
-    #[inline(never)]
-    fn policy() -> &'static renamed::policy::ServicePolicy {
-        const { &<Self as renamed::ProtectedService<pb::EchoServer<Self>>>::POLICY }
-    }
     fn into_server(service: renamed::__private::Arc<Self>) -> pb::EchoServer<Self> {
         <pb::EchoServer<Self>>::from_arc(service)
     }

@@ -6,7 +6,6 @@ impl Echo for EchoService {
         request: Request<EchoRequest>,
     ) -> Result<Response<EchoReply>, Status> {
         let admitted = match ::grpc_auth::__private::enter(
-            <Self as ::grpc_auth::ProtectedService<EchoServer<Self>>>::policy(),
             const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(0) },
             &request,
         ) {
@@ -35,7 +34,6 @@ impl Echo for EchoService {
         mut request: Request<tonic::Streaming<EchoRequest>>,
     ) -> Result<Response<EchoReply>, Status> {
         let admitted = match ::grpc_auth::__private::enter(
-            <Self as ::grpc_auth::ProtectedService<EchoServer<Self>>>::policy(),
             const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(1) },
             &request,
         ) {
@@ -104,10 +102,6 @@ impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
             ],
         )
     };
-    #[inline(never)]
-    fn policy() -> &'static ::grpc_auth::policy::ServicePolicy {
-        const { &<Self as ::grpc_auth::ProtectedService<EchoServer<Self>>>::POLICY }
-    }
     fn into_server(service: ::grpc_auth::__private::Arc<Self>) -> EchoServer<Self> {
         <EchoServer<Self>>::from_arc(service)
     }

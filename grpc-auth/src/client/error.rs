@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client_authentication::CannotSign;
-use crate::jwks::fetch::FetchError;
+use crate::http::error::HttpError;
 
 /// Why a [`TokenSource`](super::TokenSource) has no token.
 ///
@@ -24,7 +24,7 @@ pub enum TokenError {
     },
     /// The authorization server was not reached, or cannot answer.
     #[error("the authorization server cannot be asked")]
-    Unreachable(#[source] Arc<FetchError>),
+    Unreachable(#[source] Arc<HttpError>),
     /// The answer holds no token that could be sent.
     #[error("the answer of the authorization server cannot be used: {problem}")]
     AnswerInvalid {
@@ -115,8 +115,8 @@ impl From<CannotSign> for TokenError {
     }
 }
 
-impl From<FetchError> for TokenError {
-    fn from(error: FetchError) -> Self {
+impl From<HttpError> for TokenError {
+    fn from(error: HttpError) -> Self {
         Self::Unreachable(Arc::new(error))
     }
 }

@@ -5,8 +5,8 @@
 //! | get tokens for this program, and keep them | [`ClientCredentials`], any other grant: [`OAuthClient`], from elsewhere: [`TokenSource`] |
 //! | send them with calls | [`TokenSource::connect`], [`TokenSource::layer`]; over HTTP [`TokenSource::http_layer`], [`TokenSource::send`] |
 //! | act for a caller | [`TokenRelayLayer`] forwards the caller's token, [`OnBehalfOf`] exchanges it |
-//! | log a person in | [`OAuthClient::login`], [`OAuthClient::device_login`]: [`login`] |
-//! | find out why a connection does not come about | [`doctor`] |
+//! | log a person in | [`OAuthClient::login`], [`OAuthClient::device_login`]: [`login`](crate::login) |
+//! | find out why a connection does not come about | [`doctor`](crate::doctor) |
 
 pub(crate) mod access_token;
 mod attach;

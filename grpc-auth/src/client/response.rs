@@ -10,7 +10,6 @@ use super::error::TokenError;
 use crate::http::client::Answer;
 use crate::json;
 use crate::json::error::JsonError;
-use crate::jwks::fetch::FetchError;
 use crate::token::bearer::BearerToken;
 
 /// A stranger may have written it, and it stands in log lines.
@@ -151,7 +150,7 @@ pub(crate) fn refusal(
     is_secret: impl Fn(&str) -> bool,
 ) -> TokenError {
     let refused = (answer.status / 100 == 4).then(|| refused(&answer.body, is_secret)).flatten();
-    refused.unwrap_or_else(|| FetchError::refused(answer, now).into())
+    refused.unwrap_or_else(|| answer.to_error(now).into())
 }
 
 fn refused(body: &[u8], is_secret: impl Fn(&str) -> bool) -> Option<TokenError> {

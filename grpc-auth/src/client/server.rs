@@ -14,8 +14,8 @@ use crate::error::ConfigError;
 use crate::http::client::{Answer, HttpClient, secure_url};
 use crate::http::discovery;
 use crate::http::discovery::{Discovered, Endpoints};
+use crate::http::error::HttpError;
 use crate::issuer::presets::provider::Provider;
-use crate::jwks::fetch::FetchError;
 
 /// Parameters whose values nobody else may see.
 const SECRETS: [&str; 7] = [
@@ -68,7 +68,9 @@ impl Server {
         };
         let http = match &client.tls {
             None => HttpClient::new(client.connect_timeout)?,
-            Some(tls) => HttpClient::with_tls(client.connect_timeout, tls)?,
+            Some(tls) => {
+                HttpClient::with_tls(client.connect_timeout, |http| tls.apply_to_http(http))?
+            }
         };
         let name = client.name().into();
         Ok(Self { client: client.clone(), http, endpoints, identifier, name })
@@ -243,10 +245,10 @@ impl Server {
 
     async fn in_time<T>(
         &self,
-        work: impl Future<Output = Result<T, FetchError>>,
-    ) -> Result<T, FetchError> {
+        work: impl Future<Output = Result<T, HttpError>>,
+    ) -> Result<T, HttpError> {
         let timeout = self.client.timeout;
         let done = self.clock().timeout(timeout, work).await;
-        done.unwrap_or(Err(FetchError::Timeout(timeout)))
+        done.unwrap_or(Err(HttpError::Timeout(timeout)))
     }
 }

@@ -44,14 +44,6 @@ impl Freshness {
     }
 }
 
-/// How long keys with these headers are kept by default, and how long their issuer is left alone:
-/// for the fuzzer.
-#[cfg(feature = "testing")]
-pub(crate) fn heeded(headers: &HeaderMap, now: SystemTime) -> (Duration, Option<Duration>) {
-    let max_age = Freshness::of(headers).max_age;
-    (crate::jwks::settings::KeySetSettings::default().freshness(max_age), retry_after(headers, now))
-}
-
 /// How long the issuer asks to be left alone: seconds, or a date.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = text(headers, &RETRY_AFTER)?;

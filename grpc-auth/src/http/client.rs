@@ -2,7 +2,7 @@
 //! inflated.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 #[cfg(any(feature = "client", feature = "introspection"))]
 use http::header::CONTENT_TYPE;
@@ -11,10 +11,9 @@ use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, RequestBuilder};
 use url::{Host, Url};
 
+use super::cache_control::retry_after;
+use super::error::HttpError;
 use crate::error::ConfigError;
-use crate::jwks::fetch::FetchError;
-#[cfg(feature = "client")]
-use crate::tls::client::ClientTls;
 
 const MAX_BODY_BYTES: usize = 256 * 1024;
 /// No content coding.
@@ -43,20 +42,28 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
+impl Answer {
+    /// The error of an answer with another status than was hoped for.
+    pub(crate) fn to_error(&self, now: SystemTime) -> HttpError {
+        let retry_after = retry_after(&self.headers, now);
+        HttpError::Status { status: self.status, retry_after }
+    }
+}
+
 impl HttpClient {
     /// Requests to loopback addresses pass no proxy. The caller bounds the time, by the clock.
     pub(crate) fn new(connect_timeout: Duration) -> Result<Self, ConfigError> {
         Self::build(|| Ok(Self::builder(connect_timeout)))
     }
 
-    /// The same, for a server with a certificate of another authority, or that asks for this
-    /// program's.
+    /// The same, with TLS settings of the program's own: another certificate authority, or a client
+    /// certificate.
     #[cfg(feature = "client")]
     pub(crate) fn with_tls(
         connect_timeout: Duration,
-        tls: &ClientTls,
+        apply: impl Fn(ClientBuilder) -> Result<ClientBuilder, ConfigError>,
     ) -> Result<Self, ConfigError> {
-        Self::build(|| tls.apply_to_http(Self::builder(connect_timeout)))
+        Self::build(|| apply(Self::builder(connect_timeout)))
     }
 
     fn builder(connect_timeout: Duration) -> ClientBuilder {
@@ -89,7 +96,7 @@ impl HttpClient {
         &self,
         url: &Url,
         header: Option<(HeaderName, HeaderValue)>,
-    ) -> Result<Answer, FetchError> {
+    ) -> Result<Answer, HttpError> {
         let mut request = self.towards(url).get(url.clone());
         if let Some((name, value)) = header {
             request = request.header(name, value);
@@ -105,7 +112,7 @@ impl HttpClient {
         headers: HeaderMap,
         form: String,
         has_document: impl Fn(u16) -> bool,
-    ) -> Result<Answer, FetchError> {
+    ) -> Result<Answer, HttpError> {
         let mut request = self.towards(url).post(url.clone()).body(form).headers(headers);
         request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         Self::send(request, has_document).await
@@ -114,21 +121,21 @@ impl HttpClient {
     async fn send(
         request: RequestBuilder,
         has_document: impl Fn(u16) -> bool,
-    ) -> Result<Answer, FetchError> {
+    ) -> Result<Answer, HttpError> {
         let request = request.header(ACCEPT, "application/json");
         // Without it any coding would do (RFC 9110 §12.5.3).
         let mut response = request.header(ACCEPT_ENCODING, IDENTITY).send().await?;
         let status = response.status().as_u16();
         let coding = response.headers().get(CONTENT_ENCODING);
         if has_document(status) && coding.is_some_and(is_coding) {
-            return Err(FetchError::Encoded);
+            return Err(HttpError::Encoded);
         }
         let mut body = Vec::new();
         while has_document(status)
             && let Some(chunk) = response.chunk().await?
         {
             if body.len() + chunk.len() > MAX_BODY_BYTES {
-                return Err(FetchError::TooLarge);
+                return Err(HttpError::TooLarge);
             }
             body.extend_from_slice(&chunk);
         }
@@ -215,7 +222,7 @@ mod tests {
     use super::*;
 
     /// Fetches from a server that answers every connection with these bytes.
-    async fn fetch(head: &str, body: Vec<u8>) -> Result<Answer, FetchError> {
+    async fn fetch(head: &str, body: Vec<u8>) -> Result<Answer, HttpError> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
         let head = head.replace("SELF", url.as_str());
@@ -242,7 +249,7 @@ mod tests {
         let fits = fetch(head, vec![b' '; MAX_BODY_BYTES]).await;
         assert_eq!(fits.unwrap().body.len(), MAX_BODY_BYTES);
         let too_long = fetch(head, vec![b' '; MAX_BODY_BYTES + 1]).await;
-        assert!(matches!(too_long, Err(FetchError::TooLarge)), "{too_long:?}");
+        assert!(matches!(too_long, Err(HttpError::TooLarge)), "{too_long:?}");
     }
 
     /// The environment is a process's own, so this test runs itself in others. A proxy sees what is
@@ -250,7 +257,7 @@ mod tests {
     #[tokio::test]
     async fn each_request_passes_the_proxy_or_not_by_its_own_address() {
         const NAME: &str =
-            "http_client::tests::each_request_passes_the_proxy_or_not_by_its_own_address";
+            "http::client::tests::each_request_passes_the_proxy_or_not_by_its_own_address";
         const FETCHED: &str = "GRPC_AUTH_TEST_FETCHED";
         if let Ok(urls) = std::env::var(FETCHED) {
             let http = HttpClient::new(Duration::from_secs(2)).unwrap();

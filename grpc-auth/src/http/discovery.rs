@@ -14,9 +14,9 @@ use super::client::{HttpClient, is_local, secure_url};
 #[cfg(any(feature = "client", feature = "introspection"))]
 use crate::clock::Clock;
 use crate::error::ConfigError;
+use crate::http::error::HttpError;
 use crate::json;
 use crate::json::error::JsonError;
-use crate::jwks::fetch::FetchError;
 #[cfg(any(feature = "client", feature = "introspection"))]
 use crate::single_flight::SingleFlight;
 
@@ -90,7 +90,7 @@ pub(crate) async fn jwks_uri(
     issuer: &Url,
     identifier: &str,
     now: SystemTime,
-) -> Result<Url, FetchError> {
+) -> Result<Url, HttpError> {
     read(&fetch(http, issuer, now).await?, issuer, identifier)
 }
 
@@ -101,7 +101,7 @@ pub(crate) async fn introspection_endpoint(
     issuer: &Url,
     identifier: &str,
     now: SystemTime,
-) -> Result<Option<Url>, FetchError> {
+) -> Result<Option<Url>, HttpError> {
     introspection_endpoint_in(&fetch(http, issuer, now).await?, issuer, identifier)
 }
 
@@ -110,7 +110,7 @@ fn introspection_endpoint_in(
     document: &[u8],
     issuer: &Url,
     identifier: &str,
-) -> Result<Option<Url>, FetchError> {
+) -> Result<Option<Url>, HttpError> {
     let metadata: IntrospectionMetadata = metadata(document, identifier)?;
     let endpoint = metadata.introspection_endpoint;
     endpoint.map(|url| check_url(issuer, "introspection_endpoint", &url)).transpose()
@@ -124,7 +124,7 @@ pub(crate) async fn endpoints(
     identifier: &str,
     with_certificate: bool,
     now: SystemTime,
-) -> Result<Endpoints, FetchError> {
+) -> Result<Endpoints, HttpError> {
     endpoints_in(&fetch(http, issuer, now).await?, issuer, identifier, with_certificate)
 }
 
@@ -134,7 +134,7 @@ fn endpoints_in(
     issuer: &Url,
     identifier: &str,
     with_certificate: bool,
-) -> Result<Endpoints, FetchError> {
+) -> Result<Endpoints, HttpError> {
     let metadata: ClientMetadata = metadata(document, identifier)?;
     let aliases = metadata.mtls_endpoint_aliases.filter(|_| with_certificate).unwrap_or_default();
     let address = |member, value: Option<String>| {
@@ -166,7 +166,7 @@ pub(crate) struct Discovered<T, E> {
 }
 
 #[cfg(any(feature = "client", feature = "introspection"))]
-impl<T: Clone, E: Clone + From<FetchError>> Discovered<T, E> {
+impl<T: Clone, E: Clone + From<HttpError>> Discovered<T, E> {
     pub(crate) fn nothing() -> Self {
         Self { said: Mutex::new(None), fetching: SingleFlight::new() }
     }
@@ -210,7 +210,7 @@ impl<T: Clone, E: Clone + From<FetchError>> Discovered<T, E> {
             Some(_) => clock.timeout(REDISCOVERY_TIMEOUT, ask).await,
             None => Some(ask.await),
         };
-        let timeout = || Err(FetchError::Timeout(REDISCOVERY_TIMEOUT).into());
+        let timeout = || Err(HttpError::Timeout(REDISCOVERY_TIMEOUT).into());
         let (said, since) = match asked.unwrap_or_else(timeout) {
             Ok(said) => (said, now),
             // Not asked again for a minute.
@@ -234,29 +234,29 @@ impl<T: Clone, E: Clone + From<FetchError>> Discovered<T, E> {
     }
 }
 
-async fn fetch(http: &HttpClient, issuer: &Url, now: SystemTime) -> Result<Vec<u8>, FetchError> {
+async fn fetch(http: &HttpClient, issuer: &Url, now: SystemTime) -> Result<Vec<u8>, HttpError> {
     let mut answer = http.get(&openid_configuration(issuer), None).await?;
     // An authorization server that is no OpenID provider has the other form alone.
     if answer.status == 404 {
         answer = http.get(&authorization_server(issuer), None).await?;
     }
     if answer.status != 200 {
-        return Err(FetchError::refused(&answer, now));
+        return Err(answer.to_error(now));
     }
     Ok(answer.body)
 }
 
 /// Where the keys are, if the document is this issuer's.
-pub(crate) fn read(document: &[u8], issuer: &Url, identifier: &str) -> Result<Url, FetchError> {
+pub(crate) fn read(document: &[u8], issuer: &Url, identifier: &str) -> Result<Url, HttpError> {
     let metadata: KeyMetadata = metadata(document, identifier)?;
     check_url(issuer, "jwks_uri", &metadata.jwks_uri.ok_or_else(|| not_said("jwks_uri"))?)
 }
 
-fn metadata<T: DeserializeOwned>(document: &[u8], identifier: &str) -> Result<T, FetchError> {
+fn metadata<T: DeserializeOwned>(document: &[u8], identifier: &str) -> Result<T, HttpError> {
     let identity: Identity = json::read(document).map_err(not_metadata)?;
     // RFC 8414 §3.3: identical, or the document must not be used.
     if identity.issuer != identifier {
-        return Err(FetchError::IssuerMismatch {
+        return Err(HttpError::IssuerMismatch {
             configured: identifier.into(),
             // A stranger may have written it.
             found: identity.issuer.chars().take(256).collect(),
@@ -265,20 +265,20 @@ fn metadata<T: DeserializeOwned>(document: &[u8], identifier: &str) -> Result<T,
     json::read(document).map_err(not_metadata)
 }
 
-fn not_said(member: &str) -> FetchError {
-    FetchError::NotMetadata { cause: format!("`{member}` is missing") }
+fn not_said(member: &str) -> HttpError {
+    HttpError::NotMetadata { cause: format!("`{member}` is missing") }
 }
 
-fn not_metadata(error: JsonError) -> FetchError {
-    FetchError::NotMetadata { cause: error.to_string() }
+fn not_metadata(error: JsonError) -> HttpError {
+    HttpError::NotMetadata { cause: error.to_string() }
 }
 
 /// A document that came over TLS cannot lead to plain http, and one of another host cannot lead to
 /// this machine or its network link. Private networks are allowed: issuers of a company are there.
-fn check_url(issuer: &Url, member: &'static str, value: &str) -> Result<Url, FetchError> {
+fn check_url(issuer: &Url, member: &'static str, value: &str) -> Result<Url, HttpError> {
     if value.len() > MAX_URL_BYTES {
         let cause = format!("`{member}` is longer than {MAX_URL_BYTES} bytes");
-        return Err(FetchError::NotMetadata { cause });
+        return Err(HttpError::NotMetadata { cause });
     }
     let checked = secure_url(member, value).and_then(|url| {
         if issuer.scheme() == "https" && url.scheme() != "https" {
@@ -290,7 +290,7 @@ fn check_url(issuer: &Url, member: &'static str, value: &str) -> Result<Url, Fet
         }
         Ok(url)
     });
-    checked.map_err(|error| FetchError::KeysUrl(error.into()))
+    checked.map_err(|error| HttpError::Address(error.into()))
 }
 
 /// The setting that replaces a member of the document.
@@ -393,7 +393,7 @@ mod tests {
     fn an_issuer_elsewhere_names_no_address_of_this_machine_or_its_link() {
         let identifier = "https://a.example";
         let issuer = Url::parse(identifier).unwrap();
-        let cause = |error: FetchError| std::error::Error::source(&error).unwrap().to_string();
+        let cause = |error: HttpError| std::error::Error::source(&error).unwrap().to_string();
         for host in ["127.0.0.1:8500", "localhost", "169.254.169.254", "[::ffff:127.0.0.1]"] {
             let document = |member: &str| {
                 format!(

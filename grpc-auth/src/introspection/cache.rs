@@ -2,7 +2,7 @@
 
 use constant_time_eq::constant_time_eq_32;
 
-use super::introspector::Digest;
+use super::Digest;
 use crate::clock::Moment;
 use crate::token::principal::Principal;
 use crate::verify::error::Refusal;

@@ -10,6 +10,7 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::rand;
 use tokio::sync::watch;
 
+use super::Digest;
 use super::cache::{Remembered, hash};
 use super::circuit_breaker::Circuit;
 use super::request::{Failure, Question};
@@ -18,9 +19,9 @@ use super::response::{Active, Expectation, NoAnswer, want_use};
 use super::shared_cache::{Entry, SharedCache};
 use crate::clock::{Clock, Moment};
 use crate::error::ConfigError;
+use crate::http::error::HttpError;
 use crate::issuer::Issuer;
 use crate::issuer::introspection::Introspection;
-use crate::jwks::fetch::FetchError;
 use crate::jwks::set::KeySet;
 use crate::jwks::source::KeySource;
 use crate::metrics;
@@ -59,9 +60,6 @@ struct Shared {
     shared_cache: Option<Arc<SharedCache>>,
     asking: Mutex<Asking>,
 }
-
-/// What a token is known by.
-pub(crate) type Digest = [u8; 32];
 
 /// How a question ended.
 type Outcome = Result<Principal, Refusal>;
@@ -316,7 +314,7 @@ impl Shared {
         let question = self.question.ask(token);
         let in_time = self.clock.timeout(self.settings.timeout, question).await;
         let answer =
-            in_time.unwrap_or_else(|| Err(FetchError::Timeout(self.settings.timeout).into()));
+            in_time.unwrap_or_else(|| Err(HttpError::Timeout(self.settings.timeout).into()));
         let judged = answer.and_then(|json| {
             let judged = self.judge(about, &json)?;
             #[cfg(feature = "redis")]

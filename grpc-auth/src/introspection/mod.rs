@@ -7,3 +7,6 @@ mod request;
 pub(crate) mod response;
 #[cfg(feature = "redis")]
 pub(crate) mod shared_cache;
+
+/// What a token is known by.
+pub(crate) type Digest = [u8; 32];

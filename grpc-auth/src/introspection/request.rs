@@ -9,10 +9,10 @@ use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::http::client::{HttpClient, secure_url};
 use crate::http::discovery;
+use crate::http::error::HttpError;
 use crate::issuer::Issuer;
 use crate::issuer::introspection::Introspection;
 use crate::json::error::JsonError;
-use crate::jwks::fetch::FetchError;
 use crate::token::bearer::BearerToken;
 
 /// How an issuer is asked.
@@ -40,9 +40,9 @@ enum Endpoint {
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
-    Fetch(Arc<FetchError>),
+    Fetch(Arc<HttpError>),
     #[error("the issuer's metadata, which names the introspection endpoint, cannot be had")]
-    Discovery(#[source] Arc<FetchError>),
+    Discovery(#[source] Arc<HttpError>),
     #[error(
         "the introspection endpoint does not accept this client (HTTP status {0}): check its id, its \
          secret and the method in `ClientAuthentication`"
@@ -90,7 +90,7 @@ impl Question {
         match answer.status {
             200 => Ok(answer.body),
             status @ (401 | 403) => Err(Failure::ClientRefused(status)),
-            _ => Err(FetchError::refused(&answer, self.clock.now()).into()),
+            _ => Err(answer.to_error(self.clock.now()).into()),
         }
     }
 
@@ -111,8 +111,8 @@ impl Question {
     }
 }
 
-impl From<FetchError> for Failure {
-    fn from(error: FetchError) -> Self {
+impl From<HttpError> for Failure {
+    fn from(error: HttpError) -> Self {
         Self::Fetch(Arc::new(error))
     }
 }
@@ -123,8 +123,8 @@ impl Failure {
     pub(crate) fn is_the_servers(&self) -> bool {
         match self {
             Self::Fetch(error) => match &**error {
-                FetchError::TooLarge => false,
-                FetchError::Status { status, .. } => !(400..500).contains(status) || *status == 429,
+                HttpError::TooLarge => false,
+                HttpError::Status { status, .. } => !(400..500).contains(status) || *status == 429,
                 _ => true,
             },
             // What a firewall on the way says of one token, too.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::de::MapAccess;
 
+use crate::jose::error::JoseError;
 use crate::json::error::JsonError;
 use crate::json::node::Node;
 use crate::json::{Members, read_object};
@@ -94,7 +95,7 @@ impl Expectation<'_> {
             // What is no JSON object was not said by an introspection endpoint; an object that can
             // be read in two ways was, and is no reason to let anyone in.
             Err(error) if error.is_no_object() => return Err(NoAnswer(error)),
-            Err(error) => return Ok(Err(Rejection::Json { part: "introspection", error })),
+            Err(error) => return Ok(Err(JoseError::Json { part: "introspection", error }.into())),
         }
         Ok(self.check(answer, json))
     }

@@ -10,15 +10,14 @@ use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use redis::{FromRedisValue, Pipeline, RedisError};
-use secrecy::{ExposeSecret, SecretSlice};
+use secrecy::ExposeSecret;
 
-use super::introspector::Digest;
+use super::Digest;
 use crate::clock::Moment;
 use crate::error::ConfigError;
+use crate::issuer::shared_cache::SharedCacheSettings;
 use crate::redis::Redis;
 
-/// Shorter keys can be guessed.
-const MIN_KEY_BYTES: usize = 32;
 /// For how long a Redis that failed is not asked again.
 const PAUSE: Duration = Duration::from_secs(5);
 /// Longer answers are not shared.
@@ -28,36 +27,6 @@ const TIMES: usize = 2 * size_of::<f64>();
 /// The longest sealed entry.
 const MAX_ENTRY_BYTES: usize = TIMES + MAX_BYTES + AES_256_GCM_TAG + NONCE_LEN;
 const AES_256_GCM_TAG: usize = 16;
-
-/// Where replicas share what an introspection endpoint said (feature `redis`); set by
-/// [`Introspection::shared_cache`](crate::Introspection::shared_cache).
-#[derive(Clone)]
-pub(crate) struct SharedCacheSettings {
-    pub(crate) redis: Redis,
-    key: SecretSlice<u8>,
-}
-
-impl SharedCacheSettings {
-    pub(crate) fn new(redis: Redis, key: Vec<u8>) -> Self {
-        Self { redis, key: key.into() }
-    }
-
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        if self.key.expose_secret().len() >= MIN_KEY_BYTES {
-            return Ok(());
-        }
-        Err(ConfigError::IntrospectionSetting {
-            setting: "shared_cache",
-            help: "write a key of at least 32 random bytes, the same for all replicas",
-        })
-    }
-}
-
-impl fmt::Debug for SharedCacheSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SharedCache").field(&self.redis).finish()
-    }
-}
 
 /// The cache. Whoever can read Redis learns nothing from it, and whoever can write to it makes
 /// nobody believe anything: entries are sealed, each for its token.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::client_authentication::ClientAuthentication;
 use crate::error::ConfigError;
 #[cfg(feature = "redis")]
-use crate::introspection::shared_cache::SharedCacheSettings;
+use crate::issuer::shared_cache::SharedCacheSettings;
 
 /// Asking an issuer about tokens (RFC 7662): for tokens that are no JWT, and for knowing at once
 /// that one was revoked; set by [`Issuer::introspection`](crate::Issuer::introspection).

@@ -4,6 +4,8 @@
 pub(crate) mod introspection;
 pub(crate) mod presets;
 pub(crate) mod scope_sources;
+#[cfg(all(feature = "introspection", feature = "redis"))]
+pub(crate) mod shared_cache;
 
 use std::fmt;
 

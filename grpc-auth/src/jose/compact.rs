@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use memchr::memchr;
 
-use crate::verify::error::Rejection;
+use super::error::JoseError;
 
 /// A token taken apart. Nothing of it is believed yet.
 pub(crate) struct Compact<'t> {
@@ -16,9 +16,9 @@ pub(crate) struct Compact<'t> {
 }
 
 impl<'t> Compact<'t> {
-    pub(crate) fn parse(token: &'t [u8]) -> Result<Self, Rejection> {
+    pub(crate) fn parse(token: &'t [u8]) -> Result<Self, JoseError> {
         // Five parts are an encrypted token, which nobody here can read.
-        let wrong_count = || Rejection::Parts(token.split(|byte| *byte == b'.').count());
+        let wrong_count = || JoseError::Parts(token.split(|byte| *byte == b'.').count());
         let (header, rest) = split(token).ok_or_else(wrong_count)?;
         let (claims, signature) = split(rest).ok_or_else(wrong_count)?;
         let signed = token.get(..header.len() + 1 + claims.len()).unwrap_or_default();
@@ -26,7 +26,7 @@ impl<'t> Compact<'t> {
         let decode = |part: &[u8], name| {
             URL_SAFE_NO_PAD.decode(part).map_err(|_| match memchr(b'.', signature) {
                 Some(_) => wrong_count(),
-                None => Rejection::Base64(name),
+                None => JoseError::Base64(name),
             })
         };
         Ok(Self {
@@ -57,16 +57,16 @@ mod tests {
         assert_eq!(token.signed, b"YQ.YmI");
 
         for (token, expected) in [
-            ("", Rejection::Parts(1)),
-            ("YQ", Rejection::Parts(1)),
-            ("YQ.YQ", Rejection::Parts(2)),
-            ("YQ.YQ.YQ.YQ", Rejection::Parts(4)),
-            ("YQ.YQ.YQ.YQ.YQ", Rejection::Parts(5)),
-            ("YQ==.YQ.YQ", Rejection::Base64("header")),
-            ("YR.YQ.YQ", Rejection::Base64("header")),
-            ("YQ.Y+.YQ", Rejection::Base64("payload")),
-            ("YQ. YQ.YQ", Rejection::Base64("payload")),
-            ("YQ.YQ.Y", Rejection::Base64("signature")),
+            ("", JoseError::Parts(1)),
+            ("YQ", JoseError::Parts(1)),
+            ("YQ.YQ", JoseError::Parts(2)),
+            ("YQ.YQ.YQ.YQ", JoseError::Parts(4)),
+            ("YQ.YQ.YQ.YQ.YQ", JoseError::Parts(5)),
+            ("YQ==.YQ.YQ", JoseError::Base64("header")),
+            ("YR.YQ.YQ", JoseError::Base64("header")),
+            ("YQ.Y+.YQ", JoseError::Base64("payload")),
+            ("YQ. YQ.YQ", JoseError::Base64("payload")),
+            ("YQ.YQ.Y", JoseError::Base64("signature")),
         ] {
             assert_eq!(Compact::parse(token.as_bytes()).err(), Some(expected), "{token}");
         }

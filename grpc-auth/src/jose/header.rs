@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use serde::de::MapAccess;
 
 use super::algorithm::Algorithm;
+use super::error::JoseError;
 use super::jwk::MAX_KID_BYTES;
 use crate::json::text::Text;
 use crate::json::{Members, read_object};
-use crate::verify::error::Rejection;
 
 /// What the header may decide. `jwk`, `jku`, `x5u`, `x5c` and `x5t` are never read: a token does
 /// not choose its own key. Unknown parameters are ignored, whatever their type (RFC 7515 §4).
@@ -48,19 +48,19 @@ impl<'t> Members<'t> for Parameters<'t> {
 }
 
 impl<'t> Header<'t> {
-    pub(crate) fn parse(json: &'t [u8]) -> Result<Self, Rejection> {
+    pub(crate) fn parse(json: &'t [u8]) -> Result<Self, JoseError> {
         let mut parameters = Parameters::default();
         read_object(json, &mut parameters)
-            .map_err(|error| Rejection::Json { part: "header", error })?;
+            .map_err(|error| JoseError::Json { part: "header", error })?;
         if let Some(name) = parameters.changing {
-            return Err(Rejection::HeaderParameter(name));
+            return Err(JoseError::HeaderParameter(name));
         }
         let algorithm = parameters.alg.as_deref().and_then(Algorithm::from_name);
         if parameters.kid.as_ref().is_some_and(|kid| kid.len() > MAX_KID_BYTES) {
-            return Err(Rejection::KeyIdTooLong);
+            return Err(JoseError::KeyIdTooLong);
         }
         Ok(Self {
-            algorithm: algorithm.ok_or(Rejection::Algorithm)?,
+            algorithm: algorithm.ok_or(JoseError::Algorithm)?,
             kid: parameters.kid,
             typ: parameters.typ,
             has_nonce: parameters.has_nonce,
@@ -83,7 +83,7 @@ impl<'t> Header<'t> {
 mod tests {
     use super::*;
 
-    fn parse(json: &str) -> Result<Header<'_>, Rejection> {
+    fn parse(json: &str) -> Result<Header<'_>, JoseError> {
         Header::parse(json.as_bytes())
     }
 
@@ -104,14 +104,14 @@ mod tests {
     fn every_other_header_is_refused_by_its_reason() {
         let long = format!(r#"{{"alg":"ES256","kid":"{}"}}"#, "k".repeat(257));
         for (json, expected) in [
-            (r#"{}"#, Rejection::Algorithm),
-            (r#"{"alg":"none"}"#, Rejection::Algorithm),
-            (r#"{"alg":"HS256"}"#, Rejection::Algorithm),
-            (r#"{"alg":"es256"}"#, Rejection::Algorithm),
-            (r#"{"alg":"ES256","crit":[]}"#, Rejection::HeaderParameter("crit")),
-            (r#"{"alg":"ES256","b64":true}"#, Rejection::HeaderParameter("b64")),
-            (r#"{"alg":"ES256","zip":"DEF"}"#, Rejection::HeaderParameter("zip")),
-            (&long, Rejection::KeyIdTooLong),
+            (r#"{}"#, JoseError::Algorithm),
+            (r#"{"alg":"none"}"#, JoseError::Algorithm),
+            (r#"{"alg":"HS256"}"#, JoseError::Algorithm),
+            (r#"{"alg":"es256"}"#, JoseError::Algorithm),
+            (r#"{"alg":"ES256","crit":[]}"#, JoseError::HeaderParameter("crit")),
+            (r#"{"alg":"ES256","b64":true}"#, JoseError::HeaderParameter("b64")),
+            (r#"{"alg":"ES256","zip":"DEF"}"#, JoseError::HeaderParameter("zip")),
+            (&long, JoseError::KeyIdTooLong),
         ] {
             assert_eq!(parse(json).unwrap_err(), expected, "{json}");
         }

@@ -7,7 +7,7 @@ use aws_lc_rs::signature::ParsedPublicKey;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::algorithm::Algorithm;
+use super::algorithm::{Algorithm, Material};
 use super::weak_keys::{has_small_order, is_weak_rsa};
 use crate::json;
 use crate::json::error::{JsonError, Problem};
@@ -22,15 +22,6 @@ pub(crate) struct Key {
     pub(crate) identity: [u8; 32],
     verifiers: Vec<(Algorithm, ParsedPublicKey)>,
     signature_bytes: usize,
-}
-
-/// The public part of a key.
-pub(crate) enum Material {
-    Rsa { n: Vec<u8>, e: Vec<u8> },
-    P256(Vec<u8>),
-    P384(Vec<u8>),
-    P521(Vec<u8>),
-    Ed25519(Vec<u8>),
 }
 
 /// Why a key of a set is skipped. The others of the set are used all the same.

@@ -3,6 +3,7 @@
 
 pub(crate) mod algorithm;
 pub(crate) mod compact;
+pub(crate) mod error;
 pub(crate) mod header;
 pub(crate) mod jwk;
 #[cfg(any(feature = "client", feature = "introspection"))]

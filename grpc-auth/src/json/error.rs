@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
-use super::parser::MAX_DEPTH;
+use super::MAX_DEPTH;
 
 /// Longest member name that a message shows.
 const MAX_SHOWN_NAME: usize = 128;

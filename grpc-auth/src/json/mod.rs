@@ -32,6 +32,10 @@ use parser::Parser;
 /// No document is longer. Most have a smaller limit where they are received.
 pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 
+/// Arrays and objects inside each other, in total. A document of this depth needs less than half of
+/// a 2 MiB stack, in debug builds too.
+pub(crate) const MAX_DEPTH: usize = 127;
+
 /// Reads a document as a `T`.
 ///
 /// # Errors

@@ -2,12 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::MAX_DEPTH;
 use super::error::{JsonError, Problem};
 use super::names::Names;
-
-/// Arrays and objects inside each other, in total. A document of this depth needs less than half of
-/// a 2 MiB stack, in debug builds too.
-pub(crate) const MAX_DEPTH: usize = 127;
 
 /// How many bytes come before the next quotation mark, backslash or control character. Eight at a
 /// time: most bytes of a token's claims are in strings.

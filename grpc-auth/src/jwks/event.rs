@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fetch::FetchError;
+use super::fetch::KeyFetchError;
 use crate::jose::jwk::Skipped;
 use crate::metrics;
 
@@ -36,7 +36,7 @@ pub enum KeySetEvent<'a> {
     /// It did not; what was known before is kept.
     RefreshFailed {
         /// Why.
-        error: &'a FetchError,
+        error: &'a KeyFetchError,
         /// How many fetches in a row have failed.
         consecutive: u32,
     },

@@ -6,122 +6,73 @@ use http::HeaderValue;
 use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use url::Url;
 
-use super::lifecycle::Request;
 use super::set::{KeySet, KeySetError};
 use crate::clock::Clock;
-use crate::http::cache_control::{Freshness, retry_after};
+use crate::http::cache_control::Freshness;
 use crate::http::client::{Answer, HttpClient};
 use crate::http::discovery;
+use crate::http::error::HttpError;
 use crate::jose::jwk::Skipped;
 
 /// Why keys could not be fetched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum FetchError {
-    /// The server was not reached, or hung up.
-    #[error("the server does not answer")]
-    Transport(#[source] reqwest::Error),
-    /// The server took longer than [`KeySetSettings::timeout`](crate::KeySetSettings::timeout).
-    #[error("the server does not answer within {} s", .0.as_secs_f64())]
-    Timeout(Duration),
-    /// The server answered with another HTTP status than 200.
-    #[error("the server answers with HTTP status {status}")]
-    Status {
-        /// The status.
-        status: u16,
-        /// How long it asks to be left alone; at most an hour.
-        retry_after: Option<Duration>,
-    },
-    /// The answer is longer than 256 KiB.
-    #[error("the answer is longer than 256 KiB")]
-    TooLarge,
-    /// The answer is compressed, which is never asked for, and may be a bomb.
-    #[error("the answer is compressed (`content-encoding`), although that was not asked for")]
-    Encoded,
-    /// The discovery document is not the JSON of RFC 8414.
-    #[error("the discovery document cannot be used: {cause}")]
-    NotMetadata {
-        /// What is wrong with it. It quotes no value of the document.
-        cause: String,
-    },
-    /// The discovery document is another issuer's: nothing it says can be trusted.
-    #[error(
-        "the discovery document is of the issuer {found:?}, configured is {configured:?}: write \
-         the issuer exactly as the document spells it, slash included, if that one is meant"
-    )]
-    IssuerMismatch {
-        /// The issuer that was asked.
-        configured: String,
-        /// The issuer in its answer.
-        found: String,
-    },
-    /// The discovery document names an address that cannot be asked safely.
-    #[error("an address in the discovery document cannot be used")]
-    KeysUrl(#[source] Box<crate::error::ConfigError>),
+pub enum KeyFetchError {
+    /// The key set, or the metadata that names its address, could not be fetched.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// The answer is no usable key set.
     #[error("the key set cannot be used")]
     KeySet(#[from] KeySetError),
-    /// A cache on the way answered with other keys than the present ones, and older.
+    /// A cache on the way answered with keys that are older than the present ones, and others.
     #[error("the answer is older than the key set that is held, and differs from it")]
     Older,
 }
 
-impl From<reqwest::Error> for FetchError {
-    fn from(error: reqwest::Error) -> Self {
-        Self::Transport(error.without_url())
-    }
-}
-
-impl FetchError {
+impl KeyFetchError {
     /// The name in metrics.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
-            Self::Transport(_) => "transport",
-            Self::Timeout(_) => "timeout",
-            Self::Status { .. } => "status",
-            Self::TooLarge => "too_large",
-            Self::Encoded => "encoded",
-            Self::NotMetadata { .. } => "not_metadata",
-            Self::IssuerMismatch { .. } => "issuer_mismatch",
-            Self::KeysUrl(_) => "keys_url",
+            Self::Http(error) => error.kind(),
             Self::KeySet(_) => "key_set",
             Self::Older => "older",
         }
     }
 
-    /// An answer that is none.
-    pub(crate) fn refused(answer: &Answer, now: SystemTime) -> Self {
-        let retry_after = retry_after(&answer.headers, now);
-        Self::Status { status: answer.status, retry_after }
+    fn http(&self) -> Option<&HttpError> {
+        match self {
+            Self::Http(error) => Some(error),
+            Self::KeySet(_) | Self::Older => None,
+        }
     }
 
-    /// Time will not mend it; somebody has to.
+    /// Whether only a change of the configuration can help.
     pub(super) fn is_misconfiguration(&self) -> bool {
-        matches!(self, Self::IssuerMismatch { .. } | Self::KeysUrl(_))
+        self.http().is_some_and(HttpError::is_misconfiguration)
     }
 
     pub(crate) fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Status { retry_after, .. } => *retry_after,
-            _ => None,
-        }
+        self.http().and_then(HttpError::retry_after)
     }
 
-    /// Worth a second try on the spot: the next replica, or the next connection, may be well. Not
-    /// if the server asks to be left alone.
     fn is_retried_at_once(&self) -> bool {
-        match self {
-            Self::Transport(error) => error.is_connect(),
-            Self::Status { status, retry_after: None } => (500..600).contains(status),
-            _ => false,
-        }
+        self.http().is_some_and(HttpError::is_retried_at_once)
     }
 
-    /// The keys are no longer where discovery said.
     fn is_gone(&self) -> bool {
-        matches!(self, Self::Status { status: 404 | 410, .. })
+        self.http().is_some_and(HttpError::is_gone)
     }
+}
+
+/// Why a fetch is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Request {
+    /// The set grows old, or was never there.
+    Scheduled,
+    /// A token names a key that is not in it, or its key may have been replaced under its key id:
+    /// caches on the way are bypassed.
+    Forced,
 }
 
 /// Where the keys are.
@@ -177,14 +128,14 @@ impl KeyFetcher {
         Self { http, issuer: issuer.into(), location, clock, rediscover, discovered, last }
     }
 
-    pub(super) async fn fetch(&mut self, request: Request) -> Result<Fetched, FetchError> {
+    pub(super) async fn fetch(&mut self, request: Request) -> Result<Fetched, KeyFetchError> {
         match self.attempt(request).await {
             Err(error) if error.is_retried_at_once() => self.attempt(request).await,
             outcome => outcome,
         }
     }
 
-    async fn attempt(&mut self, request: Request) -> Result<Fetched, FetchError> {
+    async fn attempt(&mut self, request: Request) -> Result<Fetched, KeyFetchError> {
         let url = self.keys_url().await?;
         let outcome = self.fetch_from(&url, request).await;
         if let Err(error) = &outcome
@@ -200,7 +151,7 @@ impl KeyFetcher {
     }
 
     /// Asks for the address once, and again after a while.
-    async fn keys_url(&mut self) -> Result<Url, FetchError> {
+    async fn keys_url(&mut self) -> Result<Url, KeyFetchError> {
         let issuer = match &self.location {
             Location::At(url) => return Ok(url.clone()),
             Location::Discovered(issuer) => issuer,
@@ -229,12 +180,12 @@ impl KeyFetcher {
                     );
                     Ok(url.clone())
                 }
-                None => Err(error),
+                None => Err(error.into()),
             },
         }
     }
 
-    async fn fetch_from(&mut self, url: &Url, request: Request) -> Result<Fetched, FetchError> {
+    async fn fetch_from(&mut self, url: &Url, request: Request) -> Result<Fetched, KeyFetchError> {
         let last = self.last.as_ref().filter(|last| last.url == *url);
         let etag = last.and_then(|last| last.etag.clone());
         let header = match (request, etag) {
@@ -255,12 +206,12 @@ impl KeyFetcher {
                 }
                 return Ok(Fetched::NotModified { max_age });
             }
-            _ => return Err(FetchError::refused(&answer, now)),
+            _ => return Err(answer.to_error(now).into()),
         }
         let (set, skipped) = KeySet::parse(&answer.body)?;
         let new = Last::of(url, &answer, &set, freshness, now);
         if self.last.as_ref().is_some_and(|last| new.is_older_than(last, now)) {
-            return Err(FetchError::Older);
+            return Err(KeyFetchError::Older);
         }
         self.last = Some(new);
         Ok(Fetched::Keys { set, skipped, max_age })

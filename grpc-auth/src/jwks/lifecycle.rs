@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::event::UnknownKey;
+use super::fetch::Request;
 use super::settings::KeySetSettings;
 use super::unknown_keys::{Bucket, Memory};
 
@@ -41,16 +42,6 @@ pub(super) struct Held {
     pub(super) fresh_until: SystemTime,
     pub(super) refresh_at: SystemTime,
     pub(super) stale_until: SystemTime,
-}
-
-/// Why a fetch is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Request {
-    /// The set grows old, or was never there.
-    Scheduled,
-    /// A token names a key that is not in it, or its key may have been replaced under its key id:
-    /// caches on the way are bypassed.
-    Forced,
 }
 
 /// What the task does next.

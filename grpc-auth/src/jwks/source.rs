@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::event::{KeySetEvent, Listener};
-use super::fetch::{FetchError, KeyFetcher};
+use super::fetch::{KeyFetchError, KeyFetcher};
 use super::lifecycle::{Answer, Arrival, Lifecycle};
 use super::set::KeySet;
 use super::settings::KeySetSettings;
@@ -118,7 +118,7 @@ impl KeySource {
         settings: Arc<KeySetSettings>,
         listener: Listener,
         first: bool,
-    ) -> (Self, Result<(), FetchError>) {
+    ) -> (Self, Result<(), KeyFetchError>) {
         let clock = fetcher.clock.clone();
         let now = clock.now();
         let shared = Arc::new(Shared {

@@ -34,20 +34,10 @@ pub struct MethodPolicy {
 }
 
 /// One row of a table together with its service: what [`authorize`](super::authorize) decides on.
-#[derive(Clone, Copy, Debug, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
     service: &'static str,
     method: &'static MethodPolicy,
-}
-
-/// The same service, method and rule, wherever they stand in memory.
-impl PartialEq for Row {
-    #[inline]
-    fn eq(&self, other: &Self) -> bool {
-        let is_same_place =
-            std::ptr::eq(self.method, other.method) && std::ptr::eq(self.service, other.service);
-        is_same_place || (self.service == other.service && self.method == other.method)
-    }
 }
 
 impl ServicePolicy {
@@ -105,23 +95,18 @@ impl ServicePolicy {
 
     /// The row of the method at this position of the annotated impl. `cfg` may have removed rows
     /// before it, so it stands at its position or nearer to the beginning.
-    pub(crate) const fn row_of_method(&self, position: usize) -> Option<(usize, Row)> {
+    pub(crate) const fn row_of_method(&self, position: usize) -> Option<Row> {
         let mut methods = self.methods;
         if position < methods.len() {
             methods = methods.split_at(position + 1).0;
         }
         while let [head @ .., method] = methods {
             if method.position == position {
-                return Some((head.len(), Row { service: self.service, method }));
+                return Some(Row { service: self.service, method });
             }
             methods = head;
         }
         None
-    }
-
-    /// The row at this place of [`rows`](Self::rows).
-    pub(crate) fn row_at(&self, place: usize) -> Option<Row> {
-        self.methods.get(place).map(|method| Row { service: self.service, method })
     }
 }
 
@@ -273,15 +258,10 @@ mod tests {
             MethodPolicy::annotated(4, "Get", OPEN),
         ];
         let policy = ServicePolicy::annotated("a.B", REST);
-        let rule = |position| {
-            let (place, row) = policy.row_of_method(position)?;
-            assert_eq!(policy.row_at(place), Some(row));
-            Some(*row.rule())
-        };
+        let rule = |position| policy.row_of_method(position).map(|row| *row.rule());
         assert_eq!(rule(1), Some(AccessRule::Authenticated));
         assert_eq!(rule(4), Some(OPEN));
         assert_eq!([0, 2, 3, 5].map(rule), [None; 4]);
-        assert_eq!(policy.row_at(2), None);
     }
 
     #[test]

@@ -21,11 +21,11 @@ use std::pin::Pin;
 
 use http::Request;
 
+use crate::jose::error::JoseError;
 use crate::jose::jwk::Skipped;
 use crate::policy::denial::Denied;
 use crate::token::bearer::Scheme;
 use crate::token::caller::Caller;
-use crate::verify::error::Rejection;
 use dpop::DpopVerifier;
 
 /// What a resource server asks of the senders of bound tokens.
@@ -129,7 +129,7 @@ pub(crate) enum Unproved {
     #[error("the DPoP proof is longer than 8 KiB")]
     ProofTooLong,
     #[error("of the DPoP proof: {0}")]
-    ProofMalformed(Rejection),
+    ProofMalformed(JoseError),
     #[error("the header of the DPoP proof has `{0}`, which changes what it means")]
     ProofParameter(&'static str),
     #[error("the DPoP proof's `typ` is not `dpop+jwt`")]

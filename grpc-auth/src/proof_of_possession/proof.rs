@@ -11,12 +11,12 @@ use super::Unproved;
 use super::origin::Origin;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::compact::Compact;
+use crate::jose::error::JoseError;
 use crate::jose::jwk::Key;
 use crate::json::raw::Raw;
 use crate::json::text::Text;
 use crate::json::{Members, read_object};
 use crate::token::confirmation::Thumbprint;
-use crate::verify::error::Rejection;
 
 /// The metadata that carries it.
 const DPOP: &str = "dpop";
@@ -120,7 +120,7 @@ impl<'t> ProofHeader<'t> {
     fn parse(json: &'t [u8]) -> Result<Self, Unproved> {
         let mut parameters = Parameters::default();
         read_object(json, &mut parameters)
-            .map_err(|error| Unproved::ProofMalformed(Rejection::Json { part: "header", error }))?;
+            .map_err(|error| Unproved::ProofMalformed(JoseError::Json { part: "header", error }))?;
         if let Some(name) = parameters.changing {
             return Err(Unproved::ProofParameter(name));
         }
@@ -169,7 +169,7 @@ impl<'t> ProofClaims<'t> {
     fn parse(json: &'t [u8]) -> Result<Self, Unproved> {
         let mut claims = Self::default();
         read_object(json, &mut claims).map_err(|error| {
-            Unproved::ProofMalformed(Rejection::Json { part: "payload", error })
+            Unproved::ProofMalformed(JoseError::Json { part: "payload", error })
         })?;
         Ok(claims)
     }

@@ -12,13 +12,15 @@ use tonic::Status;
 use tracing::{debug, info};
 
 use crate::metrics;
-use crate::policy::denial::{Challenge, Denied, RETRY_DELAY};
+use crate::policy::denial::Denied;
 use crate::policy::service_policy::Row;
 use crate::proof_of_possession::Unproved;
+use crate::sanitize_untrusted::escape;
+use crate::server::challenge::{Challenge, RETRY_DELAY};
 use crate::token::bearer::NoToken;
 use crate::token::claims::ClaimsMismatch;
 use crate::token::principal::Principal;
-use crate::verify::error::{Refusal, escape};
+use crate::verify::error::Refusal;
 
 /// A refusal with its cause, which callers are not told.
 #[derive(Debug)]

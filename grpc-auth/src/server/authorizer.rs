@@ -18,8 +18,8 @@ use crate::error::ConfigError;
 use crate::panics::{Panicked, caught};
 use crate::policy::denial::Denied;
 use crate::policy::service_policy::Row;
+use crate::sanitize_untrusted::escape;
 use crate::token::principal::Principal;
-use crate::verify::error::escape;
 
 /// A decision point that is asked about every call that the rules let in (XACML's PDP): a policy
 /// engine, a relationship database, an AuthZEN service.

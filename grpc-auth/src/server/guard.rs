@@ -9,12 +9,12 @@ use tracing::error;
 use super::audit::Denial;
 use super::auth_context::{Call, Decision};
 use super::stream_expiry::TOO_LATE;
-use crate::__private::Own;
 use crate::metrics;
 use crate::policy::authorize;
 use crate::policy::authorize::Permit;
-use crate::policy::denial::{Challenge, Denied};
-use crate::policy::service_policy::{Row, ServicePolicy};
+use crate::policy::denial::Denied;
+use crate::policy::service_policy::Row;
+use crate::server::challenge::Challenge;
 use crate::token::bearer::BearerToken;
 use crate::token::caller::Caller;
 use crate::token::claims::Claims;
@@ -33,12 +33,7 @@ pub struct Admitted<'r> {
 ///
 /// # Errors
 /// The refusal, as what the method returns.
-pub fn enter<'r, M, R: Refuse>(
-    policy: &'static ServicePolicy,
-    own: Own,
-    request: &'r Request<M>,
-) -> Result<Admitted<'r>, R> {
-    let row = own.row_in(policy);
+pub fn enter<'r, M, R: Refuse>(row: Row, request: &'r Request<M>) -> Result<Admitted<'r>, R> {
     let call = Call::of(request.extensions());
     let permit = match call {
         Some(call) => take_permit(row, call)?,

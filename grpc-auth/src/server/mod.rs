@@ -7,6 +7,7 @@ pub(crate) mod auth_context;
 mod authorizer;
 mod body;
 pub(crate) mod builder;
+pub(crate) mod challenge;
 mod future;
 pub(crate) mod guard;
 pub(crate) mod health;
@@ -61,13 +62,6 @@ pub use stream_expiry::StreamExpiry;
 pub trait ProtectedService<Server>: Sized {
     /// The rules of the service's methods.
     const POLICY: ServicePolicy;
-
-    /// The same rules, for all who ask at one place in memory: a guard knows its row by the
-    /// address.
-    #[doc(hidden)]
-    fn policy() -> &'static ServicePolicy {
-        const { &Self::POLICY }
-    }
 
     /// Wraps the service into tonic's server.
     fn into_server(service: Arc<Self>) -> Server;
@@ -197,7 +191,7 @@ impl ResourceServer {
         T: ProtectedService<S>,
     {
         // Its type says that it has a guard in every method.
-        let index = PolicyIndex::guarded(*T::policy());
+        let index = PolicyIndex::guarded(T::POLICY);
         Protect::new(T::into_server(service), self.clone(), index.into())
     }
 

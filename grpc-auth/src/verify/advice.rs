@@ -1,6 +1,7 @@
 //! What to do about a token that is not believed: for operators.
 
 use super::error::{Refused, Rejection};
+use crate::jose::error::JoseError;
 
 impl Refused {
     /// The stable name of the check that failed, for programs: `audience`, `expired`, `signature`, ..
@@ -34,21 +35,21 @@ impl Refused {
 /// Name and help of each.
 fn advice(rejection: &Rejection) -> (&'static str, &'static str) {
     match rejection {
-        Rejection::Parts(_) => (
+        Rejection::Jose(JoseError::Parts(_)) => (
             "not-a-jwt",
             "if it is opaque, only its authorization server can tell what it is good for: ask for a \
              token for this service, which most servers then make a JWT (Auth0: name the \
              `audience`), or configure `Issuer::introspection`",
         ),
-        Rejection::Base64(_) => (
+        Rejection::Jose(JoseError::Base64(_)) => (
             "base64",
             "it was cut or changed on its way: copy it whole, without line breaks, quotes and `=`",
         ),
-        Rejection::Json { .. } => (
+        Rejection::Jose(JoseError::Json { .. }) => (
             "json",
             "it was changed on its way, or made by hand: get it from the authorization server",
         ),
-        Rejection::Algorithm => (
+        Rejection::Jose(JoseError::Algorithm) => (
             "algorithm",
             "let the authorization server sign access tokens with RS256, PS256, ES256 or EdDSA: \
              with HS256 whoever can verify them could make them, and `none` is no signature",
@@ -58,7 +59,7 @@ fn advice(rejection: &Rejection) -> (&'static str, &'static str) {
             "let the authorization server sign with one that `Issuer::algorithms` lists, or list \
              this one",
         ),
-        Rejection::HeaderParameter(_) => (
+        Rejection::Jose(JoseError::HeaderParameter(_)) => (
             "header-parameter",
             "let the authorization server leave it out: the token is not to be understood by who \
              does not know this extension (RFC 7515 §4.1.11)",
@@ -125,7 +126,7 @@ fn advice(rejection: &Rejection) -> (&'static str, &'static str) {
             "let the authorization server name its key (`kid`), or configure \
              `Issuer::allow_missing_key_id`",
         ),
-        Rejection::KeyIdTooLong => {
+        Rejection::Jose(JoseError::KeyIdTooLong) => {
             ("key-id-too-long", "get it from the authorization server: no key is named like that")
         }
         Rejection::KeyUnknown => (

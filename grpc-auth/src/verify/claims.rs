@@ -6,6 +6,7 @@ use serde::de::MapAccess;
 
 use super::error::Rejection;
 use crate::issuer::IntendedFor;
+use crate::jose::error::JoseError;
 use crate::json::node::Node;
 use crate::json::text::{Text, Texts};
 use crate::json::{Members, read_object};
@@ -113,7 +114,7 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
     pub(super) fn parse(json: &'t [u8], wanted: &'n [String]) -> Result<Self, Rejection> {
         let mut claims = Self::new(wanted);
         read_object(json, &mut claims)
-            .map_err(|error| Rejection::Json { part: "payload", error })?;
+            .map_err(|error| JoseError::Json { part: "payload", error })?;
         Ok(claims)
     }
 

@@ -7,13 +7,14 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span};
 
 use super::claims::TokenClaims;
-use super::error::{Refusal, Rejection, escape};
+use super::error::{Refusal, Rejection};
 use super::token_cache::VerifiedTokens;
 use super::trusted_issuer::{TrustedIssuer, deadline};
 use super::{Pending, Verdict, Verifier};
 use crate::clock::Clock;
 use crate::issuer::presets::provider::{Provider, Seen};
 use crate::jose::compact::Compact;
+use crate::jose::error::JoseError;
 use crate::jose::header::Header;
 #[cfg(feature = "introspection")]
 use crate::json;
@@ -23,6 +24,7 @@ use crate::jwks::lifecycle::Arrival;
 use crate::jwks::source::{Missing, Waiting};
 use crate::metrics;
 use crate::metrics::{Outcome, Timer, Verifications};
+use crate::sanitize_untrusted::escape;
 use crate::token::bearer::BearerToken;
 use crate::token::caller::Caller;
 use crate::token::principal::{Principal, Validity, time_of};
@@ -165,7 +167,7 @@ impl Shared {
         let compact = Compact::parse(token.as_bytes()).map_err(|rejection| {
             let seen = Seen { is_no_jwt: true, ..Seen::default() };
             let hint = self.issuers.iter().find_map(|issuer| issuer.settings.provider.hint(seen));
-            let is_no_jwt = matches!(rejection, Rejection::Parts(_));
+            let is_no_jwt = matches!(rejection, JoseError::Parts(_));
             Refusal { hint: hint.filter(|_| is_no_jwt), ..rejection.into() }
         })?;
         let header = Header::parse(&compact.header).map_err(Refusal::from)?;

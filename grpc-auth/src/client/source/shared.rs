@@ -19,7 +19,7 @@ use crate::client::outage::{Chain, Outage};
 use crate::client::renewal::{Answer, Failure, Renewal};
 use crate::clock::Clock;
 use crate::clock::jitter::roll;
-use crate::jwks::fetch::FetchError;
+use crate::http::error::HttpError;
 use crate::metrics;
 use crate::panics::caught;
 
@@ -161,7 +161,7 @@ impl Shared {
     async fn wait(&self, mut flight: Flying) -> Option<Outcome> {
         let limit = self.origin.timeout();
         let landed = async { flight.wait_for(Option::is_some).await.ok()?.clone() };
-        let timeout = || Some(Err(FetchError::Timeout(limit).into()));
+        let timeout = || Some(Err(HttpError::Timeout(limit).into()));
         let outcome = self.clock.timeout(limit, landed).await.unwrap_or_else(timeout)?;
         Some(outcome.or_else(|error| self.valid().ok_or(error)))
     }

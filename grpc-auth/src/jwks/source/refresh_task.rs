@@ -7,9 +7,10 @@ use tracing::{Instrument, Span, debug_span};
 
 use super::{Refresh, Shared, Snapshot};
 use crate::clock::jitter::roll;
+use crate::http::error::HttpError;
 use crate::jwks::event::KeySetEvent;
-use crate::jwks::fetch::{FetchError, Fetched, KeyFetcher};
-use crate::jwks::lifecycle::{Next, Request};
+use crate::jwks::fetch::{Fetched, KeyFetchError, KeyFetcher, Request};
+use crate::jwks::lifecycle::Next;
 use crate::metrics;
 
 impl Shared {
@@ -44,14 +45,14 @@ impl Shared {
         &self,
         refresh: &Refresh,
         fetcher: &mut KeyFetcher,
-    ) -> Result<(), FetchError> {
+    ) -> Result<(), KeyFetchError> {
         let request = refresh.lock().begin();
         let (issuer, forced) = (&*self.issuer, request == Request::Forced);
         let span =
             debug_span!(target: "grpc_auth", "fetch_key_set", issuer, forced, result = Empty);
         let work = async {
             let result = self.fetch_as(request, refresh, fetcher).await;
-            let told = result.as_ref().map_or_else(FetchError::kind, |()| "succeeded");
+            let told = result.as_ref().map_or_else(KeyFetchError::kind, |()| "succeeded");
             Span::current().record("result", told);
             result
         };
@@ -63,7 +64,7 @@ impl Shared {
         request: Request,
         refresh: &Refresh,
         fetcher: &mut KeyFetcher,
-    ) -> Result<(), FetchError> {
+    ) -> Result<(), KeyFetchError> {
         self.tell(refresh, &KeySetEvent::RefreshStarted { forced: request == Request::Forced });
         let (now, held) = (self.clock.now(), refresh.lock().held());
         if held.is_some_and(|held| now >= held.fresh_until) {
@@ -74,7 +75,7 @@ impl Shared {
             .clock
             .timeout(timeout, fetcher.fetch(request))
             .await
-            .unwrap_or(Err(FetchError::Timeout(timeout)));
+            .unwrap_or(Err(HttpError::Timeout(timeout).into()));
         let result = outcome.and_then(|fetched| self.succeed(refresh, fetched));
         if let Err(error) = &result {
             self.fail(refresh, error);
@@ -85,7 +86,7 @@ impl Shared {
         result
     }
 
-    fn succeed(&self, refresh: &Refresh, fetched: Fetched) -> Result<(), FetchError> {
+    fn succeed(&self, refresh: &Refresh, fetched: Fetched) -> Result<(), KeyFetchError> {
         let now = self.clock.now();
         let before = self.published.snapshot().clone();
         let not_modified = matches!(fetched, Fetched::NotModified { .. });
@@ -96,7 +97,7 @@ impl Shared {
             }
             // Nobody asked whether nothing had changed.
             (Fetched::NotModified { .. }, None) => {
-                return Err(FetchError::Status { status: 304, retry_after: None });
+                return Err(HttpError::Status { status: 304, retry_after: None }.into());
             }
         };
         let old = before.as_ref().map(|before| before.keys.identities()).unwrap_or_default();
@@ -123,7 +124,7 @@ impl Shared {
         Ok(())
     }
 
-    fn fail(&self, refresh: &Refresh, error: &FetchError) {
+    fn fail(&self, refresh: &Refresh, error: &KeyFetchError) {
         let now = self.clock.now();
         let (consecutive, held) = {
             let mut lifecycle = refresh.lock();

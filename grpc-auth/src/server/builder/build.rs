@@ -15,13 +15,13 @@ use crate::issuer::presets::entra::TENANT_PLACE;
 use crate::issuer::presets::provider::Provider;
 use crate::issuer::scope_sources::GrantSource;
 use crate::issuer::{IntendedFor, Issuer, Keys};
-use crate::jwks::fetch::{FetchError, KeyFetcher, Location};
+use crate::jwks::fetch::{KeyFetchError, KeyFetcher, Location};
 use crate::jwks::set::KeySet;
 use crate::jwks::source::KeySource;
 use crate::metrics;
-use crate::policy::denial::{Challenge, DpopChallenge};
 use crate::proof_of_possession::SenderChecks;
 use crate::server::auth_context::CallSettings;
+use crate::server::challenge::{Challenge, DpopChallenge};
 use crate::server::router::TokenVerifier;
 use crate::server::{Inner, ResourceServer};
 use crate::verify::jwt::JwtVerifier;
@@ -178,8 +178,9 @@ impl ResourceServerBuilder {
             Keys::None => return Ok(KeysOf::None),
             Keys::Given(jwks) => {
                 let identifier = &issuer.identifier;
-                let (set, skipped) = KeySet::parse(jwks.as_bytes())
-                    .map_err(|source| ConfigError::KeySet { issuer: identifier.clone(), source })?;
+                let (set, skipped) = KeySet::parse(jwks.as_bytes()).map_err(|source| {
+                    ConfigError::KeySet { issuer: identifier.clone(), source: source.into() }
+                })?;
                 for (position, reason) in skipped {
                     self.listener.tell_skipped(identifier, position, reason);
                 }
@@ -202,7 +203,7 @@ impl ResourceServerBuilder {
     }
 }
 
-type FirstFetch = (KeySource, Result<(), FetchError>);
+type FirstFetch = (KeySource, Result<(), KeyFetchError>);
 
 enum KeysOf<F> {
     /// Its tokens are introspected.
@@ -227,11 +228,15 @@ fn check_template(issuer: &Issuer) -> Result<(), ConfigError> {
 }
 
 /// Whether to start with what the first fetch brought.
-fn started(start: Start, issuer: &str, outcome: Result<(), FetchError>) -> Result<(), ConfigError> {
+fn started(
+    start: Start,
+    issuer: &str,
+    outcome: Result<(), KeyFetchError>,
+) -> Result<(), ConfigError> {
     match (start, outcome) {
         (_, Ok(())) => Ok(()),
         (Start::Required, Err(source)) => {
-            Err(ConfigError::KeysUnavailable { issuer: issuer.into(), source })
+            Err(ConfigError::KeysUnavailable { issuer: issuer.into(), source: source.into() })
         }
         (Start::Lazy | Start::Warm, Err(_)) => {
             warn!(

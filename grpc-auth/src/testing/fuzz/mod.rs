@@ -31,13 +31,14 @@ use super::client_file::ClientFile;
 use super::keys::KeyRing;
 #[cfg(feature = "client")]
 use crate::client::fuzz as client;
-use crate::http::cache_control::heeded;
+use crate::http::cache_control::{Freshness, retry_after};
 use crate::http::discovery;
 use crate::issuer::Issuer;
 use crate::jose::algorithm::Algorithm;
 use crate::json as reader;
 use crate::json::node::Node;
 use crate::jwks::set::KeySet;
+use crate::jwks::settings::KeySetSettings;
 use crate::policy::rule::AccessRule;
 use crate::policy::service_policy::{MethodPolicy, ServicePolicy};
 use crate::server::ResourceServer;
@@ -324,7 +325,8 @@ pub fn cache_control(data: &[u8]) {
         let Ok(value) = HeaderValue::from_bytes(line) else { return };
         headers.append(name, value);
     }
-    let (kept, left_alone) = heeded(&headers, SystemTime::UNIX_EPOCH);
+    let kept = KeySetSettings::default().freshness(Freshness::of(&headers).max_age);
+    let left_alone = retry_after(&headers, SystemTime::UNIX_EPOCH);
     let day = Duration::from_secs(24 * 60 * 60);
     assert!((Duration::from_secs(60)..=day).contains(&kept), "kept for {kept:?}");
     let left_alone = left_alone.unwrap_or_default();

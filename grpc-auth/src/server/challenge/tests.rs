@@ -1,5 +1,7 @@
 //! Each refusal as a caller gets it.
 
+use tonic::Code;
+
 use super::*;
 use crate::policy::rule::ScopeRule;
 use crate::policy::service_policy::{MethodPolicy, ServicePolicy};
