@@ -56,10 +56,16 @@ impl Redis {
     /// Reads an address like `redis://:password@127.0.0.1:6379/0` or `rediss://redis.example.com/`.
     ///
     /// # Errors
-    /// [`ConfigError::RedisAddress`] when it is none. Whether Redis answers shows when it is used.
+    /// [`ConfigError::Setting`] when it is none. Whether Redis answers shows when it is used.
     pub fn new(address: &str) -> Result<Self, ConfigError> {
         // Its own error may quote the address, and with it the password.
-        let client = Client::open(address).map_err(|_| ConfigError::RedisAddress)?;
+        let client = Client::open(address).map_err(|_| {
+            ConfigError::setting(
+                "Redis",
+                "address",
+                "write it like `redis://:password@127.0.0.1:6379/0`, or `rediss://..` for TLS",
+            )
+        })?;
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(Some(RESPONSE_TIMEOUT))
             .set_connection_timeout(Some(CONNECTION_TIMEOUT));

@@ -315,7 +315,7 @@ async fn settings_that_cannot_work_are_said_when_it_is_built() {
         (builder().authorizer(yes).authorizer_timeout(31 * second), "write at most 30 s"),
     ] {
         let error = builder.build().await.unwrap_err();
-        assert!(matches!(error, ConfigError::AuthorizerSetting { .. }));
+        assert!(matches!(error, ConfigError::Setting { of: "resource-server", .. }));
         assert!(error.to_string().contains(text), "{error}");
     }
     assert!(builder().authorizer(yes).authorizer_timeout(30 * second).build().await.is_ok());

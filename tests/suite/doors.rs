@@ -312,11 +312,13 @@ async fn a_hand_written_table_lets_in_what_it_names_and_nothing_else() {
 async fn a_policy_of_another_service_and_a_second_one_are_refused_at_build() {
     let auth = Kit::start().await.auth;
     let error = auth.protect_with(NamesServer::new(Misnamed), READ_ONLY).unwrap_err();
-    assert!(matches!(error, ConfigError::PolicyOfAnotherService { .. }));
+    assert!(matches!(error, ConfigError::Policy { .. }));
+    assert!(error.to_string().contains("give the policy its name"), "{error}");
     let text = error.to_string();
     assert!(text.contains("`kit.v1.Left`") && text.contains("`kit.v1.Names`"), "{text}");
     let error = auth.layer([READ_ONLY, READ_ONLY]).unwrap_err();
-    assert!(matches!(error, ConfigError::PolicyDuplicate { service: "kit.v1.Left" }));
+    assert!(matches!(error, ConfigError::Policy { service: "kit.v1.Left", .. }));
+    assert!(error.to_string().contains("two policies"), "{error}");
 }
 
 #[tokio::test]

@@ -2,9 +2,7 @@
 //! ours; names, types and headers are theirs.
 
 use grpc_auth::testing::{AuthorizationServer, TokenBuilder};
-use grpc_auth::{
-    Algorithm, BearerToken, ConfigError, GrantSource, Issuer, Principal, Refused, ResourceServer,
-};
+use grpc_auth::{Algorithm, BearerToken, GrantSource, Issuer, Principal, Refused, ResourceServer};
 use serde_json::{Value, json};
 
 const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
@@ -299,7 +297,7 @@ async fn keycloak_grants_roles_of_the_realm_and_of_our_client_only() {
 
     let realm = Issuer::keycloak("https://sso.example.com", "main", "echo");
     let everyone = ResourceServer::builder().issuer(realm).audience("account").build().await;
-    assert!(matches!(everyone, Err(ConfigError::AudienceOfEveryone { .. })));
+    assert!(everyone.unwrap_err().to_string().contains("nearly every token of a Keycloak realm"));
 }
 
 /// The id of a SAML-like client is a URL.
@@ -350,7 +348,7 @@ async fn cognito_names_a_client_and_a_use_instead_of_an_audience() {
 
     let nobody = Issuer::cognito("us-east-1", "us-east-1_Example", [""; 0]);
     let nobody = ResourceServer::builder().issuer(nobody).build().await;
-    assert!(matches!(nobody, Err(ConfigError::ClientsMissing { .. })));
+    assert!(nobody.unwrap_err().to_string().contains("no client of the issuer"));
 }
 
 #[tokio::test]

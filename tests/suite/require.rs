@@ -320,7 +320,8 @@ async fn a_table_with_requirements_is_none_for_a_service_without_guards() {
     let kit = Kit::start().await;
     let policy = <Orders as ProtectedService<KindsServer<_>>>::POLICY;
     let error = kit.auth.protect_with(KindsServer::new(Orders), policy).unwrap_err();
-    assert!(matches!(error, ConfigError::PolicyNeedsGuards { service: "kit.v1.Kinds" }));
+    assert!(matches!(error, ConfigError::Policy { service: "kit.v1.Kinds", .. }));
+    assert!(error.to_string().contains("it has requirements"), "{error}");
     assert!(error.to_string().contains("mount that with `auth.protect(service)`"), "{error}");
 }
 

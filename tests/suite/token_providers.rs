@@ -106,7 +106,10 @@ fn a_file_without_a_token_is_a_mistake_in_the_configuration() {
     let garbage = directory.write("garbage", "two words");
     for path in [directory.0.join("nowhere"), directory.0.clone(), garbage] {
         let error = TokenSource::file(&path).unwrap_err();
-        assert!(matches!(error, ConfigError::FileUnreadable { setting: "token", .. }), "{error}");
+        assert!(
+            matches!(error, ConfigError::File { expected: "a file with the token", .. }),
+            "{error}"
+        );
         assert!(!format!("{error:?}").contains("two words"));
     }
 }

@@ -13,7 +13,7 @@ pub(super) struct Digester(hmac::Key);
 impl Digester {
     pub(super) fn new() -> Result<Self, ConfigError> {
         let mut key = [0; 32];
-        rand::fill(&mut key).map_err(|_| ConfigError::RandomUnavailable)?;
+        rand::fill(&mut key).map_err(|_| ConfigError::no_random_numbers())?;
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &key)))
     }
 

@@ -90,10 +90,10 @@ impl OAuthClient {
     /// machine.
     ///
     /// # Errors
-    /// [`ConfigError::ClientCredentialsMissing`] when there is no client id.
+    /// [`ConfigError::Setting`] when there is no client id.
     pub fn from_config(config: &Auth0Config) -> Result<Self, ConfigError> {
         let id = config.client_id.clone().filter(|id| !id.is_empty());
-        let id = id.ok_or(ConfigError::ClientCredentialsMissing { setting: "client_id" })?;
+        let id = id.ok_or(ConfigError::credentials_missing("client_id"))?;
         let authentication = match &config.client_secret {
             Some(secret) => ClientAuthentication::client_secret_post(id, secret.clone()),
             None => ClientAuthentication::none(id),
@@ -139,7 +139,7 @@ impl OAuthClient {
             _ => return Ok(()),
         };
         let (setting, help) = problem;
-        Err(ConfigError::ClientSetting { setting, help })
+        Err(ConfigError::setting("client", setting, help))
     }
 
     fn new(address: Address, authentication: ClientAuthentication) -> Self {

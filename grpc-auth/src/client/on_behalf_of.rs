@@ -110,13 +110,14 @@ impl OnBehalfOf {
     /// Keeps the tokens of so many callers. Default 4,096.
     ///
     /// # Errors
-    /// [`ConfigError::ClientSetting`] for none.
+    /// [`ConfigError::Setting`] for none.
     pub fn max_callers(self, callers: usize) -> Result<Self, ConfigError> {
         if callers == 0 {
-            return Err(ConfigError::ClientSetting {
-                setting: "max_callers",
-                help: "each call would exchange its token anew: write at least 1",
-            });
+            return Err(ConfigError::setting(
+                "client",
+                "max_callers",
+                "each call would exchange its token anew: write at least 1",
+            ));
         }
         Self::with(Arc::clone(&self.0.server), self.0.request.clone(), callers)
     }

@@ -56,10 +56,10 @@ impl ClientCredentials {
     /// For the audience of this configuration, from its tenant.
     ///
     /// # Errors
-    /// [`ConfigError::ClientCredentialsMissing`] when it has no client id or no secret.
+    /// [`ConfigError::Setting`] when it has no client id or no secret.
     pub fn from_config(config: &Auth0Config) -> Result<TokenRequest, ConfigError> {
         if config.client_secret.is_none() {
-            return Err(ConfigError::ClientCredentialsMissing { setting: "client_secret" });
+            return Err(ConfigError::credentials_missing("client_secret"));
         }
         let client = OAuthClient::from_config(config)?;
         Ok(client.client_credentials().audience(config.audience.clone()))
@@ -202,7 +202,7 @@ impl TokenRequest {
             && exchange.subject.is_none()
         {
             let help = "`on_behalf_of` builds it: return the request, and ask for tokens there";
-            return Err(ConfigError::ClientSetting { setting: "on_behalf_of", help });
+            return Err(ConfigError::setting("client", "on_behalf_of", help));
         }
         let client = self.client.clone();
         client.registry.source(self).map(TokenSource::of)
@@ -228,7 +228,7 @@ impl TokenRequest {
         } else {
             return Ok(());
         };
-        Err(ConfigError::ClientSetting { setting, help })
+        Err(ConfigError::setting("client", setting, help))
     }
 
     /// Whether Auth0 would not know for which API the token is to be.
@@ -350,7 +350,7 @@ impl Parameters {
         } else {
             return Ok(());
         };
-        Err(ConfigError::ClientSetting { setting, help })
+        Err(ConfigError::setting("client", setting, help))
     }
 
     /// As they are sent.

@@ -96,12 +96,12 @@ impl TokenSource {
     /// ```
     ///
     /// # Errors
-    /// [`ConfigError::FileUnreadable`] when the file cannot be read, or holds no token.
+    /// [`ConfigError::File`] when the file cannot be read, or holds no token.
     pub fn file(path: impl Into<PathBuf>) -> Result<Self, ConfigError> {
         let path = path.into();
-        origin::read_file(&path).map_err(|source| ConfigError::FileUnreadable {
-            setting: "token",
+        origin::read_file(&path).map_err(|source| ConfigError::File {
             path: path.clone(),
+            expected: "a file with the token",
             source,
         })?;
         Ok(Self::new(Origin::File(path), Clock::system()))

@@ -108,7 +108,7 @@ impl ClientAuthentication {
     /// more signs with RS256, P-256 with ES256, P-384 with ES384, Ed25519 with `EdDSA`.
     ///
     /// # Errors
-    /// [`ConfigError::ClientKey`] when it is no such key; the error holds no part of it.
+    /// [`ConfigError::TlsMaterial`] when it is no such key; the error holds no part of it.
     pub fn private_key_jwt(
         client_id: impl Into<String>,
         pem: impl AsRef<[u8]>,
@@ -145,10 +145,10 @@ impl ClientAuthentication {
     /// Signs with RS256 or PS256, for keys that can do both. Default RS256.
     ///
     /// # Errors
-    /// [`ConfigError::ClientKey`] when the key cannot sign so, or there is none.
+    /// [`ConfigError::TlsMaterial`] when the key cannot sign so, or there is none.
     pub fn algorithm(mut self, algorithm: Algorithm) -> Result<Self, ConfigError> {
         let Method::PrivateKeyJwt(assertion) = &mut self.method else {
-            return Err(ConfigError::ClientKey { problem: "only `private_key_jwt` signs" });
+            return Err(ConfigError::private_key("only `private_key_jwt` signs"));
         };
         let assertion = Arc::make_mut(assertion);
         assertion.key = Arc::new(assertion.key.for_algorithm(algorithm)?);
@@ -165,7 +165,7 @@ impl ClientAuthentication {
             }
             _ => return Ok(()),
         };
-        Err(ConfigError::ClientCredentialsMissing { setting: problem })
+        Err(ConfigError::credentials_missing(problem))
     }
 
     #[cfg(feature = "client")]

@@ -40,7 +40,7 @@ impl ClientSecret {
     /// Reads the secret from a file, without the white space at its end.
     ///
     /// # Errors
-    /// [`ConfigError::FileUnreadable`] when the file cannot be read, or is no UTF-8.
+    /// [`ConfigError::File`] when the file cannot be read, or is no UTF-8.
     pub fn from_file(path: impl Into<PathBuf>) -> Result<Self, ConfigError> {
         let path = path.into();
         let secret = read(&path)?;
@@ -68,9 +68,9 @@ impl ClientSecret {
 }
 
 fn read(path: &Path) -> Result<SecretString, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::FileUnreadable {
-        setting: "client secret",
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File {
         path: path.into(),
+        expected: "a file with the client secret",
         source,
     })?;
     let secret = SecretString::from(text.trim_end());

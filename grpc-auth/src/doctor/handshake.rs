@@ -43,7 +43,7 @@ impl Handshake {
         let mut config =
             ClientConfig::builder_with_details(provider(), Arc::new(Time(clock.clone())))
                 .with_safe_default_protocol_versions()
-                .map_err(|error| ConfigError::Tls(error.into()))?
+                .map_err(ConfigError::tls)?
                 // The verifier of rustls decides; it is only watched.
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::clone(&onlooker) as _)

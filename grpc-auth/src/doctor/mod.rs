@@ -89,7 +89,7 @@ impl Doctor {
     /// `http://localhost:50051` for one without TLS.
     ///
     /// # Errors
-    /// [`ConfigError::DoctorSetting`] when it is no such address, [`ConfigError::UrlHasUser`] when there
+    /// [`ConfigError::Value`] when it is no such address, [`ConfigError::Setting`] when there
     /// is a user in it.
     pub fn new(endpoint: &str) -> Result<Self, ConfigError> {
         Ok(Self {
@@ -123,7 +123,7 @@ impl Doctor {
     /// when it is asked nothing. By default `grpc.health.v1.Health/Check`.
     ///
     /// # Errors
-    /// [`ConfigError::DoctorSetting`] when it is not written so.
+    /// [`ConfigError::Value`] when it is not written so.
     pub fn method(mut self, method: &str) -> Result<Self, ConfigError> {
         self.method = target::method(method)?;
         Ok(self)

@@ -37,7 +37,7 @@ impl Onlooker {
     pub(crate) fn new(tls: &ClientTls) -> Result<Self, ConfigError> {
         let verifier = WebPkiServerVerifier::builder_with_provider(tls.roots(), provider())
             .build()
-            .map_err(|error| ConfigError::Tls(error.into()))?;
+            .map_err(ConfigError::tls)?;
         let identity = tls.own().map(crate::tls::identity::Identity::certified);
         let has_identity = identity.is_some();
         Ok(Self {

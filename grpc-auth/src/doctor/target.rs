@@ -18,11 +18,13 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn parse(value: &str) -> Result<Self, ConfigError> {
-        let refuse = |help| ConfigError::DoctorSetting {
-            setting: "endpoint",
-            // It may have a password in it.
-            value: value.rsplit('@').next().unwrap_or_default().into(),
-            help,
+        let refuse = |help| {
+            ConfigError::value(
+                "doctor\'s endpoint",
+                // It may have a password in it.
+                value.rsplit('@').next().unwrap_or_default(),
+                help,
+            )
         };
         let url = Url::parse(value)
             .map_err(|_| refuse("write it like `https://echo.example.com:443`"))?;
@@ -30,7 +32,11 @@ impl Target {
             return Err(refuse("write it with `https://` before the host, or `http://`"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(ConfigError::UrlHasUser { setting: "endpoint" });
+            return Err(ConfigError::setting(
+                "doctor",
+                "endpoint",
+                "the endpoint has a user or a password in it: write it without",
+            ));
         }
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
             return Err(refuse(
@@ -73,11 +79,11 @@ pub(crate) fn method(value: &str) -> Result<PathAndQuery, ConfigError> {
     let parts: Vec<_> = path.split('/').collect();
     match (parts.len(), parts.iter().all(|part| fits(part)), format!("/{path}").parse()) {
         (2, true, Ok(path)) => Ok(path),
-        _ => Err(ConfigError::DoctorSetting {
-            setting: "method",
-            value: value.into(),
-            help: "write service and method, like `grpc.health.v1.Health/Check`",
-        }),
+        _ => Err(ConfigError::value(
+            "doctor\'s method",
+            value,
+            "write service and method, like `grpc.health.v1.Health/Check`",
+        )),
     }
 }
 

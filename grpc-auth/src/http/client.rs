@@ -82,7 +82,10 @@ impl HttpClient {
         builder: impl Fn() -> Result<ClientBuilder, ConfigError>,
     ) -> Result<Self, ConfigError> {
         let finish = |builder: ClientBuilder| {
-            builder.build().map_err(|error| ConfigError::HttpClient(error.into()))
+            builder.build().map_err(|error| ConfigError::Environment {
+                what: "the HTTP client cannot be set up",
+                source: Some(error.into()),
+            })
         };
         Ok(Self { direct: finish(builder()?.no_proxy())?, proxied: finish(builder()?)? })
     }
@@ -148,10 +151,14 @@ pub(crate) fn secure_url(setting: &'static str, value: &str) -> Result<Url, Conf
     let url = Url::parse(value).map_err(|source| ConfigError::UrlInvalid {
         setting,
         value: value.into(),
-        source,
+        source: source.into(),
     })?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(ConfigError::UrlHasUser { setting });
+        return Err(ConfigError::setting(
+            "address",
+            setting,
+            format!("the {setting} has a user or a password in it: write it without"),
+        ));
     }
     match url.scheme() {
         "https" => Ok(url),
@@ -391,7 +398,7 @@ mod tests {
         }
         for secret in ["https://user:hunter2@a.example/", "http://127.0.0.1@example.com/"] {
             let error = secure_url("issuer", secret).unwrap_err();
-            assert!(matches!(error, ConfigError::UrlHasUser { .. }), "{error}");
+            assert!(error.to_string().contains("has a user or a password in it"), "{error}");
             assert!(!error.to_string().contains("hunter2"));
         }
         for written in

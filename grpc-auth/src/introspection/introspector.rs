@@ -439,7 +439,7 @@ async fn outcome_of(answer: &mut watch::Receiver<Option<Outcome>>) -> Option<Out
 
 fn random_key() -> Result<hmac::Key, ConfigError> {
     let mut key = [0; 32];
-    rand::fill(&mut key).map_err(|_| ConfigError::RandomUnavailable)?;
+    rand::fill(&mut key).map_err(|_| ConfigError::no_random_numbers())?;
     Ok(hmac::Key::new(hmac::HMAC_SHA256, &key))
 }
 

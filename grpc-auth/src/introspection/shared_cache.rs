@@ -90,10 +90,10 @@ impl SharedCache {
             prk.expand(&[what], Length(key.len()))
                 .and_then(|okm| okm.fill(&mut key))
                 .map(|()| key)
-                .map_err(|_| ConfigError::RandomUnavailable)
+                .map_err(|_| ConfigError::no_random_numbers())
         };
         let seal = RandomizedNonceKey::new(&AES_256_GCM, &derive(b"answers")?)
-            .map_err(|_| ConfigError::RandomUnavailable)?;
+            .map_err(|_| ConfigError::no_random_numbers())?;
         let names = hmac::Key::new(hmac::HMAC_SHA256, &derive(b"tokens")?);
         let outage = Mutex::default();
         Ok((Self { redis: settings.redis.clone(), seal, outage }, names))

@@ -221,8 +221,9 @@ impl Introspection {
         self.client.check()?;
         #[cfg(feature = "redis")]
         self.shared_cache.as_ref().map_or(Ok(()), SharedCacheSettings::check)?;
-        let (cache, wrong) =
-            (&self.cache, |setting, help| Err(ConfigError::IntrospectionSetting { setting, help }));
+        let (cache, wrong) = (&self.cache, |setting, help| {
+            Err(ConfigError::setting("introspection", setting, help))
+        });
         let ages = [cache.active, cache.active_without_expiry, cache.inactive];
         if self.timeout.is_zero() || self.timeout > MAX_TIMEOUT {
             return wrong("timeout", "write more than zero and at most 30 s");

@@ -27,10 +27,11 @@ impl SharedCacheSettings {
         if self.key.expose_secret().len() >= MIN_KEY_BYTES {
             return Ok(());
         }
-        Err(ConfigError::IntrospectionSetting {
-            setting: "shared_cache",
-            help: "write a key of at least 32 random bytes, the same for all replicas",
-        })
+        Err(ConfigError::setting(
+            "introspection",
+            "shared_cache",
+            "write a key of at least 32 random bytes, the same for all replicas",
+        ))
     }
 }
 

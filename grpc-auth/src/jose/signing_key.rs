@@ -49,8 +49,10 @@ impl SigningKey {
 
     /// From the first PKCS#8 key of a PEM file.
     pub(crate) fn from_pem(pem: &[u8]) -> Result<Self, ConfigError> {
-        let der = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| ConfigError::ClientKey {
-            problem: "it is no PEM of PKCS#8, which begins with `-----BEGIN PRIVATE KEY-----`",
+        let der = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| {
+            ConfigError::private_key(
+                "it is no PEM of PKCS#8, which begins with `-----BEGIN PRIVATE KEY-----`",
+            )
         })?;
         Self::from_pkcs8(der.secret_pkcs8_der())
     }
@@ -58,7 +60,7 @@ impl SigningKey {
     fn from_pkcs8(der: &[u8]) -> Result<Self, ConfigError> {
         let (pair, algorithm) = if let Ok(pair) = RsaKeyPair::from_pkcs8(der) {
             if pair.public_modulus_len() < MIN_RSA_BYTES {
-                return Err(ConfigError::ClientKey { problem: "it is RSA of less than 2048 bits" });
+                return Err(ConfigError::private_key("it is RSA of less than 2048 bits"));
             }
             (Pair::Rsa(pair), Algorithm::Rs256)
         } else if let Ok(pair) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der) {
@@ -68,9 +70,7 @@ impl SigningKey {
         } else if let Ok(pair) = Ed25519KeyPair::from_pkcs8(der) {
             (Pair::Ed25519(pair), Algorithm::EdDsa)
         } else {
-            return Err(ConfigError::ClientKey {
-                problem: "it is no key of RSA, P-256, P-384 or Ed25519",
-            });
+            return Err(ConfigError::private_key("it is no key of RSA, P-256, P-384 or Ed25519"));
         };
         Ok(Self { pair: Arc::new(pair), algorithm })
     }
@@ -82,7 +82,7 @@ impl SigningKey {
             Pair::Ecdsa(_) | Pair::Ed25519(_) => algorithm == self.algorithm,
         };
         if !is_fit {
-            return Err(ConfigError::ClientKey { problem: "it does not sign with this algorithm" });
+            return Err(ConfigError::private_key("it does not sign with this algorithm"));
         }
         Ok(Self { pair: Arc::clone(&self.pair), algorithm })
     }

@@ -122,7 +122,7 @@ impl Default for KeySetSettings {
 impl KeySetSettings {
     /// Settings that contradict each other would show in an outage, years later.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let wrong = |setting, help| Err(ConfigError::KeySetSetting { setting, help });
+        let wrong = |setting, help| Err(ConfigError::setting("key-set", setting, help));
         let day = MIN_MAX_AGE..=MAX_MAX_AGE;
         if !day.contains(&self.ttl) {
             return wrong("ttl", "write a time from a minute to a day");
@@ -277,7 +277,9 @@ mod tests {
             let mut settings = KeySetSettings::default();
             change(&mut settings);
             match settings.check() {
-                Err(ConfigError::KeySetSetting { setting, .. }) => assert_eq!(setting, name),
+                Err(ConfigError::Setting { of: "key-set", setting, .. }) => {
+                    assert_eq!(setting, name)
+                }
                 other => panic!("{name}: {other:?}"),
             }
         }

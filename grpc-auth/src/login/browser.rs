@@ -64,7 +64,7 @@ impl ByBrowser {
             return Ok(());
         };
         let (setting, help) = problem;
-        Err(ConfigError::ClientSetting { setting, help })
+        Err(ConfigError::setting("client", setting, help))
     }
 
     fn path(&self, party: &Party) -> String {
@@ -163,7 +163,7 @@ impl Login<ByBrowser> {
     /// ```
     ///
     /// # Errors
-    /// [`ConfigError::ClientSetting`] when the path cannot be one, or no issuer is set.
+    /// [`ConfigError::Setting`] when the path cannot be one, or no issuer is set.
     pub fn redirect_uri(&self) -> Result<String, ConfigError> {
         self.way.check()?;
         Ok(format!("http://127.0.0.1{}", self.way.path(&self.wanted.party()?)))

@@ -208,7 +208,7 @@ impl Wanted {
 
     /// Checks the settings.
     fn party(&self) -> Result<Party, ConfigError> {
-        let setting = |setting, help| ConfigError::ClientSetting { setting, help };
+        let setting = |setting, help| ConfigError::setting("client", setting, help);
         let is_reserved = |(name, _): &(String, String)| {
             RESERVED.contains(&&**name) || matches!(&**name, "audience" | "resource" | "prompt")
         };

@@ -15,7 +15,7 @@ const BYTES: usize = 32;
 /// 256 random bits, as text.
 pub(crate) fn random() -> Result<SecretString, LoginError> {
     let mut bytes = Zeroizing::new([0; BYTES]);
-    rand::fill(&mut *bytes).map_err(|_| ConfigError::RandomUnavailable)?;
+    rand::fill(&mut *bytes).map_err(|_| ConfigError::no_random_numbers())?;
     Ok(URL_SAFE_NO_PAD.encode(*bytes).into())
 }
 

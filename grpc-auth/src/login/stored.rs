@@ -45,7 +45,7 @@ impl<Way> Login<Way> {
 impl Party {
     pub(crate) fn required_entry(&self) -> Result<Entry, ConfigError> {
         let help = "say where logins are kept: `.store(TokenStore::open()?)`";
-        self.entry().ok_or(ConfigError::ClientSetting { setting: "store", help })
+        self.entry().ok_or(ConfigError::setting("client", "store", help))
     }
 }
 

@@ -193,7 +193,7 @@ impl Dpop {
     }
 
     pub(crate) fn build(self, clock: Clock) -> Result<DpopVerifier, ConfigError> {
-        let wrong = |setting, help| Err(ConfigError::DpopSetting { setting, help });
+        let wrong = |setting, help| Err(ConfigError::setting("DPoP", setting, help));
         if self.origins.is_empty() {
             return wrong("for_origins", "write at least one, like `https://echo.example.com`");
         }
@@ -222,7 +222,7 @@ impl Dpop {
         let nonces = match self.nonces {
             NonceKey::Off | NonceKey::OfProcess => {
                 let mut key = [0; MIN_NONCE_KEY_BYTES];
-                aws_lc_rs::rand::fill(&mut key).map_err(|_| ConfigError::RandomUnavailable)?;
+                aws_lc_rs::rand::fill(&mut key).map_err(|_| ConfigError::no_random_numbers())?;
                 Nonces::new(&key, clock.clone())
             }
             NonceKey::Shared(key) if key.expose_secret().len() < MIN_NONCE_KEY_BYTES => {

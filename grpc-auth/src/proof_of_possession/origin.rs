@@ -24,7 +24,14 @@ impl Origin {
     /// Reads what was configured: nothing behind the authority, and https unless it is a loopback
     /// address.
     pub(crate) fn configured(value: &str) -> Result<Self, ConfigError> {
-        let invalid = || ConfigError::DpopOriginInvalid { value: value.into() };
+        let invalid = || {
+            ConfigError::value(
+                "DPoP origin",
+                value,
+                "write scheme and authority as clients know them, like `https://echo.example.com`, \
+                 and nothing else (plain http is accepted for loopback addresses alone)",
+            )
+        };
         let url = Url::parse(value).map_err(|_| invalid())?;
         let (origin, path) = Self::split(value).ok_or_else(invalid)?;
         let is_secure = origin.is_https || is_loopback(&url);
@@ -113,7 +120,7 @@ mod tests {
         ] {
             let error = Origin::configured(bad).map(|origin| format!("{origin:?}"));
             let error = error.expect_err(bad);
-            assert!(matches!(error, ConfigError::DpopOriginInvalid { .. }), "{bad}: {error}");
+            assert!(error.to_string().starts_with("the DPoP origin "), "{bad}: {error}");
         }
     }
 

@@ -241,7 +241,7 @@ impl AuthorizerSettings {
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let wrong = |setting, help| Err(ConfigError::AuthorizerSetting { setting, help });
+        let wrong = |setting, help| Err(ConfigError::setting("resource-server", setting, help));
         match (self.authorizers.len(), self.timeout) {
             // One of them alone would be asked, and the others would protect nothing.
             (2.., _) => wrong("authorizer", "it is set twice: ask both in one, and combine"),

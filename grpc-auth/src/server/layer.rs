@@ -27,7 +27,7 @@ impl ProtectLayer {
     /// [`Protect::stream_expiry`](Protect::stream_expiry) does.
     ///
     /// # Errors
-    /// [`ConfigError::StreamAgeZero`].
+    /// [`ConfigError::Setting`].
     pub fn stream_expiry(self, stream_expiry: StreamExpiry) -> Result<Self, ConfigError> {
         stream_expiry.check()?;
         Ok(Self { stream_expiry, ..self })

@@ -199,21 +199,31 @@ impl ResourceServer {
     /// policy written by hand. Methods without a row are refused.
     ///
     /// # Errors
-    /// [`ConfigError::PolicyOfAnotherService`] when the policy names another service,
-    /// [`ConfigError::PolicyNeedsGuards`] when it is that of an annotated service with requirements.
+    /// [`ConfigError::Policy`] when the policy names another service,
+    /// [`ConfigError::Policy`] when it is that of an annotated service with requirements.
     pub fn protect_with<S: NamedService>(
         &self,
         service: S,
         policy: ServicePolicy,
     ) -> Result<Protect<S>, ConfigError> {
         if policy.service() != S::NAME {
-            return Err(ConfigError::PolicyOfAnotherService {
-                policy: policy.service(),
+            return Err(ConfigError::Policy {
                 service: S::NAME,
+                help: format!(
+                    "the policy is for `{}`, the service is `{}`: give the policy its name",
+                    policy.service(),
+                    S::NAME
+                )
+                .into(),
             });
         }
         if policy.rows().any(|row| !row.requirements().is_empty()) {
-            return Err(ConfigError::PolicyNeedsGuards { service: S::NAME });
+            return Err(ConfigError::Policy {
+                service: S::NAME,
+                help: "it has requirements, which only an annotated service enforces: mount that with \
+                       `auth.protect(service)`, or write a policy without them"
+                    .into(),
+            });
         }
         Ok(Protect::new(service, self.clone(), PolicyIndex::single(policy).into()))
     }
@@ -256,13 +266,15 @@ impl ResourceServer {
     /// ```
     ///
     /// # Errors
-    /// [`ConfigError::PolicyDuplicate`] when two of them are for one service.
+    /// [`ConfigError::Policy`] when two of them are for one service.
     pub fn layer(
         &self,
         policies: impl IntoIterator<Item = ServicePolicy>,
     ) -> Result<ProtectLayer, ConfigError> {
-        let index = PolicyIndex::new(policies)
-            .map_err(|service| ConfigError::PolicyDuplicate { service })?;
+        let index = PolicyIndex::new(policies).map_err(|service| ConfigError::Policy {
+            service,
+            help: "the layer has two policies for it: keep one of them".into(),
+        })?;
         Ok(ProtectLayer::new(self.clone(), index.into()))
     }
 }

@@ -79,7 +79,7 @@ impl<S> Protect<S> {
     /// ```
     ///
     /// # Errors
-    /// [`ConfigError::StreamAgeZero`].
+    /// [`ConfigError::Setting`].
     pub fn stream_expiry(self, stream_expiry: StreamExpiry) -> Result<Self, ConfigError> {
         stream_expiry.check()?;
         Ok(self.ending(stream_expiry))

@@ -75,7 +75,12 @@ const TOO_OLD: &str = "the stream was open for as long as `StreamExpiry::MaxAge`
 impl StreamExpiry {
     pub(super) fn check(self) -> Result<(), ConfigError> {
         match self {
-            Self::MaxAge(age) if age.is_zero() => Err(ConfigError::StreamAgeZero),
+            Self::MaxAge(age) if age.is_zero() => Err(ConfigError::setting(
+                "stream-expiry",
+                "MaxAge",
+                "zero ends every stream at once: write how long one may stay open, or leave it at \
+                 `StreamExpiry::UntilExpiry`",
+            )),
             Self::UntilExpiry | Self::AtOpen | Self::MaxAge(_) => Ok(()),
         }
     }

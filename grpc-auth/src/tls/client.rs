@@ -52,13 +52,18 @@ impl ClientTls {
     /// `SSL_CERT_FILE` and `SSL_CERT_DIR` name. It is read now.
     ///
     /// # Errors
-    /// [`ConfigError::NoSystemRoots`] when there are none, as in images without `ca-certificates`.
+    /// [`ConfigError::TlsMaterial`] when there are none, as in images without `ca-certificates`.
     pub fn system() -> Result<Self, ConfigError> {
         let mut roots = RootCertStore::empty();
         // Stores hold odd certificates; what cannot be read is trusted by nobody.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if roots.is_empty() {
-            return Err(ConfigError::NoSystemRoots);
+            return Err(ConfigError::TlsMaterial {
+                place: "the system's certificate store".into(),
+                problem: "it is empty, so no server could be verified: install the package \
+                          `ca-certificates`, or write `ClientTls::webpki_roots()` or \
+                          `ClientTls::ca_file(..)`",
+            });
         }
         Ok(Self::with(roots))
     }
@@ -73,7 +78,7 @@ impl ClientTls {
     /// read now.
     ///
     /// # Errors
-    /// [`ConfigError::TlsFile`] when it cannot be read, [`ConfigError::TlsMaterial`] when there is
+    /// [`ConfigError::File`] when it cannot be read, [`ConfigError::TlsMaterial`] when there is
     /// something else in it than certificates.
     pub fn ca_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         Self::of(&Pem::file(path.as_ref(), "a PEM file with the certificates of authorities")?)
@@ -108,11 +113,11 @@ impl ClientTls {
     /// endpoint's host: for servers that are reached by an address.
     ///
     /// # Errors
-    /// [`ConfigError::ServerNameInvalid`] when it is neither a host name nor an IP address.
+    /// [`ConfigError::Value`] when it is neither a host name nor an IP address.
     pub fn server_name(mut self, name: impl Into<String>) -> Result<Self, ConfigError> {
         let name = name.into();
         if ServerName::try_from(name.as_str()).is_err() {
-            return Err(ConfigError::ServerNameInvalid { value: name });
+            return Err(ConfigError::server_name(name));
         }
         self.server_name = Some(name);
         Ok(self)
@@ -122,7 +127,7 @@ impl ClientTls {
     ///
     /// # Errors
     /// [`ConfigError::EndpointNotHttps`] when the endpoint's scheme is not https: tonic would speak
-    /// plaintext to it all the same. [`ConfigError::Tls`] when tonic cannot set it up.
+    /// plaintext to it all the same. [`ConfigError::Environment`] when tonic cannot set it up.
     pub fn apply(&self, endpoint: Endpoint) -> Result<Endpoint, ConfigError> {
         if endpoint.uri().scheme_str() != Some("https") {
             let endpoint = endpoint.uri().to_string();
@@ -136,21 +141,21 @@ impl ClientTls {
         if let Some(name) = &self.server_name {
             config = config.domain_name(name);
         }
-        endpoint.tls_config(config).map_err(|error| ConfigError::Tls(error.into()))
+        endpoint.tls_config(config).map_err(ConfigError::tls)
     }
 
     /// Gives an HTTP client the same roots and the same identity, for a token endpoint or a REST
     /// interface beside the gRPC one. The server name is left out: an HTTP client has many servers.
     ///
     /// # Errors
-    /// [`ConfigError::Tls`] when it cannot be set up.
+    /// [`ConfigError::Environment`] when it cannot be set up.
     pub fn apply_to_http(
         &self,
         builder: reqwest::ClientBuilder,
     ) -> Result<reqwest::ClientBuilder, ConfigError> {
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
-            .map_err(|error| ConfigError::Tls(error.into()))?
+            .map_err(ConfigError::tls)?
             .with_root_certificates(Arc::clone(&self.roots));
         let config = match &self.identity {
             None => config.with_no_client_auth(),

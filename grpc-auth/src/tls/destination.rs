@@ -29,7 +29,7 @@ impl Destination {
     ///
     /// # Errors
     /// [`ConfigError::EndpointPlaintext`] when it would carry them in plaintext to another host,
-    /// [`ConfigError::NoSystemRoots`] when it needs roots and the system has none.
+    /// [`ConfigError::TlsMaterial`] when it needs roots and the system has none.
     pub fn into_endpoint(self) -> Result<Endpoint, ConfigError> {
         if !self.plaintext_allowed {
             refuse_plaintext(&self.endpoint)?;
@@ -64,7 +64,7 @@ impl fmt::Debug for Destination {
 /// are the system's, to those that have none.
 fn with_roots(endpoint: Endpoint) -> Result<Endpoint, ConfigError> {
     Endpoint::new(endpoint).map_err(|error| match ClientTls::system() {
-        Ok(_) => ConfigError::Tls(error.into()),
+        Ok(_) => ConfigError::tls(error),
         Err(none) => none,
     })
 }

@@ -102,11 +102,10 @@ impl DevelopmentCa {
     ///
     /// # Errors
     /// [`ConfigError::DevelopmentCa`] when the folder cannot be used,
-    /// [`ConfigError::ServerNameInvalid`] when a name is none.
+    /// [`ConfigError::Value`] when a name is none.
     pub fn server_tls(&self) -> Result<ServerTls, ConfigError> {
         for name in &self.names {
-            ServerName::try_from(name.as_str())
-                .map_err(|_| ConfigError::ServerNameInvalid { value: name.clone() })?;
+            ServerName::try_from(name.as_str()).map_err(|_| ConfigError::server_name(name))?;
         }
         self.leaf("server", &self.names).map(ServerTls::new)
     }
@@ -125,12 +124,12 @@ impl DevelopmentCa {
     ///
     /// # Errors
     /// [`ConfigError::DevelopmentCa`] when the folder cannot be used,
-    /// [`ConfigError::ServerNameInvalid`] when the name is not one like a host's.
+    /// [`ConfigError::Value`] when the name is not one like a host's.
     pub fn identity(&self, name: &str) -> Result<Identity, ConfigError> {
         // It becomes a file's name.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if name.is_empty() || !name.bytes().all(is_plain) {
-            return Err(ConfigError::ServerNameInvalid { value: name.into() });
+            return Err(ConfigError::server_name(name));
         }
         self.leaf(&format!("client-{name}"), &[name.to_owned()])
     }

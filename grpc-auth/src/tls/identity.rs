@@ -37,7 +37,7 @@ impl Identity {
     /// Reads the chain and the key from PEM files, now. Both may stand in the same file.
     ///
     /// # Errors
-    /// [`ConfigError::TlsFile`] when a file cannot be read, [`ConfigError::TlsMaterial`] when what
+    /// [`ConfigError::File`] when a file cannot be read, [`ConfigError::TlsMaterial`] when what
     /// is in it is not what belongs there: no PEM, a certificate in the place of the key, an
     /// encrypted key, a key of another certificate.
     pub fn from_pem_files(

@@ -38,8 +38,8 @@ pub(super) struct Pem {
 impl Pem {
     pub(super) fn file(path: &Path, expected: &'static str) -> Result<Self, ConfigError> {
         let shown = path.display().to_string();
-        let bytes = read(path).map_err(|source| ConfigError::TlsFile {
-            path: shown.clone(),
+        let bytes = read(path).map_err(|source| ConfigError::File {
+            path: path.into(),
             expected,
             source,
         })?;

@@ -58,7 +58,7 @@ impl ServerTls {
     /// Requires a client certificate of the authorities in this PEM file: it is read now.
     ///
     /// # Errors
-    /// [`ConfigError::TlsFile`] when it cannot be read, [`ConfigError::TlsMaterial`] when there is
+    /// [`ConfigError::File`] when it cannot be read, [`ConfigError::TlsMaterial`] when there is
     /// something else in it than certificates.
     pub fn client_ca_file(self, path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let expected = "a PEM file with the authorities of client certificates";

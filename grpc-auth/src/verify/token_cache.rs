@@ -65,7 +65,7 @@ impl TokenCache {
     }
 
     pub(crate) fn check(self) -> Result<(), ConfigError> {
-        let wrong = |setting, help| Err(ConfigError::TokenCacheSetting { setting, help });
+        let wrong = |setting, help| Err(ConfigError::setting("token-cache", setting, help));
         if self.entries > 1 << 24 {
             return wrong("entries", "write at most 16,777,216");
         }

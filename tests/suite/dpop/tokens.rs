@@ -123,10 +123,8 @@ async fn settings_that_cannot_work_are_said_when_the_server_is_built() {
         (dpop().shared_nonce_key(vec![7; 31]), &["`shared_nonce_key`", "32 random bytes"]),
     ] {
         let error = issuer.resource_server().dpop(dpop).build().await.unwrap_err();
-        let is_of_dpop = matches!(
-            error,
-            ConfigError::DpopSetting { .. } | ConfigError::DpopOriginInvalid { .. }
-        );
+        let is_of_dpop =
+            matches!(error, ConfigError::Setting { of: "DPoP", .. } | ConfigError::Value { .. });
         assert!(is_of_dpop, "{error}");
         for text in texts {
             assert!(error.to_string().contains(text), "{text:?} in {error}");

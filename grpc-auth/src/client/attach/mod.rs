@@ -119,7 +119,7 @@ impl AuthorizedLayer {
     /// others do not. Channels of [`connect`](TokenSource::connect) know it.
     ///
     /// # Errors
-    /// [`ConfigError::DpopOriginInvalid`] when it is more than scheme and authority, or http to
+    /// [`ConfigError::Value`] when it is more than scheme and authority, or http to
     /// another host.
     pub fn origin(mut self, origin: &str) -> Result<Self, ConfigError> {
         check_origin(origin)?;

@@ -87,9 +87,9 @@ impl DpopKey {
     /// Makes a key for ES256, which lives as long as the program.
     ///
     /// # Errors
-    /// [`ConfigError::RandomUnavailable`] when the operating system has no random numbers.
+    /// [`ConfigError::Environment`] when the operating system has no random numbers.
     pub fn generate() -> Result<Self, ConfigError> {
-        let key = SigningKey::generate().map_err(|_| ConfigError::RandomUnavailable)?;
+        let key = SigningKey::generate().map_err(|_| ConfigError::no_random_numbers())?;
         Self::new(key)
     }
 
@@ -97,15 +97,15 @@ impl DpopKey {
     /// are refused: their proofs would add more than half a kilobyte to each call.
     ///
     /// # Errors
-    /// [`ConfigError::ClientKey`] when it is none of these.
+    /// [`ConfigError::TlsMaterial`] when it is none of these.
     pub fn from_pem(pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         Self::new(SigningKey::from_pem(pem.as_ref())?)
     }
 
     fn new(key: SigningKey) -> Result<Self, ConfigError> {
-        let jwk = key.jwk().ok_or(ConfigError::ClientKey {
-            problem: "proofs are signed with P-256, P-384 or Ed25519, and it is RSA",
-        })?;
+        let jwk = key.jwk().ok_or(ConfigError::private_key(
+            "proofs are signed with P-256, P-384 or Ed25519, and it is RSA",
+        ))?;
         let thumbprint = Thumbprint::of(jwk.to_string().as_bytes());
         let header = json!({ "typ": "dpop+jwt", "alg": key.algorithm().as_str(), "jwk": jwk });
         let header = URL_SAFE_NO_PAD.encode(header.to_string());
@@ -240,7 +240,10 @@ mod tests {
     #[test]
     fn a_key_that_proofs_cannot_be_signed_with_is_refused() {
         let error = DpopKey::from_pem("-----BEGIN PRIVATE KEY-----\nAA==\n").unwrap_err();
-        assert!(matches!(error, ConfigError::ClientKey { .. }), "{error}");
+        assert!(
+            error.to_string().starts_with("the client's private key cannot be used"),
+            "{error}"
+        );
         assert!(!format!("{:?}", DpopKey::from_pem(PEM).unwrap()).contains("1O5y"));
     }
 }

@@ -90,19 +90,30 @@ impl Provider {
                 if !server.is_empty() && server.bytes().all(fits) {
                     return Ok(());
                 }
-                Err(ConfigError::ProviderSetting {
-                    provider: "Okta",
-                    setting: "authorization server",
-                    help: "write its id alone, `default` or like `aus1a2b3c4`",
-                })
+                Err(ConfigError::setting(
+                    "Okta",
+                    "authorization server",
+                    "write its id alone, `default` or like `aus1a2b3c4`",
+                ))
             }
             Self::Entra { tenant } | Self::EntraV1 { tenant } if !is_guid(tenant) => {
-                Err(ConfigError::TenantInvalid { value: tenant.clone() })
+                Err(ConfigError::value(
+                    "Entra tenant",
+                    tenant,
+                    "it is not a GUID: write the directory (tenant) id, like \
+                     `6babcaad-604b-40ac-a9d7-9fd97c0b779f`; for any tenant, \
+                     `Issuer::entra_any_tenant()`",
+                ))
             }
             Self::Entra { .. } | Self::EntraV1 { .. } => Ok(()),
             // Every token of a realm can be for `account`: the audience would keep nobody out.
             Self::Keycloak { .. } if audiences.iter().any(|audience| audience == "account") => {
-                Err(ConfigError::AudienceOfEveryone { value: "account".into() })
+                Err(ConfigError::value(
+                    "audience",
+                    "account",
+                    "nearly every token of a Keycloak realm has it: write one that is this \
+                     service's own, and add an audience mapper for it",
+                ))
             }
             Self::Keycloak { base, realm, client } => {
                 let setting = match () {
@@ -111,12 +122,12 @@ impl Provider {
                     () if client.is_empty() => "client",
                     () => return Ok(()),
                 };
-                Err(ConfigError::ProviderSetting {
-                    provider: "Keycloak",
+                Err(ConfigError::setting(
+                    "Keycloak",
                     setting,
-                    help: "write the base address without a slash at its end, then the names of \
+                    "write the base address without a slash at its end, then the names of \
                            the realm and of the client",
-                })
+                ))
             }
             Self::Cognito { region, user_pool } => {
                 let is_word = |text: &str| {
@@ -126,12 +137,12 @@ impl Provider {
                 if is_word(region) && is_word(user_pool) && user_pool.starts_with(&**region) {
                     return Ok(());
                 }
-                Err(ConfigError::ProviderSetting {
-                    provider: "Cognito",
-                    setting: "user pool",
-                    help: "write the region and the pool's id, which begins with the region: \
+                Err(ConfigError::setting(
+                    "Cognito",
+                    "user pool",
+                    "write the region and the pool's id, which begins with the region: \
                            `eu-central-1`, `eu-central-1_AbCdEf`",
-                })
+                ))
             }
         }
     }
@@ -149,7 +160,13 @@ fn host_name(
     if domain.contains('.') && !domain.ends_with('.') && domain.bytes().all(fits) {
         return Ok(());
     }
-    Err(ConfigError::DomainInvalid { provider, value: domain.into(), example })
+    Err(ConfigError::value(
+        format!("{provider} domain"),
+        domain,
+        format!(
+            "it is not a host name: write it like `{example}`, without `https://` and without a slash"
+        ),
+    ))
 }
 
 fn is_host(issuer: &str, domain: &str) -> bool {

@@ -65,7 +65,10 @@ impl ResourceServerBuilder {
                 KeysOf::Given(source) => source,
                 KeysOf::Fetched(fetch) => {
                     let (source, outcome) =
-                        fetch.await.map_err(|error| ConfigError::Runtime(error.into()))?;
+                        fetch.await.map_err(|error| ConfigError::Environment {
+                            what: "the server is built while its tokio runtime shuts down",
+                            source: Some(error.into()),
+                        })?;
                     started(self.start, &issuer.identifier, outcome)?;
                     source
                 }
@@ -124,13 +127,25 @@ impl ResourceServerBuilder {
             return Err(ConfigError::AudienceMissing);
         }
         if let Some(value) = self.audiences.iter().find(|audience| !is_quotable(audience)) {
-            return Err(ConfigError::AudienceInvalid { value: value.clone() });
+            return Err(ConfigError::value(
+                "audience",
+                value,
+                "write the identifier of this service exactly as in `aud`, printable ASCII without \
+                 quotes",
+            ));
         }
         if let Some(value) = self.realm.iter().find(|realm| !is_quotable(realm)) {
-            return Err(ConfigError::RealmInvalid { value: value.clone() });
+            return Err(ConfigError::value("realm", value, "write printable ASCII without quotes"));
         }
         if self.leeway > MAX_LEEWAY {
-            return Err(ConfigError::LeewayTooLong { seconds: self.leeway.as_secs() });
+            return Err(ConfigError::setting(
+                "resource-server",
+                "leeway",
+                format!(
+                    "the leeway of {} s is more than 300 s: synchronize the clocks instead",
+                    self.leeway.as_secs()
+                ),
+            ));
         }
         self.authorizer.check()?;
         self.key_sets.check()?;
@@ -144,10 +159,15 @@ impl ResourceServerBuilder {
             self.issuers.iter().filter_map(|issuer| Some((issuer, issuer.introspection.clone()?)));
         let Some((issuer, settings)) = asked.next() else { return Ok(None) };
         if let Some((other, _)) = asked.next() {
-            return Err(ConfigError::IntrospectionAmbiguous {
-                first: issuer.identifier.clone(),
-                second: other.identifier.clone(),
-            });
+            return Err(ConfigError::setting(
+                "issuer",
+                "introspection",
+                format!(
+                    "the issuers `{}` and `{}` both have `.introspection(..)`, and an opaque token \
+                     does not say which issuer it is of: keep one of them",
+                    issuer.identifier, other.identifier
+                ),
+            ));
         }
         settings.check()?;
         let audiences = self.audiences.clone();
@@ -162,16 +182,33 @@ impl ResourceServerBuilder {
         issuer: &Issuer,
     ) -> Result<KeysOf<impl Future<Output = FirstFetch> + use<>>, ConfigError> {
         if let Some(value) = issuer.grants.iter().find_map(GrantSource::invalid_pointer) {
-            return Err(ConfigError::GrantPointerInvalid { value: value.into() });
+            return Err(ConfigError::value(
+                "claim",
+                value,
+                "it is not a JSON pointer: begin it with a slash, like `/scope` or \
+                 `/realm_access/roles`",
+            ));
         }
         issuer.provider.check(&self.audiences)?;
         if matches!(&issuer.intended_for, IntendedFor::Clients(clients) if clients.is_empty() || clients.iter().any(String::is_empty))
         {
-            return Err(ConfigError::ClientsMissing { issuer: issuer.identifier.clone() });
+            return Err(ConfigError::setting(
+                "issuer",
+                "clients",
+                format!(
+                    "no client of the issuer `{}` is listed: its tokens have no audience, so write \
+                     the ids of the clients whose tokens are for this service",
+                    issuer.identifier
+                ),
+            ));
         }
         let url = secure_url("issuer", &issuer.identifier)?;
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(ConfigError::IssuerNotPlain { value: issuer.identifier.clone() });
+            return Err(ConfigError::value(
+                "issuer",
+                &issuer.identifier,
+                "it has a query or a fragment: write it without",
+            ));
         }
         let location = match &issuer.keys {
             #[cfg(feature = "introspection")]
@@ -219,10 +256,24 @@ fn check_template(issuer: &Issuer) -> Result<(), ConfigError> {
     let stands_for_many = issuer.provider == Provider::EntraAnyTenant;
     #[cfg(feature = "introspection")]
     if stands_for_many && issuer.introspection.is_some() {
-        return Err(ConfigError::IntrospectionOfMany { issuer: issuer.identifier.clone() });
+        return Err(ConfigError::setting(
+            "issuer",
+            "introspection",
+            format!(
+                "the issuer `{}` stands for any tenant, so introspection would never be used for \
+                 their tokens: leave it out, or write `Issuer::entra(..)` with the id of the tenant \
+                 that is asked",
+                issuer.identifier
+            ),
+        ));
     }
     if !stands_for_many && issuer.identifier.contains(TENANT_PLACE) {
-        return Err(ConfigError::IssuerTemplate { value: issuer.identifier.clone() });
+        return Err(ConfigError::value(
+            "issuer",
+            &issuer.identifier,
+            "it is a template, and no token names it: for any tenant of Entra write \
+             `Issuer::entra_any_tenant()`, for one of them `Issuer::entra(..)` with its id",
+        ));
     }
     Ok(())
 }
