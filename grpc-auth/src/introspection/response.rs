@@ -274,6 +274,19 @@ mod tests {
         }
     }
 
+    /// A client may have written the half: what it chose is no failure of the endpoint.
+    #[test]
+    fn an_answer_with_half_a_surrogate_pair_is_an_answer() {
+        for text in [
+            r#"{"active":true,"aud":"api","sub":"\ud800"}"#,
+            r#"{"active":true,"aud":"api","x":{"y":["\udc00"]}}"#,
+            r#"{"active":true,"aud":"api","\ud800":1}"#,
+        ] {
+            let found = read(false, text).unwrap().err().unwrap().to_string();
+            assert!(found.contains(" cannot be read: "), "{text}: {found}");
+        }
+    }
+
     #[test]
     fn an_audience_that_is_said_is_checked_even_if_it_may_be_missing() {
         assert!(read(true, r#"{"active":true}"#).unwrap().is_ok());
