@@ -270,6 +270,10 @@ fn a_misfit_names_the_member_and_the_types_and_no_value() {
     let deep = deep.replacen('1', r#"{"a":1,"a":2}"#, 1);
     let found = misfit::<IgnoredAny>(&deep);
     assert!(found.starts_with("the member `..n") && found.len() < 320, "{found}");
+    let shown =
+        |length| misfit::<HashMap<String, u8>>(&format!(r#"{{"{}":""}}"#, "n".repeat(length)));
+    assert!(shown(128).starts_with(&format!("`{name}` is a string")), "{}", shown(128));
+    assert!(shown(129).starts_with("`*` is a string"), "{}", shown(129));
     for (json, expected) in [
         (r#"{"list":[{"size":1}]}"#, "accepted"),
         (
