@@ -448,6 +448,7 @@ mod tests {
             ("https://a.example/", "https://keys.example/", true),
             ("https://a.example/", "http://keys.example/", false),
             ("https://a.example/", "http://127.0.0.1/", false),
+            ("https://127.0.0.1/", "http://127.0.0.1/", false),
             ("http://127.0.0.1/", "http://127.0.0.1:1/", true),
             ("http://127.0.0.1/", "http://keys.example/", false),
             ("http://127.0.0.1/", "/keys", false),
