@@ -165,6 +165,25 @@ async fn one_call_probes_a_redis_that_failed_and_the_others_do_not_wait() {
     }
 }
 
+/// More tokens may wait for Redis than questions may be asked.
+#[tokio::test]
+async fn only_so_many_questions_are_asked_also_if_replicas_share_what_they_know() {
+    let redis = FakeRedis::start().await;
+    let kit = Opaque::with(|asked| shared(asked, &redis).max_in_flight(3)).await;
+    kit.issuer.fail(Endpoint::Introspection, Fault::Hang);
+    let mut calls = JoinSet::new();
+    for _ in 0..3 {
+        let (auth, token) = (kit.auth.clone(), kit.token());
+        calls.spawn(async move { with(&auth, &token).await });
+    }
+    until("three are asked about", async || kit.asked() == 3).await;
+    let (auth, token) = (kit.auth.clone(), kit.token());
+    let fourth = tokio::spawn(async move { with(&auth, &token).await });
+    until("it is answered, or asked about", async || fourth.is_finished() || kit.asked() > 3).await;
+    assert_eq!(kit.asked(), 3);
+    assert_unavailable(fourth.await.unwrap());
+}
+
 /// An endpoint that answers "active", and only when the test asks it to.
 async fn slow_endpoint() -> (String, oneshot::Receiver<()>, oneshot::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
