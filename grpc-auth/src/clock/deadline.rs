@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-#[cfg(feature = "client")]
 use super::{Clock, Stopwatch};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
@@ -17,11 +16,9 @@ pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// By when a call has to be answered, if it says.
-#[cfg(feature = "client")]
 #[derive(Debug)]
 pub(crate) struct Deadline(Option<(Duration, Stopwatch)>);
 
-#[cfg(feature = "client")]
 impl Deadline {
     /// Of a call that begins now.
     pub(crate) fn of(headers: &HeaderMap, clock: &Clock) -> Self {
@@ -34,7 +31,21 @@ impl Deadline {
         Some(timeout.saturating_sub(since.elapsed()))
     }
 
-    /// Tells whoever is called how much time is left.
+    /// Waits for work until this long before the deadline.
+    pub(crate) async fn bound<T>(
+        &self,
+        clock: &Clock,
+        lead: Duration,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        match self.remaining() {
+            Some(remaining) => clock.timeout(remaining.saturating_sub(lead), work).await,
+            None => Some(work.await),
+        }
+    }
+
+    /// Writes the time that is left into the headers of a call to another service.
+    #[cfg(feature = "client")]
     pub(crate) fn tell(&self, headers: &mut HeaderMap) {
         if let (Some(remaining), Some(value)) = (self.remaining(), headers.get_mut(GRPC_TIMEOUT)) {
             *value = written(remaining);

@@ -1,15 +1,13 @@
-//! Who may go on: from the path and the headers of a call to what becomes of it, at once or when what
-//! it waits for is there.
+//! Decides on a call by its path and its headers: at once where that is possible, else in
+//! [`slow_path`].
 
 mod identity;
+mod slow_path;
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use http::{Extensions, Request, Response, Uri};
-use identity::{Identified, Identity, Waiting};
+use identity::{Identified, Identity, Unidentified};
 
 use super::ResourceServer;
 use super::audit;
@@ -17,7 +15,6 @@ use super::audit::Denial;
 use super::auth_context::{Call, CallSettings, Decision, TypedClaims};
 use super::authorizer::{AccessRequest, Asking};
 use super::stream_expiry::{StreamExpiry, Timer};
-use crate::clock::deadline;
 use crate::metrics;
 use crate::policy::authorize;
 use crate::policy::authorize::Permit;
@@ -29,10 +26,6 @@ use crate::policy::service_policy::Row;
 use crate::token::caller::Caller;
 use crate::token::principal::Principal;
 
-/// More than timers are late by.
-const DEADLINE_LEAD: Duration = Duration::from_millis(5);
-
-/// Why such a path is rejected.
 /// What all clones of a service share. One pointer: tonic clones it for every request.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -42,21 +35,30 @@ pub(super) struct Shared {
     stream_expiry: StreamExpiry,
 }
 
-/// What becomes of a call for now.
+/// The end of the call's streams, if they have one; or why the call is rejected. Boxed, so that what
+/// is moved is small: nearly all calls are permitted, and few have streams.
+pub(super) type Decided = Result<Option<Box<Timer>>, Box<Denial>>;
+
+/// What becomes of a call.
 pub(super) enum Admission {
-    /// With the end of the call's streams.
-    Granted(Option<Box<Timer>>),
-    Refused(Box<Denial>),
-    /// Boxed, so that what is moved is small: hardly any call waits.
-    Waiting(Box<Stage>),
+    Decided(Decided),
+    /// Boxed: hardly any call waits.
+    Waiting(Box<Waiting>),
 }
 
 /// What a call waits for.
-pub(super) enum Stage {
+pub(super) enum Waiting {
     /// Who its caller is.
-    Caller(Waiting),
-    /// The authorizer's answer about its caller, whom the rule lets in.
-    Answer(Asking),
+    Caller(Unidentified),
+    /// The authorizer's answer about a caller that the rule lets in.
+    Authorizer(Asking),
+}
+
+/// A call whose caller is known, or rejected.
+enum Settled {
+    Decided(Decided),
+    /// The rule lets the caller in; the authorizer has to answer.
+    Asking(Asking),
 }
 
 impl Shared {
@@ -80,49 +82,19 @@ impl Shared {
 
     /// Decides at once where that is possible.
     pub(super) fn admit<B>(&self, request: &mut Request<B>) -> Admission {
-        match self.identify(request) {
-            Identity::Known(identified) => self.settle(request, identified),
-            // Whoever may call without a token does not wait for the issuer with one.
-            Identity::Pending(Waiting::Keys(..)) if self.is_open(request.uri()) => {
-                self.settle(request, Err(denial(Denied::BackendUnavailable)))
+        let caller = match self.identify(request) {
+            Identity::Known(identified) => identified,
+            // Methods open to anyone never wait for a key fetch.
+            Identity::Pending(Unidentified::Keys(..)) if self.is_open(request.uri()) => {
+                Err(denial(Denied::BackendUnavailable))
             }
-            Identity::Pending(waiting) => Admission::Waiting(Box::new(Stage::Caller(waiting))),
-        }
-    }
-
-    /// Goes on with a call once what it waits for is there.
-    pub(super) fn proceed<B>(
-        &self,
-        request: &mut Request<B>,
-        stage: &mut Stage,
-        cx: &mut Context<'_>,
-    ) -> Poll<Admission> {
-        match stage {
-            Stage::Caller(waiting) => {
-                waiting.poll(self, request, cx).map(|caller| self.settle(request, caller))
+            Identity::Pending(unidentified) => {
+                return Admission::Waiting(Box::new(Waiting::Caller(unidentified)));
             }
-            Stage::Answer(asking) => asking.poll(cx).map(|answer| self.conclude(request, answer)),
-        }
-    }
-
-    /// Ends when the caller no longer waits, if it says when (`grpc-timeout`). A little sooner: tonic
-    /// looks at the deadline too, and would drop the call without a word in the log.
-    pub(super) fn deadline<B>(
-        &self,
-        request: &Request<B>,
-    ) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
-        let timeout = deadline::timeout(request.headers())?;
-        let timeout = timeout.saturating_sub(DEADLINE_LEAD);
-        Some(Box::pin(self.auth.inner.settings.clock.sleep(timeout)))
-    }
-
-    /// Decides without what a call waits for: its caller no longer does.
-    pub(super) fn give_up<B>(&self, request: &mut Request<B>, stage: &Stage) -> Admission {
-        let cause = "the call's deadline (`grpc-timeout`) passed while it waited to be decided on";
-        let denial = Denial::new(Denied::BackendUnavailable, cause);
-        match stage {
-            Stage::Caller(_) => self.settle(request, Err(Box::new(denial))),
-            Stage::Answer(_) => self.conclude(request, Err(denial)),
+        };
+        match self.settle(request, caller) {
+            Settled::Decided(decided) => Admission::Decided(decided),
+            Settled::Asking(asking) => Admission::Waiting(Box::new(Waiting::Authorizer(asking))),
         }
     }
 
@@ -130,29 +102,29 @@ impl Shared {
         self.policies.find(uri).is_some_and(is_open)
     }
 
-    /// Decides on a call whose caller is clear, and leaves what was learnt in the extensions of a
-    /// call that is let in, or that the authorizer is to be asked about.
-    fn settle<B>(&self, request: &mut Request<B>, identified: Identified) -> Admission {
+    /// Decides on a call whose caller is known or rejected. Stores the auth context in the extensions
+    /// of a call that is let in, or that the authorizer has to answer about.
+    fn settle<B>(&self, request: &mut Request<B>, identified: Identified) -> Settled {
         let path = request.uri().path();
         let Some((row, place)) = self.policies.find_with_place(request.uri()) else {
-            return self.refuse_unknown(request, identified);
+            return Settled::Decided(Err(self.refuse_unknown(request, identified)));
         };
         let (caller, permit) = match Self::decide(row, identified) {
             Ok(decided) => decided,
-            Err(denial) => return refuse(request, Some(row), denial),
+            Err(denial) => return Settled::Decided(Err(refuse(request, Some(row), denial))),
         };
         let principal = caller.as_ref().map(Caller::principal);
-        let admission = match self.question(request, row, principal) {
-            Some(asking) => Admission::Waiting(Box::new(Stage::Answer(asking))),
+        let settled = match self.question(request, row, principal) {
+            Some(asking) => Settled::Asking(asking),
             None => {
                 audit::log_allowed(path, Some(row), principal);
                 self.allowed.count(place);
-                Admission::Granted(self.timer(row, caller.as_ref()))
+                Settled::Decided(Ok(self.timer(row, caller.as_ref())))
             }
         };
         match self.leave(request, caller, permit) {
-            Ok(()) => admission,
-            Err(denial) => refuse(request, Some(row), denial),
+            Ok(()) => settled,
+            Err(denial) => Settled::Decided(Err(refuse(request, Some(row), denial))),
         }
     }
 
@@ -167,20 +139,20 @@ impl Shared {
         if is_open(row) {
             return None;
         }
-        // No rule but that one is passed by nobody.
+        // Every other rule needs a principal.
         Some(authorizer.ask(AccessRequest::new(request, row, principal?)))
     }
 
     /// The authorizer has answered about a call.
-    fn conclude<B>(&self, request: &Request<B>, answer: Result<(), Denial>) -> Admission {
+    fn conclude<B>(&self, request: &Request<B>, answer: Result<(), Denial>) -> Decided {
         let path = request.uri().path();
         let Some((row, place)) = self.policies.find_with_place(request.uri()) else {
-            return refuse(request, None, denial(Denied::MethodUnknown));
+            return Err(refuse(request, None, denial(Denied::MethodUnknown)));
         };
         let caller = Call::of(request.extensions()).and_then(|call| call.caller.as_ref());
         let principal = caller.map(Caller::principal);
         let answer = answer.and_then(|()| match caller {
-            // It took its time.
+            // The token may have expired while the authorizer was asked.
             Some(caller) if self.has_expired(caller) => Err(Denial::new(
                 Denied::TokenExpired,
                 "`exp` passed while the authorizer was asked",
@@ -191,9 +163,9 @@ impl Shared {
             Ok(()) => {
                 audit::log_allowed(path, Some(row), principal);
                 self.allowed.count(place);
-                Admission::Granted(self.timer(row, caller))
+                Ok(self.timer(row, caller))
             }
-            Err(denial) => refuse(request, Some(row), Box::new(denial.of_caller(principal))),
+            Err(denial) => Err(refuse(request, Some(row), Box::new(denial.of_caller(principal)))),
         }
     }
 
@@ -240,7 +212,7 @@ impl Shared {
 
     /// No row has the path. Callers without a valid token are not told.
     #[cold]
-    fn refuse_unknown<B>(&self, request: &Request<B>, identified: Identified) -> Admission {
+    fn refuse_unknown<B>(&self, request: &Request<B>, identified: Identified) -> Box<Denial> {
         let denial = match identified {
             Ok(caller) => {
                 let cause = self.policies.explain_miss(request.uri());
@@ -304,7 +276,7 @@ fn denial_of(denied: Denied, principal: Option<&Principal>) -> Box<Denial> {
 }
 
 #[cold]
-fn refuse<B>(request: &Request<B>, row: Option<Row>, denial: Box<Denial>) -> Admission {
+fn refuse<B>(request: &Request<B>, row: Option<Row>, denial: Box<Denial>) -> Box<Denial> {
     denial.log(request.uri().path(), row);
-    Admission::Refused(denial)
+    denial
 }

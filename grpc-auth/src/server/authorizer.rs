@@ -5,7 +5,6 @@ use std::any::type_name;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderName, PROXY_AUTHORIZATION};
@@ -275,7 +274,7 @@ impl DecisionPoint {
     pub(super) fn ask(&self, request: AccessRequest) -> Asking {
         let authorizer = Arc::clone(&self.authorizer);
         let (clock, timeout) = (self.clock.clone(), self.timeout);
-        Asking(Box::pin(async move {
+        Box::pin(async move {
             // It is called in there as well: it may panic before it returns a future.
             let answer = caught(async { authorizer.decide(request).await });
             match clock.timeout(timeout, answer).await {
@@ -295,15 +294,9 @@ impl DecisionPoint {
                     format!("the authorizer did not answer within {timeout:?}"),
                 )),
             }
-        }))
+        })
     }
 }
 
-/// A question on its way. Dropping it takes the question back.
-pub(super) struct Asking(Pin<Box<dyn Future<Output = Result<(), Denial>> + Send>>);
-
-impl Asking {
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Denial>> {
-        self.0.as_mut().poll(cx)
-    }
-}
+/// An authorizer's answer on its way. Dropping it drops the authorizer's future.
+pub(super) type Asking = Pin<Box<dyn Future<Output = Result<(), Denial>> + Send>>;

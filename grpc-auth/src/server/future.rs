@@ -11,7 +11,7 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::admission::{Admission, Shared, Stage};
+use super::admission::{Decided, Shared, Waiting};
 use super::body::{EndableBody, Side};
 use super::stream_expiry::Timer;
 use crate::policy::rpc_kind::RpcKind;
@@ -35,35 +35,20 @@ pin_project! {
         Called { #[pin] response: F, timer: Option<Box<Timer>> },
         // Boxed, for they are rare: every call moves this future, and most are called at once.
         Refused { response: Option<Box<Response<R>>> },
-        Waiting { held: Option<Box<Held<S, B>>> },
+        Waiting { call: Deciding<S, B> },
         Answered,
     }
 }
 
-/// A call that waits for its token's verdict or the authorizer's answer, with the service that was
-/// ready for it.
-struct Held<S, B> {
+/// A call that was decided on after it had to wait, with the service that was ready for it.
+struct DecidedCall<S, B> {
     shared: Arc<Shared>,
     service: S,
     request: Request<B>,
-    stage: Stage,
-    /// When its caller no longer waits.
-    deadline: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    decided: Decided,
 }
 
-impl<S, B> Held<S, B> {
-    /// What becomes of the call for now, at its deadline at the latest.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Admission> {
-        let Self { shared, request, stage, deadline, .. } = self;
-        if let Poll::Ready(admission) = shared.proceed(request, stage, cx) {
-            return Poll::Ready(admission);
-        }
-        let Some(passed) = deadline else { return Poll::Pending };
-        ready!(passed.as_mut().poll(cx));
-        *deadline = None;
-        Poll::Ready(shared.give_up(request, stage))
-    }
-}
+type Deciding<S, B> = Pin<Box<dyn Future<Output = DecidedCall<S, B>> + Send>>;
 
 impl<S, B, R> ResponseFuture<S, B, R>
 where
@@ -87,12 +72,19 @@ where
     pub(super) fn waiting(
         shared: Arc<Shared>,
         service: S,
-        request: Request<B>,
-        stage: Stage,
-    ) -> Self {
+        mut request: Request<B>,
+        waiting: Waiting,
+    ) -> Self
+    where
+        S: Send + 'static,
+        B: Send + 'static,
+    {
         let deadline = shared.deadline(&request);
-        let held = Some(Box::new(Held { shared, service, request, stage, deadline }));
-        Self { state: State::Waiting { held } }
+        let call = Box::pin(async move {
+            let decided = shared.decide_later(&mut request, waiting, deadline).await;
+            DecidedCall { shared, service, request, decided }
+        });
+        Self { state: State::Waiting { call } }
     }
 }
 
@@ -123,27 +115,14 @@ where
     B: EndableBody,
     R: Default,
 {
-    /// What follows on waiting, once it is over.
     #[cold]
-    fn after_waiting(held: &mut Option<Box<Held<S, B>>>, cx: &mut Context<'_>) -> Poll<Self> {
-        let Some(call) = held else { return Poll::Pending };
-        let admission = ready!(call.poll(cx));
-        let Some(mut call) = held.take() else { return Poll::Pending };
-        Poll::Ready(match admission {
-            Admission::Granted(None) => {
-                Self::Called { response: call.service.call(call.request), timer: None }
-            }
-            Admission::Granted(Some(timer)) => {
-                Self::streaming(&mut call.service, call.request, timer)
-            }
-            Admission::Refused(denial) => {
-                Self::Refused { response: Some(Box::new(call.shared.answer(&denial))) }
-            }
-            Admission::Waiting(stage) => {
-                call.stage = *stage;
-                Self::Waiting { held: Some(call) }
-            }
-        })
+    fn after_waiting(call: DecidedCall<S, B>) -> Self {
+        let DecidedCall { shared, mut service, request, decided } = call;
+        match decided {
+            Ok(None) => Self::Called { response: service.call(request), timer: None },
+            Ok(Some(timer)) => Self::streaming(&mut service, request, timer),
+            Err(denial) => Self::Refused { response: Some(Box::new(shared.answer(&denial))) },
+        }
     }
 }
 
@@ -199,8 +178,8 @@ where
                         .take()
                         .map_or(Poll::Pending, |response| Poll::Ready(Ok(*response)));
                 }
-                StateProjection::Waiting { held } => {
-                    let next = ready!(State::after_waiting(held, cx));
+                StateProjection::Waiting { call } => {
+                    let next = State::after_waiting(ready!(call.as_mut().poll(cx)));
                     state.set(next);
                 }
             }

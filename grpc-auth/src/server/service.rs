@@ -111,8 +111,8 @@ impl<S: NamedService> NamedService for Protect<S> {
 
 impl<S, B, R> Service<Request<B>> for Protect<S>
 where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    B: EndableBody,
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    B: EndableBody + Send + 'static,
     R: EndableBody + Default,
 {
     type Response = Response<R>;
@@ -125,16 +125,16 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.shared.admit(&mut request) {
-            Admission::Granted(None) => ResponseFuture::called(self.inner.call(request)),
-            Admission::Granted(Some(timer)) => {
+            Admission::Decided(Ok(None)) => ResponseFuture::called(self.inner.call(request)),
+            Admission::Decided(Ok(Some(timer))) => {
                 ResponseFuture::streaming(&mut self.inner, request, timer)
             }
-            Admission::Refused(denial) => ResponseFuture::refused(self.shared.answer(&denial)),
-            Admission::Waiting(stage) => {
+            Admission::Decided(Err(denial)) => ResponseFuture::refused(self.shared.answer(&denial)),
+            Admission::Waiting(waiting) => {
                 // The one that was polled ready goes with the call; a clone was not.
                 let clone = self.inner.clone();
                 let ready = std::mem::replace(&mut self.inner, clone);
-                ResponseFuture::waiting(Arc::clone(&self.shared), ready, request, *stage)
+                ResponseFuture::waiting(Arc::clone(&self.shared), ready, request, *waiting)
             }
         }
     }
