@@ -1,8 +1,10 @@
 #![cfg_attr(not(doctest), doc = include_str!("../README.md"))]
+// The lower layers are compiled whole, whatever the features above them; a build with all features
+// shows what nothing uses.
+#![cfg_attr(not(all(feature = "cli", feature = "redis", feature = "dev-tls")), allow(dead_code))]
 
 #[cfg(feature = "client")]
 pub mod client;
-#[cfg(any(feature = "client", feature = "introspection"))]
 mod client_authentication;
 mod clock;
 #[cfg(feature = "tls")]
@@ -11,7 +13,6 @@ pub mod danger;
 pub mod doctor;
 mod error;
 mod http;
-#[cfg(feature = "introspection")]
 mod introspection;
 mod issuer;
 mod jose;
@@ -30,7 +31,6 @@ mod proof_of_possession;
 mod redis;
 mod sanitize_untrusted;
 pub mod server;
-#[cfg(any(feature = "client", feature = "introspection", feature = "redis"))]
 mod single_flight;
 mod sync;
 #[cfg(feature = "testing")]
@@ -212,9 +212,7 @@ pub use grpc_auth_macros::require_scopes;
 /// ```
 pub use grpc_auth_macros::authenticated;
 
-#[cfg(any(feature = "client", feature = "introspection"))]
 pub use crate::client_authentication::ClientAuthentication;
-#[cfg(any(feature = "client", feature = "introspection"))]
 pub use crate::client_authentication::secret::ClientSecret;
 #[cfg(feature = "redis")]
 pub use crate::redis::Redis;
@@ -229,7 +227,6 @@ pub use grpc_auth_macros::allow_unauthenticated;
 
 pub use crate::http::error::HttpError;
 pub use crate::issuer::Issuer;
-#[cfg(feature = "introspection")]
 pub use crate::issuer::introspection::{Introspection, IntrospectionCache};
 pub use crate::issuer::presets::auth0::Auth0Config;
 pub use crate::issuer::scope_sources::GrantSource;
@@ -238,7 +235,7 @@ pub use crate::jwks::event::{KeySetEvent, KeySetHealth, SkippedKey, UnknownKey};
 pub use crate::jwks::fetch::KeyFetchError;
 pub use crate::jwks::set::KeySetError;
 pub use crate::jwks::settings::{KeySetSettings, RefreshMode};
-#[cfg(feature = "mtls")]
+#[cfg(feature = "tls")]
 pub use crate::proof_of_possession::certificate::ClientCertificate;
 pub use crate::proof_of_possession::dpop::Dpop;
 #[cfg(feature = "redis")]

@@ -168,25 +168,21 @@ impl ClientAuthentication {
         Err(ConfigError::credentials_missing(problem))
     }
 
-    #[cfg(feature = "client")]
     pub(crate) fn client_id(&self) -> &str {
         &self.client_id
     }
 
     /// Whether nothing shows who it is but its name.
-    #[cfg(feature = "client")]
     pub(crate) fn is_public(&self) -> bool {
         matches!(self.method, Method::None)
     }
 
     /// Whether the server sees the client's certificate.
-    #[cfg(feature = "client")]
     pub(crate) fn needs_identity(&self) -> bool {
         matches!(self.method, Method::Tls)
     }
 
     /// The secret that is sent, if there is one.
-    #[cfg(feature = "client")]
     pub(crate) fn secret(&self) -> Option<SecretString> {
         match &self.method {
             Method::SecretBasic(secret) | Method::SecretPost(secret) => Some(secret.current()),
@@ -195,7 +191,6 @@ impl ClientAuthentication {
     }
 
     /// The public part of the private key that signs, if there is one, in base64url.
-    #[cfg(feature = "client")]
     pub(crate) fn public_key(&self) -> Option<SecretString> {
         match &self.method {
             Method::PrivateKeyJwt(assertion) => {
@@ -206,7 +201,6 @@ impl ClientAuthentication {
     }
 
     /// Whether there is another secret now than the one that was sent.
-    #[cfg(feature = "client")]
     pub(crate) fn has_changed(&self, sent: &SecretString) -> bool {
         match &self.method {
             Method::SecretBasic(secret) | Method::SecretPost(secret) => secret.has_changed(sent),
@@ -215,7 +209,6 @@ impl ClientAuthentication {
     }
 
     /// Whether this text shows the secret.
-    #[cfg(feature = "client")]
     pub(crate) fn is_shown_in(&self, text: &str) -> bool {
         match &self.method {
             Method::SecretBasic(secret) | Method::SecretPost(secret) => {

@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-#[cfg(feature = "client")]
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
 
@@ -57,7 +56,6 @@ impl ClientSecret {
 
     /// Reads the file again, and tells whether another secret stands in it than the one that was
     /// sent. (Another request may have read it since.)
-    #[cfg(feature = "client")]
     pub(crate) fn has_changed(&self, sent: &SecretString) -> bool {
         let Source::File(file) = &self.0 else { return false };
         let Ok(secret) = read(&file.path) else { return false };

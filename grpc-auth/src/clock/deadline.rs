@@ -45,7 +45,6 @@ impl Deadline {
     }
 
     /// Writes the time that is left into the headers of a call to another service.
-    #[cfg(feature = "client")]
     pub(crate) fn tell(&self, headers: &mut HeaderMap) {
         if let (Some(remaining), Some(value)) = (self.remaining(), headers.get_mut(GRPC_TIMEOUT)) {
             *value = written(remaining);
@@ -72,7 +71,6 @@ fn read(value: &HeaderValue) -> Option<Duration> {
 }
 
 /// In the finest unit that it fits in.
-#[cfg(feature = "client")]
 fn written(duration: Duration) -> HeaderValue {
     let most = 10_u128.pow(MAX_DIGITS as u32);
     let units = [
@@ -113,7 +111,6 @@ mod tests {
             let value = HeaderValue::from_static(text);
             assert_eq!(read(&value).map(|read| read.as_secs_f64()), seconds, "{text}");
         }
-        #[cfg(feature = "client")]
         for (millis, text) in [
             (0, "0n"),
             (50, "50000000n"),

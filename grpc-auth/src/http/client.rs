@@ -4,7 +4,6 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime};
 
-#[cfg(any(feature = "client", feature = "introspection"))]
 use http::header::CONTENT_TYPE;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
@@ -58,7 +57,6 @@ impl HttpClient {
 
     /// The same, with TLS settings of the program's own: another certificate authority, or a client
     /// certificate.
-    #[cfg(feature = "client")]
     pub(crate) fn with_tls(
         connect_timeout: Duration,
         apply: impl Fn(ClientBuilder) -> Result<ClientBuilder, ConfigError>,
@@ -108,7 +106,6 @@ impl HttpClient {
     }
 
     /// Sends a form, and takes a document of at most 256 KiB where it comes with such a status.
-    #[cfg(any(feature = "client", feature = "introspection"))]
     pub(crate) async fn post_form(
         &self,
         url: &Url,

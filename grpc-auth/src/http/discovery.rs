@@ -1,8 +1,6 @@
 //! The issuer's metadata: OpenID Connect Discovery 1.0 §4 and RFC 8414 §3.
 
-#[cfg(any(feature = "client", feature = "introspection"))]
 use std::sync::{Mutex, MutexGuard, PoisonError};
-#[cfg(any(feature = "client", feature = "introspection"))]
 use std::time::Duration;
 use std::time::SystemTime;
 
@@ -11,23 +9,19 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::client::{HttpClient, is_local, secure_url};
-#[cfg(any(feature = "client", feature = "introspection"))]
 use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::http::error::HttpError;
 use crate::json;
 use crate::json::error::JsonError;
-#[cfg(any(feature = "client", feature = "introspection"))]
 use crate::single_flight::SingleFlight;
 
 /// Longer than any address; it may stand in a log line.
 const MAX_URL_BYTES: usize = 2048;
 
 /// For how long an address is believed that the metadata named.
-#[cfg(any(feature = "client", feature = "introspection"))]
 const REDISCOVER: Duration = Duration::from_secs(24 * 3600);
 
-#[cfg(any(feature = "client", feature = "introspection"))]
 const REDISCOVERY_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize)]
@@ -40,13 +34,11 @@ struct KeyMetadata {
     jwks_uri: Option<String>,
 }
 
-#[cfg(feature = "introspection")]
 #[derive(Deserialize)]
 struct IntrospectionMetadata {
     introspection_endpoint: Option<String>,
 }
 
-#[cfg(feature = "client")]
 #[derive(Deserialize)]
 struct ClientMetadata {
     token_endpoint: Option<String>,
@@ -60,7 +52,6 @@ struct ClientMetadata {
 }
 
 /// Where clients turn to that show a certificate (RFC 8705 §5).
-#[cfg(feature = "client")]
 #[derive(Default, Deserialize)]
 struct Aliases {
     token_endpoint: Option<String>,
@@ -69,7 +60,6 @@ struct Aliases {
 }
 
 /// Where an authorization server takes a client's requests (RFC 8414 §2).
-#[cfg(feature = "client")]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Endpoints {
     pub(crate) token: Option<Url>,
@@ -95,7 +85,6 @@ pub(crate) async fn jwks_uri(
 }
 
 /// Asks the issuer where tokens are introspected, if anywhere.
-#[cfg(feature = "introspection")]
 pub(crate) async fn introspection_endpoint(
     http: &HttpClient,
     issuer: &Url,
@@ -105,7 +94,6 @@ pub(crate) async fn introspection_endpoint(
     introspection_endpoint_in(&fetch(http, issuer, now).await?, issuer, identifier)
 }
 
-#[cfg(feature = "introspection")]
 fn introspection_endpoint_in(
     document: &[u8],
     issuer: &Url,
@@ -117,7 +105,6 @@ fn introspection_endpoint_in(
 }
 
 /// Asks the issuer where its clients turn to, or those that show a certificate.
-#[cfg(feature = "client")]
 pub(crate) async fn endpoints(
     http: &HttpClient,
     issuer: &Url,
@@ -128,7 +115,6 @@ pub(crate) async fn endpoints(
     endpoints_in(&fetch(http, issuer, now).await?, issuer, identifier, with_certificate)
 }
 
-#[cfg(feature = "client")]
 fn endpoints_in(
     document: &[u8],
     issuer: &Url,
@@ -158,14 +144,12 @@ fn endpoints_in(
 }
 
 /// What the metadata said. It is fetched again once a day, once for all callers that wait for it.
-#[cfg(any(feature = "client", feature = "introspection"))]
 #[derive(Debug)]
 pub(crate) struct Discovered<T, E> {
     said: Mutex<Option<(T, SystemTime)>>,
     fetching: SingleFlight<Result<T, E>>,
 }
 
-#[cfg(any(feature = "client", feature = "introspection"))]
 impl<T: Clone, E: Clone + From<HttpError>> Discovered<T, E> {
     pub(crate) fn nothing() -> Self {
         Self { said: Mutex::new(None), fetching: SingleFlight::new() }
@@ -221,7 +205,6 @@ impl<T: Clone, E: Clone + From<HttpError>> Discovered<T, E> {
     }
 
     /// What was said does not hold any more: it is asked again the next time.
-    #[cfg(feature = "client")]
     pub(crate) fn doubt(&self, clock: &Clock) {
         if let Some((_, since)) = &mut *self.said() {
             *since = (*since).min(clock.now() - REDISCOVER);
@@ -367,7 +350,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "client")]
     #[test]
     fn clients_that_show_a_certificate_turn_to_the_endpoints_that_ask_for_one() {
         let issuer = Url::parse("https://a.example").unwrap();
@@ -403,13 +385,11 @@ mod tests {
             let keys = read(document("jwks_uri").as_bytes(), &issuer, identifier).map(drop);
             let error = cause(keys.unwrap_err());
             assert!(error.contains("jwks_uri") && error.contains("`Issuer::jwks_uri`"), "{error}");
-            #[cfg(feature = "introspection")]
             {
                 let document = document("introspection_endpoint");
                 let found = introspection_endpoint_in(document.as_bytes(), &issuer, identifier);
                 assert!(cause(found.unwrap_err()).contains("introspection_endpoint"), "{document}");
             }
-            #[cfg(feature = "client")]
             for member in [
                 "token_endpoint",
                 "authorization_endpoint",

@@ -1,10 +1,9 @@
 //! Authorization servers: what each of them is called, where its keys are, what its tokens mean.
 
-#[cfg(feature = "introspection")]
 pub(crate) mod introspection;
 pub(crate) mod presets;
 pub(crate) mod scope_sources;
-#[cfg(all(feature = "introspection", feature = "redis"))]
+#[cfg(feature = "redis")]
 pub(crate) mod shared_cache;
 
 use std::fmt;
@@ -12,7 +11,6 @@ use std::fmt;
 pub(crate) use scope_sources::GrantSource;
 
 use crate::jose::algorithm::Algorithm;
-#[cfg(feature = "introspection")]
 use introspection::Introspection;
 use presets::provider::Provider;
 
@@ -54,7 +52,6 @@ pub struct Issuer {
     pub(crate) required_claims: Vec<RequiredClaim>,
     pub(crate) grants: Vec<GrantSource>,
     pub(crate) allow_missing_key_id: bool,
-    #[cfg(feature = "introspection")]
     pub(crate) introspection: Option<Introspection>,
 }
 
@@ -82,7 +79,6 @@ pub(crate) enum Keys {
     At(String),
     Given(String),
     /// Tokens are introspected, all of them.
-    #[cfg(feature = "introspection")]
     None,
 }
 
@@ -94,7 +90,6 @@ impl fmt::Debug for Keys {
             Self::At(url) if url.contains('@') => f.write_str("At([redacted])"),
             Self::At(url) => f.debug_tuple("At").field(url).finish(),
             Self::Given(_) => f.write_str("Given([redacted])"),
-            #[cfg(feature = "introspection")]
             Self::None => f.write_str("None"),
         }
     }
@@ -120,7 +115,6 @@ impl Issuer {
             required_claims: Vec::new(),
             grants: vec![GrantSource::words("/scope")],
             allow_missing_key_id: false,
-            #[cfg(feature = "introspection")]
             introspection: None,
         }
     }
@@ -210,7 +204,6 @@ impl Issuer {
     }
 
     /// An issuer that is asked about every token, JWTs included: its keys are not fetched.
-    #[cfg(feature = "introspection")]
     #[must_use]
     pub fn introspected(issuer: impl Into<String>, introspection: Introspection) -> Self {
         Self { keys: Keys::None, ..Self::oidc(issuer).introspection(introspection) }
@@ -219,7 +212,6 @@ impl Issuer {
     /// Asks this issuer about tokens that cannot be verified here (RFC 7662); see
     /// [`Introspection`]. One issuer of a resource server can be asked: an opaque token does not
     /// say whose it is. An issuer that stands for many tenants cannot be asked.
-    #[cfg(feature = "introspection")]
     #[must_use]
     pub fn introspection(mut self, introspection: Introspection) -> Self {
         self.introspection = Some(introspection);

@@ -6,7 +6,6 @@ pub(crate) mod compact;
 pub(crate) mod error;
 pub(crate) mod header;
 pub(crate) mod jwk;
-#[cfg(any(feature = "client", feature = "introspection"))]
 pub(crate) mod signing_key;
 pub(crate) mod thumbprint;
 mod weak_keys;

@@ -5,19 +5,15 @@ use std::sync::Arc;
 
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand::SystemRandom;
-#[cfg(feature = "client")]
 use aws_lc_rs::signature::KeyPair;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
     RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair,
 };
-#[cfg(feature = "client")]
 use base64::Engine;
-#[cfg(feature = "client")]
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
-#[cfg(feature = "client")]
 use serde_json::json;
 
 use super::algorithm::Algorithm;
@@ -41,7 +37,6 @@ enum Pair {
 
 impl SigningKey {
     /// A new key for ES256.
-    #[cfg(feature = "client")]
     pub(crate) fn generate() -> Result<Self, Unspecified> {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
         Ok(Self { pair: Arc::new(Pair::Ecdsa(pair)), algorithm: Algorithm::Es256 })
@@ -93,7 +88,6 @@ impl SigningKey {
 
     /// The public key as a JWK with the members of its thumbprint alone (RFC 7638 §3.2, RFC 8037
     /// §2); none of RSA keys.
-    #[cfg(feature = "client")]
     pub(crate) fn jwk(&self) -> Option<serde_json::Value> {
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         match &*self.pair {
@@ -113,7 +107,6 @@ impl SigningKey {
     }
 
     /// The public key's bytes: which key it is.
-    #[cfg(feature = "client")]
     pub(crate) fn public_key(&self) -> &[u8] {
         match &*self.pair {
             Pair::Rsa(pair) => pair.public_key().as_ref(),

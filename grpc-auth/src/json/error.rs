@@ -133,7 +133,6 @@ impl JsonError {
     }
 
     /// Whether the document is no JSON object at all.
-    #[cfg(feature = "introspection")]
     pub(crate) fn is_no_object(&self) -> bool {
         match self.0.problem {
             Problem::Syntax(_) => true,

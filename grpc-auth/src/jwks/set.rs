@@ -52,7 +52,6 @@ pub enum KeySetError {
 
 impl KeySet {
     /// Of an issuer whose tokens are not verified here.
-    #[cfg(feature = "introspection")]
     pub(crate) fn none() -> Self {
         Self { keys: Vec::new(), by_kid: HashMap::new() }
     }

@@ -278,7 +278,6 @@ impl Drop for TokenCacheUse {
 }
 
 /// An introspection endpoint answered, or did not.
-#[cfg(feature = "introspection")]
 pub(crate) fn introspected(issuer: &str, timer: &Timer, outcome: &'static str) {
     if let Some(watch) = &timer.0 {
         INTROSPECTIONS.histogram(&[issuer, outcome]).record(watch.elapsed());
@@ -312,7 +311,6 @@ pub(crate) fn key_skipped(issuer: &str) {
 }
 
 /// A request for a token of this program's own ended.
-#[cfg(feature = "client")]
 pub(crate) fn token_renewed(source: &str, outcome: &'static str) {
     if ENABLED {
         TOKEN_RENEWALS.counter(&[source, outcome]).increment();

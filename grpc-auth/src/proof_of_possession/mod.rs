@@ -6,7 +6,7 @@
 //! the issuer's, bound to that key, gets as far. What is wrong with a proof is said only to such a
 //! caller, and nothing is learnt about a token by sending proofs along.
 
-#[cfg(feature = "mtls")]
+#[cfg(feature = "tls")]
 pub(crate) mod certificate;
 pub(crate) mod dpop;
 pub(crate) mod nonce;
@@ -31,7 +31,7 @@ use dpop::DpopVerifier;
 /// What a resource server asks of the senders of bound tokens.
 #[derive(Debug, Default)]
 pub(crate) struct SenderChecks {
-    #[cfg(feature = "mtls")]
+    #[cfg(feature = "tls")]
     pub(crate) mutual_tls: bool,
     pub(crate) dpop: Option<DpopVerifier>,
 }
@@ -65,7 +65,7 @@ impl SenderChecks {
         }
     }
 
-    #[cfg(feature = "mtls")]
+    #[cfg(feature = "tls")]
     fn check_certificate<B>(
         &self,
         request: &Request<B>,
@@ -78,7 +78,7 @@ impl SenderChecks {
         if own.is(bound) { Ok(()) } else { Err(Unproved::CertificateOther) }
     }
 
-    #[cfg(not(feature = "mtls"))]
+    #[cfg(not(feature = "tls"))]
     #[expect(clippy::unused_self, reason = "there is nothing to switch on")]
     fn check_certificate<B>(
         &self,
@@ -94,17 +94,17 @@ impl SenderChecks {
 pub(crate) enum Unproved {
     #[error(
         "it is bound to a client certificate (`cnf`, `x5t#S256`), which is not checked here: \
-         configure `.mutual_tls()` (feature `mtls`)"
+         configure `.mutual_tls()` (feature `tls`)"
     )]
     MutualTlsOff,
-    #[cfg(feature = "mtls")]
+    #[cfg(feature = "tls")]
     #[error(
         "it is bound to a client certificate (`cnf`, `x5t#S256`), and the sender showed none on \
          this connection: ask for one with the server's TLS settings; headers of a proxy are not \
          read"
     )]
     CertificateMissing,
-    #[cfg(feature = "mtls")]
+    #[cfg(feature = "tls")]
     #[error("it is bound to another client certificate than this connection's")]
     CertificateOther,
     #[error(
@@ -200,7 +200,7 @@ impl Unproved {
     /// What the caller is told.
     pub(crate) fn denied(&self) -> Denied {
         match self {
-            #[cfg(feature = "mtls")]
+            #[cfg(feature = "tls")]
             Self::CertificateMissing | Self::CertificateOther => Denied::TokenInvalid,
             Self::MutualTlsOff | Self::DpopOff | Self::SentAsBearer | Self::NotBound => {
                 Denied::TokenInvalid

@@ -15,7 +15,6 @@ pub(crate) struct Origin {
 }
 
 /// Whether this is an origin, and nothing else.
-#[cfg(feature = "client")]
 pub(crate) fn check_origin(value: &str) -> Result<(), ConfigError> {
     Origin::configured(value).map(|_| ())
 }

@@ -30,7 +30,7 @@ pub struct ResourceServerBuilder {
     start: Start,
     disclose_scopes: bool,
     typed_claims: Vec<TypedClaims>,
-    #[cfg(feature = "mtls")]
+    #[cfg(feature = "tls")]
     mutual_tls: bool,
     dpop: Option<Dpop>,
     authorizer: AuthorizerSettings,
@@ -64,7 +64,7 @@ impl ResourceServerBuilder {
             start: Start::default(),
             disclose_scopes: true,
             typed_claims: Vec::new(),
-            #[cfg(feature = "mtls")]
+            #[cfg(feature = "tls")]
             mutual_tls: false,
             dpop: None,
             authorizer: AuthorizerSettings::default(),
@@ -159,7 +159,7 @@ impl ResourceServerBuilder {
     /// `client_auth_optional` if not every client has one. Behind a proxy that ends TLS there is no
     /// such connection, and headers that speak of one are not read: see
     /// [`ClientCertificate`](crate::ClientCertificate).
-    #[cfg(feature = "mtls")]
+    #[cfg(feature = "tls")]
     pub fn mutual_tls(mut self) -> Self {
         self.mutual_tls = true;
         self

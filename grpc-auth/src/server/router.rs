@@ -1,12 +1,9 @@
 //! Which verifier a token is for.
 
-#[cfg(feature = "introspection")]
 use crate::introspection::introspector::Introspector;
 use crate::token::bearer::BearerToken;
 use crate::token::caller::Caller;
-#[cfg(feature = "introspection")]
 use crate::verify::Pending;
-#[cfg(feature = "introspection")]
 use crate::verify::error::{Refusal, Rejection};
 use crate::verify::jwt::JwtVerifier;
 use crate::verify::{Verdict, Verifier};
@@ -15,23 +12,9 @@ use crate::verify::{Verdict, Verifier};
 #[derive(Debug)]
 pub(crate) struct TokenVerifier {
     pub(crate) jwt: JwtVerifier,
-    #[cfg(feature = "introspection")]
     pub(crate) introspector: Option<std::sync::Arc<Introspector>>,
 }
 
-#[cfg(not(feature = "introspection"))]
-impl Verifier for TokenVerifier {
-    #[inline]
-    fn recall(&self, token: &[u8]) -> Option<Caller> {
-        self.jwt.recall(token)
-    }
-
-    fn verify(&self, token: BearerToken) -> Verdict {
-        self.jwt.verify(token)
-    }
-}
-
-#[cfg(feature = "introspection")]
 impl Verifier for TokenVerifier {
     #[inline]
     fn recall(&self, token: &[u8]) -> Option<Caller> {
@@ -75,12 +58,10 @@ impl Verifier for TokenVerifier {
 }
 
 /// Whether a token that was verified here is asked about as well.
-#[cfg(feature = "introspection")]
 fn is_hybrid(introspector: &Introspector, caller: &Caller) -> bool {
     introspector.is_hybrid() && caller.principal().issuer() == introspector.issuer()
 }
 
-#[cfg(feature = "introspection")]
 fn then_ask(
     introspector: std::sync::Arc<Introspector>,
     verified: Pending,
@@ -98,14 +79,12 @@ fn then_ask(
 
 /// What was asked counts, and must not untie a token from its holder: authorization servers repeat
 /// `cnf` in their answers (RFC 8705 §3.2, RFC 9449 §6.2).
-#[cfg(feature = "introspection")]
 fn of_both(verified: &Caller, asked: Result<Caller, Refusal>) -> Result<Caller, Refusal> {
     let asked = asked?;
     if keeps_binding(verified, &asked) { Ok(asked) } else { Err(Rejection::Unbound.into()) }
 }
 
 /// A token whose claims were left out may be bound by the answer alone.
-#[cfg(feature = "introspection")]
 fn keeps_binding(verified: &Caller, asked: &Caller) -> bool {
     let bound = verified.principal().confirmation();
     bound.is_none() || bound == asked.principal().confirmation()

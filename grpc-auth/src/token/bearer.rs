@@ -49,7 +49,6 @@ impl BearerToken {
     }
 
     /// For bytes that were found to be a token before.
-    #[cfg(feature = "introspection")]
     pub(crate) fn known(token: &[u8]) -> Self {
         Self(token.into())
     }
@@ -76,7 +75,6 @@ impl BearerToken {
     }
 
     /// The same for a token that is sent with a proof (RFC 9449 §7.1).
-    #[cfg(feature = "client")]
     #[expect(clippy::expect_used, reason = "every token68 can stand in a header")]
     pub(crate) fn dpop_header_value(&self) -> HeaderValue {
         self.value(DPOP).expect("a token68 is visible ASCII")

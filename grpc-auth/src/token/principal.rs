@@ -180,18 +180,15 @@ impl Principal {
     }
 
     /// Of a token that is known by its hash.
-    #[cfg(feature = "introspection")]
     pub(crate) fn introspected(facts: Facts) -> Self {
         Self::verified(facts, None, None)
     }
 
     /// In seconds since 1970.
-    #[cfg(feature = "introspection")]
     pub(crate) fn expiry(&self) -> f64 {
         self.0.facts.expires_at
     }
 
-    #[cfg(feature = "introspection")]
     pub(crate) fn claims_len(&self) -> usize {
         self.0.facts.claims.len()
     }

@@ -151,41 +151,33 @@ fn advice(rejection: &Rejection) -> (&'static str, &'static str) {
         Rejection::KeyFetchesLimited(_) => {
             ("key-fetches-limited", "nothing is known of the token yet: try again after that time")
         }
-        #[cfg(feature = "introspection")]
         Rejection::Unbound => (
             "unbound",
             "let the introspection endpoint repeat `cnf` (RFC 8705 §3.2, RFC 9449 §6.2): otherwise \
              nobody can check whom the token belongs to",
         ),
-        #[cfg(feature = "introspection")]
         Rejection::Inactive => {
             ("inactive", "get a new one: it has expired, was revoked, or is of another server")
         }
-        #[cfg(feature = "introspection")]
         Rejection::ActiveNotBoolean => (
             "active-not-boolean",
             "see whether the address is that of the introspection endpoint (RFC 7662 §2.2)",
         ),
-        #[cfg(feature = "introspection")]
         Rejection::IntrospectedTokenType => {
             ("introspected-token-type", "send the access token, not the refresh or ID token")
         }
-        #[cfg(feature = "introspection")]
         Rejection::IntrospectedTokenUse => {
             ("introspected-token-use", "send the access token, not the refresh or ID token")
         }
-        #[cfg(feature = "introspection")]
         Rejection::AudienceUnsaid => (
             "audience-unsaid",
             "let the introspection endpoint say `aud`, or configure \
              `Introspection::allow_missing_audience`",
         ),
-        #[cfg(feature = "introspection")]
         Rejection::IntrospectionUnavailable => (
             "introspection-unavailable",
             "see whether the introspection endpoint can be reached from here, and try again",
         ),
-        #[cfg(feature = "introspection")]
         Rejection::IntrospectionBusy => (
             "introspection-busy",
             "try again; if it stays so, see how long the introspection endpoint takes",

@@ -134,7 +134,6 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
     }
 
     /// Makes words of a claim that was kept as a list of them.
-    #[cfg(feature = "introspection")]
     pub(crate) fn join_words(&mut self, name: &str) {
         let place = self.wanted.iter().position(|wanted| wanted == name);
         let kept = self.kept.iter_mut().find(|(found, _)| Some(*found) == place);

@@ -104,7 +104,6 @@ pub(crate) enum Rejection {
     NotYetValid,
     #[error("`iat` is in the future")]
     IssuedInFuture,
-    #[cfg(feature = "introspection")]
     #[error("the issuer's answer does not repeat the `cnf` of the token that it is about")]
     Unbound,
     #[error("it is bound to a key of its holder (`cnf`), which only a call can prove to hold")]
@@ -133,31 +132,24 @@ pub(crate) enum Rejection {
     )]
     KeyFetchesLimited(Duration),
     #[error("the authorization server says that the token is not active")]
-    #[cfg(feature = "introspection")]
     Inactive,
     #[error("the introspection endpoint's `active` is not the boolean `true` or `false`")]
-    #[cfg(feature = "introspection")]
     ActiveNotBoolean,
     #[error("the introspection endpoint's `token_type` says that it is no access token")]
-    #[cfg(feature = "introspection")]
     IntrospectedTokenType,
     #[error("the introspection endpoint's `token_use` says that it is no access token")]
-    #[cfg(feature = "introspection")]
     IntrospectedTokenUse,
     #[error(
         "the introspection endpoint says no `aud`; if it never does, configure \
          `Introspection::allow_missing_audience`"
     )]
-    #[cfg(feature = "introspection")]
     AudienceUnsaid,
     #[error("the introspection endpoint does not answer, and nothing is known of the token")]
-    #[cfg(feature = "introspection")]
     IntrospectionUnavailable,
     #[error(
         "more tokens than `Introspection::max_in_flight` are being asked about, and nothing is \
          known of this one"
     )]
-    #[cfg(feature = "introspection")]
     IntrospectionBusy,
 }
 
@@ -176,9 +168,7 @@ impl Rejection {
         match self {
             Self::Expired => Denied::TokenExpired,
             Self::KeysUnavailable | Self::KeyFetchesLimited(_) => Denied::BackendUnavailable,
-            #[cfg(feature = "introspection")]
             Self::IntrospectionUnavailable | Self::IntrospectionBusy => Denied::BackendUnavailable,
-            #[cfg(feature = "introspection")]
             Self::Unbound
             | Self::Inactive
             | Self::ActiveNotBoolean

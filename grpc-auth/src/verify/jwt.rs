@@ -16,9 +16,7 @@ use crate::issuer::presets::provider::{Provider, Seen};
 use crate::jose::compact::Compact;
 use crate::jose::error::JoseError;
 use crate::jose::header::Header;
-#[cfg(feature = "introspection")]
 use crate::json;
-#[cfg(feature = "introspection")]
 use crate::json::node::Node;
 use crate::jwks::lifecycle::Arrival;
 use crate::jwks::source::{Missing, Waiting};
@@ -108,7 +106,6 @@ impl JwtVerifier {
     }
 }
 
-#[cfg(feature = "introspection")]
 impl JwtVerifier {
     /// Whether this looks like a JWT of a configured issuer, and is verified here for better or
     /// worse.
@@ -309,7 +306,6 @@ fn outcome(result: &Attempt) -> Outcome {
 ///
 /// Lenient decoders skip bytes outside of the alphabet anywhere, take both alphabets, padding and
 /// non-zero trailing bits. Lenient readers skip empty parts, and do not mind what follows on the third.
-#[cfg(feature = "introspection")]
 fn looks_like_a_jwt(token: &[u8]) -> bool {
     let mut parts =
         token.split(|byte| *byte == b'.').map(decode_leniently).skip_while(Vec::is_empty);
@@ -318,7 +314,6 @@ fn looks_like_a_jwt(token: &[u8]) -> bool {
 }
 
 /// What the letters of either base64 alphabet mean; all other bytes are skipped.
-#[cfg(feature = "introspection")]
 fn decode_leniently(part: &[u8]) -> Vec<u8> {
     let (mut bytes, mut bits, mut held) = (Vec::new(), 0_u32, 0);
     for letter in part {
@@ -342,7 +337,6 @@ fn decode_leniently(part: &[u8]) -> Vec<u8> {
 
 /// Whether this is the beginning of an object in JSON, after white space or a byte order mark, in
 /// UTF-8, UTF-16 or UTF-32.
-#[cfg(feature = "introspection")]
 fn begins_an_object(json: &[u8]) -> bool {
     const SKIPPED: &[u8] = b" \t\r\n\0\xef\xbb\xbf\xfe\xff";
     json.iter().find(|byte| !SKIPPED.contains(byte)) == Some(&b'{')
@@ -351,7 +345,6 @@ fn begins_an_object(json: &[u8]) -> bool {
 /// Whether this is an encrypted token in the strict sense (RFC 7516 §7.1): five parts, and a header
 /// that says how it is encrypted. A lenient decoder may stop where another one goes on: what only one
 /// of them takes for encrypted is not.
-#[cfg(feature = "introspection")]
 fn is_encrypted(token: &[u8]) -> bool {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -411,7 +404,7 @@ fn about(rejection: Rejection, header: &Header<'_>, iss: Option<&str>) -> Refusa
     Refusal { kid: header.kid.as_deref().map(escape), issuer: iss.map(escape), ..rejection.into() }
 }
 
-#[cfg(all(test, feature = "introspection"))]
+#[cfg(test)]
 mod tests {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;

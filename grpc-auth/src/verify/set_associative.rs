@@ -121,7 +121,6 @@ impl<E: Entry> Table<E> {
     }
 
     /// Removes the entry of this hash that is the one.
-    #[cfg(feature = "introspection")]
     pub(crate) fn remove(&self, hash: u64, is_it: impl Fn(&E) -> bool) {
         let Some((set, tag)) = self.place(hash) else { return };
         for (way, (own, entry)) in set.tags.iter().zip(&set.entries).enumerate() {

@@ -26,7 +26,6 @@ fn entries_spread_over_the_table() {
     assert!(load.iter().all(|load| *load <= 30), "{:?}", load.iter().max());
 }
 
-#[cfg(feature = "introspection")]
 #[test]
 fn what_is_removed_is_gone_and_nothing_else_is() {
     struct Number(u64);

@@ -9,7 +9,6 @@ use tracing::warn;
 use super::{ResourceServerBuilder, Start};
 use crate::error::ConfigError;
 use crate::http::client::{HttpClient, secure_url};
-#[cfg(feature = "introspection")]
 use crate::introspection::introspector::Introspector;
 use crate::issuer::presets::entra::TENANT_PLACE;
 use crate::issuer::presets::provider::Provider;
@@ -55,7 +54,6 @@ impl ResourceServerBuilder {
                 KeysOf::Fetched(fetch) => KeysOf::Fetched(tokio::spawn(fetch)),
             })
             .collect();
-        #[cfg(feature = "introspection")]
         let introspector = self.introspector()?;
         let first_issuer = self.issuers.first().map(|issuer| issuer.identifier.clone());
         let (mut wanted, mut trusted) = (Vec::new(), Vec::new());
@@ -93,11 +91,10 @@ impl ResourceServerBuilder {
                         self.clock,
                         verified,
                     ),
-                    #[cfg(feature = "introspection")]
                     introspector,
                 },
                 sender: SenderChecks {
-                    #[cfg(feature = "mtls")]
+                    #[cfg(feature = "tls")]
                     mutual_tls: self.mutual_tls,
                     dpop,
                 },
@@ -153,7 +150,6 @@ impl ResourceServerBuilder {
     }
 
     /// Prepares asking the one issuer that is asked.
-    #[cfg(feature = "introspection")]
     fn introspector(&self) -> Result<Option<Arc<Introspector>>, ConfigError> {
         let mut asked =
             self.issuers.iter().filter_map(|issuer| Some((issuer, issuer.introspection.clone()?)));
@@ -211,7 +207,6 @@ impl ResourceServerBuilder {
             ));
         }
         let location = match &issuer.keys {
-            #[cfg(feature = "introspection")]
             Keys::None => return Ok(KeysOf::None),
             Keys::Given(jwks) => {
                 let identifier = &issuer.identifier;
@@ -244,7 +239,6 @@ type FirstFetch = (KeySource, Result<(), KeyFetchError>);
 
 enum KeysOf<F> {
     /// Its tokens are introspected.
-    #[cfg_attr(not(feature = "introspection"), expect(dead_code, reason = "needs the feature"))]
     None,
     Given(KeySource),
     Fetched(F),
@@ -254,7 +248,6 @@ enum KeysOf<F> {
 /// many.
 fn check_template(issuer: &Issuer) -> Result<(), ConfigError> {
     let stands_for_many = issuer.provider == Provider::EntraAnyTenant;
-    #[cfg(feature = "introspection")]
     if stands_for_many && issuer.introspection.is_some() {
         return Err(ConfigError::setting(
             "issuer",

@@ -158,7 +158,6 @@ pub const DOORS: &[Door] = &[
         },
     },
     // Answers that replicas read back from Redis come to the same reader.
-    #[cfg(feature = "introspection")]
     Door {
         name: "introspection",
         limit: 256 * KIB,

@@ -178,7 +178,6 @@ fn typed_claims(data: &[u8]) -> Result<serde_json::Value, String> {
     }
 }
 
-#[cfg(any(feature = "client", feature = "introspection"))]
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Audience {
@@ -186,7 +185,6 @@ enum Audience {
     Several(Vec<String>),
 }
 
-#[cfg(any(feature = "client", feature = "introspection"))]
 impl Audience {
     fn names(&self, wanted: &str) -> bool {
         match self {
@@ -197,7 +195,6 @@ impl Audience {
 }
 
 /// No answer makes a token active that another reader sees as inactive, or for another audience.
-#[cfg(feature = "introspection")]
 pub fn introspection(data: &[u8]) {
     #[derive(Deserialize)]
     struct Answer {
