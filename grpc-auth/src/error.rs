@@ -206,7 +206,7 @@ impl ConfigError {
         Self::setting(
             "client",
             setting,
-            "write the one that the authorization server gave this service",
+            "it is empty: write the one that the authorization server gave this service",
         )
     }
 

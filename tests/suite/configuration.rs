@@ -25,7 +25,7 @@ async fn what_cannot_work_is_said_with_the_setting_and_what_to_write() {
                         .grants_from([GrantSource::words("scope")]),
                 )
                 .audience("api"),
-            &["the claim \"scope\" is not a JSON pointer", "like `/scope`"][..],
+            &["the claim \"scope\" cannot be used: it is not a JSON pointer", "like `/scope`"][..],
         ),
         (
             ResourceServer::static_keys("https://issuer.example/", KEYS),

@@ -353,10 +353,13 @@ async fn the_systems_roots_are_the_default_and_none_are_an_error() {
 
 async fn believe_the_system(address: &str) {
     if address == "none" {
-        assert_says(&ClientTls::system().unwrap_err(), &["store is empty", "`ca-certificates`"]);
+        assert_says(
+            &ClientTls::system().unwrap_err(),
+            &["certificate store cannot be used: it is empty", "`ca-certificates`"],
+        );
         let bare = Endpoint::from_static("https://echo.example.com");
         let error = Destination::from(bare).into_endpoint().unwrap_err();
-        return assert_says(&error, &["store is empty"]);
+        return assert_says(&error, &["certificate store cannot be used: it is empty"]);
     }
     let address = address.parse().unwrap();
     assert_eq!(call(&ClientTls::system().unwrap(), address).await, Ok(()));

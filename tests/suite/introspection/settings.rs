@@ -31,8 +31,8 @@ async fn settings_that_cannot_work_are_named() {
         (one(asked().cache(IntrospectionCache::default().active(Duration::ZERO))), "`cache`"),
         (one(asked().cache(IntrospectionCache::default().active(3601 * SECOND))), "`cache`"),
         (one(asked().endpoint("http://as.example/introspect")), "introspection endpoint"),
-        (one(secret("", "x")), "client_id is empty"),
-        (one(secret("x", "")), "client_secret is empty"),
+        (one(secret("", "x")), "`client_id` cannot work: it is empty"),
+        (one(secret("x", "")), "`client_secret` cannot work: it is empty"),
         (
             vec![
                 Issuer::introspected("https://a.example", asked()),
@@ -42,7 +42,7 @@ async fn settings_that_cannot_work_are_named() {
         ),
         (
             vec![Issuer::entra_any_tenant().introspection(asked().hybrid())],
-            "its `.introspection(..)` would ask about no token of theirs: leave it out",
+            "introspection would never be used for their tokens: leave it out",
         ),
         (
             vec![Issuer::entra_any_tenant().introspection(asked().endpoint("https://a.example"))],
