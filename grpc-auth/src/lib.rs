@@ -230,7 +230,7 @@ pub use crate::issuer::Issuer;
 pub use crate::issuer::introspection::{Introspection, IntrospectionCache};
 pub use crate::issuer::presets::auth0::Auth0Config;
 pub use crate::issuer::scope_sources::GrantSource;
-pub use crate::jose::algorithm::Algorithm;
+pub use crate::jose::algorithm::{Algorithm, UnknownAlgorithm};
 pub use crate::jwks::event::{KeySetEvent, KeySetHealth, SkippedKey, UnknownKey};
 pub use crate::jwks::fetch::KeyFetchError;
 pub use crate::jwks::set::KeySetError;

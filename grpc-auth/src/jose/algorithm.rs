@@ -1,55 +1,75 @@
 //! The signature algorithms: all asymmetric, so that a verifier holds no secret to sign with.
 
 use std::fmt;
+use std::str::FromStr;
 
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{self, ParsedPublicKey};
 
-/// A JWS algorithm of RFC 7518 §3 or RFC 8037. There is no `none` and no HMAC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names are those of the registry")]
-pub enum Algorithm {
-    Rs256,
-    Rs384,
-    Rs512,
-    Ps256,
-    Ps384,
-    Ps512,
-    Es256,
-    Es384,
-    Es512,
-    EdDsa,
+/// The one list of the algorithms: a new one is a line here, and its arms below.
+macro_rules! algorithms {
+    ($($variant:ident = $name:literal,)*) => {
+        /// A JWS algorithm of RFC 7518 §3 or RFC 8037. There is no `none` and no HMAC.
+        ///
+        /// ```
+        /// use grpc_auth::Algorithm;
+        ///
+        /// assert_eq!("ES256".parse(), Ok(Algorithm::Es256));
+        /// assert!("HS256".parse::<Algorithm>().is_err());
+        /// assert!(Algorithm::all().contains(&Algorithm::EdDsa));
+        /// ```
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[expect(missing_docs, reason = "the names are those of the registry")]
+        pub enum Algorithm {
+            $($variant,)*
+        }
+
+        impl Algorithm {
+            pub(crate) const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
+
+            /// The name in `alg`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+algorithms! {
+    Rs256 = "RS256",
+    Rs384 = "RS384",
+    Rs512 = "RS512",
+    Ps256 = "PS256",
+    Ps384 = "PS384",
+    Ps512 = "PS512",
+    Es256 = "ES256",
+    Es384 = "ES384",
+    Es512 = "ES512",
+    EdDsa = "EdDSA",
+}
+
+/// A name that is not that of an [`Algorithm`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the name is not one of `Algorithm::all()`: write it as in the registry, like `ES256`")]
+pub struct UnknownAlgorithm;
+
+impl FromStr for Algorithm {
+    type Err = UnknownAlgorithm;
+
+    /// Reads the name in `alg`, byte for byte.
+    fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
+        Self::from_name(name).ok_or(UnknownAlgorithm)
+    }
 }
 
 impl Algorithm {
-    pub(crate) const ALL: [Self; 10] = [
-        Self::Rs256,
-        Self::Rs384,
-        Self::Rs512,
-        Self::Ps256,
-        Self::Ps384,
-        Self::Ps512,
-        Self::Es256,
-        Self::Es384,
-        Self::Es512,
-        Self::EdDsa,
-    ];
-
-    /// The name as it stands in `alg`.
+    /// Every algorithm.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Rs256 => "RS256",
-            Self::Rs384 => "RS384",
-            Self::Rs512 => "RS512",
-            Self::Ps256 => "PS256",
-            Self::Ps384 => "PS384",
-            Self::Ps512 => "PS512",
-            Self::Es256 => "ES256",
-            Self::Es384 => "ES384",
-            Self::Es512 => "ES512",
-            Self::EdDsa => "EdDSA",
-        }
+    pub const fn all() -> &'static [Self] {
+        &Self::ALL
     }
 
     /// Reads `alg`, by exact match.

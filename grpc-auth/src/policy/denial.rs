@@ -77,67 +77,128 @@ pub enum Denied {
     PermitMissing,
 }
 
+/// What the caller of a rejected call sees.
+pub(crate) struct Answer {
+    pub(crate) code: Code,
+    /// In ErrorInfo.
+    pub(crate) reason: Option<&'static str>,
+    pub(crate) text: &'static str,
+    pub(crate) challenge: Demand,
+}
+
+/// What the `www-authenticate` challenge asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Demand {
+    /// There is no challenge.
+    Nothing,
+    /// Credentials, without an error code (RFC 6750 §3.1).
+    Credentials,
+    /// A well-formed request: this error code without a description.
+    Request(&'static str),
+    /// Another token, with this error code.
+    Token(&'static str),
+    /// A token with the scopes of the method.
+    Scopes(&'static str),
+    /// Another DPoP proof, with this error code; the token is not in question.
+    Proof(&'static str),
+}
+
 impl Denied {
-    /// The reason in ErrorInfo, by which programs tell refusals apart.
+    /// The one table of the answers: a new reason is a variant and a row here.
+    pub(crate) const fn answer(&self) -> Answer {
+        use Demand::{Credentials, Nothing, Proof, Request, Scopes, Token};
+        let (code, reason, text, challenge) = match self {
+            Self::CredentialsMissing => (
+                Code::Unauthenticated,
+                "CREDENTIALS_MISSING",
+                "the call carries no access token",
+                Credentials,
+            ),
+            Self::CredentialsMalformed => (
+                Code::Unauthenticated,
+                "ACCESS_TOKEN_MALFORMED",
+                "the authorization metadata is not one bearer token",
+                Request("invalid_request"),
+            ),
+            Self::SchemeUnsupported => (
+                Code::Unauthenticated,
+                "ACCESS_TOKEN_TYPE_UNSUPPORTED",
+                "the authorization scheme is not supported: use Bearer",
+                Credentials,
+            ),
+            Self::TokenExpired => (
+                Code::Unauthenticated,
+                "ACCESS_TOKEN_EXPIRED",
+                "the access token has expired",
+                Token("invalid_token"),
+            ),
+            Self::TokenInvalid => (
+                Code::Unauthenticated,
+                "ACCESS_TOKEN_INVALID",
+                "the access token is invalid",
+                Token("invalid_token"),
+            ),
+            Self::ProofMalformed => (
+                Code::Unauthenticated,
+                "ACCESS_TOKEN_MALFORMED",
+                "the dpop metadata is not one DPoP proof",
+                Proof("invalid_dpop_proof"),
+            ),
+            Self::ProofInvalid => (
+                Code::Unauthenticated,
+                "ACCESS_TOKEN_INVALID",
+                "the DPoP proof is invalid",
+                Proof("invalid_dpop_proof"),
+            ),
+            Self::ProofNonceRequired => (
+                Code::Unauthenticated,
+                "DPOP_NONCE_REQUIRED",
+                "the DPoP proof needs the nonce of this answer",
+                Proof("use_dpop_nonce"),
+            ),
+            Self::ScopeInsufficient(_) => (
+                Code::PermissionDenied,
+                "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
+                "the access token lacks a required scope",
+                Scopes("insufficient_scope"),
+            ),
+            Self::MethodUnknown | Self::ClaimsMismatch | Self::PolicyRefused => (
+                Code::PermissionDenied,
+                "PERMISSION_DENIED_BY_POLICY",
+                "the caller may not call this method",
+                Nothing,
+            ),
+            Self::BackendUnavailable => (
+                Code::Unavailable,
+                "AUTH_BACKEND_UNAVAILABLE",
+                "the caller cannot be checked at the moment",
+                Nothing,
+            ),
+            Self::LayerMissing | Self::PermitMissing | Self::PolicyPanicked => {
+                let (text, challenge) = ("internal error", Nothing);
+                return Answer { code: Code::Internal, reason: None, text, challenge };
+            }
+        };
+        Answer { code, reason: Some(reason), text, challenge }
+    }
+
+    /// The reason in ErrorInfo, by which programs tell rejections apart.
     #[must_use]
     pub const fn reason(&self) -> Option<&'static str> {
-        match self {
-            Self::CredentialsMissing => Some("CREDENTIALS_MISSING"),
-            Self::CredentialsMalformed | Self::ProofMalformed => Some("ACCESS_TOKEN_MALFORMED"),
-            Self::SchemeUnsupported => Some("ACCESS_TOKEN_TYPE_UNSUPPORTED"),
-            Self::TokenExpired => Some("ACCESS_TOKEN_EXPIRED"),
-            Self::TokenInvalid | Self::ProofInvalid => Some("ACCESS_TOKEN_INVALID"),
-            Self::ProofNonceRequired => Some("DPOP_NONCE_REQUIRED"),
-            Self::ScopeInsufficient(_) => Some("ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
-            Self::MethodUnknown | Self::ClaimsMismatch | Self::PolicyRefused => {
-                Some("PERMISSION_DENIED_BY_POLICY")
-            }
-            Self::BackendUnavailable => Some("AUTH_BACKEND_UNAVAILABLE"),
-            Self::LayerMissing | Self::PermitMissing | Self::PolicyPanicked => None,
-        }
+        self.answer().reason
     }
 
     /// The gRPC status code.
     #[must_use]
     pub const fn code(&self) -> Code {
-        match self {
-            Self::CredentialsMissing
-            | Self::CredentialsMalformed
-            | Self::SchemeUnsupported
-            | Self::TokenExpired
-            | Self::TokenInvalid
-            | Self::ProofMalformed
-            | Self::ProofInvalid
-            | Self::ProofNonceRequired => Code::Unauthenticated,
-            Self::ScopeInsufficient(_)
-            | Self::MethodUnknown
-            | Self::ClaimsMismatch
-            | Self::PolicyRefused => Code::PermissionDenied,
-            Self::BackendUnavailable => Code::Unavailable,
-            Self::LayerMissing | Self::PermitMissing | Self::PolicyPanicked => Code::Internal,
-        }
+        self.answer().code
     }
 }
 
 /// The constant text that callers see.
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::CredentialsMissing => "the call carries no access token",
-            Self::CredentialsMalformed => "the authorization metadata is not one bearer token",
-            Self::SchemeUnsupported => "the authorization scheme is not supported: use Bearer",
-            Self::TokenExpired => "the access token has expired",
-            Self::TokenInvalid => "the access token is invalid",
-            Self::ProofMalformed => "the dpop metadata is not one DPoP proof",
-            Self::ProofInvalid => "the DPoP proof is invalid",
-            Self::ProofNonceRequired => "the DPoP proof needs the nonce of this answer",
-            Self::ScopeInsufficient(_) => "the access token lacks a required scope",
-            Self::MethodUnknown | Self::ClaimsMismatch | Self::PolicyRefused => {
-                "the caller may not call this method"
-            }
-            Self::BackendUnavailable => "the caller cannot be checked at the moment",
-            Self::LayerMissing | Self::PermitMissing | Self::PolicyPanicked => "internal error",
-        })
+        f.write_str(self.answer().text)
     }
 }
 

@@ -11,7 +11,7 @@ use tonic::metadata::MetadataMap;
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::jose::algorithm::Algorithm;
-use crate::policy::denial::{Denied, ERROR_DOMAIN};
+use crate::policy::denial::{Demand, Denied, ERROR_DOMAIN};
 use crate::policy::rule::AccessRule;
 use crate::policy::service_policy::Row;
 use crate::proof_of_possession::nonce::Nonces;
@@ -89,10 +89,7 @@ impl Challenge {
     /// code.
     fn for_denied(&self, denied: Denied) -> impl Iterator<Item = HeaderValue> {
         let error = self.error_of(denied);
-        let is_of_proof = matches!(
-            denied,
-            Denied::ProofMalformed | Denied::ProofInvalid | Denied::ProofNonceRequired
-        );
+        let is_of_proof = matches!(denied.answer().challenge, Demand::Proof(_));
         let bearer = error.as_ref().filter(|_| !is_of_proof);
         let bearer = bearer.map(|error| format!("Bearer realm=\"{}\"{error}", self.realm));
         let dpop = error.as_ref().filter(|_| self.dpop.is_some()).map(|error| {
@@ -106,30 +103,20 @@ impl Challenge {
         self.dpop.as_ref()?.nonces.current().try_into().ok()
     }
 
-    /// What follows the realm; none where there is nothing to ask for.
+    /// What follows the realm; `None` without a challenge.
     fn error_of(&self, denied: Denied) -> Option<String> {
-        Some(match denied {
-            Denied::CredentialsMissing | Denied::SchemeUnsupported => String::new(),
-            Denied::CredentialsMalformed => ", error=\"invalid_request\"".into(),
-            Denied::TokenExpired | Denied::TokenInvalid => {
-                format!(", error=\"invalid_token\", error_description=\"{denied}\"")
+        let scopes = match denied {
+            Denied::ScopeInsufficient(row) => self.scopes(row),
+            _ => String::new(),
+        };
+        Some(match denied.answer().challenge {
+            Demand::Nothing => return None,
+            Demand::Credentials => String::new(),
+            Demand::Request(error) => format!(", error=\"{error}\""),
+            Demand::Token(error) | Demand::Proof(error) => {
+                format!(", error=\"{error}\", error_description=\"{denied}\"")
             }
-            Denied::ScopeInsufficient(row) => {
-                format!(", error=\"insufficient_scope\"{}", self.scopes(row))
-            }
-            Denied::ProofMalformed | Denied::ProofInvalid => {
-                format!(", error=\"invalid_dpop_proof\", error_description=\"{denied}\"")
-            }
-            Denied::ProofNonceRequired => {
-                format!(", error=\"use_dpop_nonce\", error_description=\"{denied}\"")
-            }
-            Denied::MethodUnknown
-            | Denied::ClaimsMismatch
-            | Denied::PolicyRefused
-            | Denied::PolicyPanicked
-            | Denied::BackendUnavailable
-            | Denied::LayerMissing
-            | Denied::PermitMissing => return None,
+            Demand::Scopes(error) => format!(", error=\"{error}\"{scopes}"),
         })
     }
 

@@ -161,37 +161,4 @@ impl Rejection {
             _ => None,
         }
     }
-
-    /// What the caller is told. One answer for every cause, except for a good token that expired
-    /// and for keys that are not there.
-    pub(crate) fn denied(&self) -> Denied {
-        match self {
-            Self::Expired => Denied::TokenExpired,
-            Self::KeysUnavailable | Self::KeyFetchesLimited(_) => Denied::BackendUnavailable,
-            Self::IntrospectionUnavailable | Self::IntrospectionBusy => Denied::BackendUnavailable,
-            Self::Unbound
-            | Self::Inactive
-            | Self::ActiveNotBoolean
-            | Self::IntrospectedTokenType
-            | Self::IntrospectedTokenUse
-            | Self::AudienceUnsaid => Denied::TokenInvalid,
-            Self::Jose(_)
-            | Self::AlgorithmNotAllowed
-            | Self::Issuer
-            | Self::TokenType
-            | Self::Audience
-            | Self::Client
-            | Self::RequiredClaim(_)
-            | Self::ExpiryMissing
-            | Self::NotYetValid
-            | Self::IssuedInFuture
-            | Self::SenderConstrained
-            | Self::Confirmation
-            | Self::Grants(_)
-            | Self::KeyIdMissing
-            | Self::KeyUnknown
-            | Self::KeyUnfit
-            | Self::Signature => Denied::TokenInvalid,
-        }
-    }
 }
