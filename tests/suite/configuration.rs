@@ -62,7 +62,10 @@ async fn what_cannot_work_is_said_with_the_setting_and_what_to_write() {
         (
             ResourceServer::oidc("https://login.microsoftonline.com/{tenantid}/v2.0")
                 .audience("api"),
-            &["/{tenantid}/v2.0` is a template", "write `Issuer::entra_any_tenant()`"],
+            &[
+                "/{tenantid}/v2.0\" cannot be used: it is a template",
+                "write `Issuer::entra_any_tenant()`",
+            ],
         ),
         (
             ResourceServer::builder()
