@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use grpc_auth::client::{LoggedIn, Login, LoginError, OAuthClient};
+use grpc_auth::client::OAuthClient;
+use grpc_auth::login::{LoggedIn, Login, LoginError};
 use grpc_auth::testing::{AuthorizationServer, Endpoint, Registration};
 use grpc_auth::{ClientAuthentication, ResourceServer};
 use tests::callers::{settle, until};

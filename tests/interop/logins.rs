@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use grpc_auth::ClientAuthentication;
-use grpc_auth::client::{LoggedOut, TokenStore};
+use grpc_auth::login::{LoggedOut, TokenStore};
 use grpc_auth::testing::ManualClock;
 use tests::callers::{settle, until};
 

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use grpc_auth::client::{Login, OAuthClient, TokenRequest};
+use grpc_auth::client::{OAuthClient, TokenRequest};
+use grpc_auth::login::Login;
 use grpc_auth::{ClientAuthentication, ClientSecret};
 use secrecy::ExposeSecret;
 

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use grpc_auth::Clock;
-use grpc_auth::client::{LoggedIn, LoggedOut, LoginError, OAuthClient, TokenStore};
+use grpc_auth::client::OAuthClient;
 use grpc_auth::login::DevicePrompt;
+use grpc_auth::login::{LoggedIn, LoggedOut, LoginError, TokenStore};
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 use grpc_auth::Clock;
-use grpc_auth::client::{AccessToken, LoginError, TokenStore};
+use grpc_auth::client::AccessToken;
+use grpc_auth::login::{LoginError, TokenStore};
 use serde_json::json;
 
 use crate::client::{Client, ClientArgs, TokenSettings, Wanted};

@@ -7,8 +7,6 @@ use http::HeaderMap;
 use super::response;
 use crate::http::client::Answer;
 
-pub(crate) use crate::login::fuzz::{callback, device_response, id_token, stored_login};
-
 /// Reads a token endpoint's answer with this status.
 pub(crate) fn token_response(status: u16, body: &[u8]) -> Result<(), String> {
     let answer = Answer { status, headers: HeaderMap::new(), body: body.into() };

@@ -10,12 +10,14 @@
 
 pub(crate) mod access_token;
 mod attach;
+pub(crate) mod builder;
 mod digest;
 mod dpop;
 pub(crate) mod error;
 mod exchange;
 #[cfg(feature = "testing")]
 pub(crate) mod fuzz;
+pub(crate) mod grants;
 pub(crate) mod oauth_client;
 mod on_behalf_of;
 mod outage;
@@ -25,27 +27,22 @@ mod renewal;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod server;
+pub(crate) mod settings;
 pub(crate) mod source;
 mod web;
 
-pub use crate::login::Login;
-pub use crate::login::error::LoginError;
-pub use crate::login::logged_in::LoggedIn;
-pub use crate::login::logout::LoggedOut;
-pub use crate::login::store::TokenStore;
-pub use crate::login::stored::StoredLogin;
 pub use access_token::AccessToken;
 pub use attach::AuthorizedLayer;
 pub use attach::connect::ConnectError;
 pub use attach::future::AuthorizedFuture;
 pub use attach::service::Authorized;
+pub use builder::{ClientCredentials, TokenRequest};
 pub use dpop::DpopKey;
 pub use error::TokenError;
 pub use exchange::SubjectToken;
 pub use oauth_client::OAuthClient;
 pub use on_behalf_of::OnBehalfOf;
 pub use relay::{ResponseFuture, TokenRelay, TokenRelayLayer};
-pub use request::{ClientCredentials, TokenRequest};
 pub use source::TokenSource;
 pub use web::error::AuthorizeError;
 pub use web::layer::{AuthorizedHttp, AuthorizedHttpLayer};

@@ -12,13 +12,17 @@ use super::access_token::AccessToken;
 use super::attach::AuthorizedLayer;
 use super::attach::connect::ConnectError;
 use super::attach::service::Authorized;
+use super::builder::TokenRequest;
 use super::digest::{Digest, Digester};
 use super::error::TokenError;
-use super::request::{Grant, TokenRequest};
+use super::grants::oauth::OAuthGrant;
+use super::oauth_client::OAuthClient;
+use super::request::GrantType;
 use super::server::Server;
 use super::source::TokenSource;
-use super::source::origin::{Granter, Origin};
+use super::source::grant::{Grant, Obtaining};
 use super::source::shared::Shared;
+use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::metrics;
 use crate::tls::destination::Destination;
@@ -82,6 +86,20 @@ struct Callers {
 struct Kept {
     source: TokenSource,
     used: u64,
+}
+
+impl OAuthClient {
+    /// Tokens in exchange for those of callers, one for each (RFC 8693). The function says what they
+    /// are to be good for.
+    ///
+    /// # Errors
+    /// [`ConfigError`] as [`TokenRequest::build`].
+    pub fn on_behalf_of(
+        &self,
+        request: impl FnOnce(TokenRequest) -> TokenRequest,
+    ) -> Result<OnBehalfOf, ConfigError> {
+        OnBehalfOf::new(request(TokenRequest::new(self.clone(), GrantType::exchange(None, None))))
+    }
 }
 
 impl OnBehalfOf {
@@ -151,7 +169,7 @@ impl OnBehalfOf {
     }
 
     fn of_nobody(&self) -> TokenSource {
-        TokenSource::new(Origin::Caller, self.0.request.client.clock.clone())
+        TokenSource::new(NoCaller, self.0.request.client.settings.clock.clone())
     }
 
     /// The source of tokens on behalf of whoever this one is of.
@@ -176,17 +194,33 @@ impl OnBehalfOf {
 
 impl Inner {
     fn source_for(&self, caller: &BearerToken) -> TokenSource {
-        let mut request = self.request.clone();
-        request.grant = Grant::exchange(Some(caller.into()), self.request.grant.actor().cloned());
-        let clock = request.client.clock.clone();
-        let origin = Origin::Server(Granter::new(Arc::clone(&self.server), request).into());
-        let failures = Arc::clone(&self.failures);
-        TokenSource::of(Arc::new(Shared::told_with(Arc::new(origin), clock, failures)))
+        let mut demand = self.request.demand.clone();
+        demand.grant = GrantType::exchange(Some(caller.into()), demand.grant.actor().cloned());
+        let clock = self.request.client.settings.clock.clone();
+        let grant = Arc::new(OAuthGrant::new(Arc::clone(&self.server), demand));
+        TokenSource::of(Arc::new(Shared::told_with(grant, clock, Arc::clone(&self.failures))))
     }
 
     /// Never across an await.
     fn callers(&self) -> MutexGuard<'_, Callers> {
         self.callers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The source of calls that name no source of their own: it has no token.
+struct NoCaller;
+
+impl Grant for NoCaller {
+    fn obtain<'a>(&'a self, _: &'a Clock) -> Obtaining<'a> {
+        Box::pin(async { Err(TokenError::NoCaller) })
+    }
+
+    fn name(&self) -> &str {
+        "caller"
+    }
+
+    fn is_renewable(&self) -> bool {
+        false
     }
 }
 

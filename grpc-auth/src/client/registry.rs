@@ -7,10 +7,10 @@ use secrecy::ExposeSecret;
 
 use super::digest::{Digest, Digester};
 use super::dpop::DpopKey;
-use super::oauth_client::OAuthClient;
-use super::request::{Parameters, TokenRequest};
+use super::grants::oauth::OAuthGrant;
+use super::request::{GrantType, Parameters, TokenDemand};
 use super::server::Server;
-use super::source::origin::{Granter, Origin};
+use super::settings::ClientSettings;
 use super::source::shared::Shared;
 use crate::error::ConfigError;
 
@@ -39,7 +39,7 @@ struct Key {
 
 impl Registry {
     /// The connections to the server, and what its metadata said.
-    pub(super) fn server(&self, client: &OAuthClient) -> Result<Arc<Server>, ConfigError> {
+    pub(super) fn server(&self, client: &ClientSettings) -> Result<Arc<Server>, ConfigError> {
         let mut known = self.known();
         if let Some(server) = known.server.upgrade() {
             return Ok(server);
@@ -50,20 +50,23 @@ impl Registry {
     }
 
     /// The source of what is asked for.
-    pub(super) fn source(&self, request: TokenRequest) -> Result<Arc<Shared>, ConfigError> {
-        let server = self.server(&request.client)?;
+    pub(super) fn source(
+        &self,
+        client: &ClientSettings,
+        demand: TokenDemand,
+    ) -> Result<Arc<Shared>, ConfigError> {
+        let server = self.server(client)?;
         // Whoever is told of new refresh tokens is told of this request's.
-        let key = if request.on_rotation.is_some() { None } else { Some(self.key(&request)?) };
+        let key = if demand.on_rotation.is_some() { None } else { Some(self.key(&demand)?) };
         let mut known = self.known();
         if let Some(shared) =
             key.as_ref().and_then(|key| known.sources.get(key)).and_then(Weak::upgrade)
         {
             return Ok(shared);
         }
-        warn_without_audience(&request);
-        let clock = request.client.clock.clone();
-        let origin = Origin::Server(Granter::new(server, request).into());
-        let shared = Arc::new(Shared::new(Arc::new(origin), clock));
+        warn_without_audience(client, &demand);
+        let clock = client.clock.clone();
+        let shared = Arc::new(Shared::new(Arc::new(OAuthGrant::new(server, demand)), clock));
         if let Some(key) = key {
             known.sources.retain(|_, source| source.strong_count() > 0);
             known.sources.insert(key, Arc::downgrade(&shared));
@@ -71,7 +74,7 @@ impl Registry {
         Ok(shared)
     }
 
-    fn key(&self, request: &TokenRequest) -> Result<Key, ConfigError> {
+    fn key(&self, demand: &TokenDemand) -> Result<Key, ConfigError> {
         let digester = match self.digester.get() {
             Some(digester) => digester,
             None => {
@@ -79,13 +82,13 @@ impl Registry {
                 self.digester.get_or_init(|| made)
             }
         };
-        let shown = request.grant.shown();
+        let shown = demand.grant.shown();
         let shown = shown.iter().flat_map(|(kind, token)| [*kind, token.expose_secret()]);
         Ok(Key {
-            grant: request.grant.name(),
-            parameters: request.parameters.clone(),
+            grant: demand.grant.name(),
+            parameters: demand.parameters.clone(),
             shown: digester.of(shown),
-            dpop: request.dpop.as_ref().map(DpopKey::thumbprint),
+            dpop: demand.dpop.as_ref().map(DpopKey::thumbprint),
         })
     }
 
@@ -95,11 +98,17 @@ impl Registry {
     }
 }
 
-fn warn_without_audience(request: &TokenRequest) {
-    if request.is_opaque_at_auth0() {
+/// Auth0 does not know for which API the token is to be then.
+fn warn_without_audience(client: &ClientSettings, demand: &TokenDemand) {
+    let TokenDemand { grant, parameters, .. } = demand;
+    let is_opaque = matches!(grant, GrantType::ClientCredentials)
+        && client.is_auth0()
+        && parameters.audience.is_none()
+        && parameters.resources.is_empty();
+    if is_opaque {
         tracing::warn!(
             target: "grpc_auth",
-            source = request.client.name(),
+            source = client.name(),
             "no audience is asked for: Auth0's tokens are opaque then, and no API takes them; write \
              `.audience(\"https://api.example.com\")` with the identifier of the API"
         );

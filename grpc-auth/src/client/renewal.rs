@@ -26,7 +26,7 @@ const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// The times of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Life {
+pub(crate) struct Life {
     since: SystemTime,
     /// From here on another one is got in the background.
     renew_at: SystemTime,

@@ -1,4 +1,4 @@
-//! What a token is asked for: a grant and its parameters.
+//! A token request (RFC 6749 §4.4, §6; RFC 8693 §2.1): the grant type and its parameters.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,79 +9,25 @@ use super::dpop::DpopKey;
 use super::error::TokenError;
 use super::exchange;
 use super::exchange::SubjectToken;
-use super::oauth_client::OAuthClient;
 use super::response::TokenResponse;
 use super::server::Server;
-use super::source::TokenSource;
-use crate::client_authentication::ClientAuthentication;
-use crate::client_authentication::secret::ClientSecret;
 use crate::error::ConfigError;
-use crate::issuer::presets::auth0::Auth0Config;
 use crate::token::scope::is_scope_token;
 
-/// Tokens of a program for itself: the grant `client_credentials` (RFC 6749 §4.4).
-///
-/// ```no_run
-/// use grpc_auth::client::ClientCredentials;
-///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let (id, secret) = ("id", "secret");
-/// let tokens = ClientCredentials::auth0("tenant.eu.auth0.com", id, secret)
-///     .audience("https://echo.example.com")
-///     .scopes(["read:echo"])
-///     .build()?;
-/// # Ok(()) }
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct ClientCredentials(());
-
-impl ClientCredentials {
-    /// From an Auth0 tenant: `tenant.eu.auth0.com`. Name the API with
-    /// [`audience`](TokenRequest::audience): without one Auth0's tokens are opaque, and no API
-    /// takes them.
-    pub fn auth0(
-        domain: impl Into<String>,
-        client_id: impl Into<String>,
-        secret: impl Into<ClientSecret>,
-    ) -> TokenRequest {
-        let client = ClientAuthentication::client_secret_post(client_id, secret);
-        OAuthClient::auth0(domain, client).client_credentials()
-    }
-
-    /// From any authorization server with metadata, by its issuer identifier.
-    pub fn oidc(issuer: impl Into<String>, client: ClientAuthentication) -> TokenRequest {
-        OAuthClient::oidc(issuer, client).client_credentials()
-    }
-
-    /// For the audience of this configuration, from its tenant.
-    ///
-    /// # Errors
-    /// [`ConfigError::Setting`] when it has no client id or no secret.
-    pub fn from_config(config: &Auth0Config) -> Result<TokenRequest, ConfigError> {
-        if config.client_secret.is_none() {
-            return Err(ConfigError::credentials_missing("client_secret"));
-        }
-        let client = OAuthClient::from_config(config)?;
-        Ok(client.client_credentials().audience(config.audience.clone()))
-    }
-}
-
-/// A request for tokens, to be sent whenever one is needed.
+/// What is asked for: a grant and its parameters.
 #[derive(Clone)]
-#[must_use = "nothing is asked for until it is built"]
-pub struct TokenRequest {
-    pub(crate) client: OAuthClient,
-    pub(crate) grant: Grant,
+pub(crate) struct TokenDemand {
+    pub(crate) grant: GrantType,
     pub(crate) parameters: Parameters,
     pub(crate) dpop: Option<DpopKey>,
     pub(super) on_rotation: Option<Arc<OnRotation>>,
 }
 
-type OnRotation = dyn Fn(&SecretString) + Send + Sync;
+pub(super) type OnRotation = dyn Fn(&SecretString) + Send + Sync;
 
 /// What is shown in exchange for a token.
 #[derive(Clone)]
-pub(crate) enum Grant {
+pub(crate) enum GrantType {
     ClientCredentials,
     RefreshToken(SecretString),
     TokenExchange(Arc<Exchange>),
@@ -89,8 +35,8 @@ pub(crate) enum Grant {
 
 pub(crate) struct Exchange {
     /// None before there is a caller.
-    subject: Option<SubjectToken>,
-    actor: Option<SubjectToken>,
+    pub(super) subject: Option<SubjectToken>,
+    pub(super) actor: Option<SubjectToken>,
 }
 
 /// What the token is to be good for.
@@ -127,116 +73,9 @@ const RESERVED: [&str; 18] = [
     "actor_token_type",
 ];
 
-impl TokenRequest {
-    pub(super) fn new(client: OAuthClient, grant: Grant) -> Self {
-        Self { client, grant, parameters: Parameters::default(), dpop: None, on_rotation: None }
-    }
-
-    /// Asks for these scopes. None by default: then the server grants what it likes.
-    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.parameters.add_scopes(scopes);
-        self
-    }
-
-    /// Asks for a token for this API: the parameter `audience`, as Auth0 has it, and token exchange
-    /// (RFC 8693 §2.1).
-    pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.parameters.audience = Some(audience.into());
-        self
-    }
-
-    /// Asks for a token for the service at this address (RFC 8707); several may be named.
-    pub fn resource(mut self, resource: impl Into<String>) -> Self {
-        self.parameters.resources.push(resource.into());
-        self.parameters.resources.sort_unstable();
-        self.parameters.resources.dedup();
-        self
-    }
-
-    /// Asks on behalf of this organization of Auth0's.
-    pub fn organization(mut self, organization: impl Into<String>) -> Self {
-        self.parameters.organization = Some(organization.into());
-        self
-    }
-
-    /// Sends one more parameter, for servers that want something of their own.
-    pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.parameters.more.push((name.into(), value.into()));
-        self.parameters.more.sort_unstable();
-        self
-    }
-
-    /// Says who acts for whoever the exchanged token is of (RFC 8693 §2.1): the token of a service,
-    /// usually this one's own. For token exchange alone.
-    pub fn actor(mut self, actor: SubjectToken) -> Self {
-        if let Grant::TokenExchange(exchange) = &self.grant {
-            self.grant = Grant::exchange(exchange.subject.clone(), Some(actor));
-        }
-        self
-    }
-
-    /// Tells of each new refresh token (RFC 6749 §6): the old one need not work any more. It is
-    /// called once for each, before the access token that came with it is used, and holds that up.
-    ///
-    /// A source with a callback is shared with its clones, and with no other.
-    pub fn on_rotation(mut self, tell: impl Fn(&SecretString) + Send + Sync + 'static) -> Self {
-        self.on_rotation = Some(Arc::new(tell));
-        self
-    }
-
-    /// Asks for tokens that are bound to this key (RFC 9449), and proves with each call that this
-    /// program holds it. A token that is not bound is refused then.
-    pub fn dpop(mut self, key: DpopKey) -> Self {
-        self.dpop = Some(key);
-        self
-    }
-
-    /// Checks the settings. Nothing is asked yet.
-    ///
-    /// # Errors
-    /// [`ConfigError`] when an address, a parameter, or the client's way to authenticate cannot be
-    /// used.
-    pub fn build(self) -> Result<TokenSource, ConfigError> {
-        self.check()?;
-        if let Grant::TokenExchange(exchange) = &self.grant
-            && exchange.subject.is_none()
-        {
-            let help = "`on_behalf_of` builds it: return the request, and ask for tokens there";
-            return Err(ConfigError::setting("client", "on_behalf_of", help));
-        }
-        let client = self.client.clone();
-        client.registry.source(self).map(TokenSource::of)
-    }
-
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        self.parameters.check()?;
-        let (setting, help) = if self
-            .grant
-            .shown()
-            .iter()
-            .any(|(_, token)| token.expose_secret().is_empty())
-        {
-            ("token", "the token that is to be shown to the server is empty")
-        } else if matches!(self.grant, Grant::ClientCredentials)
-            && self.client.authentication.is_public()
-        {
-            (
-                "authentication",
-                "a public client gets no tokens of its own (RFC 6749 §4.4): give it a secret or \
-                     a key, or log its user in",
-            )
-        } else {
-            return Ok(());
-        };
-        Err(ConfigError::setting("client", setting, help))
-    }
-
-    /// Whether Auth0 would not know for which API the token is to be.
-    pub(super) fn is_opaque_at_auth0(&self) -> bool {
-        matches!(self.grant, Grant::ClientCredentials)
-            && self.client.is_auth0()
-            && self.parameters.audience.is_none()
-            && self.parameters.resources.is_empty()
+impl TokenDemand {
+    pub(super) fn new(grant: GrantType) -> Self {
+        Self { grant, parameters: Parameters::default(), dpop: None, on_rotation: None }
     }
 
     /// Asks once. A refresh token that was rotated is shown in place of the first.
@@ -248,12 +87,12 @@ impl TokenRequest {
         let scope = self.parameters.scopes.join(" ");
         let mut form = vec![("grant_type", self.grant.name())];
         match &self.grant {
-            Grant::ClientCredentials => {}
-            Grant::RefreshToken(first) => {
+            GrantType::ClientCredentials => {}
+            GrantType::RefreshToken(first) => {
                 let token = refresh_token.unwrap_or(first);
                 form.push(("refresh_token", token.expose_secret()));
             }
-            Grant::TokenExchange(exchange) => {
+            GrantType::TokenExchange(exchange) => {
                 if let Some(subject) = &exchange.subject {
                     form.push(("subject_token", subject.token.expose_secret()));
                     form.push(("subject_token_type", subject.token_type()));
@@ -274,7 +113,7 @@ fn is_resource(resource: &str) -> bool {
     url::Url::parse(resource).is_ok_and(|url| url.fragment().is_none())
 }
 
-impl Grant {
+impl GrantType {
     pub(super) fn exchange(subject: Option<SubjectToken>, actor: Option<SubjectToken>) -> Self {
         Self::TokenExchange(Arc::new(Exchange { subject, actor }))
     }
@@ -367,7 +206,6 @@ impl Parameters {
     }
 }
 
-/// Without what is shown.
 /// Of further parameters the names alone: the values may be anything.
 impl fmt::Debug for Parameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -380,16 +218,5 @@ impl fmt::Debug for Parameters {
             .field("organization", organization)
             .field("more", &more)
             .finish()
-    }
-}
-
-impl fmt::Debug for TokenRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenRequest")
-            .field("client", &self.client)
-            .field("grant", &self.grant.name())
-            .field("parameters", &self.parameters)
-            .field("dpop", &self.dpop)
-            .finish_non_exhaustive()
     }
 }

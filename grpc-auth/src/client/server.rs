@@ -1,13 +1,15 @@
 //! Requests of a client to its authorization server.
 
+use std::time::Duration;
+
 use http::header::HeaderMap;
 use url::Url;
 
 use super::dpop::{DPOP, DPOP_NONCE, DpopKey, Target};
 use super::error::TokenError;
-use super::oauth_client::{Address, OAuthClient};
 use super::response;
 use super::response::{TokenResponse, TokenType};
+use super::settings::{Address, ClientSettings};
 use crate::client_authentication::ClientAuthentication;
 use crate::clock::Clock;
 use crate::error::ConfigError;
@@ -31,7 +33,7 @@ const SECRETS: [&str; 7] = [
 /// One server, and this program as its client.
 #[derive(Debug)]
 pub(crate) struct Server {
-    client: OAuthClient,
+    client: ClientSettings,
     http: HttpClient,
     endpoints: Where,
     /// What assertions are made for, unless they say otherwise (RFC 7523 §3).
@@ -46,7 +48,7 @@ enum Where {
 }
 
 impl Server {
-    pub(super) fn new(client: &OAuthClient) -> Result<Self, ConfigError> {
+    pub(super) fn new(client: &ClientSettings) -> Result<Self, ConfigError> {
         client.check()?;
         let discovered = |issuer: &str| {
             let issuer = secure_url("issuer", issuer)?;
@@ -74,6 +76,11 @@ impl Server {
         };
         let name = client.name().into();
         Ok(Self { client: client.clone(), http, endpoints, identifier, name })
+    }
+
+    /// How long an answer may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.client.timeout
     }
 
     /// The name in logs and metrics.

@@ -1,6 +1,6 @@
 //! Where calls get their tokens from.
 
-pub(crate) mod origin;
+pub(crate) mod grant;
 pub(crate) mod shared;
 
 use std::error::Error;
@@ -11,13 +11,15 @@ use std::sync::Arc;
 use super::access_token::AccessToken;
 use super::dpop::DpopKey;
 use super::error::TokenError;
+use super::grants::file::FileGrant;
+use super::grants::function::FunctionGrant;
+use super::grants::static_token::StaticGrant;
 use super::outage::Outage;
 use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::token::bearer::BearerToken;
-
-pub(super) use origin::Origin;
-pub(super) use shared::Shared;
+use grant::Grant;
+use shared::Shared;
 
 /// A source of tokens: got when the first is needed, kept, renewed before they expire.
 ///
@@ -99,12 +101,12 @@ impl TokenSource {
     /// [`ConfigError::File`] when the file cannot be read, or holds no token.
     pub fn file(path: impl Into<PathBuf>) -> Result<Self, ConfigError> {
         let path = path.into();
-        origin::read_file(&path).map_err(|source| ConfigError::File {
-            path: path.clone(),
+        let grant = FileGrant::open(&path).map_err(|source| ConfigError::File {
+            path,
             expected: "a file with the token",
             source,
         })?;
-        Ok(Self::new(Origin::File(path), Clock::system()))
+        Ok(Self::new(grant, Clock::system()))
     }
 
     /// This token, and no other: for tools, and for tests. It is not sent after the `exp` of a JWT.
@@ -124,7 +126,7 @@ impl TokenSource {
     /// ```
     #[must_use]
     pub fn fixed(token: BearerToken) -> Self {
-        Self::new(Origin::Given(token), Clock::system())
+        Self::new(StaticGrant(token), Clock::system())
     }
 
     /// Tokens that a function of the program's own gets, whenever one is needed: from a vault, a
@@ -154,18 +156,18 @@ impl TokenSource {
         R: Future<Output = Result<AccessToken, E>> + Send + 'static,
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        Self::new(Origin::function(function), Clock::system())
+        Self::new(FunctionGrant::new(function), Clock::system())
     }
 
     /// Another source of the same tokens, which tells the time by this clock: for tests of what
     /// has no [`OAuthClient`](super::OAuthClient) to tell.
     #[must_use]
     pub fn with_clock(&self, clock: impl Into<Clock>) -> Self {
-        Self(Arc::new(Shared::new(Arc::clone(self.0.origin()), clock.into())))
+        Self(Arc::new(Shared::new(Arc::clone(self.0.grant()), clock.into())))
     }
 
-    pub(crate) fn new(origin: Origin, clock: Clock) -> Self {
-        Self(Arc::new(Shared::new(Arc::new(origin), clock)))
+    pub(crate) fn new(grant: impl Grant + 'static, clock: Clock) -> Self {
+        Self(Arc::new(Shared::new(Arc::new(grant), clock)))
     }
 
     /// A token that may be used now: the one that is held, or a new one.
@@ -195,7 +197,7 @@ impl TokenSource {
 
     /// The key that its tokens are bound to.
     pub(super) fn dpop(&self) -> Option<&DpopKey> {
-        self.0.origin().dpop()
+        self.0.grant().dpop()
     }
 
     /// Why there is no other token than the one that is held, if the last attempt to get one failed.

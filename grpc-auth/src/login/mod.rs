@@ -109,7 +109,8 @@ impl OAuthClient {
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// use grpc_auth::ClientAuthentication;
-    /// use grpc_auth::client::{OAuthClient, TokenStore};
+    /// use grpc_auth::client::OAuthClient;
+    /// use grpc_auth::login::TokenStore;
     ///
     /// let program = ClientAuthentication::none("orders-cli");
     /// let login = OAuthClient::auth0("tenant.eu.auth0.com", program)

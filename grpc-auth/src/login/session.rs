@@ -11,16 +11,16 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::watch;
 
 use super::Party;
 use super::store::Entry;
 use super::tokens::Tokens;
 use crate::client::error::TokenError;
-use crate::client::response::TokenResponse;
 use crate::client::server::Server;
 use crate::client::source::TokenSource;
-use crate::client::source::origin::Origin;
+use crate::client::source::grant::{Grant, Granted, Obtaining};
+use crate::clock::Clock;
+use crate::single_flight::SingleFlight;
 
 /// The tokens of one login.
 pub(crate) struct Session {
@@ -30,13 +30,14 @@ pub(crate) struct Session {
     subject: Option<String>,
     entry: Option<Entry>,
     state: Mutex<State>,
+    /// Sources with another clock share the session.
+    renewal: SingleFlight<Result<Tokens, TokenError>>,
 }
 
 struct State {
     held: Held,
     /// Whether the source has this access token: if it asks again, it wants another.
     is_handed_out: bool,
-    renewal: Option<Renewing>,
 }
 
 #[derive(Clone)]
@@ -45,9 +46,6 @@ struct Held {
     /// The refresh token in the file, where the one that replaced it could not be written there.
     replaced: Option<SecretString>,
 }
-
-/// A renewal that is under way, and what it brought.
-type Renewing = watch::Receiver<Option<Result<Tokens, TokenError>>>;
 
 impl Session {
     /// A source that begins with these tokens.
@@ -65,67 +63,40 @@ impl Session {
             state: Mutex::new(State {
                 held: Held { tokens, replaced: None },
                 is_handed_out: false,
-                renewal: None,
             }),
+            renewal: SingleFlight::new(),
         };
-        TokenSource::new(Origin::Login(Arc::new(session)), party.server.clock().clone())
+        TokenSource::new(session, party.server.clock().clone())
     }
 
-    /// Its server's name in logs and metrics.
-    pub(crate) fn name(&self) -> &str {
-        self.server.name()
+    /// The tokens that are held, if the source does not have them yet; else renewed ones. The source
+    /// obtains on a task of its own, so a refresh token that was rotated is kept even if the call that
+    /// needed it goes away.
+    async fn next(&self) -> Result<Tokens, TokenError> {
+        if let Some(tokens) = self.unused() {
+            return Ok(tokens);
+        }
+        self.renewal.join(self.renew()).await
     }
 
-    /// The next access token. Whoever asks may go away: a refresh token that was rotated meanwhile
-    /// is kept all the same.
-    pub(crate) async fn next(self: &Arc<Self>) -> Result<TokenResponse, TokenError> {
-        let clock = self.server.clock();
-        let mut renewing = match self.held_or_renewing() {
-            Ok(held) => return Ok(held.as_response(clock.now())),
-            Err(renewing) => renewing,
-        };
-        let ended = renewing.wait_for(Option::is_some).await;
-        // None if whoever was to bring it is gone.
-        let outcome = ended.ok().and_then(|outcome| outcome.clone());
-        Ok(outcome.unwrap_or(Err(TokenError::GivenUp))?.as_response(clock.now()))
-    }
-
-    /// What is held, if nobody has it yet; else the renewal, which begins if there is none.
-    fn held_or_renewing(self: &Arc<Self>) -> Result<Tokens, Renewing> {
+    fn unused(&self) -> Option<Tokens> {
         let now = self.server.clock().now();
         let mut state = self.state();
-        let under_way = state.renewal.as_ref().filter(|renewal| renewal.has_changed().is_ok());
-        if let Some(renewing) = under_way {
-            return Err(renewing.clone());
-        }
-        if !state.is_handed_out && state.held.tokens.is_fresh(now) {
-            state.is_handed_out = true;
-            return Ok(state.held.tokens.clone());
-        }
-        let (sender, renewing) = watch::channel(None);
-        state.renewal = Some(renewing.clone());
-        let (this, held) = (Arc::clone(self), state.held.clone());
-        tokio::spawn(async move { this.renew(held, sender).await });
-        Err(renewing)
+        let is_unused = !state.is_handed_out && state.held.tokens.is_fresh(now);
+        state.is_handed_out |= is_unused;
+        is_unused.then(|| state.held.tokens.clone())
     }
 
-    async fn renew(&self, held: Held, sender: watch::Sender<Option<Result<Tokens, TokenError>>>) {
+    async fn renew(&self) -> Result<Tokens, TokenError> {
+        let held = self.state().held.clone();
         let renewed = match &self.entry {
-            None => {
-                let renewed = self.renewed(&held.tokens).await;
-                renewed.map(|tokens| Held { tokens, replaced: None })
-            }
-            Some(entry) => self.renew_together(held, entry).await,
+            None => Held { tokens: self.renewed(&held.tokens).await?, replaced: None },
+            Some(entry) => self.renew_together(held, entry).await?,
         };
         let mut state = self.state();
-        state.renewal = None;
-        let outcome = renewed.map(|held| {
-            state.held = held;
-            state.is_handed_out = true;
-            state.held.tokens.clone()
-        });
-        drop(state);
-        sender.send_replace(Some(outcome));
+        state.is_handed_out = true;
+        state.held = renewed;
+        Ok(state.held.tokens.clone())
     }
 
     /// Never across an await.
@@ -180,6 +151,25 @@ impl Session {
         form.extend(self.resources.iter().map(|resource| ("resource", &**resource)));
         let response = self.server.token(&form, None).await?;
         Ok(Tokens::granted(response, asked_at, Some(tokens)))
+    }
+}
+
+impl Grant for Session {
+    fn obtain<'a>(&'a self, clock: &'a Clock) -> Obtaining<'a> {
+        Box::pin(async move {
+            let asked_at = clock.now();
+            let tokens = self.next().await?;
+            let response = tokens.as_response(self.server.clock().now());
+            Ok(Granted::from_response(response, asked_at))
+        })
+    }
+
+    fn name(&self) -> &str {
+        self.server.name()
+    }
+
+    fn grant_type(&self) -> Option<&'static str> {
+        Some("refresh_token")
     }
 }
 

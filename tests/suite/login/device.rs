@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use grpc_auth::client::{LoggedIn, LoginError};
 use grpc_auth::login::PendingDevice;
+use grpc_auth::login::{LoggedIn, LoginError};
 use serde_json::{Value, json};
 use tests::told;
 use tokio::task::JoinHandle;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use grpc_auth::client::LoggedOut;
+use grpc_auth::login::LoggedOut;
 use serde_json::{Value, json};
 
 use super::store::{Directory, log_in};

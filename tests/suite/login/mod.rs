@@ -16,8 +16,9 @@ mod visit;
 use std::time::Duration;
 
 use grpc_auth::ClientAuthentication;
-use grpc_auth::client::{LoggedIn, Login, LoginError, OAuthClient};
+use grpc_auth::client::OAuthClient;
 use grpc_auth::login::ByBrowser;
+use grpc_auth::login::{LoggedIn, Login, LoginError};
 use grpc_auth::testing::ManualClock;
 use tests::told;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};

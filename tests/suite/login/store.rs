@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use grpc_auth::ClientAuthentication;
-use grpc_auth::client::{DpopKey, Login, OAuthClient, TokenStore};
+use grpc_auth::client::{DpopKey, OAuthClient};
 use grpc_auth::login::ByBrowser;
+use grpc_auth::login::{Login, TokenStore};
 use grpc_auth::testing::AuthorizationServer;
 use serde_json::Value;
 use tests::told;

@@ -3,7 +3,8 @@
 use std::pin::pin;
 
 use grpc_auth::ClientAuthentication;
-use grpc_auth::client::{OAuthClient, TokenStore};
+use grpc_auth::client::OAuthClient;
+use grpc_auth::login::TokenStore;
 use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault, Registration};
 use serde_json::Value;
 use tests::callers::settle;

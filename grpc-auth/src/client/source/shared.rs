@@ -12,7 +12,7 @@ use arc_swap::ArcSwapOption;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::origin::{Granted, Origin};
+use super::grant::{Grant, Granted};
 use crate::client::access_token::AccessToken;
 use crate::client::error::TokenError;
 use crate::client::outage::{Chain, Outage};
@@ -25,7 +25,7 @@ use crate::panics::caught;
 
 /// The tokens of one source.
 pub(crate) struct Shared {
-    origin: Arc<Origin>,
+    grant: Arc<dyn Grant>,
     clock: Clock,
     held: ArcSwapOption<Held>,
     state: Mutex<State>,
@@ -60,18 +60,18 @@ enum Step {
 }
 
 impl Shared {
-    pub(crate) fn new(origin: Arc<Origin>, clock: Clock) -> Self {
+    pub(crate) fn new(grant: Arc<dyn Grant>, clock: Clock) -> Self {
         metrics::describe();
-        Self::told_with(origin, clock, Arc::default())
+        Self::told_with(grant, clock, Arc::default())
     }
 
     /// One of several whose failures are counted, and told of, as one's.
-    pub(crate) fn told_with(origin: Arc<Origin>, clock: Clock, failures: Arc<AtomicU32>) -> Self {
+    pub(crate) fn told_with(grant: Arc<dyn Grant>, clock: Clock, failures: Arc<AtomicU32>) -> Self {
         let state = State { renewal: Renewal::new(), flight: None, failure: None };
         let (held, state) = (ArcSwapOption::empty(), Mutex::new(state));
         let outage = Outage::default();
-        let shared = Self { origin, clock, held, state, failures, outage };
-        if let Some(given) = shared.origin.given() {
+        let shared = Self { grant, clock, held, state, failures, outage };
+        if let Some(given) = shared.grant.given() {
             shared.succeed(given);
         }
         shared
@@ -81,8 +81,8 @@ impl Shared {
         &self.clock
     }
 
-    pub(crate) fn origin(&self) -> &Arc<Origin> {
-        &self.origin
+    pub(crate) fn grant(&self) -> &Arc<dyn Grant> {
+        &self.grant
     }
 
     pub(super) async fn token(self: &Arc<Self>) -> Outcome {
@@ -109,7 +109,7 @@ impl Shared {
     }
 
     pub(super) fn reject(&self, token: &AccessToken) -> bool {
-        if !self.origin.is_renewable() {
+        if !self.grant.is_renewable() {
             return false;
         }
         let now = self.clock.now();
@@ -159,7 +159,7 @@ impl Shared {
 
     /// Waits as long as an answer may take. None if the flight ended without an outcome.
     async fn wait(&self, mut flight: Flying) -> Option<Outcome> {
-        let limit = self.origin.timeout();
+        let limit = self.grant.timeout();
         let landed = async { flight.wait_for(Option::is_some).await.ok()?.clone() };
         let timeout = || Some(Err(HttpError::Timeout(limit).into()));
         let outcome = self.clock.timeout(limit, landed).await.unwrap_or_else(timeout)?;
@@ -230,8 +230,8 @@ impl Shared {
     }
 
     fn tell(&self, outcome: &Outcome) {
-        let source = self.origin.name();
-        let grant = self.origin.grant_type();
+        let source = self.grant.name();
+        let grant = self.grant.grant_type();
         match outcome {
             Ok(token) => {
                 self.failures.store(0, Relaxed);
@@ -272,8 +272,8 @@ impl Shared {
         let token = self.held_token();
         let state = self.state();
         f.debug_struct("TokenSource")
-            .field("source", &self.origin.name())
-            .field("grant", &self.origin.grant_type())
+            .field("source", &self.grant.name())
+            .field("grant", &self.grant.grant_type())
             .field("stage", &state.renewal.stage(now))
             .field("expires_at", &token.and_then(|token| token.expires_at))
             .field("failures", &state.renewal.failures())
@@ -299,7 +299,7 @@ impl Flight {
 
     async fn fly(mut self) {
         let shared = &self.shared;
-        let granted = caught(shared.origin.grant(&shared.clock)).await;
+        let granted = caught(shared.grant.obtain(&shared.clock)).await;
         let granted = granted.unwrap_or(Err(TokenError::GivenUp));
         let outcome = match granted {
             Ok(granted) => Ok(shared.succeed(granted)),

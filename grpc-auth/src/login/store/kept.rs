@@ -12,8 +12,9 @@ use super::document::Key;
 use super::error::StoreError;
 use super::{Entry, TokenStore, file};
 use crate::client::access_token::AccessToken;
-use crate::client::oauth_client::Address;
-use crate::client::request::{Grant, TokenRequest};
+use crate::client::builder::TokenRequest;
+use crate::client::request::GrantType;
+use crate::client::settings::Address;
 use crate::login::tokens::Tokens;
 
 /// A parameter that no login has, so that none of them is found here.
@@ -60,7 +61,8 @@ impl TokenStore {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let folder = std::env::temp_dir().join(format!("grpc-auth-kept-{}", std::process::id()));
     /// use grpc_auth::ClientAuthentication;
-    /// use grpc_auth::client::{OAuthClient, TokenStore};
+    /// use grpc_auth::client::OAuthClient;
+    /// use grpc_auth::login::TokenStore;
     /// use grpc_auth::testing::AuthorizationServer;
     ///
     /// let server = AuthorizationServer::start().await?;
@@ -91,17 +93,19 @@ impl TokenStore {
         let Some(expires_at) = token.expires_at else { return Ok(()) };
         let Some(entry) = self.entry_of(request).await else { return Ok(()) };
         entry.blocking(|entry| file::prepare(&entry.directory)).await?;
-        let lock = entry.lock(&request.client.clock).await?;
+        let lock = entry.lock(&request.client.settings.clock).await?;
         entry.write(&kept(token, expires_at), None, &lock).await
     }
 
     async fn entry_of(&self, request: &TokenRequest) -> Option<Entry> {
         // The next run may have another key, and none of its calls would be taken.
-        if !matches!(request.grant, Grant::ClientCredentials) || request.dpop.is_some() {
+        if !matches!(request.demand.grant, GrantType::ClientCredentials)
+            || request.demand.dpop.is_some()
+        {
             return None;
         }
-        let parameters = &request.parameters;
-        let issuer = match &request.client.address {
+        let parameters = &request.demand.parameters;
+        let issuer = match &request.client.settings.address {
             Address::Issuer(issuer) => issuer.clone(),
             Address::Auth0(domain) => format!("https://{domain}/"),
             Address::TokenEndpoint(url) => url.clone(),
@@ -110,7 +114,7 @@ impl TokenStore {
         resources.sort_unstable();
         let mut all = parameters.more.clone();
         all.push((GRANT_TYPE.into(), "client_credentials".into()));
-        let authentication = &request.client.authentication;
+        let authentication = &request.client.settings.authentication;
         // A client that shows a certificate, or nothing, has nothing here that a token could be bound
         // to: none of its tokens is kept.
         let secret = authentication.secret().or_else(|| authentication.public_key())?;
@@ -119,7 +123,7 @@ impl TokenStore {
         all.push((CLIENT_SECRET.into(), tokio::task::spawn_blocking(fingerprint).await.ok()?));
         let key = Key {
             issuer,
-            client_id: request.client.authentication.client_id().into(),
+            client_id: request.client.settings.authentication.client_id().into(),
             scopes: parameters.scopes.clone(),
             has_defaults: false,
             audience: parameters.audience.clone(),

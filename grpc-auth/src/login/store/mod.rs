@@ -48,7 +48,8 @@ const NAME_BYTES: usize = 16;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use grpc_auth::ClientAuthentication;
-/// use grpc_auth::client::{OAuthClient, TokenStore};
+/// use grpc_auth::client::OAuthClient;
+/// use grpc_auth::login::TokenStore;
 ///
 /// # let directory = std::env::temp_dir().join(format!("grpc-auth-store-{}", std::process::id()));
 /// let client = OAuthClient::oidc("https://login.example.com/", ClientAuthentication::none("cli"));

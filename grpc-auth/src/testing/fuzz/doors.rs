@@ -2,6 +2,8 @@
 
 #[cfg(feature = "client")]
 use crate::client::fuzz as client;
+#[cfg(feature = "client")]
+use crate::login::fuzz as login;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -174,7 +176,7 @@ pub const DOORS: &[Door] = &[
             r#"{"iss":"https://issuer.example","sub":"alice","aud":"fuzz","exp":2000,"x":@}"#,
         ],
         check: super::id_token,
-        verdict: |data| client::id_token(&super::as_id_token(data), ISSUER),
+        verdict: |data| login::id_token(&super::as_id_token(data), ISSUER),
     },
     // Answers of revocation endpoints, too: only their errors are read.
     #[cfg(feature = "client")]
@@ -197,7 +199,7 @@ pub const DOORS: &[Door] = &[
                 "expires_in":600,"x":@}"#,
         ],
         check: super::device_response,
-        verdict: client::device_response,
+        verdict: login::device_response,
     },
     #[cfg(feature = "client")]
     Door {
@@ -210,7 +212,7 @@ pub const DOORS: &[Door] = &[
                 "expires_at":2000,"granted_scope":null,"refresh_token":null,"x":@}"#,
         ],
         check: super::stored_login,
-        verdict: |data| client::stored_login(data, ISSUER),
+        verdict: |data| login::stored_login(data, ISSUER),
     },
     #[cfg(feature = "client")]
     Door {
@@ -218,7 +220,7 @@ pub const DOORS: &[Door] = &[
         limit: 8 * KIB,
         documents: &[],
         check: super::callback,
-        verdict: client::callback,
+        verdict: login::callback,
     },
 ];
 

@@ -39,6 +39,8 @@ use crate::json as reader;
 use crate::json::node::Node;
 use crate::jwks::set::KeySet;
 use crate::jwks::settings::KeySetSettings;
+#[cfg(feature = "client")]
+use crate::login::fuzz as login;
 use crate::policy::rule::AccessRule;
 use crate::policy::service_policy::{MethodPolicy, ServicePolicy};
 use crate::server::ResourceServer;
@@ -231,8 +233,8 @@ pub fn id_token(data: &[u8]) {
         sub: String,
         aud: Audience,
     }
-    let _ = str::from_utf8(data).map(|text| client::id_token(text, ISSUER));
-    if client::id_token(&as_id_token(data), ISSUER).is_err() {
+    let _ = str::from_utf8(data).map(|text| login::id_token(text, ISSUER));
+    if login::id_token(&as_id_token(data), ISSUER).is_err() {
         return;
     }
     let claims: Claims = serde_json::from_slice(data).expect("an object");
@@ -274,7 +276,7 @@ pub fn device_response(data: &[u8]) {
     struct Answer {
         user_code: String,
     }
-    if client::device_response(data).is_ok() {
+    if login::device_response(data).is_ok() {
         let answer: Answer = serde_json::from_slice(data).expect("an object");
         let is_plain = answer.user_code.bytes().all(|byte| (b' '..0x7f).contains(&byte));
         assert!(is_plain, "a code moves the cursor");
@@ -289,7 +291,7 @@ pub fn stored_login(data: &[u8]) {
         issuer: String,
         client_id: String,
     }
-    if client::stored_login(data, ISSUER).is_ok() {
+    if login::stored_login(data, ISSUER).is_ok() {
         let file: File = serde_json::from_slice(data).expect("an object");
         assert_eq!((&*file.issuer, &*file.client_id), (ISSUER, "fuzz"), "another login is taken");
     }
@@ -298,7 +300,7 @@ pub fn stored_login(data: &[u8]) {
 /// No request answers a login without its `state` and its cookie, or begins it without the page.
 #[cfg(feature = "client")]
 pub fn callback(data: &[u8]) {
-    if client::callback(data).is_err() {
+    if login::callback(data).is_err() {
         return;
     }
     let holds = |text: &str| data.windows(text.len()).any(|window| window == text.as_bytes());
