@@ -211,7 +211,6 @@ impl ConfigError {
     }
 
     /// A name of a TLS server is not a host name.
-    #[cfg(feature = "tls")]
     pub(crate) fn server_name(value: impl Into<String>) -> Self {
         Self::value(
             "server name",
@@ -227,7 +226,6 @@ impl ConfigError {
     }
 
     /// TLS cannot be set up.
-    #[cfg(feature = "tls")]
     pub(crate) fn tls(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Environment { what: "TLS cannot be set up", source: Some(source.into()) }
     }

@@ -9,7 +9,7 @@ mod client_authentication;
 mod clock;
 #[cfg(feature = "tls")]
 pub mod danger;
-#[cfg(feature = "client")]
+#[cfg(feature = "doctor")]
 pub mod doctor;
 mod error;
 mod http;
@@ -18,13 +18,13 @@ mod issuer;
 mod jose;
 mod json;
 mod jwks;
-#[cfg(feature = "client")]
+#[cfg(feature = "login")]
 pub mod login;
 mod metrics;
 pub mod observability;
 mod panics;
 pub mod policy;
-#[cfg(any(feature = "client", feature = "dev-tls"))]
+#[cfg(any(feature = "login", feature = "dev-tls"))]
 mod private_file;
 mod proof_of_possession;
 #[cfg(feature = "redis")]

@@ -1,23 +1,19 @@
 //! Files that only this user may read, written whole or not at all.
 
-#[cfg(feature = "dev-tls")]
 use std::fs;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
-#[cfg(feature = "client")]
 use std::path::PathBuf;
 
 use aws_lc_rs::rand;
 
 /// Makes a folder and its parents, which only this user may enter. One that is there is left as it is.
-#[cfg(feature = "dev-tls")]
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     own_folder().recursive(true).create(path)
 }
 
 /// Makes a folder with a name that nobody guesses, which only this user may enter.
-#[cfg(feature = "client")]
 pub(crate) fn new_folder(parent: &Path, prefix: &str) -> io::Result<PathBuf> {
     let path = parent.join(format!("{prefix}{}", random_name()?));
     // Nothing that stands there is taken.
@@ -40,7 +36,6 @@ fn random_name() -> io::Result<String> {
 
 /// Whether others than this user could put files of their own into a folder: by its mode, or because
 /// it is theirs. Root needs no folder for that.
-#[cfg(feature = "dev-tls")]
 pub(crate) fn others_may_write(folder: &Path) -> io::Result<bool> {
     let metadata = fs::metadata(folder)?;
     #[cfg(unix)]
@@ -56,7 +51,6 @@ pub(crate) fn others_may_write(folder: &Path) -> io::Result<bool> {
 
 /// Whether others than this user could rename what is in a folder: they may write to it, and it has
 /// no sticky bit.
-#[cfg(feature = "client")]
 pub(crate) fn others_may_rename(folder: &Path) -> bool {
     #[cfg(unix)]
     {
@@ -74,7 +68,6 @@ pub(crate) fn others_may_rename(folder: &Path) -> bool {
 }
 
 /// Writes a file with the mode 0600. A reader sees the old one or the new one, never a part.
-#[cfg(feature = "dev-tls")]
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -15,7 +15,6 @@ mod digest;
 mod dpop;
 pub(crate) mod error;
 mod exchange;
-#[cfg(feature = "testing")]
 pub(crate) mod fuzz;
 pub(crate) mod grants;
 pub(crate) mod oauth_client;

@@ -45,7 +45,6 @@ where
     }
 
     /// Since when the entry of this token held, whether or not it holds now.
-    #[cfg(feature = "redis")]
     pub(crate) fn since(&self, digest: &Digest) -> Option<f64> {
         let is_it = |entry: &Remembered<T>| constant_time_eq_32(&entry.digest, digest);
         Some(self.find(hash(digest), is_it)?.as_arc()?.since)

@@ -149,7 +149,6 @@ impl Expectation<'_> {
 }
 
 /// Reads an answer as one of this issuer about a token for this audience, for fuzzers.
-#[cfg(feature = "testing")]
 pub(crate) fn read_answer(json: &[u8], issuer: &str, audience: &str) -> Result<(), String> {
     use crate::jwks::set::KeySet;
     use crate::jwks::source::KeySource;

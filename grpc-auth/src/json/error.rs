@@ -127,7 +127,6 @@ impl JsonError {
     }
 
     /// Where reading stopped, from 1; column 0 is before the first character.
-    #[cfg(feature = "testing")]
     pub(crate) fn line_and_column(&self) -> (usize, usize) {
         (self.0.line, self.0.column)
     }

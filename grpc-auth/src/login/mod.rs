@@ -13,7 +13,6 @@ mod callback;
 mod device;
 pub(crate) mod error;
 mod exchange;
-#[cfg(feature = "testing")]
 pub(crate) mod fuzz;
 mod id_token;
 mod launch_page;

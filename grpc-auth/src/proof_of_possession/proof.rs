@@ -78,7 +78,6 @@ pub(crate) fn check(proof: &[u8], expected: &Expected<'_>) -> Result<Proof, Unpr
 }
 
 /// Checks a proof for any key and of any time, for fuzzers.
-#[cfg(feature = "testing")]
 pub(crate) fn check_any(proof: &[u8], origin: &str, path: &str) -> Result<(), String> {
     let origins = [Origin::configured(origin).map_err(|error| error.to_string())?];
     let (earliest, latest) = (f64::NEG_INFINITY, f64::INFINITY);

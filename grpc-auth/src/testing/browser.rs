@@ -19,7 +19,7 @@ impl AuthorizationServer {
     /// registered, consents, and goes back. Returns the page that is shown at the end.
     ///
     /// ```
-    /// # #[cfg(feature = "client")]
+    /// # #[cfg(feature = "login")]
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use grpc_auth::ClientAuthentication;
@@ -39,7 +39,7 @@ impl AuthorizationServer {
     /// });
     /// assert_eq!(login.run().await?.subject(), Some("alice"));
     /// # Ok(()) }
-    /// # #[cfg(not(feature = "client"))]
+    /// # #[cfg(not(feature = "login"))]
     /// # fn main() {}
     /// ```
     ///

@@ -64,6 +64,7 @@ mod endpoints;
 mod fault;
 mod fault_middleware;
 #[doc(hidden)]
+#[cfg(feature = "login")]
 pub mod fuzz;
 mod grants;
 mod keys;

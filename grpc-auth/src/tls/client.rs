@@ -176,7 +176,6 @@ impl ClientTls {
     }
 }
 
-#[cfg(feature = "client")]
 impl ClientTls {
     pub(crate) fn roots(&self) -> Arc<RootCertStore> {
         Arc::clone(&self.roots)

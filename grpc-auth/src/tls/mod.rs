@@ -41,7 +41,7 @@
 //!   that.
 //! * `ClientTlsConfig` and `Identity` print the private key in their `Debug`. The types here do not.
 
-#[cfg(any(feature = "client", feature = "dev-tls"))]
+#[cfg(any(feature = "doctor", feature = "dev-tls"))]
 pub(crate) mod certificate;
 pub(crate) mod client;
 pub(crate) mod destination;
@@ -56,7 +56,7 @@ use std::sync::Arc;
 
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 
-#[cfg(any(feature = "client", feature = "dev-tls"))]
+#[cfg(any(feature = "doctor", feature = "dev-tls"))]
 pub use certificate::CertificateFacts;
 pub use client::ClientTls;
 pub use destination::Destination;

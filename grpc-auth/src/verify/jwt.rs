@@ -96,7 +96,6 @@ impl JwtVerifier {
         Self(Arc::new(Shared { issuers, audiences, wanted, leeway, clock, verified, metrics }))
     }
 
-    #[cfg(feature = "health")]
     pub(crate) fn clock(&self) -> &Clock {
         &self.0.clock
     }

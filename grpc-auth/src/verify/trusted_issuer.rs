@@ -14,7 +14,6 @@ use crate::jose::compact::Compact;
 use crate::jose::header::Header;
 use crate::jose::jwk::Key;
 use crate::json::node::Node;
-#[cfg(feature = "testing")]
 use crate::jwks::set::KeySet;
 use crate::jwks::source::KeySource;
 use crate::token::confirmation::Confirmation;
@@ -217,7 +216,6 @@ impl TrustedIssuer {
 }
 
 /// Checks header and signature as for any token, and nothing else.
-#[cfg(feature = "testing")]
 pub(crate) fn verify_signature(issuer: Issuer, keys: KeySet, token: &str) -> Result<(), Rejection> {
     let source = KeySource::given(&issuer.identifier, keys);
     let issuer = TrustedIssuer::new(issuer, source, &mut Vec::new());

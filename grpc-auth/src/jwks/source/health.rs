@@ -1,9 +1,7 @@
 //! Whether the keys of an issuer can be relied on, and when that changes.
 
-#[cfg(feature = "health")]
 use std::time::SystemTime;
 
-#[cfg(feature = "health")]
 use tokio::sync::watch;
 
 use super::KeySource;
@@ -33,7 +31,6 @@ impl KeySource {
     }
 
     /// When its health changes by time alone or keys grow due; none for keys that were given.
-    #[cfg(feature = "health")]
     pub(crate) fn changes_at(&self) -> Option<SystemTime> {
         let refresh = self.shared.refresh.as_ref()?;
         let now = self.shared.clock.now();
@@ -44,7 +41,6 @@ impl KeySource {
     }
 
     /// Changes whenever a fetch has ended; none for keys that were given.
-    #[cfg(feature = "health")]
     pub(crate) fn settled(&self) -> Option<watch::Receiver<()>> {
         self.shared.refresh.as_ref().map(|refresh| refresh.settled.subscribe())
     }

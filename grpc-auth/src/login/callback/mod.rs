@@ -11,7 +11,6 @@
 mod connection;
 pub(crate) mod filter;
 
-#[cfg(feature = "testing")]
 pub(super) use filter::judge_any;
 pub(super) use filter::{Answer, NotTheAnswer};
 

@@ -237,7 +237,6 @@ impl From<StoreError> for TokenError {
 }
 
 /// Reads what a file holds, as the login of this client, for fuzzers.
-#[cfg(feature = "testing")]
 pub(crate) fn read_any(json: &[u8], issuer: &str, client_id: &str) -> Result<(), StoreError> {
     let key = Key {
         issuer: issuer.into(),

@@ -1,8 +1,6 @@
 //! The doors: each kind of document that others write, what reads it, and how large it may be.
 
-#[cfg(feature = "client")]
 use crate::client::fuzz as client;
-#[cfg(feature = "client")]
 use crate::login::fuzz as login;
 
 use base64::Engine;
@@ -167,7 +165,6 @@ pub const DOORS: &[Door] = &[
         check: super::introspection,
         verdict: |data| crate::introspection::response::read_answer(data, ISSUER, super::AUDIENCE),
     },
-    #[cfg(feature = "client")]
     Door {
         name: "id_token",
         // In base64url it has a third more.
@@ -179,7 +176,6 @@ pub const DOORS: &[Door] = &[
         verdict: |data| login::id_token(&super::as_id_token(data), ISSUER),
     },
     // Answers of revocation endpoints, too: only their errors are read.
-    #[cfg(feature = "client")]
     Door {
         name: "token_response",
         limit: 256 * KIB,
@@ -190,7 +186,6 @@ pub const DOORS: &[Door] = &[
         check: super::token_response,
         verdict: |data| client::token_response(200, data),
     },
-    #[cfg(feature = "client")]
     Door {
         name: "device_response",
         limit: 256 * KIB,
@@ -201,7 +196,6 @@ pub const DOORS: &[Door] = &[
         check: super::device_response,
         verdict: login::device_response,
     },
-    #[cfg(feature = "client")]
     Door {
         name: "stored_login",
         limit: 64 * KIB,
@@ -214,7 +208,6 @@ pub const DOORS: &[Door] = &[
         check: super::stored_login,
         verdict: |data| login::stored_login(data, ISSUER),
     },
-    #[cfg(feature = "client")]
     Door {
         name: "callback",
         limit: 8 * KIB,

@@ -29,7 +29,6 @@ pub use doors::{DOORS, Door, bomb, hostile_values};
 
 use super::client_file::ClientFile;
 use super::keys::KeyRing;
-#[cfg(feature = "client")]
 use crate::client::fuzz as client;
 use crate::http::cache_control::{Freshness, retry_after};
 use crate::http::discovery;
@@ -39,7 +38,6 @@ use crate::json as reader;
 use crate::json::node::Node;
 use crate::jwks::set::KeySet;
 use crate::jwks::settings::KeySetSettings;
-#[cfg(feature = "client")]
 use crate::login::fuzz as login;
 use crate::policy::rule::AccessRule;
 use crate::policy::service_policy::{MethodPolicy, ServicePolicy};
@@ -225,7 +223,6 @@ pub fn dpop_proof(data: &[u8]) {
 }
 
 /// No ID token of another issuer or for another client is accepted. The bytes are its claims.
-#[cfg(feature = "client")]
 pub fn id_token(data: &[u8]) {
     #[derive(Deserialize)]
     struct Claims {
@@ -242,13 +239,11 @@ pub fn id_token(data: &[u8]) {
     assert!(is_ours, "the ID token says another thing");
 }
 
-#[cfg(feature = "client")]
 fn as_id_token(claims: &[u8]) -> String {
     format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
 }
 
 /// An answer holds a token as another reader sees it, or is an error that a terminal can show.
-#[cfg(feature = "client")]
 pub fn token_response(data: &[u8]) {
     #[derive(Deserialize)]
     struct Answer {
@@ -270,7 +265,6 @@ pub fn token_response(data: &[u8]) {
 }
 
 /// Reading an answer of a device authorization endpoint ends.
-#[cfg(feature = "client")]
 pub fn device_response(data: &[u8]) {
     #[derive(Deserialize)]
     struct Answer {
@@ -284,7 +278,6 @@ pub fn device_response(data: &[u8]) {
 }
 
 /// No file is the login of another client.
-#[cfg(feature = "client")]
 pub fn stored_login(data: &[u8]) {
     #[derive(Deserialize)]
     struct File {
@@ -298,7 +291,6 @@ pub fn stored_login(data: &[u8]) {
 }
 
 /// No request answers a login without its `state` and its cookie, or begins it without the page.
-#[cfg(feature = "client")]
 pub fn callback(data: &[u8]) {
     if login::callback(data).is_err() {
         return;
