@@ -18,6 +18,7 @@ mod issuer;
 mod jose;
 mod json;
 mod jwks;
+mod lock;
 #[cfg(feature = "login")]
 pub mod login;
 mod metrics;

@@ -1,9 +1,10 @@
 //! Redis, for state that replicas share (feature `redis`): its address, and one connection that is
 //! opened again when it failed.
 
+use crate::lock::locked;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -115,7 +116,7 @@ impl Redis {
 
     /// Never across an await.
     fn open(&self) -> MutexGuard<'_, Option<Connection>> {
-        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0.open)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Work that runs once for all callers that wait for its result.
 
+use crate::lock::locked;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::watch;
 
@@ -67,7 +68,7 @@ impl<T> SingleFlight<T> {
 
     /// Never across an await.
     fn flying(&self) -> MutexGuard<'_, Option<Flying<T>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 

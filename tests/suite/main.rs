@@ -23,6 +23,7 @@ mod issuer;
 mod issuer_faults;
 mod keys;
 mod late_messages;
+mod layers;
 mod logging;
 mod login;
 mod matrix;

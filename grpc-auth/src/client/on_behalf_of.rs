@@ -1,10 +1,11 @@
 //! Tokens on behalf of callers: the one that came with a call is exchanged for one that is good at
 //! the next service.
 
+use crate::lock::locked;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tonic::transport::Channel;
 
@@ -203,7 +204,7 @@ impl Inner {
 
     /// Never across an await.
     fn callers(&self) -> MutexGuard<'_, Callers> {
-        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.callers)
     }
 }
 

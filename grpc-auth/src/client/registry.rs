@@ -1,7 +1,8 @@
 //! Who asks the same server for the same tokens shares them (X2).
 
+use crate::lock::locked;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 use secrecy::ExposeSecret;
 
@@ -94,7 +95,7 @@ impl Registry {
 
     /// Never across an await.
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.known)
     }
 }
 

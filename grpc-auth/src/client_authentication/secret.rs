@@ -1,8 +1,9 @@
 //! What a client and its authorization server both know.
 
+use crate::lock::locked;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
@@ -50,7 +51,7 @@ impl ClientSecret {
     pub(crate) fn current(&self) -> SecretString {
         match &self.0 {
             Source::Value(secret) => secret.clone(),
-            Source::File(file) => file.read.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            Source::File(file) => locked(&file.read).clone(),
         }
     }
 
@@ -60,7 +61,7 @@ impl ClientSecret {
         let Source::File(file) = &self.0 else { return false };
         let Ok(secret) = read(&file.path) else { return false };
         let changed = sent.expose_secret() != secret.expose_secret();
-        *file.read.lock().unwrap_or_else(PoisonError::into_inner) = secret;
+        *locked(&file.read) = secret;
         changed
     }
 }

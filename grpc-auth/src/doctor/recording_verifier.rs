@@ -1,6 +1,7 @@
 //! Looking on while rustls verifies: it decides, and what it was shown is kept.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::lock::locked;
+use std::sync::{Arc, Mutex};
 use std::time::UNIX_EPOCH;
 
 use tokio_rustls::rustls::client::danger::{
@@ -48,11 +49,11 @@ impl Onlooker {
     }
 
     pub(crate) fn notes(&self) -> Notes {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.notes).clone()
     }
 
     fn note(&self, note: impl FnOnce(&mut Notes)) {
-        note(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
+        note(&mut locked(&self.notes));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The issuer's metadata: OpenID Connect Discovery 1.0 §4 and RFC 8414 §3.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::lock::locked;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use std::time::SystemTime;
 
@@ -9,9 +10,9 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::client::{HttpClient, is_local, secure_url};
+use super::error::HttpError;
 use crate::clock::Clock;
 use crate::error::ConfigError;
-use crate::http::error::HttpError;
 use crate::json;
 use crate::json::error::JsonError;
 use crate::single_flight::SingleFlight;
@@ -213,7 +214,7 @@ impl<T: Clone, E: Clone + From<HttpError>> Discovered<T, E> {
 
     /// Never across an await.
     fn said(&self) -> MutexGuard<'_, Option<(T, SystemTime)>> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.said)
     }
 }
 

@@ -2,8 +2,9 @@
 
 mod flight;
 
+use crate::lock::locked;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -445,9 +446,4 @@ fn random_key() -> Result<hmac::Key, ConfigError> {
 
 fn unavailable() -> Refusal {
     Rejection::IntrospectionUnavailable.into()
-}
-
-/// Nothing panics while it is held; were it so, the data would be as good as before.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,8 @@
 //! Answers that replicas share in Redis.
 
+use crate::lock::locked;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
@@ -197,7 +198,7 @@ impl SharedCache {
     }
 
     fn outage(&self) -> MutexGuard<'_, Outage> {
-        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.outage)
     }
 
     fn sealed(&self, digest: &Digest, kind: Kind, entry: &Entry) -> Option<Vec<u8>> {

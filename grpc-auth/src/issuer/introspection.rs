@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "redis")]
+use super::shared_cache::SharedCacheSettings;
 use crate::client_authentication::ClientAuthentication;
 use crate::error::ConfigError;
-#[cfg(feature = "redis")]
-use crate::issuer::shared_cache::SharedCacheSettings;
 
 /// Asking an issuer about tokens (RFC 7662): for tokens that are no JWT, and for knowing at once
 /// that one was revoked; set by [`Issuer::introspection`](crate::Issuer::introspection).

@@ -4,8 +4,9 @@ mod health;
 mod published;
 mod refresh_task;
 
+use crate::lock::locked;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, Guard};
@@ -293,7 +294,7 @@ impl Drop for KeySource {
 impl Refresh {
     /// Decisions leave the lifecycle whole, whatever panics around them.
     fn lock(&self) -> MutexGuard<'_, Lifecycle> {
-        self.lifecycle.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.lifecycle)
     }
 }
 

@@ -7,8 +7,9 @@
 //! stolen, and none may use one that another is about to replace (RFC 9700 §4.14.2). It is a value
 //! that the renewal owns, no thread waits for it, and whoever waits for it gives up in time.
 
+use crate::lock::locked;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -101,7 +102,7 @@ impl Session {
 
     /// Never across an await.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 
     /// Other processes hold the same login: one of them asks, and the others read.

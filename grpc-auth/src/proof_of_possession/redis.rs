@@ -1,7 +1,8 @@
 //! Used proofs in Redis.
 
+use crate::lock::locked;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use redis::{ExistenceCheck, Pipeline, RedisError, SetExpiry, SetOptions};
@@ -122,7 +123,7 @@ impl RedisReplayStore {
 
     /// Never across an await.
     fn run(&self) -> MutexGuard<'_, Option<Run>> {
-        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.run)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Which proofs were used: none counts twice (RFC 9449 §11.1).
 
+use crate::lock::locked;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::future::{Future, ready};
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -184,7 +185,7 @@ impl Memory {
         let (id, key) = (half(&proof.id), half(proof.key.as_bytes()));
         let now = whole_seconds(proof.now.seconds.floor());
         let expires = whole_seconds(proof.expires_at.seconds.ceil());
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = locked(&self.state);
         state.forget(now, FORGOTTEN_AT_A_TIME);
         if state.used.contains(&id) || state.forgotten.is_some_and(|last| expires <= last) {
             return Ok(false);

@@ -11,12 +11,12 @@ use std::time::Duration;
 use tonic::Status;
 use tracing::{debug, info};
 
+use super::challenge::{Challenge, RETRY_DELAY};
 use crate::metrics;
 use crate::policy::denial::Denied;
 use crate::policy::service_policy::Row;
 use crate::proof_of_possession::Unproved;
 use crate::sanitize_untrusted::escape;
-use crate::server::challenge::{Challenge, RETRY_DELAY};
 use crate::token::bearer::NoToken;
 use crate::token::claims::ClaimsMismatch;
 use crate::token::principal::Principal;

@@ -9,10 +9,10 @@ use http::Extensions;
 use serde::de::DeserializeOwned;
 
 use super::authorizer::DecisionPoint;
+use super::challenge::Challenge;
 use crate::clock::Clock;
 use crate::policy::authorize::Permit;
 use crate::policy::service_policy::Row;
-use crate::server::challenge::Challenge;
 use crate::token::caller::Caller;
 use crate::token::claims::{Claims, ClaimsMismatch};
 use crate::token::principal::Principal;

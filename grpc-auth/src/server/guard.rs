@@ -8,13 +8,13 @@ use tracing::error;
 
 use super::audit::Denial;
 use super::auth_context::{Call, Decision};
+use super::challenge::Challenge;
 use super::stream_expiry::TOO_LATE;
 use crate::metrics;
 use crate::policy::authorize;
 use crate::policy::authorize::Permit;
 use crate::policy::denial::Denied;
 use crate::policy::service_policy::Row;
-use crate::server::challenge::Challenge;
 use crate::token::bearer::BearerToken;
 use crate::token::caller::Caller;
 use crate::token::claims::Claims;

@@ -7,9 +7,9 @@ use tracing::error;
 
 use super::audit::Denial;
 use super::auth_context::Call;
+use super::challenge::Challenge;
 use crate::metrics;
 use crate::policy::denial::Denied;
-use crate::server::challenge::Challenge;
 use crate::token::bearer::BearerToken;
 use crate::token::claims::Claims;
 use crate::token::principal::Principal;

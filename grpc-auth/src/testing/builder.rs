@@ -1,5 +1,7 @@
 //! A server with settings of its own.
 
+use super::data::keys::KeyRing;
+use super::data::proof_desk::ProofDesk;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,12 +10,14 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::client_file::{ClientFile, FileProblem};
-use super::registration::Registration;
-use super::registry::User;
-use super::server::{AuthorizationServer, State, locked};
+use super::data::client_file::{ClientFile, FileProblem};
+use super::data::registration::Registration;
+use super::data::registry::User;
 use crate::clock::manual::ManualClock;
 use crate::error::ConfigError;
+use crate::lock::locked;
+use crate::testing::data::state::State;
+use crate::testing::server::AuthorizationServer;
 
 /// The settings of an [`AuthorizationServer`]; made by
 /// [`AuthorizationServer::builder`](super::AuthorizationServer::builder).
@@ -46,6 +50,29 @@ pub struct AuthorizationServerBuilder {
     token_lifetime: Duration,
     registrations: Vec<Registration>,
     file: ClientFile,
+}
+
+impl AuthorizationServer {
+    /// Starts a server whose clock stands still.
+    ///
+    /// # Errors
+    /// When no port of 127.0.0.1 can be listened on, or no keys can be generated.
+    pub async fn start() -> io::Result<Self> {
+        Self::start_with_clock(ManualClock::new()).await
+    }
+
+    /// Starts a server with this clock.
+    ///
+    /// # Errors
+    /// When no port of 127.0.0.1 can be listened on, or no keys can be generated.
+    pub async fn start_with_clock(clock: ManualClock) -> io::Result<Self> {
+        Self::builder().clock(clock).start().await.map_err(Into::into)
+    }
+
+    /// Starts a server with settings of its own.
+    pub fn builder() -> AuthorizationServerBuilder {
+        AuthorizationServerBuilder::new()
+    }
 }
 
 impl AuthorizationServerBuilder {
@@ -146,7 +173,10 @@ impl AuthorizationServerBuilder {
         let listener = listener.map_err(|source| StartError::Listen { address, source })?;
         let address =
             listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
-        let state = State::new(format!("http://{address}/"), self.clock)?;
+        let url = format!("http://{address}/");
+        let keys = KeyRing::generate().map_err(|_| StartError::Keys)?;
+        let proofs = ProofDesk::new(&url, self.clock.clone()).map_err(StartError::Proofs)?;
+        let state = State::new(url, self.clock, keys, proofs);
         state.tokens.set_lifetime(self.token_lifetime);
         *locked(&state.clients) = clients;
         let users = self.file.users.into_iter();

@@ -13,11 +13,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::endpoints;
-use super::fault::Endpoint;
+use super::data::fault::Endpoint;
 use super::fault_middleware::{HangUp, misbehave};
 use super::own_host::require_own_host;
-use super::server::State;
+use super::router;
+use crate::testing::data::state::State;
 
 /// Serves until it is aborted, and all its connections with it.
 pub(super) async fn accept(listener: TcpListener, state: Arc<State>) {
@@ -31,16 +31,16 @@ pub(super) async fn accept(listener: TcpListener, state: Arc<State>) {
 async fn serve(stream: TcpStream, state: Arc<State>) {
     let _open = Arc::clone(&state.connections);
     let (hang_up, mut hung_up) = mpsc::channel(1);
-    let documents = endpoints::router(Arc::clone(&state));
-    let router = Router::new()
+    let documents = router::router(Arc::clone(&state));
+    let all = Router::new()
         .merge(documents.clone())
-        .merge(endpoints::people(Arc::clone(&state)))
+        .merge(router::people(Arc::clone(&state)))
         .nest(Endpoint::ELSEWHERE, documents)
         .layer(from_fn_with_state((state, hang_up), misbehave))
         // Outermost, so that no endpoint and no fault answers another host.
         .layer(from_fn(require_own_host));
-    let mut connection = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection =
+        http1::Builder::new().serve_connection(TokioIo::new(stream), TowerToHyperService::new(all));
     let how = tokio::select! {
         _ = &mut connection => return,
         how = hung_up.recv() => how,

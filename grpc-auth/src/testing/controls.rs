@@ -8,8 +8,9 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 
-use super::fault::{Endpoint, Fault};
-use super::server::{AuthorizationServer, locked};
+use super::data::fault::{Endpoint, Fault};
+use crate::lock::locked;
+use crate::testing::server::AuthorizationServer;
 
 impl AuthorizationServer {
     /// How long tokens from the token endpoint are valid from now on. Default

@@ -15,9 +15,9 @@ use axum::response::{Html, IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::mpsc;
 
-use super::endpoints;
-use super::fault::{Endpoint, Fault};
-use super::server::State;
+use super::data::fault::{Endpoint, Fault};
+use super::endpoints::json;
+use crate::testing::data::state::State;
 
 /// How the server ends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +54,8 @@ pub(super) async fn misbehave(
         }
         Fault::Html => Html("<!doctype html><title>Sign in to the network</title>").into_response(),
         Fault::Empty => match endpoint {
-            Endpoint::Jwks => endpoints::json(StatusCode::OK, &serde_json::json!({ "keys": [] })),
-            _ => endpoints::json(StatusCode::OK, &serde_json::json!({})),
+            Endpoint::Jwks => json::json(StatusCode::OK, &serde_json::json!({ "keys": [] })),
+            _ => json::json(StatusCode::OK, &serde_json::json!({})),
         },
         Fault::Huge => {
             let body = Fed::by(None, |food| async move { spaces(&food).await });

@@ -50,34 +50,21 @@
 //!
 //! A handler alone, without any server, is tested with [`with_principal`].
 
-mod authorize;
-mod bounded_cache;
 mod browser;
 mod builder;
-mod client_file;
 mod connection;
-mod consent;
 mod controls;
-mod device;
-mod dpop;
+mod data;
 mod endpoints;
-mod fault;
 mod fault_middleware;
 #[doc(hidden)]
 #[cfg(feature = "login")]
 pub mod fuzz;
-mod grants;
-mod keys;
-mod opaque;
 mod own_host;
 mod pages;
-mod registration;
 mod registration_api;
-mod registry;
-mod secret_store;
+mod router;
 mod server;
-mod token;
-mod token_endpoint;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,13 +84,13 @@ use crate::token::principal::{Facts, Grants, Principal};
 
 pub use crate::clock::manual::ManualClock;
 pub use builder::{AuthorizationServerBuilder, StartError};
-pub use client_file::FileProblem;
-pub use dpop::{DpopKey, ProofBuilder};
-pub use fault::{Endpoint, Fault};
-pub use registration::Registration;
-pub use registry::GrantType;
+pub use data::client_file::FileProblem;
+pub use data::dpop::{DpopKey, ProofBuilder};
+pub use data::fault::{Endpoint, Fault};
+pub use data::registration::Registration;
+pub use data::registry::GrantType;
+pub use data::token::TokenBuilder;
 pub use server::AuthorizationServer;
-pub use token::TokenBuilder;
 
 /// Checks a token's header and signature as a resource server does, and nothing else: for test
 /// vectors whose payload is no JWT.

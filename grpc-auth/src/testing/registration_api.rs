@@ -2,13 +2,16 @@
 
 use serde_json::{Map, Value};
 
-use super::authorize;
-use super::authorize::request::Refusal;
-use super::device;
+use super::data::purpose::AuthorizationRequest;
+use super::data::registration::Registration;
+use super::data::registry::{Client, Credentials, GrantType, User};
+use super::endpoints::authorize;
+use super::endpoints::authorize::request::Refusal;
+use super::endpoints::device;
 use super::endpoints::oauth_error::OAuthError;
-use super::registration::Registration;
-use super::registry::{Client, Credentials, GrantType, User};
-use super::server::{AuthorizationServer, State, locked};
+use crate::lock::locked;
+use crate::testing::data::state::State;
+use crate::testing::server::AuthorizationServer;
 
 impl AuthorizationServer {
     /// Registers a client with a secret, for every grant, that may be granted these scopes. One of
@@ -128,7 +131,7 @@ impl AuthorizationServer {
 fn decide(
     state: &State,
     address: &str,
-    answer: impl FnOnce(&authorize::AuthorizationRequest) -> String,
+    answer: impl FnOnce(&AuthorizationRequest) -> String,
 ) -> String {
     let query = address.split_once('?').map(|(_, query)| query).unwrap_or_default();
     match authorize::read(state, query) {

@@ -1,6 +1,7 @@
 //! Tokens of an authorization server, by a grant type of OAuth 2.0.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::lock::locked;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -54,7 +55,7 @@ impl OAuthGrant {
     }
 
     fn refresh_token(&self) -> MutexGuard<'_, Option<SecretString>> {
-        self.refresh_token.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.refresh_token)
     }
 }
 

@@ -1,11 +1,12 @@
 //! What the clones of a source share: the token that calls read without a lock, and the flight that
 //! gets the next one.
 
+use crate::lock::locked;
 use std::error::Error as _;
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
@@ -226,7 +227,7 @@ impl Shared {
 
     /// Never across an await. Decisions leave the state whole, whatever panics around them.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 
     fn tell(&self, outcome: &Outcome) {

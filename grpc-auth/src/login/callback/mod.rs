@@ -14,10 +14,11 @@ pub(crate) mod filter;
 pub(super) use filter::judge_any;
 pub(super) use filter::{Answer, NotTheAnswer};
 
+use crate::lock::locked;
 use std::collections::VecDeque;
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -243,7 +244,7 @@ impl Shared {
 
     /// Never across an await.
     fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.progress)
     }
 }
 

@@ -3,7 +3,8 @@
 use http::Request;
 
 use super::{Shared, denial};
-use crate::proof_of_possession::{self, Unproved};
+use crate::proof_of_possession;
+use crate::proof_of_possession::Unproved;
 use crate::server::Inner;
 use crate::server::audit::Denial;
 use crate::token::bearer::{NoToken, Presented, Scheme};

@@ -16,10 +16,11 @@ use crate::jose::algorithm::Algorithm;
 use crate::jose::compact::Compact;
 use crate::json;
 use crate::jwks::set::KeySet;
-use crate::testing::bounded_cache::{LONGEST_ASSERTION, NotOnce};
-use crate::testing::registry::{Client, Credentials};
-use crate::testing::server::{State, locked};
-use crate::testing::token::seconds;
+use crate::lock::locked;
+use crate::testing::data::bounded_cache::{LONGEST_ASSERTION, NotOnce};
+use crate::testing::data::registry::{Client, Credentials};
+use crate::testing::data::state::State;
+use crate::testing::data::token::seconds;
 use crate::token::confirmation::Thumbprint;
 
 /// A client that showed who it is; a public one has nothing to show.

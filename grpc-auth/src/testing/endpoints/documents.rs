@@ -13,14 +13,15 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use super::json;
+use super::json::json;
 use super::parameters::SIGN_IN_SCOPES;
 use crate::jose::algorithm::Algorithm;
-use crate::testing::registry::GrantType;
-use crate::testing::server::{State, locked};
+use crate::lock::locked;
+use crate::testing::data::registry::GrantType;
+use crate::testing::data::state::State;
 
 /// RFC 8414 §2.
-pub(super) async fn metadata(Shared(state): Shared<Arc<State>>) -> Response {
+pub(crate) async fn metadata(Shared(state): Shared<Arc<State>>) -> Response {
     let url = &state.url;
     let confidential = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
     let any = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
@@ -63,7 +64,7 @@ fn scopes(state: &State) -> BTreeSet<String> {
     granted.chain(SIGN_IN_SCOPES.map(String::from)).collect()
 }
 
-pub(super) async fn jwks(Shared(state): Shared<Arc<State>>, request: HeaderMap) -> Response {
+pub(crate) async fn jwks(Shared(state): Shared<Arc<State>>, request: HeaderMap) -> Response {
     let document = state.published_jwks();
     let mut headers = HeaderMap::new();
     let digest = URL_SAFE_NO_PAD.encode(digest(&SHA256, document.as_bytes()));

@@ -12,16 +12,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::client_authentication::authenticate;
-use super::json;
+use super::json::json;
 use super::parameters::Parameters;
 use crate::jose::algorithm::Algorithm;
 use crate::json;
 use crate::jwks::set::KeySet;
-use crate::testing::server::{State, locked};
-use crate::testing::token::seconds;
+use crate::lock::locked;
+use crate::testing::data::state::State;
+use crate::testing::data::token::seconds;
 
 /// RFC 7662 §2. A refresh token is inactive: to a resource server it must not look like a token.
-pub(super) async fn introspect(
+pub(crate) async fn introspect(
     Shared(state): Shared<Arc<State>>,
     headers: HeaderMap,
     body: Bytes,

@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::secret_json;
+use super::json::secret_json;
 
 /// RFC 6749 §5.2.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use url::{Url, form_urlencoded};
 use super::oauth_error::OAuthError;
 use crate::json;
 use crate::json::error::Problem;
-use crate::testing::registry::Client;
+use crate::testing::data::registry::Client;
 
 /// Names and values. One without a value counts as left out (RFC 6749 §3.1).
 #[derive(Default)]

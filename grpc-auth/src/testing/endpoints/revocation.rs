@@ -12,10 +12,10 @@ use super::client_authentication::authenticate;
 use super::introspection::active;
 use super::oauth_error::OAuthError;
 use super::parameters::Parameters;
-use crate::testing::server::State;
+use crate::testing::data::state::State;
 
 /// RFC 7009 §2. The hint is not needed: every kind is looked for.
-pub(super) async fn revoke(
+pub(crate) async fn revoke(
     Shared(state): Shared<Arc<State>>,
     headers: HeaderMap,
     body: Bytes,

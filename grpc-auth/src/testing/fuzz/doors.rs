@@ -12,7 +12,7 @@ use crate::json;
 use crate::json::IgnoredAny;
 use crate::json::error::JsonError;
 use crate::jwks::set::KeySet;
-use crate::testing::client_file::ClientFile;
+use crate::testing::data::client_file::ClientFile;
 use crate::token::bearer::BearerToken;
 use url::Url;
 

@@ -27,8 +27,8 @@ use url::Url;
 
 pub use doors::{DOORS, Door, bomb, hostile_values};
 
-use super::client_file::ClientFile;
-use super::keys::KeyRing;
+use super::data::client_file::ClientFile;
+use super::data::keys::KeyRing;
 use crate::client::fuzz as client;
 use crate::http::cache_control::{Freshness, retry_after};
 use crate::http::discovery;

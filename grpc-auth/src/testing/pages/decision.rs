@@ -5,8 +5,9 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use super::layout::{Width, emblem, page};
-use crate::testing::consent::Purpose;
-use crate::testing::server::{State, locked};
+use crate::lock::locked;
+use crate::testing::data::purpose::Purpose;
+use crate::testing::data::state::State;
 
 /// What a program, or another device, asks the person for who signed in.
 pub(crate) fn consent(state: &State, ticket: &str, purpose: &Purpose, user: &str) -> Response {

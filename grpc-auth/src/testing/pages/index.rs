@@ -11,10 +11,11 @@ use serde_json::Value;
 
 use super::decision::meaning;
 use super::layout::{Width, emblem, page};
-use super::mint::{Wish, mint_form};
+use super::mint_form::{Wish, mint_form};
 use crate::json;
-use crate::testing::registry::{Client, Credentials};
-use crate::testing::server::{State, locked};
+use crate::lock::locked;
+use crate::testing::data::registry::{Client, Credentials};
+use crate::testing::data::state::State;
 
 pub(crate) async fn index(Shared(state): Shared<Arc<State>>) -> Response {
     show(&state, StatusCode::OK, &Wish::first(&state), None)

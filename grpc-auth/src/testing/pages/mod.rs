@@ -5,6 +5,7 @@ pub(crate) mod device;
 pub(crate) mod index;
 mod layout;
 pub(crate) mod mint;
+mod mint_form;
 mod notice;
 pub(crate) mod sign_in;
 

@@ -6,8 +6,8 @@ use maud::html;
 
 use super::decision::client_name;
 use super::layout::{Width, emblem, page, summary};
-use crate::testing::consent::Purpose;
-use crate::testing::server::State;
+use crate::testing::data::purpose::Purpose;
+use crate::testing::data::state::State;
 
 /// The form; again if someone of this name gave a wrong password. Which of the two was wrong is not
 /// said.

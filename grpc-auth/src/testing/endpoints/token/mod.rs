@@ -7,8 +7,7 @@ pub(crate) mod proof;
 mod refresh_token;
 mod token_exchange;
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State as Shared;
@@ -17,60 +16,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
+use super::client_authentication::{Authenticated, authenticate};
 use super::device;
-use super::endpoints::client_authentication::{Authenticated, authenticate};
-use super::endpoints::oauth_error::OAuthError;
-use super::endpoints::parameters::Parameters;
-use super::endpoints::secret_json;
-use super::registry::GrantType;
-use super::server::{AuthorizationServer, State, locked};
+use super::json::secret_json;
+use super::oauth_error::OAuthError;
+use super::parameters::Parameters;
+use crate::testing::data::registry::GrantType;
+use crate::testing::data::state::State;
 use crate::token::confirmation::Thumbprint;
-
-/// How the endpoint answers.
-#[derive(Debug)]
-pub(super) struct TokenSettings(Mutex<Answers>);
-
-struct Answers {
-    lifetime: Duration,
-    omits_expires_in: bool,
-    /// What is answered instead of the truth.
-    other: Option<(u16, String)>,
-}
-
-impl TokenSettings {
-    pub(super) fn lifetime(&self) -> Duration {
-        locked(&self.0).lifetime
-    }
-
-    pub(super) fn set_lifetime(&self, lifetime: Duration) {
-        locked(&self.0).lifetime = lifetime;
-    }
-
-    pub(super) fn set_omits_expires_in(&self, omits: bool) {
-        locked(&self.0).omits_expires_in = omits;
-    }
-
-    pub(super) fn set_other(&self, other: Option<(u16, String)>) {
-        locked(&self.0).other = other;
-    }
-}
-
-impl Default for TokenSettings {
-    fn default() -> Self {
-        Self(Mutex::new(Answers {
-            lifetime: AuthorizationServer::TOKEN_LIFETIME,
-            omits_expires_in: false,
-            other: None,
-        }))
-    }
-}
-
-/// Without the other answer, which may hold a token.
-impl std::fmt::Debug for Answers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Answers").field("lifetime", &self.lifetime).finish_non_exhaustive()
-    }
-}
 
 /// What a client that is known asks for.
 struct TokenRequest<'r> {
@@ -81,13 +34,12 @@ struct TokenRequest<'r> {
     key: Option<Thumbprint>,
 }
 
-pub(super) async fn token(
+pub(crate) async fn token(
     Shared(state): Shared<Arc<State>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let other = locked(&state.tokens.0).other.clone();
-    if let Some((status, document)) = other {
+    if let Some((status, document)) = state.tokens.other() {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
         return (status, headers, document).into_response();

@@ -11,13 +11,13 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::jose::algorithm::Algorithm;
 
 /// A key pair under its key id.
-pub(super) struct SigningKey {
-    pub(super) kid: String,
+pub(crate) struct SigningKey {
+    pub(crate) kid: String,
     pair: Pair,
 }
 
@@ -29,7 +29,7 @@ enum Pair {
 
 impl SigningKey {
     /// Generates a key; other algorithms than RS256, ES256 and EdDSA are signed with ES256.
-    pub(super) fn generate(algorithm: Algorithm, kid: String) -> Result<Self, Unspecified> {
+    pub(crate) fn generate(algorithm: Algorithm, kid: String) -> Result<Self, Unspecified> {
         let pair = match algorithm {
             Algorithm::Rs256 => Pair::Rs256(RsaKeyPair::generate(KeySize::Rsa2048)?),
             Algorithm::EdDsa => Pair::EdDsa(Ed25519KeyPair::generate()?),
@@ -38,7 +38,7 @@ impl SigningKey {
         Ok(Self { kid, pair })
     }
 
-    pub(super) fn algorithm(&self) -> Algorithm {
+    pub(crate) fn algorithm(&self) -> Algorithm {
         match self.pair {
             Pair::Rs256(_) => Algorithm::Rs256,
             Pair::Es256(_) => Algorithm::Es256,
@@ -46,7 +46,7 @@ impl SigningKey {
         }
     }
 
-    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
         let random = SystemRandom::new();
         match &self.pair {
             Pair::Rs256(pair) => {
@@ -60,7 +60,7 @@ impl SigningKey {
     }
 
     /// The public key as a JWK (RFC 7517).
-    pub(super) fn jwk(&self) -> Value {
+    pub(crate) fn jwk(&self) -> Value {
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let mut jwk = match &self.pair {
             Pair::Rs256(pair) => {
@@ -92,7 +92,7 @@ impl SigningKey {
 }
 
 /// One key for each algorithm, and what becomes of them.
-pub(super) struct KeyRing {
+pub(crate) struct KeyRing {
     generations: u32,
     signing: Vec<Arc<SigningKey>>,
     /// Published in advance, not used yet.
@@ -100,20 +100,20 @@ pub(super) struct KeyRing {
 }
 
 impl KeyRing {
-    pub(super) fn generate() -> Result<Self, Unspecified> {
+    pub(crate) fn generate() -> Result<Self, Unspecified> {
         let mut ring = Self { generations: 0, signing: Vec::new(), next: Vec::new() };
         ring.signing = ring.generation()?;
         Ok(ring)
     }
 
     /// Publishes new keys; tokens are still signed with the old ones.
-    pub(super) fn add(&mut self) -> Result<(), Unspecified> {
+    pub(crate) fn add(&mut self) -> Result<(), Unspecified> {
         self.next = self.generation()?;
         Ok(())
     }
 
     /// Signs with the added keys from now on and publishes them alone.
-    pub(super) fn retire(&mut self) -> Result<(), Unspecified> {
+    pub(crate) fn retire(&mut self) -> Result<(), Unspecified> {
         if self.next.is_empty() {
             self.add()?;
         }
@@ -121,11 +121,11 @@ impl KeyRing {
         Ok(())
     }
 
-    pub(super) fn signing_key(&self, algorithm: Algorithm) -> Option<Arc<SigningKey>> {
+    pub(crate) fn signing_key(&self, algorithm: Algorithm) -> Option<Arc<SigningKey>> {
         self.signing.iter().find(|key| key.algorithm() == algorithm).cloned()
     }
 
-    pub(super) fn jwks(&self) -> Value {
+    pub(crate) fn jwks(&self) -> Value {
         let keys: Vec<_> = self.signing.iter().chain(&self.next).map(|key| key.jwk()).collect();
         json!({ "keys": keys })
     }
@@ -147,4 +147,17 @@ impl std::fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("KeyRing").field("generations", &self.generations).finish_non_exhaustive()
     }
+}
+
+/// The compact form of RFC 7515 §7.1.
+#[expect(clippy::expect_used, reason = "only a broken machine cannot sign")]
+pub(crate) fn encode_and_sign(
+    header: Map<String, Value>,
+    claims: Map<String, Value>,
+    key: &SigningKey,
+) -> String {
+    let encode = |part: Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(part).to_string());
+    let signed = format!("{}.{}", encode(header), encode(claims));
+    let signature = key.sign(signed.as_bytes()).expect("a key can sign");
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }

@@ -1,10 +1,9 @@
 //! Tokens of any shape, good and bad.
 
+use super::keys::encode_and_sign;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -15,10 +14,10 @@ use crate::jose::algorithm::Algorithm;
 use crate::token::confirmation::Thumbprint;
 
 /// A token to be signed; made by
-/// [`AuthorizationServer::token`](super::AuthorizationServer::token).
+/// [`AuthorizationServer::token`](crate::testing::AuthorizationServer::token).
 ///
 /// Without further words it is an access token (RFC 9068) for
-/// [`AUDIENCE`](super::AuthorizationServer::AUDIENCE) with the subject `test`, without scopes,
+/// [`AUDIENCE`](crate::testing::AuthorizationServer::AUDIENCE) with the subject `test`, without scopes,
 /// valid for an hour, signed with ES256.
 #[derive(Clone)]
 #[must_use = "a token does nothing until it is signed"]
@@ -33,7 +32,7 @@ pub struct TokenBuilder {
 }
 
 impl TokenBuilder {
-    pub(super) fn new(
+    pub(crate) fn new(
         keys: Vec<Arc<SigningKey>>,
         key: Arc<SigningKey>,
         now: SystemTime,
@@ -190,20 +189,7 @@ impl TokenBuilder {
     }
 }
 
-/// The compact form of RFC 7515 §7.1.
-#[expect(clippy::expect_used, reason = "only a broken machine cannot sign")]
-pub(super) fn encode_and_sign(
-    header: Map<String, Value>,
-    claims: Map<String, Value>,
-    key: &SigningKey,
-) -> String {
-    let encode = |part: Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(part).to_string());
-    let signed = format!("{}.{}", encode(header), encode(claims));
-    let signature = key.sign(signed.as_bytes()).expect("a key can sign");
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
-}
-
 /// NumericDate of RFC 7519 §2.
-pub(super) fn seconds(time: SystemTime) -> u64 {
+pub(crate) fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

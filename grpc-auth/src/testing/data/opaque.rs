@@ -10,18 +10,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use super::bounded_cache::Recent;
-use super::server::locked;
+use crate::lock::locked;
 
 /// What the server alone knows of tokens.
 #[derive(Default)]
-pub(super) struct OpaqueTokens {
+pub(crate) struct OpaqueTokens {
     claims: Mutex<Recent<Value>>,
     revoked: Mutex<Recent<()>>,
 }
 
 impl OpaqueTokens {
     /// Makes a token of these claims.
-    pub(super) fn add(&self, claims: Value) -> Result<String, Unspecified> {
+    pub(crate) fn add(&self, claims: Value) -> Result<String, Unspecified> {
         let mut bytes = [0; 32];
         rand::fill(&mut bytes)?;
         let token = URL_SAFE_NO_PAD.encode(bytes);
@@ -29,15 +29,15 @@ impl OpaqueTokens {
         Ok(token)
     }
 
-    pub(super) fn claims(&self, token: &str) -> Option<Value> {
+    pub(crate) fn claims(&self, token: &str) -> Option<Value> {
         locked(&self.claims).get(token).cloned()
     }
 
-    pub(super) fn revoke(&self, token: &str) {
+    pub(crate) fn revoke(&self, token: &str) {
         locked(&self.revoked).insert(token, ());
     }
 
-    pub(super) fn is_revoked(&self, token: &str) -> bool {
+    pub(crate) fn is_revoked(&self, token: &str) -> bool {
         locked(&self.revoked).get(token).is_some()
     }
 }

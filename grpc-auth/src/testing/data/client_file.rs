@@ -14,10 +14,10 @@ use crate::token::scope::is_scope_token;
 
 /// What a file says.
 #[derive(Debug, Default)]
-pub(super) struct ClientFile {
-    pub(super) registrations: Vec<Registration>,
-    pub(super) users: Vec<UserEntry>,
-    pub(super) scopes: BTreeMap<String, String>,
+pub(crate) struct ClientFile {
+    pub(crate) registrations: Vec<Registration>,
+    pub(crate) users: Vec<UserEntry>,
+    pub(crate) scopes: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -51,11 +51,11 @@ struct ClientEntry {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct UserEntry {
-    pub(super) name: String,
-    pub(super) password: String,
+pub(crate) struct UserEntry {
+    pub(crate) name: String,
+    pub(crate) password: String,
     #[serde(default)]
-    pub(super) claims: Map<String, Value>,
+    pub(crate) claims: Map<String, Value>,
 }
 
 /// Without the password.
@@ -66,7 +66,7 @@ impl fmt::Debug for UserEntry {
 }
 
 impl ClientFile {
-    pub(super) fn parse(text: &str) -> Result<Self, FileProblem> {
+    pub(crate) fn parse(text: &str) -> Result<Self, FileProblem> {
         let document: Document =
             json::read(text.as_bytes()).map_err(|error| FileProblem::of_json(&error))?;
         let mut file = Self { users: document.users, scopes: document.scopes, ..Self::default() };
@@ -101,7 +101,7 @@ impl ClientFile {
     }
 
     /// Adds another file's; of users and scopes the later counts.
-    pub(super) fn extend(&mut self, other: Self) {
+    pub(crate) fn extend(&mut self, other: Self) {
         self.registrations.extend(other.registrations);
         self.users.extend(other.users);
         self.scopes.extend(other.scopes);

@@ -7,7 +7,6 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::authorize::request::without_port;
 use crate::token::confirmation::Thumbprint;
 
 /// How a client gets tokens: the values of `grant_type`.
@@ -32,7 +31,7 @@ pub enum GrantType {
 }
 
 impl GrantType {
-    pub(super) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::AuthorizationCode,
         Self::ClientCredentials,
         Self::DeviceCode,
@@ -52,27 +51,27 @@ impl GrantType {
         }
     }
 
-    pub(super) fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|grant| grant.as_str() == name)
     }
 }
 
 /// A registered client and what it may be granted.
 #[derive(Clone)]
-pub(super) struct Client {
-    pub(super) name: Option<String>,
-    pub(super) credentials: Credentials,
-    pub(super) redirect_uris: Vec<String>,
-    pub(super) scopes: Vec<String>,
+pub(crate) struct Client {
+    pub(crate) name: Option<String>,
+    pub(crate) credentials: Credentials,
+    pub(crate) redirect_uris: Vec<String>,
+    pub(crate) scopes: Vec<String>,
     /// None: any.
-    pub(super) audiences: Vec<String>,
-    pub(super) grants: Vec<GrantType>,
-    pub(super) always_refreshes: bool,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) grants: Vec<GrantType>,
+    pub(crate) always_refreshes: bool,
 }
 
 /// How a client authenticates.
 #[derive(Clone)]
-pub(super) enum Credentials {
+pub(crate) enum Credentials {
     /// It is public.
     None,
     Secret(String),
@@ -81,7 +80,7 @@ pub(super) enum Credentials {
 }
 
 impl Client {
-    pub(super) fn new(
+    pub(crate) fn new(
         credentials: Credentials,
         grants: impl IntoIterator<Item = GrantType>,
     ) -> Self {
@@ -96,17 +95,17 @@ impl Client {
         }
     }
 
-    pub(super) fn is_public(&self) -> bool {
+    pub(crate) fn is_public(&self) -> bool {
         matches!(self.credentials, Credentials::None)
     }
 
-    pub(super) fn may(&self, grant: GrantType) -> bool {
+    pub(crate) fn may(&self, grant: GrantType) -> bool {
         self.grants.contains(&grant)
     }
 
     /// Byte for byte, but for the port of a loopback address, which the system chooses
     /// (RFC 8252 §7.3).
-    pub(super) fn has_redirect_uri(&self, uri: &str) -> bool {
+    pub(crate) fn has_redirect_uri(&self, uri: &str) -> bool {
         self.redirect_uris.iter().any(|own| own == uri || is_same_but_for_port(own, uri))
     }
 }
@@ -123,19 +122,19 @@ impl fmt::Debug for Client {
 
 /// Someone who can sign in.
 #[derive(Clone)]
-pub(super) struct User {
+pub(crate) struct User {
     password: Thumbprint,
     /// What their tokens say besides.
-    pub(super) claims: Map<String, Value>,
+    pub(crate) claims: Map<String, Value>,
 }
 
 impl User {
-    pub(super) fn new(password: &str, claims: Map<String, Value>) -> Self {
+    pub(crate) fn new(password: &str, claims: Map<String, Value>) -> Self {
         Self { password: Thumbprint::of(password.as_bytes()), claims }
     }
 
     /// A claim that the server makes itself.
-    pub(super) fn reserved(claims: &Map<String, Value>) -> Option<&str> {
+    pub(crate) fn reserved(claims: &Map<String, Value>) -> Option<&str> {
         claims.keys().map(String::as_str).find(|name| RESERVED_CLAIMS.contains(name))
     }
 }
@@ -161,14 +160,58 @@ const RESERVED_CLAIMS: [&str; 16] = [
 
 /// The users by their names.
 #[derive(Default)]
-pub(super) struct Users(pub(super) BTreeMap<String, User>);
+pub(crate) struct Users(pub(crate) BTreeMap<String, User>);
 
 impl Users {
     /// Whether this is a user's password; it takes as long if there is no such user.
-    pub(super) fn knows(&self, name: &str, password: &str) -> bool {
+    pub(crate) fn knows(&self, name: &str, password: &str) -> bool {
         let given = Thumbprint::of(password.as_bytes());
         let user = self.0.get(name);
         let own = user.map_or_else(|| Thumbprint::of(b""), |user| user.password);
         verify_slices_are_equal(own.as_bytes(), given.as_bytes()).is_ok() && user.is_some()
+    }
+}
+
+/// An address without its port, if it is http on a loopback address.
+pub(crate) fn without_port(uri: &str) -> Option<(&str, &str)> {
+    let host =
+        ["http://127.0.0.1", "http://[::1]"].into_iter().find(|host| uri.starts_with(host))?;
+    let rest = uri.get(host.len()..)?;
+    let rest = match rest.strip_prefix(':') {
+        Some(rest) => {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            let (port, rest) = rest.split_at_checked(digits)?;
+            port.parse::<u16>().ok()?;
+            rest
+        }
+        None => rest,
+    };
+    // Not the beginning of another host's name.
+    (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((host, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loopback_address_without_its_port_is_host_and_rest() {
+        for (uri, expected) in [
+            ("http://127.0.0.1/callback", Some(("http://127.0.0.1", "/callback"))),
+            ("http://127.0.0.1:1/callback?a", Some(("http://127.0.0.1", "/callback?a"))),
+            ("http://[::1]:65535/", Some(("http://[::1]", "/"))),
+            ("http://127.0.0.1:80", Some(("http://127.0.0.1", ""))),
+            ("http://127.0.0.1:65536/", None),
+            ("http://127.0.0.1:/", None),
+            ("http://127.0.0.1:+1/", None),
+            ("http://127.0.0.1:80@evil.example/", None),
+            ("http://127.0.0.1@evil.example/", None),
+            ("http://127.0.0.1.evil.example/", None),
+            ("http://127.0.0.12/", None),
+            ("http://localhost/", None),
+            ("https://127.0.0.1/", None),
+        ] {
+            assert_eq!(without_port(uri), expected, "{uri}");
+        }
     }
 }

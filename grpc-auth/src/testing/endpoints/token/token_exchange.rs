@@ -14,7 +14,7 @@ const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 /// The new token grants what both the client and the subject's token may, and ends with the latter.
-pub(super) fn exchange(request: &TokenRequest<'_>) -> Result<Value, OAuthError> {
+pub(crate) fn exchange(request: &TokenRequest<'_>) -> Result<Value, OAuthError> {
     let (parameters, state) = (request.parameters, request.state);
     let client = &request.client.client;
     let token = parameters.required("subject_token")?;

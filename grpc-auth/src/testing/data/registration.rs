@@ -7,7 +7,7 @@ use crate::jwks::set::KeySet;
 use crate::token::scope::is_scope_token;
 
 /// A client to be registered with
-/// [`AuthorizationServer::register`](super::AuthorizationServer::register).
+/// [`AuthorizationServer::register`](crate::testing::AuthorizationServer::register).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -26,8 +26,8 @@ use crate::token::scope::is_scope_token;
 #[derive(Clone, Debug)]
 #[must_use = "a registration does nothing until it is given to a server"]
 pub struct Registration {
-    pub(super) id: String,
-    pub(super) client: Client,
+    pub(crate) id: String,
+    pub(crate) client: Client,
 }
 
 impl Registration {
@@ -92,7 +92,7 @@ impl Registration {
     }
 
     /// Whether it can work: the field that cannot, and why.
-    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
+    pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
         let client = &self.client;
         if self.id.is_empty() {
             return Err(("id", "it is empty".into()));

@@ -5,11 +5,11 @@ use constant_time_eq::constant_time_eq;
 use serde_json::Value;
 
 use super::TokenRequest;
+use crate::testing::data::grants::Code;
 use crate::testing::endpoints::oauth_error::OAuthError;
-use crate::testing::grants::Code;
 use crate::token::confirmation::Thumbprint;
 
-pub(super) fn redeem(request: &TokenRequest<'_>) -> Result<Value, OAuthError> {
+pub(crate) fn redeem(request: &TokenRequest<'_>) -> Result<Value, OAuthError> {
     let (parameters, state) = (request.parameters, request.state);
     let code = parameters.required("code")?;
     let redirect_uri = parameters.required("redirect_uri")?;

@@ -1,12 +1,13 @@
 //! Where people are sent to sign in: the authorization endpoint (RFC 6749 §4.1) with PKCE
 //! (RFC 7636).
 
-mod answer;
+pub(crate) mod answer;
 pub(crate) mod request;
 
-pub(super) use answer::send_to;
-pub(super) use request::{AuthorizationRequest, read};
+pub(crate) use request::read;
 
+use super::forms;
+use crate::testing::data::purpose::AuthorizationRequest;
 use std::sync::Arc;
 
 use aws_lc_rs::error::Unspecified;
@@ -14,21 +15,20 @@ use axum::extract::State as Shared;
 use axum::http::Uri;
 use axum::response::Response;
 
-use super::consent;
-use super::consent::Purpose;
-use super::grants::{Code, Grant};
-use super::server::State;
+use crate::testing::data::grants::{Code, Grant};
+use crate::testing::data::purpose::Purpose;
+use crate::testing::data::state::State;
 
 /// RFC 6749 §4.1.1.
-pub(super) async fn page(Shared(state): Shared<Arc<State>>, address: Uri) -> Response {
+pub(crate) async fn page(Shared(state): Shared<Arc<State>>, address: Uri) -> Response {
     match read(&state, address.query().unwrap_or_default()) {
-        Ok(request) => consent::begin(&state, Purpose::Authorization(request)),
+        Ok(request) => forms::begin(&state, Purpose::Authorization(request)),
         Err(refusal) => refusal.into_response(&state),
     }
 }
 
 /// Makes the code of a request that this user allowed, and the address to send them back to.
-pub(super) fn allow(
+pub(crate) fn allow(
     state: &State,
     request: &AuthorizationRequest,
     user: &str,

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use axum::http::HeaderMap;
 
-use super::server::locked;
+use crate::lock::locked;
 
 /// What an authorization server is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +67,9 @@ impl Endpoint {
     const COUNT: usize = Self::Elsewhere as usize + 1;
 
     /// What a path of [`Elsewhere`](Self::Elsewhere) starts with.
-    pub(super) const ELSEWHERE: &str = "/elsewhere";
+    pub(crate) const ELSEWHERE: &str = "/elsewhere";
 
-    pub(super) fn of_path(path: &str) -> Option<Self> {
+    pub(crate) fn of_path(path: &str) -> Option<Self> {
         match path {
             "/.well-known/openid-configuration" | "/.well-known/oauth-authorization-server" => {
                 Some(Self::Discovery)
@@ -89,7 +89,7 @@ impl Endpoint {
 
 /// One line for each endpoint.
 #[derive(Debug, Default)]
-pub(super) struct Switchboard(Mutex<[Line; Endpoint::COUNT]>);
+pub(crate) struct Switchboard(Mutex<[Line; Endpoint::COUNT]>);
 
 #[derive(Default)]
 struct Line {
@@ -99,16 +99,16 @@ struct Line {
 }
 
 impl Switchboard {
-    pub(super) fn set(&self, endpoint: Endpoint, fault: Option<Fault>) {
+    pub(crate) fn set(&self, endpoint: Endpoint, fault: Option<Fault>) {
         self.with(endpoint, |line| line.fault = fault);
     }
 
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         locked(&self.0).iter_mut().for_each(|line| line.fault = None);
     }
 
     /// Records a request and tells how it is to fail.
-    pub(super) fn request(&self, endpoint: Endpoint, headers: &HeaderMap) -> Option<Fault> {
+    pub(crate) fn request(&self, endpoint: Endpoint, headers: &HeaderMap) -> Option<Fault> {
         self.with(endpoint, |line| {
             line.requests += 1;
             line.last_request = Some(headers.clone());
@@ -117,11 +117,11 @@ impl Switchboard {
         .flatten()
     }
 
-    pub(super) fn requests(&self, endpoint: Endpoint) -> u64 {
+    pub(crate) fn requests(&self, endpoint: Endpoint) -> u64 {
         self.with(endpoint, |line| line.requests).unwrap_or_default()
     }
 
-    pub(super) fn last_request(&self, endpoint: Endpoint) -> Option<HeaderMap> {
+    pub(crate) fn last_request(&self, endpoint: Endpoint) -> Option<HeaderMap> {
         self.with(endpoint, |line| line.last_request.clone()).flatten()
     }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
-use super::server::locked;
+use crate::lock::locked;
 use crate::token::confirmation::Thumbprint;
 
 /// More than any test has.
@@ -12,12 +12,12 @@ const CAPACITY: usize = 100_000;
 /// Assertions that could be used again. Beyond, no other is taken.
 const MAX_ASSERTIONS: usize = 10_000;
 /// For longer no assertion is good: it would have to be remembered (RFC 7523 §3).
-pub(super) const LONGEST_ASSERTION: Duration = Duration::from_secs(3600);
+pub(crate) const LONGEST_ASSERTION: Duration = Duration::from_secs(3600);
 
 type Hash = [u8; 32];
 
 /// Values by secrets; beyond so many the oldest is forgotten.
-pub(super) struct Recent<T> {
+pub(crate) struct Recent<T> {
     known: HashMap<Hash, T>,
     order: VecDeque<Hash>,
     capacity: usize,
@@ -34,7 +34,7 @@ impl<T> Recent<T> {
         Self { known: HashMap::new(), order: VecDeque::new(), capacity }
     }
 
-    pub(super) fn insert(&mut self, secret: &str, value: T) {
+    pub(crate) fn insert(&mut self, secret: &str, value: T) {
         let hash = hash(secret);
         if self.known.insert(hash, value).is_some() {
             return;
@@ -47,25 +47,25 @@ impl<T> Recent<T> {
         }
     }
 
-    pub(super) fn get(&self, secret: &str) -> Option<&T> {
+    pub(crate) fn get(&self, secret: &str) -> Option<&T> {
         self.known.get(&hash(secret))
     }
 }
 
 /// The assertions of clients that were used, as long as they could be used again.
 #[derive(Default)]
-pub(super) struct UsedAssertions(Mutex<HashMap<Hash, SystemTime>>);
+pub(crate) struct UsedAssertions(Mutex<HashMap<Hash, SystemTime>>);
 
 /// Why an assertion does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NotOnce {
+pub(crate) enum NotOnce {
     UsedBefore,
     NoRoom,
 }
 
 impl UsedAssertions {
     /// Remembers the id of an assertion that is good until then (RFC 7523 §3).
-    pub(super) fn use_once(
+    pub(crate) fn use_once(
         &self,
         client: &str,
         id: &str,

@@ -9,28 +9,28 @@ use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::server::locked;
+use crate::lock::locked;
 use crate::token::confirmation::Thumbprint;
 
 /// What secrets stand for. They are known by their hashes: how long a look-up takes tells nothing of
 /// how much of a guess was right.
-pub(super) struct Vault<T>(Mutex<HashMap<[u8; 32], T>>);
+pub(crate) struct Vault<T>(Mutex<HashMap<[u8; 32], T>>);
 
 impl<T> Vault<T> {
     /// Makes a secret that stands for this.
-    pub(super) fn store(&self, value: T) -> Result<String, Unspecified> {
+    pub(crate) fn store(&self, value: T) -> Result<String, Unspecified> {
         let secret = random()?;
         locked(&self.0).insert(hash(&secret), value);
         Ok(secret)
     }
 
     /// Looks at what a secret stands for, and changes it, in one step.
-    pub(super) fn with<R>(&self, secret: &str, act: impl FnOnce(&mut T) -> R) -> Option<R> {
+    pub(crate) fn with<R>(&self, secret: &str, act: impl FnOnce(&mut T) -> R) -> Option<R> {
         locked(&self.0).get_mut(&hash(secret)).map(act)
     }
 
     /// Looks at the first that fits.
-    pub(super) fn find<R>(
+    pub(crate) fn find<R>(
         &self,
         fits: impl Fn(&T) -> bool,
         act: impl FnOnce(&mut T) -> R,
@@ -39,22 +39,22 @@ impl<T> Vault<T> {
     }
 
     /// Takes what a secret stands for, which from now on stands for nothing.
-    pub(super) fn take(&self, secret: &str) -> Option<T> {
+    pub(crate) fn take(&self, secret: &str) -> Option<T> {
         locked(&self.0).remove(&hash(secret))
     }
 
     /// Forgets what does not fit.
-    pub(super) fn retain(&self, keep: impl Fn(&T) -> bool) {
+    pub(crate) fn retain(&self, keep: impl Fn(&T) -> bool) {
         locked(&self.0).retain(|_, value| keep(value));
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         locked(&self.0).len()
     }
 }
 
 /// 256 bits that nobody guesses, in base64url.
-pub(super) fn random() -> Result<String, Unspecified> {
+pub(crate) fn random() -> Result<String, Unspecified> {
     let mut bytes = [0; 32];
     rand::fill(&mut bytes)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))

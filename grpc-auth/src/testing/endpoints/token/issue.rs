@@ -10,36 +10,36 @@ use serde_json::{Map, Value, json};
 
 use super::TokenRequest;
 use crate::jose::algorithm::Algorithm;
+use crate::lock::locked;
+use crate::testing::data::grants::{Family, Grant, RefreshToken};
+use crate::testing::data::registry::GrantType;
+use crate::testing::data::secret_store::random;
+use crate::testing::data::token::{TokenBuilder, seconds};
 use crate::testing::endpoints::oauth_error::OAuthError;
-use crate::testing::grants::{Family, Grant, RefreshToken};
-use crate::testing::registry::GrantType;
-use crate::testing::secret_store::random;
-use crate::testing::server::locked;
-use crate::testing::token::{TokenBuilder, seconds};
 
 /// An access token to be made.
-pub(super) struct AccessToken<'t> {
-    pub(super) subject: &'t str,
-    pub(super) scopes: &'t [String],
-    pub(super) audience: Option<&'t str>,
+pub(crate) struct AccessToken<'t> {
+    pub(crate) subject: &'t str,
+    pub(crate) scopes: &'t [String],
+    pub(crate) audience: Option<&'t str>,
     /// Who acts for the subject (RFC 8693 §4.1).
-    pub(super) actor: Option<Value>,
+    pub(crate) actor: Option<Value>,
     /// Sooner than its lifetime.
-    pub(super) not_after: Option<SystemTime>,
+    pub(crate) not_after: Option<SystemTime>,
     /// What it is revoked with.
-    pub(super) family: Option<&'t Arc<Family>>,
+    pub(crate) family: Option<&'t Arc<Family>>,
 }
 
 /// An access token that was made, and what the client is told.
-pub(super) struct Issued {
-    pub(super) token: String,
-    pub(super) answer: Map<String, Value>,
+pub(crate) struct Issued {
+    pub(crate) token: String,
+    pub(crate) answer: Map<String, Value>,
 }
 
 impl TokenRequest<'_> {
     /// All that a person's grant gives: an access token, and a refresh token and an ID token if
     /// they are asked for.
-    pub(super) fn issue(&self, grant: &Grant) -> Result<Value, OAuthError> {
+    pub(crate) fn issue(&self, grant: &Grant) -> Result<Value, OAuthError> {
         let mut issued = self.access_token_of(grant, &grant.scopes)?;
         if self.is_refreshed(grant) {
             let token = self.refresh_token(grant)?;
@@ -52,7 +52,7 @@ impl TokenRequest<'_> {
         Ok(issued.answer.into())
     }
 
-    pub(super) fn access_token_of(
+    pub(crate) fn access_token_of(
         &self,
         grant: &Grant,
         scopes: &[String],
@@ -68,7 +68,7 @@ impl TokenRequest<'_> {
     }
 
     /// A JWT (RFC 9068), or without an audience an opaque token.
-    pub(super) fn access_token(&self, wanted: &AccessToken<'_>) -> Result<Issued, OAuthError> {
+    pub(crate) fn access_token(&self, wanted: &AccessToken<'_>) -> Result<Issued, OAuthError> {
         let now = self.state.clock.now();
         let mut expires_at = now + self.state.tokens.lifetime();
         expires_at = wanted.not_after.map_or(expires_at, |end| end.min(expires_at));
@@ -99,7 +99,7 @@ impl TokenRequest<'_> {
         answer.insert("access_token".into(), token.as_str().into());
         let token_type = if self.key.is_some() { "DPoP" } else { "Bearer" };
         answer.insert("token_type".into(), token_type.into());
-        if !locked(&self.state.tokens.0).omits_expires_in {
+        if !self.state.tokens.omits_expires_in() {
             // What the token says, too: its times are whole seconds.
             let whole = seconds(expires_at).saturating_sub(seconds(now));
             answer.insert("expires_in".into(), whole.into());
@@ -114,7 +114,7 @@ impl TokenRequest<'_> {
         client.may(GrantType::RefreshToken) && (is_asked || client.always_refreshes)
     }
 
-    pub(super) fn refresh_token(&self, grant: &Grant) -> Result<String, OAuthError> {
+    pub(crate) fn refresh_token(&self, grant: &Grant) -> Result<String, OAuthError> {
         let now = self.state.clock.now();
         let tokens = &self.state.grants.refresh_tokens;
         tokens.retain(|token| token.expires_at > now);

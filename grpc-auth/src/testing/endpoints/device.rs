@@ -1,7 +1,10 @@
 //! Devices without a browser: a person allows them on another one (RFC 8628).
 
+use super::forms;
+use crate::testing::data::device::{Decision, Device};
+use crate::testing::data::purpose::DeviceRequest;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand;
@@ -11,42 +14,16 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::consent;
-use super::consent::Purpose;
-use super::endpoints::client_authentication::authenticate;
-use super::endpoints::oauth_error::OAuthError;
-use super::endpoints::parameters::Parameters;
-use super::endpoints::secret_json;
-use super::grants::Grant;
-use super::pages;
-use super::registry::GrantType;
-use super::server::State;
+use super::client_authentication::authenticate;
 
-/// A device that waits for a person.
-pub(super) struct Device {
-    request: DeviceRequest,
-    decision: Decision,
-    interval: Duration,
-    polled_at: Option<SystemTime>,
-    expires_at: SystemTime,
-}
-
-/// What a device asks for.
-#[derive(Clone)]
-pub(super) struct DeviceRequest {
-    pub(super) client_id: String,
-    pub(super) scopes: Vec<String>,
-    pub(super) audience: Option<String>,
-    pub(super) user_code: String,
-}
-
-enum Decision {
-    Pending,
-    Allowed(Grant),
-    Denied,
-    /// The tokens were fetched.
-    Done,
-}
+use super::json::secret_json;
+use super::oauth_error::OAuthError;
+use super::parameters::Parameters;
+use crate::testing::data::grants::Grant;
+use crate::testing::data::purpose::Purpose;
+use crate::testing::data::registry::GrantType;
+use crate::testing::data::state::State;
+use crate::testing::pages;
 
 const LIFETIME: Duration = Duration::from_secs(600);
 /// How many may be known at a time: whoever is a client can begin one.
@@ -55,7 +32,7 @@ const MAX_DEVICES: usize = 10_000;
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// RFC 8628 §3.1.
-pub(super) async fn authorization(
+pub(crate) async fn authorization(
     Shared(state): Shared<Arc<State>>,
     headers: HeaderMap,
     body: Bytes,
@@ -132,7 +109,7 @@ fn is_same_code(own: &str, typed: &str) -> bool {
 }
 
 /// What a waiting device gets (RFC 8628 §3.5).
-pub(super) fn poll(state: &State, client_id: &str, device_code: &str) -> Result<Grant, OAuthError> {
+pub(crate) fn poll(state: &State, client_id: &str, device_code: &str) -> Result<Grant, OAuthError> {
     let now = state.clock.now();
     let answer = state.grants.devices.with(device_code, |device| {
         if device.request.client_id != client_id {
@@ -175,7 +152,7 @@ fn with_waiting<R>(state: &State, typed: &str, act: impl FnOnce(&mut Device) -> 
 }
 
 /// Lets a device have tokens; false if none waits any more.
-pub(super) fn allow(state: &State, user_code: &str, user: &str) -> bool {
+pub(crate) fn allow(state: &State, user_code: &str, user: &str) -> bool {
     let now = state.clock.now();
     with_waiting(state, user_code, |device| {
         device.decision = Decision::Allowed(Grant {
@@ -192,31 +169,31 @@ pub(super) fn allow(state: &State, user_code: &str, user: &str) -> bool {
 }
 
 /// Refuses a device; false if none waits any more.
-pub(super) fn deny(state: &State, user_code: &str) -> bool {
+pub(crate) fn deny(state: &State, user_code: &str) -> bool {
     with_waiting(state, user_code, |device| device.decision = Decision::Denied).is_some()
 }
 
 /// Where people type the code (RFC 8628 §3.3). One that came with the address is shown, to be
 /// compared with the device's.
-pub(super) async fn page(address: Uri) -> Response {
+pub(crate) async fn page(address: Uri) -> Response {
     let query = address.query().unwrap_or_default().as_bytes();
     let parameters = Parameters::of_form(query).unwrap_or_default();
     pages::device(parameters.get("user_code").unwrap_or_default(), None)
 }
 
 /// The code as it was typed.
-pub(super) async fn enter(
+pub(crate) async fn enter(
     Shared(state): Shared<Arc<State>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if let Err(refusal) = consent::is_own_form(&headers) {
+    if let Err(refusal) = forms::is_own_form(&headers) {
         return refusal;
     }
     let form = Parameters::of_form(&body).unwrap_or_default();
     let typed = form.get("user_code").unwrap_or_default();
     match with_waiting(&state, typed, |device| device.request.clone()) {
-        Some(request) => consent::begin(&state, Purpose::Device(request)),
+        Some(request) => forms::begin(&state, Purpose::Device(request)),
         None => pages::device(typed, Some("No device waits for this code. Is it spelt right?")),
     }
 }

@@ -7,7 +7,7 @@ use super::TokenRequest;
 use super::issue::AccessToken;
 use crate::testing::endpoints::oauth_error::OAuthError;
 
-pub(super) fn grant(request: &TokenRequest<'_>) -> Result<Value, OAuthError> {
+pub(crate) fn grant(request: &TokenRequest<'_>) -> Result<Value, OAuthError> {
     let client = &request.client.client;
     let scopes = request.parameters.scopes_of(&client.scopes)?;
     let audience = request.parameters.audience_for(client)?;

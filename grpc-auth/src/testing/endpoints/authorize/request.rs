@@ -1,31 +1,19 @@
 //! What a client asks of people, and what it may ask.
 
+use crate::testing::data::purpose::AuthorizationRequest;
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::form_urlencoded;
 
-use super::answer::{Recipient, send_to};
+use super::answer::send_to;
+use crate::lock::locked;
+use crate::testing::data::purpose::Recipient;
+use crate::testing::data::registry::{Client, GrantType};
+use crate::testing::data::state::State;
 use crate::testing::endpoints::oauth_error::OAuthError;
 use crate::testing::endpoints::parameters::Parameters;
 use crate::testing::pages;
-use crate::testing::registry::{Client, GrantType};
-use crate::testing::server::{State, locked};
-
-/// A request that may be put before a person.
-#[derive(Clone)]
-pub(crate) struct AuthorizationRequest {
-    pub(crate) client_id: String,
-    pub(crate) recipient: Recipient,
-    pub(crate) scopes: Vec<String>,
-    pub(crate) audience: Option<String>,
-    pub(super) nonce: Option<String>,
-    pub(super) challenge: String,
-    /// The thumbprint of the key that has to redeem the code (RFC 9449 §10).
-    pub(super) key: Option<String>,
-    /// Who is expected to sign in.
-    pub(crate) login_hint: Option<String>,
-}
 
 /// Who is told that a request is refused.
 pub(crate) enum Refusal {
@@ -36,7 +24,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    pub(super) fn into_response(self, state: &State) -> Response {
+    pub(crate) fn into_response(self, state: &State) -> Response {
         match self {
             Self::Person(problem) => pages::problem(problem),
             Self::Client(recipient, error) => send_to(&recipient.error(&state.url, &error)),
@@ -141,49 +129,5 @@ fn check_prompt(parameters: &Parameters) -> Result<(), OAuthError> {
         (_, false) => Ok(()),
         (1, true) => Err(OAuthError::bad("login_required", "nobody is signed in")),
         _ => Err(OAuthError::request("`prompt=none` stands alone")),
-    }
-}
-
-/// An address without its port, if it is http on a loopback address.
-pub(crate) fn without_port(uri: &str) -> Option<(&str, &str)> {
-    let host =
-        ["http://127.0.0.1", "http://[::1]"].into_iter().find(|host| uri.starts_with(host))?;
-    let rest = uri.get(host.len()..)?;
-    let rest = match rest.strip_prefix(':') {
-        Some(rest) => {
-            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-            let (port, rest) = rest.split_at_checked(digits)?;
-            port.parse::<u16>().ok()?;
-            rest
-        }
-        None => rest,
-    };
-    // Not the beginning of another host's name.
-    (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((host, rest))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_loopback_address_without_its_port_is_host_and_rest() {
-        for (uri, expected) in [
-            ("http://127.0.0.1/callback", Some(("http://127.0.0.1", "/callback"))),
-            ("http://127.0.0.1:1/callback?a", Some(("http://127.0.0.1", "/callback?a"))),
-            ("http://[::1]:65535/", Some(("http://[::1]", "/"))),
-            ("http://127.0.0.1:80", Some(("http://127.0.0.1", ""))),
-            ("http://127.0.0.1:65536/", None),
-            ("http://127.0.0.1:/", None),
-            ("http://127.0.0.1:+1/", None),
-            ("http://127.0.0.1:80@evil.example/", None),
-            ("http://127.0.0.1@evil.example/", None),
-            ("http://127.0.0.1.evil.example/", None),
-            ("http://127.0.0.12/", None),
-            ("http://localhost/", None),
-            ("https://127.0.0.1/", None),
-        ] {
-            assert_eq!(without_port(uri), expected, "{uri}");
-        }
     }
 }

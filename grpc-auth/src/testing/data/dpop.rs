@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::keys::SigningKey;
-use super::token::encode_and_sign;
+use super::keys::encode_and_sign;
 use crate::clock::Moment;
 use crate::clock::manual::ManualClock;
 use crate::jose::algorithm::Algorithm;
@@ -19,7 +19,7 @@ use crate::jose::thumbprint::canonical_form;
 use crate::token::confirmation::Thumbprint;
 
 /// A client's key that tokens can be bound to (RFC 9449); made by
-/// [`AuthorizationServer::dpop_key`](super::AuthorizationServer::dpop_key).
+/// [`AuthorizationServer::dpop_key`](crate::testing::AuthorizationServer::dpop_key).
 #[derive(Clone)]
 pub struct DpopKey {
     key: Arc<SigningKey>,
@@ -28,7 +28,7 @@ pub struct DpopKey {
 
 impl DpopKey {
     #[expect(clippy::expect_used, reason = "only a broken machine cannot make keys")]
-    pub(super) fn generate(algorithm: Algorithm, clock: ManualClock) -> Self {
+    pub(crate) fn generate(algorithm: Algorithm, clock: ManualClock) -> Self {
         let key = SigningKey::generate(algorithm, String::new()).expect("a key can be generated");
         Self { key: Arc::new(key), clock }
     }

@@ -4,10 +4,10 @@
 use serde_json::Value;
 
 use super::TokenRequest;
+use crate::testing::data::grants::{Grant, RefreshToken};
 use crate::testing::endpoints::oauth_error::OAuthError;
-use crate::testing::grants::{Grant, RefreshToken};
 
-pub(super) fn rotate(request: &TokenRequest<'_>) -> Result<Value, OAuthError> {
+pub(crate) fn rotate(request: &TokenRequest<'_>) -> Result<Value, OAuthError> {
     let token = request.parameters.required("refresh_token")?;
     let granted = request.state.grants.refresh_tokens.with(token, |token| {
         let scopes = check(request, token)?;

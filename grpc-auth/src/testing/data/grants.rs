@@ -4,73 +4,57 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use super::bounded_cache::UsedAssertions;
-use super::consent::Interaction;
-use super::device::Device;
 use super::opaque::OpaqueTokens;
-use super::secret_store::Vault;
-use super::server::locked;
+use crate::lock::locked;
 use crate::token::confirmation::Thumbprint;
-
-/// What the server remembers between requests.
-#[derive(Debug, Default)]
-pub(super) struct Grants {
-    /// Forms in front of people.
-    pub(super) interactions: Vault<Interaction>,
-    pub(super) codes: Vault<Code>,
-    pub(super) refresh_tokens: Vault<RefreshToken>,
-    pub(super) devices: Vault<Device>,
-    pub(super) issued: Issued,
-    pub(super) assertions: UsedAssertions,
-}
 
 /// What a user, or a client for itself, allowed.
 #[derive(Clone)]
-pub(super) struct Grant {
-    pub(super) client_id: String,
-    pub(super) subject: String,
-    pub(super) scopes: Vec<String>,
+pub(crate) struct Grant {
+    pub(crate) client_id: String,
+    pub(crate) subject: String,
+    pub(crate) scopes: Vec<String>,
     /// Without one, access tokens are opaque.
-    pub(super) audience: Option<String>,
-    pub(super) nonce: Option<String>,
-    pub(super) authenticated_at: SystemTime,
-    pub(super) family: Arc<Family>,
+    pub(crate) audience: Option<String>,
+    pub(crate) nonce: Option<String>,
+    pub(crate) authenticated_at: SystemTime,
+    pub(crate) family: Arc<Family>,
 }
 
 /// An authorization code (RFC 6749 §4.1.2). It is kept when it was used: the next use is a theft.
-pub(super) struct Code {
-    pub(super) grant: Grant,
+pub(crate) struct Code {
+    pub(crate) grant: Grant,
     /// As the request had it.
-    pub(super) redirect_uri: String,
+    pub(crate) redirect_uri: String,
     /// Of RFC 7636 §4.2, by S256.
-    pub(super) challenge: String,
+    pub(crate) challenge: String,
     /// The key that has to redeem it (RFC 9449 §10).
-    pub(super) key: Option<String>,
-    pub(super) expires_at: SystemTime,
-    pub(super) is_used: bool,
+    pub(crate) key: Option<String>,
+    pub(crate) expires_at: SystemTime,
+    pub(crate) is_used: bool,
 }
 
 impl Code {
     /// RFC 6749 §4.1.2 recommends at most ten minutes; a program redeems it at once.
-    pub(super) const LIFETIME: Duration = Duration::from_secs(60);
+    pub(crate) const LIFETIME: Duration = Duration::from_secs(60);
 }
 
 /// A refresh token. It is kept when it was used, as a code is.
-pub(super) struct RefreshToken {
-    pub(super) grant: Grant,
+pub(crate) struct RefreshToken {
+    pub(crate) grant: Grant,
     /// A public client has nothing but its key to show whose the token is (RFC 9449 §5).
-    pub(super) key: Option<Thumbprint>,
-    pub(super) expires_at: SystemTime,
-    pub(super) is_used: bool,
+    pub(crate) key: Option<Thumbprint>,
+    pub(crate) expires_at: SystemTime,
+    pub(crate) is_used: bool,
 }
 
 impl RefreshToken {
-    pub(super) const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+    pub(crate) const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 }
 
 /// All the tokens that came of one grant: they are revoked together.
 #[derive(Default)]
-pub(super) struct Family(Mutex<Members>);
+pub(crate) struct Family(Mutex<Members>);
 
 #[derive(Default)]
 struct Members {
@@ -79,12 +63,12 @@ struct Members {
 }
 
 impl Family {
-    pub(super) fn is_revoked(&self) -> bool {
+    pub(crate) fn is_revoked(&self) -> bool {
         locked(&self.0).is_revoked
     }
 
     /// Adds an access token; if the others were revoked meanwhile, it is as well.
-    pub(super) fn add(
+    pub(crate) fn add(
         &self,
         tokens: &OpaqueTokens,
         token: &str,
@@ -99,7 +83,7 @@ impl Family {
         members.access_tokens.push((expires, token.into()));
     }
 
-    pub(super) fn revoke(&self, tokens: &OpaqueTokens) {
+    pub(crate) fn revoke(&self, tokens: &OpaqueTokens) {
         let mut members = locked(&self.0);
         members.is_revoked = true;
         for (_, token) in members.access_tokens.drain(..) {
@@ -110,7 +94,7 @@ impl Family {
 
 /// The families of access tokens, so that what is exchanged for one is revoked with it.
 #[derive(Default)]
-pub(super) struct Issued(Mutex<HashMap<[u8; 32], Descent>>);
+pub(crate) struct Issued(Mutex<HashMap<[u8; 32], Descent>>);
 
 struct Descent {
     family: Arc<Family>,
@@ -118,7 +102,7 @@ struct Descent {
 }
 
 impl Issued {
-    pub(super) fn add(
+    pub(crate) fn add(
         &self,
         token: &str,
         family: &Arc<Family>,
@@ -131,7 +115,7 @@ impl Issued {
         all.insert(*Thumbprint::of(token.as_bytes()).as_bytes(), descent);
     }
 
-    pub(super) fn family(&self, token: &str) -> Option<Arc<Family>> {
+    pub(crate) fn family(&self, token: &str) -> Option<Arc<Family>> {
         let all = locked(&self.0);
         let descent = all.get(Thumbprint::of(token.as_bytes()).as_bytes())?;
         Some(Arc::clone(&descent.family))

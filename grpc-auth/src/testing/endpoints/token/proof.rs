@@ -1,42 +1,21 @@
 //! Keys that clients prove to have, so that their tokens are bound to them (RFC 9449 §5).
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use axum::http::{HeaderMap, HeaderValue};
 
-use crate::clock::manual::ManualClock;
-use crate::error::ConfigError;
 use crate::proof_of_possession::Unproved;
-use crate::proof_of_possession::dpop::{Dpop, DpopVerifier};
+use crate::testing::data::proof_desk::ProofDesk;
 use crate::testing::endpoints::oauth_error::OAuthError;
 use crate::token::confirmation::Thumbprint;
 
 const PATH: &str = "/oauth/token";
 
-/// Where proofs are checked.
-#[derive(Debug)]
-pub(crate) struct ProofDesk {
-    verifier: DpopVerifier,
-    demands_nonce: AtomicBool,
-}
-
 impl ProofDesk {
-    pub(crate) fn new(url: &str, clock: ManualClock) -> Result<Self, ConfigError> {
-        // The server begins with this process, and so do the addresses that proofs are made for.
-        let verifier = Dpop::for_origins([url]).build(clock.into())?.without_past();
-        Ok(Self { verifier, demands_nonce: AtomicBool::new(false) })
-    }
-
-    pub(crate) fn set_demands_nonce(&self, demands: bool) {
-        self.demands_nonce.store(demands, Ordering::Relaxed);
-    }
-
     /// The key of the proof, if the request came with one.
-    pub(super) async fn key(&self, headers: &HeaderMap) -> Result<Option<Thumbprint>, OAuthError> {
+    pub(crate) async fn key(&self, headers: &HeaderMap) -> Result<Option<Thumbprint>, OAuthError> {
         if !headers.contains_key("dpop") {
             return Ok(None);
         }
-        let demands_nonce = self.demands_nonce.load(Ordering::Relaxed);
+        let demands_nonce = self.demands_nonce();
         let checked = self.verifier.check_token_request(headers, PATH, demands_nonce);
         let (key, first_use) = checked.map_err(|unproved| refused(&unproved))?;
         first_use.await.map_err(|unproved| refused(&unproved))?;
@@ -44,8 +23,8 @@ impl ProofDesk {
     }
 
     /// The nonce that the next proof has to have (RFC 9449 §8).
-    pub(super) fn offer_nonce(&self, headers: &mut HeaderMap) {
-        if self.demands_nonce.load(Ordering::Relaxed)
+    pub(crate) fn offer_nonce(&self, headers: &mut HeaderMap) {
+        if self.demands_nonce()
             && let Ok(nonce) = HeaderValue::try_from(self.verifier.nonces.current())
         {
             headers.insert("dpop-nonce", nonce);

@@ -1,0 +1,94 @@
+//! Signing in and consenting.
+
+use std::sync::Arc;
+
+use aws_lc_rs::error::Unspecified;
+use axum::body::Bytes;
+use axum::extract::State as Shared;
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use super::authorize::answer::send_to;
+use super::forms::{expired, next, taken};
+use super::oauth_error::OAuthError;
+use super::{authorize, device};
+use crate::lock::locked;
+use crate::testing::data::purpose::Purpose;
+use crate::testing::data::state::State;
+use crate::testing::pages;
+
+/// How many wrong passwords a form takes.
+const MAX_FAILURES: u8 = 5;
+
+impl Purpose {
+    pub(super) fn allow(&self, state: &State, user: &str) -> Result<Response, Unspecified> {
+        match self {
+            Self::Authorization(request) => Ok(send_to(&authorize::allow(state, request, user)?)),
+            Self::Device(request) if device::allow(state, &request.user_code, user) => {
+                Ok(pages::device_done(true))
+            }
+            Self::Device(_) => Ok(expired()),
+        }
+    }
+
+    pub(super) fn deny(&self, state: &State) -> Response {
+        match self {
+            Self::Authorization(request) => {
+                let error = OAuthError::bad("access_denied", "the request was not allowed");
+                send_to(&request.recipient.error(&state.url, &error))
+            }
+            Self::Device(request) => {
+                device::deny(state, &request.user_code);
+                pages::device_done(false)
+            }
+        }
+    }
+}
+
+/// The form with name and password.
+pub(crate) async fn sign_in(
+    Shared(state): Shared<Arc<State>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let (form, mut interaction) = match taken(&state, &headers, &body) {
+        Ok(taken) => taken,
+        Err(refusal) => return refusal,
+    };
+    if form.get("decision") == Some("deny") {
+        return interaction.purpose.deny(&state);
+    }
+    let [name, password] = ["username", "password"].map(|name| form.get(name).unwrap_or_default());
+    if locked(&state.users).knows(name, password) {
+        interaction.user = Some(name.into());
+        return next(&state, interaction, None);
+    }
+    interaction.failures += 1;
+    if interaction.failures >= MAX_FAILURES {
+        return pages::problem(
+            "Too many wrong passwords. Start again from the application that sent you here.",
+        );
+    }
+    next(&state, interaction, Some(name))
+}
+
+/// The form with what is asked for.
+pub(crate) async fn consent(
+    Shared(state): Shared<Arc<State>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let (form, interaction) = match taken(&state, &headers, &body) {
+        Ok(taken) => taken,
+        Err(refusal) => return refusal,
+    };
+    match (form.get("decision"), &interaction.user) {
+        (Some("allow"), Some(user)) => {
+            let allowed = interaction.purpose.allow(&state, user);
+            allowed.unwrap_or_else(|_| pages::unavailable("The server has no random numbers."))
+        }
+        (Some("deny"), _) => interaction.purpose.deny(&state),
+        // Nobody signed in, or no button was pressed.
+        _ => pages::problem("The form was not filled in. Start again from the application."),
+    }
+}
