@@ -27,7 +27,7 @@ pub enum Outcome {
     /// The handler answered.
     Allowed,
     /// The call was refused.
-    Denied {
+    DenialReason {
         /// The gRPC status.
         code: tonic::Code,
         /// ErrorInfo's reason, if there is one.
@@ -98,7 +98,7 @@ impl Outcome {
     pub fn status(&self) -> String {
         match self {
             Self::Allowed => "OK".into(),
-            Self::Denied { code, .. } => format!("{code:?}"),
+            Self::DenialReason { code, .. } => format!("{code:?}"),
         }
     }
 
@@ -107,7 +107,7 @@ impl Outcome {
     pub fn reason(&self) -> &str {
         match self {
             Self::Allowed => "",
-            Self::Denied { reason, .. } => reason,
+            Self::DenialReason { reason, .. } => reason,
         }
     }
 }
@@ -118,7 +118,7 @@ impl From<&Status> for Outcome {
             Some(info) => info.reason,
             None => status.message().to_owned(),
         };
-        Self::Denied { code: status.code(), reason }
+        Self::DenialReason { code: status.code(), reason }
     }
 }
 

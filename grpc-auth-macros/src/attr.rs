@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, ExprCall, ExprPath, Lit, LitStr, Meta, Path, Token};
 
 use crate::diagnostics;
-use crate::model::{Rule, ScopeRule};
+use crate::model::{Rule, ScopeExpr};
 
 /// The access rules.
 const RULES: [&str; 3] = ["require_scopes", "authenticated", "allow_unauthenticated"];
@@ -156,7 +156,7 @@ fn read_rpc(key: &Expr, value: &Expr, rpc: &mut Option<LitStr>) -> Result<(), Er
 }
 
 /// Reads a list; every mistake in it is reported.
-fn scope_rules(expressions: impl IntoIterator<Item = Expr>) -> Result<Vec<ScopeRule>, Error> {
+fn scope_rules(expressions: impl IntoIterator<Item = Expr>) -> Result<Vec<ScopeExpr>, Error> {
     let mut errors: Option<Error> = None;
     let mut seen: Vec<String> = Vec::new();
     let mut rules = Vec::new();
@@ -177,17 +177,17 @@ fn scope_rules(expressions: impl IntoIterator<Item = Expr>) -> Result<Vec<ScopeR
     errors.map_or(Ok(rules), Err)
 }
 
-fn scope_rule(expression: Expr) -> Result<ScopeRule, Error> {
+fn scope_rule(expression: Expr) -> Result<ScopeExpr, Error> {
     match expression {
         Expr::Lit(literal) => match literal.lit {
             Lit::Str(scope) => {
                 diagnostics::check_scope(&scope)?;
-                Ok(ScopeRule::Literal(scope))
+                Ok(ScopeExpr::Literal(scope))
             }
             other => Err(diagnostics::not_a_scope(other)),
         },
         Expr::Path(ExprPath { attrs, qself: None, path, .. }) if attrs.is_empty() => {
-            Ok(ScopeRule::Constant(path))
+            Ok(ScopeExpr::Constant(path))
         }
         Expr::Call(call) => group(call),
         Expr::Assign(pair) => match &*pair.left {
@@ -204,15 +204,15 @@ fn scope_rule(expression: Expr) -> Result<ScopeRule, Error> {
     }
 }
 
-fn group(call: ExprCall) -> Result<ScopeRule, Error> {
+fn group(call: ExprCall) -> Result<ScopeExpr, Error> {
     let name = match &*call.func {
         Expr::Path(function) => function.path.get_ident(),
         _ => None,
     };
     let Some(name) = name else { return Err(diagnostics::not_a_scope(call)) };
     let make = match name.to_string().as_str() {
-        "any" => ScopeRule::Any,
-        "all" => ScopeRule::All,
+        "any" => ScopeExpr::Any,
+        "all" => ScopeExpr::All,
         _ => return Err(diagnostics::unknown_group(name)),
     };
     if call.args.is_empty() {

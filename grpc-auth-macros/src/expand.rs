@@ -11,7 +11,7 @@ use syn::{AttrStyle, Expr, FnArg, Pat, PatType, Path};
 use crate::attr;
 use crate::diagnostics::Errors;
 use crate::kind;
-use crate::model::{Row, Rule, ScopeRule, Service};
+use crate::model::{Row, Rule, ScopeExpr, Service};
 use crate::parse::{Impl, Item, Method, Options};
 use crate::requirement::is_stream;
 
@@ -253,20 +253,20 @@ fn access_rule(krate: &Path, rule: &Rule) -> TokenStream {
     quote!(#krate::policy::AccessRule::#rule)
 }
 
-fn scope_rule(krate: &Path, rule: &ScopeRule) -> TokenStream {
+fn scope_rule(krate: &Path, rule: &ScopeExpr) -> TokenStream {
     match rule {
-        ScopeRule::Literal(scope) => {
-            quote!(#krate::policy::ScopeRule::Scope(#krate::Scope::from_static(#scope)))
+        ScopeExpr::Literal(scope) => {
+            quote!(#krate::policy::ScopeExpr::Scope(#krate::Scope::from_static(#scope)))
         }
-        ScopeRule::Constant(path) => quote!(#krate::policy::ScopeRule::Scope(#path)),
-        ScopeRule::All(rules) => group(krate, &quote!(All), rules),
-        ScopeRule::Any(rules) => group(krate, &quote!(Any), rules),
+        ScopeExpr::Constant(path) => quote!(#krate::policy::ScopeExpr::Scope(#path)),
+        ScopeExpr::All(rules) => group(krate, &quote!(All), rules),
+        ScopeExpr::Any(rules) => group(krate, &quote!(Any), rules),
     }
 }
 
-fn group(krate: &Path, variant: &TokenStream, rules: &[ScopeRule]) -> TokenStream {
+fn group(krate: &Path, variant: &TokenStream, rules: &[ScopeExpr]) -> TokenStream {
     let rules = rules.iter().map(|rule| scope_rule(krate, rule));
-    quote!(#krate::policy::ScopeRule::#variant(&[#(#rules),*]))
+    quote!(#krate::policy::ScopeExpr::#variant(&[#(#rules),*]))
 }
 
 /// Methods of one RPC are alternatives, told apart by `cfg`: the compiler checks that they are.

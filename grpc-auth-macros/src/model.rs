@@ -19,15 +19,15 @@ use crate::requirement::Requirement;
 pub(crate) enum Rule {
     AllowUnauthenticated,
     Authenticated,
-    RequireScopes(Vec<ScopeRule>),
+    RequireScopes(Vec<ScopeExpr>),
 }
 
 #[derive(Clone)]
-pub(crate) enum ScopeRule {
+pub(crate) enum ScopeExpr {
     Literal(LitStr),
     Constant(Path),
-    All(Vec<ScopeRule>),
-    Any(Vec<ScopeRule>),
+    All(Vec<ScopeExpr>),
+    Any(Vec<ScopeExpr>),
 }
 
 /// A protected service.

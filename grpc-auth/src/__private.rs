@@ -10,7 +10,7 @@ pub use tonic::server::NamedService;
 use tonic::{Request, Response, Status, Streaming};
 
 pub use crate::policy::rpc_kind::RpcKind;
-use crate::policy::service_policy::Row;
+use crate::policy::service_policy::PolicyEntry;
 use crate::server::ProtectedService;
 
 pub use crate::server::guard::{Admitted, FromCaller, Inject, InjectOptional, Refuse, enter};
@@ -24,7 +24,7 @@ pub fn read_json<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, Strin
 /// The row of a method of the service `T`, found while compiling.
 #[must_use]
 #[expect(clippy::panic, reason = "it runs while compiling: a panic is a compile error")]
-pub const fn row<S, T: ProtectedService<S>>(position: usize) -> Row {
+pub const fn row<S, T: ProtectedService<S>>(position: usize) -> PolicyEntry {
     match T::POLICY.row_of_method(position) {
         Some(row) => row,
         None => panic!("the table of the service has no row for the method"),

@@ -14,13 +14,13 @@ use tonic::transport::Endpoint;
 ///
 /// ```
 /// use grpc_auth::danger::PlaintextAllowed;
-/// use grpc_auth::tls::Destination;
+/// use grpc_auth::tls::SecureEndpoint;
 /// use tonic::transport::Endpoint;
 ///
 /// let endpoint = Endpoint::from_static("http://echo.mesh.internal:50051");
-/// let refused = Destination::from(endpoint.clone()).into_endpoint().unwrap_err();
+/// let refused = SecureEndpoint::from(endpoint.clone()).into_endpoint().unwrap_err();
 /// assert!(refused.to_string().contains("is plaintext"));
-/// assert!(Destination::from(PlaintextAllowed::new(endpoint)).into_endpoint().is_ok());
+/// assert!(SecureEndpoint::from(PlaintextAllowed::new(endpoint)).into_endpoint().is_ok());
 /// ```
 #[derive(Clone)]
 pub struct PlaintextAllowed(pub(crate) Endpoint);

@@ -131,13 +131,13 @@ pub enum ConfigError {
     KeySet {
         /// Whose keys.
         issuer: String,
-        /// What is wrong with it: a [`KeySetError`](crate::KeySetError).
+        /// What is wrong with it: a [`JwksError`](crate::JwksError).
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The keys could not be fetched, and `Start::Required` asks for them.
+    /// The keys could not be fetched, and `StartupPolicy::Required` asks for them.
     #[error(
         "the keys of the issuer `{issuer}` are not available, for the cause below; to start \
-         without them, write `.start(Start::Warm)`"
+         without them, write `.start(StartupPolicy::Warm)`"
     )]
     KeysUnavailable {
         /// Whose keys.

@@ -46,9 +46,9 @@ pub mod __private;
 
 pub use crate::clock::Clock;
 pub use crate::error::ConfigError;
-pub use crate::policy::denial::{Denied, ERROR_DOMAIN};
+pub use crate::policy::denial::{DenialReason, ERROR_DOMAIN};
 pub use crate::token::bearer::BearerToken;
-pub use crate::token::claims::{Claims, ClaimsMismatch};
+pub use crate::token::claims::{Claims, ClaimsError};
 /// Protects a tonic service: reads the access rule of each method, puts a guard at its top, and
 /// implements [`ProtectedService`] with the table of all rules.
 ///
@@ -76,7 +76,7 @@ pub use crate::token::claims::{Claims, ClaimsMismatch};
 /// # Examples
 /// ```
 /// # mod health { pub use tonic_health::pb::health_server::{Health, HealthServer}; }
-/// use grpc_auth::testing::AuthorizationServer;
+/// use grpc_auth::testing::TestAuthorizationServer;
 /// use grpc_auth::{Principal, Scope};
 /// use tonic::{Code, Request, Response, Status};
 /// use tonic_health::pb::health_client::HealthClient;
@@ -112,7 +112,7 @@ pub use crate::token::claims::{Claims, ClaimsMismatch};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let issuer = AuthorizationServer::start().await?;
+/// let issuer = TestAuthorizationServer::start().await?;
 /// let auth = issuer.resource_server().build().await?;
 /// let mut client = HealthClient::new(auth.protect(Service));
 /// let call = |scopes: [&str; 2]| {
@@ -230,29 +230,29 @@ pub use crate::http::error::HttpError;
 pub use crate::issuer::Issuer;
 pub use crate::issuer::introspection::{Introspection, IntrospectionCache};
 pub use crate::issuer::presets::auth0::Auth0Config;
-pub use crate::issuer::scope_sources::GrantSource;
+pub use crate::issuer::scope_sources::ScopeSource;
 pub use crate::jose::algorithm::{Algorithm, UnknownAlgorithm};
-pub use crate::jwks::event::{KeySetEvent, KeySetHealth, SkippedKey, UnknownKey};
+pub use crate::jwks::event::{JwksEvent, JwksHealth, SkippedKey, UnknownKidOutcome};
 pub use crate::jwks::fetch::KeyFetchError;
-pub use crate::jwks::set::KeySetError;
-pub use crate::jwks::settings::{KeySetSettings, RefreshMode};
+pub use crate::jwks::set::JwksError;
+pub use crate::jwks::settings::{JwksSettings, RefreshMode};
 #[cfg(feature = "tls")]
 pub use crate::proof_of_possession::certificate::ClientCertificate;
 pub use crate::proof_of_possession::dpop::Dpop;
 #[cfg(feature = "redis")]
 pub use crate::proof_of_possession::redis::RedisReplayStore;
-pub use crate::proof_of_possession::replay::{ReplayStore, ReplayStoreError, UsedProof};
+pub use crate::proof_of_possession::replay::{DpopProofId, ReplayStore, ReplayStoreError};
 #[doc(inline)]
-pub use crate::server::builder::{ResourceServerBuilder, Start};
+pub use crate::server::builder::{ResourceServerBuilder, StartupPolicy};
 #[doc(inline)]
 pub use crate::server::health::Health;
 #[doc(inline)]
-pub use crate::server::request_ext::RequestExt;
+pub use crate::server::request_ext::CallerExt;
 #[doc(inline)]
 pub use crate::server::{ProtectedService, ResourceServer};
 pub use crate::token::principal::Principal;
 pub use crate::token::scope::Scope;
-pub use crate::verify::error::Refused;
+pub use crate::verify::error::VerifyError;
 pub use crate::verify::token_cache::TokenCache;
 /// Requires something of the caller's claims and the message, beside the method's access rule:
 /// that an order is the caller's own, that a tenant is named that the caller belongs to. Under
@@ -316,7 +316,7 @@ pub use crate::verify::token_cache::TokenCache;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let issuer = grpc_auth::testing::AuthorizationServer::start().await?;
+/// # let issuer = grpc_auth::testing::TestAuthorizationServer::start().await?;
 /// # let auth = issuer.resource_server().build().await?;
 /// # let mut client = HealthClient::new(auth.protect(Service));
 /// # let call = |service: &str| {
@@ -330,7 +330,7 @@ pub use crate::verify::token_cache::TokenCache;
 /// let denied = client.check(call("red.orders")).await.unwrap_err();
 /// assert_eq!(denied.code(), Code::PermissionDenied);
 ///
-/// let row = <Service as ProtectedService<health::HealthServer<_>>>::POLICY.row("Check").unwrap();
+/// let row = <Service as ProtectedService<health::HealthServer<_>>>::POLICY.entry("Check").unwrap();
 /// assert_eq!(row.requirements()[0], "owns_service");
 /// # Ok(()) }
 /// ```

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use grpc_auth::client::OAuthClient;
-use grpc_auth::login::{LoggedIn, Login, LoginError};
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Registration};
+use grpc_auth::login::{Login, LoginError, LoginOutcome};
+use grpc_auth::testing::{ClientRegistration, Endpoint, TestAuthorizationServer};
 use grpc_auth::{ClientAuthentication, ResourceServer};
 use tests::callers::{settle, until};
 use tokio::sync::mpsc;
@@ -26,7 +26,7 @@ struct Waiting {
     start: String,
     /// Where they are sent back to.
     callback: String,
-    program: JoinHandle<Result<LoggedIn, LoginError>>,
+    program: JoinHandle<Result<LoginOutcome, LoginError>>,
 }
 
 impl Waiting {
@@ -132,11 +132,11 @@ async fn a_login_that_two_browsers_open_is_nobodys() {
 }
 
 /// The embedded server, with a program and a person.
-async fn embedded() -> (AuthorizationServer, OAuthClient) {
-    let issuer = AuthorizationServer::start().await.unwrap();
+async fn embedded() -> (TestAuthorizationServer, OAuthClient) {
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let client = OAuthClient::oidc(issuer.url(), ClientAuthentication::none("cli"));
     issuer.register(
-        Registration::public("cli")
+        ClientRegistration::public("cli")
             .name("The word program")
             .redirect_uri(client.login().redirect_uri().unwrap())
             .scopes(["read:word", "write:word"]),
@@ -148,7 +148,7 @@ async fn embedded() -> (AuthorizationServer, OAuthClient) {
 }
 
 fn at_embedded(client: &OAuthClient) -> Login {
-    client.login().scopes(["read:word"]).audience(AuthorizationServer::AUDIENCE)
+    client.login().scopes(["read:word"]).audience(TestAuthorizationServer::AUDIENCE)
 }
 
 #[tokio::test]
@@ -201,7 +201,7 @@ async fn a_person_types_in_a_code_at_the_embedded_server_with_chromium() {
     let (issuer, client) = embedded().await;
     let auth = issuer.resource_server().build().await.unwrap();
     let login = client.device_login().scopes(["read:word"]);
-    let pending = login.audience(AuthorizationServer::AUDIENCE).start().await.unwrap();
+    let pending = login.audience(TestAuthorizationServer::AUDIENCE).start().await.unwrap();
     let mut person = Chromium::start().await;
     person.go(pending.prompt().verification_uri().as_str()).await;
     person.fill("Code", "WRNG-CODE").await;

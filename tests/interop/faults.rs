@@ -6,7 +6,7 @@ use std::time::Duration;
 use allocation_counter::measure;
 use grpc_auth::server::ResourceServerBuilder;
 use grpc_auth::testing::ManualClock;
-use grpc_auth::{KeySetEvent, KeySetHealth, ResourceServer, Start};
+use grpc_auth::{JwksEvent, JwksHealth, ResourceServer, StartupPolicy};
 use tests::callers::{until, with};
 use tests::{assert_denied, block_on};
 use tonic::Code;
@@ -48,14 +48,14 @@ fn watched(builder: ResourceServerBuilder) -> (ResourceServerBuilder, Failures) 
     let failures = Failures::default();
     let told = Arc::clone(&failures);
     let builder = builder.on_key_set_event(move |_, event| {
-        if let KeySetEvent::RefreshFailed { error, .. } = event {
+        if let JwksEvent::RefreshFailed { error, .. } = event {
             told.lock().unwrap().push(error.kind());
         }
     });
     (builder, failures)
 }
 
-fn health(auth: &ResourceServer) -> KeySetHealth {
+fn health(auth: &ResourceServer) -> JwksHealth {
     auth.key_sets().next().unwrap().1
 }
 
@@ -72,7 +72,7 @@ async fn cold(issuer: &OidcProvider, endpoint: &str, fault: Fault, requests: u64
     let token = issuer.token(CLIENT, "read:word", "urn:kit:words:es256").await;
     let before = issuer.requests(endpoint).await;
     issuer.fault(endpoint, fault.clone()).await;
-    let (builder, failures) = watched(issuer.resource_server().start(Start::Warm));
+    let (builder, failures) = watched(issuer.resource_server().start(StartupPolicy::Warm));
     let build = tokio::spawn(builder.clock(clock.clone()).build());
     until("it is asked", async || issuer.requests(endpoint).await > before).await;
     fail(&clock, &fault, &failures).await;
@@ -87,7 +87,7 @@ async fn cold(issuer: &OidcProvider, endpoint: &str, fault: Fault, requests: u64
     clock.advance(if matches!(fault, Fault::RetryAfter { .. }) { 7 * SECOND } else { SECOND });
     until("the keys are there", async || {
         tokio::task::yield_now().await;
-        health(&auth) == KeySetHealth::Fresh
+        health(&auth) == JwksHealth::Fresh
     })
     .await;
     with(&auth, &token).await.unwrap();
@@ -110,12 +110,12 @@ async fn warm(issuer: &OidcProvider, fault: Fault, requests: u64, kind: &str) {
     }
     assert_eq!(failures.lock().unwrap()[..], [kind], "{fault:?}");
     assert_eq!(issuer.requests("jwks").await - before, requests, "{fault:?}");
-    assert!(matches!(health(&auth), KeySetHealth::Stale { .. }), "{fault:?}");
+    assert!(matches!(health(&auth), JwksHealth::Stale { .. }), "{fault:?}");
     issuer.heal().await;
     clock.advance(if matches!(fault, Fault::RetryAfter { .. }) { 7 * SECOND } else { SECOND });
     until("the keys are fresh", async || {
         with(&auth, &token).await.unwrap();
-        health(&auth) == KeySetHealth::Fresh
+        health(&auth) == JwksHealth::Fresh
     })
     .await;
 }

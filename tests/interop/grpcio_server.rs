@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use grpc_auth::ClientAuthentication;
-use grpc_auth::client::{Authorized, TokenSource};
+use grpc_auth::client::{AddToken, TokenSource};
 use grpc_auth::testing::ManualClock;
 use tests::kinds::call;
 use tests::pb::kit::Word;
@@ -16,7 +16,7 @@ use tonic::{Code, Status};
 use crate::introspection::OPAQUE;
 use crate::parts::{OidcProvider, WordsServer};
 
-type Client = KindsClient<Authorized<Channel>>;
+type Client = KindsClient<AddToken<Channel>>;
 
 /// The parts, and a client whose tokens come from the one for the other.
 struct Scene {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use grpc_auth::ClientAuthentication;
-use grpc_auth::login::{LoggedOut, TokenStore};
+use grpc_auth::login::{LogoutOutcome, TokenStore};
 use grpc_auth::testing::ManualClock;
 use tests::callers::{settle, until};
 
@@ -67,7 +67,7 @@ async fn a_login_is_kept_and_a_logout_makes_it_useless() {
     call(&auth, &stored.tokens()).await.unwrap();
 
     let outcome = login.log_out().await.unwrap();
-    assert!(matches!(outcome, LoggedOut::Revoked), "{outcome:?}");
+    assert!(matches!(outcome, LogoutOutcome::Revoked), "{outcome:?}");
     assert!(login.load().await.unwrap().is_none());
     assert!(issuer.requests("revocation").await >= 1);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use grpc_auth::server::ResourceServerBuilder;
-use grpc_auth::testing::AuthorizationServer;
+use grpc_auth::testing::TestAuthorizationServer;
 use grpc_auth::{ClientAuthentication, Introspection, Issuer, ResourceServer};
 use tonic::Status;
 
@@ -14,7 +14,10 @@ use crate::pb::kit::kinds_client::KindsClient;
 ///
 /// # Errors
 /// The refusal.
-pub async fn attempt(issuer: &AuthorizationServer, auth: &ResourceServer) -> Result<(), Status> {
+pub async fn attempt(
+    issuer: &TestAuthorizationServer,
+    auth: &ResourceServer,
+) -> Result<(), Status> {
     with(auth, &issuer.token().scopes(["read:word"]).sign()).await
 }
 
@@ -28,12 +31,12 @@ pub async fn with(auth: &ResourceServer, token: &str) -> Result<(), Status> {
 }
 
 /// A resource server that asks this issuer about its tokens, by the issuer's clock.
-pub fn introspecting(issuer: &AuthorizationServer) -> ResourceServerBuilder {
+pub fn introspecting(issuer: &TestAuthorizationServer) -> ResourceServerBuilder {
     issuer.add_client("words", "s3cret", [""; 0]);
     let client = ClientAuthentication::client_secret_basic("words", "s3cret");
     let asked = Issuer::oidc(issuer.url()).introspection(Introspection::new(client));
     let builder = ResourceServer::builder().issuer(asked).clock(issuer.clock().clone());
-    builder.audience(AuthorizationServer::AUDIENCE)
+    builder.audience(TestAuthorizationServer::AUDIENCE)
 }
 
 /// Lets the background work until the condition holds; the time limit is there for tests that fail.

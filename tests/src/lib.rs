@@ -23,7 +23,7 @@ use std::future::Future;
 
 use grpc_auth::ResourceServer;
 use grpc_auth::server::Protect;
-use grpc_auth::testing::AuthorizationServer;
+use grpc_auth::testing::TestAuthorizationServer;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
@@ -46,7 +46,7 @@ pub mod pb {
 #[derive(Debug)]
 pub struct Kit {
     /// The authorization server.
-    pub issuer: AuthorizationServer,
+    pub issuer: TestAuthorizationServer,
     /// The resource server.
     pub auth: ResourceServer,
 }
@@ -54,7 +54,7 @@ pub struct Kit {
 impl Kit {
     /// Starts an issuer, and a resource server with its keys.
     pub async fn start() -> Self {
-        let issuer = AuthorizationServer::start().await.unwrap();
+        let issuer = TestAuthorizationServer::start().await.unwrap();
         let auth = issuer.resource_server().build().await.unwrap();
         Self { issuer, auth }
     }

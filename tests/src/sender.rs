@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use grpc_auth::testing::{AuthorizationServer, DpopKey, ManualClock};
+use grpc_auth::testing::{DpopKey, ManualClock, TestAuthorizationServer};
 use grpc_auth::{Dpop, ResourceServer, ResourceServerBuilder};
 use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
@@ -24,7 +24,7 @@ pub const UNARY: &str = "https://echo.example.com/kit.v1.Kinds/Unary";
 #[derive(Debug)]
 pub struct Doors {
     /// The authorization server.
-    pub issuer: AuthorizationServer,
+    pub issuer: TestAuthorizationServer,
     /// The client's key.
     pub key: DpopKey,
     /// The resource server.
@@ -46,7 +46,7 @@ impl Doors {
     ) -> Self {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         let clock = ManualClock::at(SystemTime::UNIX_EPOCH + Duration::from_secs(now));
-        let issuer = AuthorizationServer::start_with_clock(clock).await.unwrap();
+        let issuer = TestAuthorizationServer::start_with_clock(clock).await.unwrap();
         let auth = configure(issuer.resource_server()).build().await.unwrap();
         let handlers = Counting::default();
         let client = KindsClient::new(crate::serve(auth.protect(handlers.clone())).await);

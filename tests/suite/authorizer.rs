@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use grpc_auth::ConfigError;
 use grpc_auth::server::{
-    AccessDecision, AccessRequest, Authorizer, NoDecision, ResourceServerBuilder,
+    AccessDecision, AccessRequest, Authorizer, AuthorizerError, ResourceServerBuilder,
 };
-use grpc_auth::testing::AuthorizationServer;
+use grpc_auth::testing::TestAuthorizationServer;
 use tests::callers::{settle, until};
 use tests::kinds::{Counting, METHODS, call};
 use tests::logs::Logs;
@@ -44,14 +44,14 @@ fn all_but_mallory(asked: &Asked) -> impl Authorizer + use<> {
 
 /// An issuer, and the paths about which a server that believes it asks.
 struct World {
-    issuer: AuthorizationServer,
+    issuer: TestAuthorizationServer,
     builder: ResourceServerBuilder,
     asked: Asked,
 }
 
 impl World {
     async fn start() -> Self {
-        let issuer = AuthorizationServer::start().await.unwrap();
+        let issuer = TestAuthorizationServer::start().await.unwrap();
         let asked = Asked::default();
         let builder = issuer.resource_server().authorizer(all_but_mallory(&asked));
         Self { issuer, builder, asked }
@@ -103,11 +103,11 @@ async fn it_is_not_asked_about_calls_that_are_refused_anyhow_nor_about_open_meth
     }
     let world = World::start().await;
     let token = || world.issuer.token().subject("alice").scopes(["read:word"]);
-    let auth = world.builder.with_claims::<Tenant>().build().await.unwrap();
+    let auth = world.builder.insert_claims::<Tenant>().build().await.unwrap();
     let mut client = KindsClient::new(auth.protect(Counting::default()));
 
     assert_anonymous_denied(call(&mut client, "Unary", None).await);
-    let forged = token().claim("tenant", "blue").forge();
+    let forged = token().claim("tenant", "blue").sign_with_wrong_key();
     let answer = call(&mut client, "Unary", Some(&forged)).await;
     assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
     let good = token().claim("tenant", "blue").sign();
@@ -141,7 +141,7 @@ async fn it_sees_the_method_the_caller_and_the_metadata_without_credentials() {
     let asked = world.asked.lock().unwrap().pop().unwrap();
     assert_eq!(asked.path(), "/kit.v1.Kinds/Unary");
     assert_eq!((asked.service(), asked.rpc()), ("kit.v1.Kinds", "Unary"));
-    assert_eq!(asked.row().rule().to_string(), "require_scopes(\"read:word\")");
+    assert_eq!(asked.entry().rule().to_string(), "require_scopes(\"read:word\")");
     assert_eq!(asked.principal().subject(), Some("alice"));
     let claims = asked.principal().claims::<serde_json::Value>().unwrap();
     assert_eq!(claims["tenant"], "canary-tenant");
@@ -169,7 +169,7 @@ impl std::error::Error for Broken {}
 /// What `answer` does to a call, and the log's cause of it.
 async fn refusal(answer: impl Authorizer) -> (Status, String) {
     let logs = Logs::capture();
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = issuer.resource_server().authorizer(answer).build().await.unwrap();
     let service = Counting::default();
     let mut client = KindsClient::new(serve(auth.protect(service.clone())).await);
@@ -196,7 +196,7 @@ async fn an_error_is_neither_yes_nor_no_and_its_text_stays_where_it_is() {
     assert_unavailable(status);
     assert!(line.contains("did not decide: suite::authorizer::Broken"), "{line}");
 
-    let says = |_: AccessRequest| async { Err(NoDecision::new("no policy is loaded")) };
+    let says = |_: AccessRequest| async { Err(AuthorizerError::new("no policy is loaded")) };
     let (status, line) = refusal(says).await;
     assert_unavailable(status);
     assert!(line.contains("the authorizer did not decide: no policy is loaded"), "{line}");
@@ -211,7 +211,7 @@ impl Authorizer for Panics {
     fn authorize(
         &self,
         _: AccessRequest,
-    ) -> impl Future<Output = Result<AccessDecision, NoDecision>> + Send {
+    ) -> impl Future<Output = Result<AccessDecision, AuthorizerError>> + Send {
         assert!(!self.at_once, "canary");
         async {
             tokio::task::yield_now().await;
@@ -242,7 +242,7 @@ impl Drop for Late {
 }
 
 impl Authorizer for PanicsInDrop {
-    async fn authorize(&self, _: AccessRequest) -> Result<AccessDecision, NoDecision> {
+    async fn authorize(&self, _: AccessRequest) -> Result<AccessDecision, AuthorizerError> {
         let _late = Late;
         std::future::pending().await
     }
@@ -251,7 +251,7 @@ impl Authorizer for PanicsInDrop {
 /// What it leaves behind is no reason to hang up on the caller, nor on others.
 #[tokio::test]
 async fn a_panic_after_its_time_changes_nothing() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = issuer.resource_server().authorizer(PanicsInDrop).build().await.unwrap();
     let service = Counting::default();
     let channel = serve(auth.protect(service.clone())).await;
@@ -276,7 +276,7 @@ async fn a_panic_after_its_time_changes_nothing() {
 async fn it_is_waited_for_as_long_as_is_set_and_no_longer() {
     for (configured, seconds) in [(None, 5), (Some(Duration::from_secs(2)), 2)] {
         let logs = Logs::capture();
-        let issuer = AuthorizationServer::start().await.unwrap();
+        let issuer = TestAuthorizationServer::start().await.unwrap();
         let hangs = |_: AccessRequest| std::future::pending();
         let builder = issuer.resource_server().authorizer(hangs);
         let builder = match configured {
@@ -304,7 +304,7 @@ async fn it_is_waited_for_as_long_as_is_set_and_no_longer() {
 
 #[tokio::test]
 async fn settings_that_cannot_work_are_said_when_it_is_built() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let yes = |_: AccessRequest| async { Ok(AccessDecision::Allow) };
     let builder = || issuer.resource_server();
     let second = Duration::from_secs(1);

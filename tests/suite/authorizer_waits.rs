@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 
-use grpc_auth::policy::{AccessRule, MethodPolicy, ScopeRule, ServicePolicy};
-use grpc_auth::server::{AccessDecision, AccessRequest, Authorizer, NoDecision, Protect};
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
-use grpc_auth::{Scope, Start};
+use grpc_auth::policy::{AccessRule, MethodPolicy, ScopeExpr, ServicePolicy};
+use grpc_auth::server::{AccessDecision, AccessRequest, Authorizer, AuthorizerError, Protect};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
+use grpc_auth::{Scope, StartupPolicy};
 use tonic::codegen::Service;
 use tower_layer::Layer;
 
@@ -18,7 +18,7 @@ const LEFT: ServicePolicy = ServicePolicy::new(
     &[
         MethodPolicy::new(
             "Get",
-            AccessRule::RequireScopes(ScopeRule::Scope(Scope::from_static("read:word"))),
+            AccessRule::RequireScopes(ScopeExpr::Scope(Scope::from_static("read:word"))),
         ),
         MethodPolicy::new("Put", AccessRule::AllowUnauthenticated),
     ],
@@ -63,7 +63,7 @@ struct Slow {
 struct Question<'s>(&'s Slow, usize);
 
 impl Future for Question<'_> {
-    type Output = Result<AccessDecision, NoDecision>;
+    type Output = Result<AccessDecision, AuthorizerError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.1 += 1;
@@ -83,7 +83,7 @@ impl Drop for Question<'_> {
 }
 
 impl Authorizer for Slow {
-    async fn authorize(&self, request: AccessRequest) -> Result<AccessDecision, NoDecision> {
+    async fn authorize(&self, request: AccessRequest) -> Result<AccessDecision, AuthorizerError> {
         assert_eq!(request.rpc(), "Get");
         self.open.fetch_add(1, Relaxed);
         Question(self, 0).await
@@ -95,8 +95,8 @@ fn get(token: &str) -> http::Request<()> {
     request.header("authorization", format!("Bearer {token}")).body(()).unwrap()
 }
 
-async fn slow(start: Start) -> (AuthorizationServer, Slow, Protect<Inner>) {
-    let issuer = AuthorizationServer::start().await.unwrap();
+async fn slow(start: StartupPolicy) -> (TestAuthorizationServer, Slow, Protect<Inner>) {
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let authorizer = Slow::default();
     let builder = issuer.resource_server().start(start).authorizer(authorizer.clone());
     let auth = builder.build().await.unwrap();
@@ -107,7 +107,7 @@ async fn slow(start: Start) -> (AuthorizationServer, Slow, Protect<Inner>) {
 
 #[tokio::test]
 async fn a_call_that_is_dropped_at_any_poll_takes_its_question_back_and_harms_nobody() {
-    let (issuer, authorizer, mut service) = slow(Start::Warm).await;
+    let (issuer, authorizer, mut service) = slow(StartupPolicy::Warm).await;
     let token = issuer.token().scopes(["read:word"]).sign();
     let mut cx = Context::from_waker(Waker::noop());
     let mut polls = 0;
@@ -140,7 +140,7 @@ async fn a_call_that_is_dropped_at_any_poll_takes_its_question_back_and_harms_no
 /// Keys, then the authorizer, then the service that was ready.
 #[tokio::test]
 async fn a_call_that_waits_for_keys_asks_afterwards() {
-    let (issuer, authorizer, mut service) = slow(Start::Lazy).await;
+    let (issuer, authorizer, mut service) = slow(StartupPolicy::Lazy).await;
     let token = issuer.token().scopes(["read:word"]).sign();
     let mut cx = Context::from_waker(Waker::noop());
     assert!(service.poll_ready(&mut cx).is_ready());
@@ -151,7 +151,7 @@ async fn a_call_that_waits_for_keys_asks_afterwards() {
     assert_eq!(authorizer.answered.load(Relaxed), 1);
 
     // Whose scopes do not suffice is not asked about there either.
-    let (issuer, authorizer, mut service) = slow(Start::Lazy).await;
+    let (issuer, authorizer, mut service) = slow(StartupPolicy::Lazy).await;
     let token = issuer.token().scopes(["other"]).sign();
     assert!(service.poll_ready(&mut cx).is_ready());
     let response = service.call(get(&token)).await.unwrap();
@@ -159,7 +159,7 @@ async fn a_call_that_waits_for_keys_asks_afterwards() {
     assert_eq!(authorizer.answered.load(Relaxed), 0);
 
     // Nor whose token cannot be checked.
-    let (issuer, authorizer, mut service) = slow(Start::Lazy).await;
+    let (issuer, authorizer, mut service) = slow(StartupPolicy::Lazy).await;
     issuer.fail(Endpoint::Discovery, Fault::Status(404));
     let token = issuer.token().scopes(["read:word"]).sign();
     assert!(service.poll_ready(&mut cx).is_ready());

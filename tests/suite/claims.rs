@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use grpc_auth::{BearerToken, Claims, Principal, RequestExt};
+use grpc_auth::{BearerToken, CallerExt, Claims, Principal};
 use serde::{Deserialize, Deserializer};
 use tests::logs::Logs;
 use tests::pb::kit::Word;
@@ -102,7 +102,7 @@ async fn a_method_open_to_anyone_knows_whom_it_can() {
         (None, "nobody"),
         (Some(token().sign()), "blue"),
         (Some(token().expired().sign()), "nobody"),
-        (Some(token().forge()), "nobody"),
+        (Some(token().sign_with_wrong_key()), "nobody"),
         (Some("nonsense".into()), "nobody"),
     ] {
         let request = match &token {
@@ -159,7 +159,7 @@ async fn a_typed_extension_of_an_outer_layer_is_gone_within_an_inner_one() {
     );
     let outside = Kit::start().await;
     let inside = Kit::start().await;
-    let outer = outside.issuer.resource_server().with_claims::<Tenant>().build().await.unwrap();
+    let outer = outside.issuer.resource_server().insert_claims::<Tenant>().build().await.unwrap();
     let service = inside.auth.protect_with(RightServer::new(Extension), OPEN).unwrap();
     let mut client = RightClient::new(outer.layer([OPEN]).unwrap().layer(service));
     let tenant = serde_json::json!({"name": "blue"});
@@ -182,7 +182,7 @@ async fn claims_are_a_typed_extension_where_that_is_configured() {
     const RIGHT: ServicePolicy =
         ServicePolicy::new("kit.v1.Right", &[MethodPolicy::new("Get", AccessRule::Authenticated)]);
     let kit = Kit::start().await;
-    let auth = kit.issuer.resource_server().with_claims::<Tenant>().build().await.unwrap();
+    let auth = kit.issuer.resource_server().insert_claims::<Tenant>().build().await.unwrap();
     let mut client =
         RightClient::new(auth.protect_with(RightServer::new(Extension), RIGHT).unwrap());
     let token = kit.issuer.token().claim("tenant", serde_json::json!({"name": "blue"})).sign();

@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use grpc_auth::client::OAuthClient;
 use grpc_auth::{
-    ClientAuthentication, Introspection, Issuer, KeySetEvent, KeySetHealth, ResourceServer,
+    ClientAuthentication, Introspection, Issuer, JwksEvent, JwksHealth, ResourceServer,
 };
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http::{Request, Response};
@@ -69,7 +69,7 @@ async fn keys_of(issuer: Issuer) -> (ResourceServer, Vec<&'static str>) {
     let told = Arc::clone(&failures);
     let builder = ResourceServer::builder().issuer(issuer).audience("api");
     let builder = builder.on_key_set_event(move |_, event| {
-        if let KeySetEvent::RefreshFailed { error, .. } = event {
+        if let JwksEvent::RefreshFailed { error, .. } = event {
             told.lock().unwrap().push(error.kind());
         }
     });
@@ -84,7 +84,7 @@ async fn nothing_is_inflated(coding: &'static str, body: Bytes) {
     for issuer in [at_keys, Issuer::oidc(&url)] {
         let (auth, failures) = keys_of(issuer).await;
         assert_eq!(failures, ["encoded"], "{coding}");
-        assert_eq!(auth.key_sets().next().unwrap().1, KeySetHealth::Unavailable);
+        assert_eq!(auth.key_sets().next().unwrap().1, JwksHealth::Unavailable);
     }
 
     let logs = Logs::capture();
@@ -118,5 +118,5 @@ async fn an_answer_that_says_it_is_not_compressed_is_none_that_is() {
     let issuer = Issuer::oidc(kit.issuer.url()).jwks_uri(url);
     let (auth, failures) = keys_of(issuer).await;
     assert_eq!(failures, [""; 0]);
-    assert_eq!(auth.key_sets().next().unwrap().1, KeySetHealth::Fresh);
+    assert_eq!(auth.key_sets().next().unwrap().1, JwksHealth::Fresh);
 }

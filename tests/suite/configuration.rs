@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use grpc_auth::server::ResourceServerBuilder;
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
-use grpc_auth::{Auth0Config, ConfigError, GrantSource, Issuer, ResourceServer, Start};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
+use grpc_auth::{Auth0Config, ConfigError, Issuer, ResourceServer, ScopeSource, StartupPolicy};
 use tests::told;
 
 const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
@@ -22,7 +22,7 @@ async fn what_cannot_work_is_said_with_the_setting_and_what_to_write() {
             ResourceServer::builder()
                 .issuer(
                     Issuer::static_keys("https://i.example/", KEYS)
-                        .grants_from([GrantSource::words("scope")]),
+                        .scopes_from([ScopeSource::words("scope")]),
                 )
                 .audience("api"),
             &["the claim \"scope\" cannot be used: it is not a JSON pointer", "like `/scope`"][..],
@@ -116,7 +116,7 @@ async fn what_cannot_work_is_said_with_the_setting_and_what_to_write() {
 
 #[tokio::test]
 async fn a_server_that_requires_keys_does_not_start_without_them() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     for (endpoint, fault, cause) in [
         (Endpoint::Jwks, Fault::Empty, "no usable signing key"),
         (Endpoint::Jwks, Fault::Html, "not a JSON Web Key Set"),
@@ -131,10 +131,10 @@ async fn a_server_that_requires_keys_does_not_start_without_them() {
         let error = issuer.resource_server().build().await.unwrap_err();
         assert!(matches!(error, ConfigError::KeysUnavailable { .. }), "{error}");
         let whole = told(&error);
-        for text in [cause, issuer.url(), "`.start(Start::Warm)`"] {
+        for text in [cause, issuer.url(), "`.start(StartupPolicy::Warm)`"] {
             assert!(whole.contains(text), "{fault:?}: {text:?} in {whole:?}");
         }
-        assert!(issuer.resource_server().start(Start::Warm).build().await.is_ok());
+        assert!(issuer.resource_server().start(StartupPolicy::Warm).build().await.is_ok());
     }
     issuer.heal();
     assert!(issuer.resource_server().build().await.is_ok());
@@ -142,9 +142,9 @@ async fn a_server_that_requires_keys_does_not_start_without_them() {
 
 #[tokio::test]
 async fn an_issuer_is_compared_byte_for_byte() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let without_slash = issuer.url().trim_end_matches('/');
-    let server = ResourceServer::oidc(without_slash).audience("api").start(Start::Required);
+    let server = ResourceServer::oidc(without_slash).audience("api").start(StartupPolicy::Required);
     let whole = told(&server.build().await.unwrap_err());
     assert!(whole.contains("write the issuer exactly as the document spells it"), "{whole}");
 }

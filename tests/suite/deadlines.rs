@@ -4,8 +4,8 @@ use std::future::pending;
 use std::time::Duration;
 
 use grpc_auth::server::{AccessDecision, AccessRequest};
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
-use grpc_auth::{Clock, ResourceServer, Start};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
+use grpc_auth::{Clock, ResourceServer, StartupPolicy};
 use tests::callers::{introspecting, settle, until};
 use tests::kinds::Counting;
 use tests::logs::Logs;
@@ -38,7 +38,7 @@ fn call(auth: &ResourceServer, token: &str, timeout: Option<Duration>) -> Call {
 }
 
 /// Two calls wait for something that never comes, one of them for a second.
-async fn waits_in_vain(issuer: &AuthorizationServer, auth: &ResourceServer, token: &str) {
+async fn waits_in_vain(issuer: &TestAuthorizationServer, auth: &ResourceServer, token: &str) {
     let logs = Logs::capture();
     let (hurried, patient) = (call(auth, token, Some(SECOND)), call(auth, token, None));
     settle().await;
@@ -59,7 +59,7 @@ async fn waits_in_vain(issuer: &AuthorizationServer, auth: &ResourceServer, toke
 
 /// The same for an endpoint that was asked by another call, once and for all.
 async fn hangs(
-    issuer: &AuthorizationServer,
+    issuer: &TestAuthorizationServer,
     auth: &ResourceServer,
     endpoint: Endpoint,
     token: &str,
@@ -74,15 +74,15 @@ async fn hangs(
 
 #[tokio::test]
 async fn nobody_waits_for_keys_beyond_the_deadline() {
-    let issuer = AuthorizationServer::start().await.unwrap();
-    let auth = issuer.resource_server().start(Start::Lazy).build().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
+    let auth = issuer.resource_server().start(StartupPolicy::Lazy).build().await.unwrap();
     let token = issuer.token().scopes(["read:word"]).sign();
     hangs(&issuer, &auth, Endpoint::Jwks, &token).await;
 }
 
 #[tokio::test]
 async fn nobody_waits_for_introspection_beyond_the_deadline() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = introspecting(&issuer).build().await.unwrap();
     let token = issuer.token().scopes(["read:word"]).opaque();
     hangs(&issuer, &auth, Endpoint::Introspection, &token).await;
@@ -90,7 +90,7 @@ async fn nobody_waits_for_introspection_beyond_the_deadline() {
 
 #[tokio::test]
 async fn nobody_waits_for_the_authorizer_beyond_the_deadline() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let builder = issuer.resource_server();
     let builder = builder.authorizer(|_: AccessRequest| pending::<Result<AccessDecision, _>>());
     let auth = builder.build().await.unwrap();
@@ -100,8 +100,8 @@ async fn nobody_waits_for_the_authorizer_beyond_the_deadline() {
 /// tonic's own server looks at the deadline, too: it would answer CANCELLED, and comes second.
 #[tokio::test]
 async fn behind_a_transport_the_layer_answers_first() {
-    let issuer = AuthorizationServer::start().await.unwrap();
-    let builder = issuer.resource_server().clock(Clock::system()).start(Start::Lazy);
+    let issuer = TestAuthorizationServer::start().await.unwrap();
+    let builder = issuer.resource_server().clock(Clock::system()).start(StartupPolicy::Lazy);
     let auth = builder.build().await.unwrap();
     issuer.fail(Endpoint::Jwks, Fault::Hang);
     let server = Server::builder().add_service(auth.protect(Counting::default()));

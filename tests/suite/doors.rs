@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use grpc_auth::policy::{AccessRule, MethodPolicy, ScopeRule, ServicePolicy};
-use grpc_auth::{ConfigError, Dpop, ProtectedService, RequestExt, ResourceServer, Scope};
+use grpc_auth::policy::{AccessRule, MethodPolicy, ScopeExpr, ServicePolicy};
+use grpc_auth::{CallerExt, ConfigError, Dpop, ProtectedService, ResourceServer, Scope};
 use http::Method;
 use tests::kinds::{Counting, METHODS, call};
 use tests::logs::Logs;
@@ -289,7 +289,7 @@ const READ_ONLY: ServicePolicy = ServicePolicy::new(
     "kit.v1.Left",
     &[MethodPolicy::new(
         "Get",
-        AccessRule::RequireScopes(ScopeRule::Scope(Scope::from_static("read:word"))),
+        AccessRule::RequireScopes(ScopeExpr::Scope(Scope::from_static("read:word"))),
     )],
 );
 

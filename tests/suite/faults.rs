@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use allocation_counter::measure;
 use grpc_auth::server::ResourceServerBuilder;
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
-use grpc_auth::{Issuer, KeySetEvent, KeySetHealth, ResourceServer, Start};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
+use grpc_auth::{Issuer, JwksEvent, JwksHealth, ResourceServer, StartupPolicy};
 use serde_json::json;
 use tests::answers::{self, ok};
 use tests::callers::{attempt, settle, until, with};
@@ -47,7 +47,7 @@ fn watched(builder: ResourceServerBuilder) -> (ResourceServerBuilder, Failures) 
     let failures = Failures::default();
     let told = Arc::clone(&failures);
     let builder = builder.on_key_set_event(move |_, event| {
-        if let KeySetEvent::RefreshFailed { error, .. } = event {
+        if let JwksEvent::RefreshFailed { error, .. } = event {
             told.lock().unwrap().push(error.kind());
         }
     });
@@ -56,19 +56,19 @@ fn watched(builder: ResourceServerBuilder) -> (ResourceServerBuilder, Failures) 
 
 /// A server that is configured so, by this issuer's clock.
 fn believing(
-    issuer: &AuthorizationServer,
+    issuer: &TestAuthorizationServer,
     configured: Issuer,
 ) -> (ResourceServerBuilder, Failures) {
     let builder = ResourceServer::builder().issuer(configured).clock(issuer.clock().clone());
-    watched(builder.audience(AuthorizationServer::AUDIENCE))
+    watched(builder.audience(TestAuthorizationServer::AUDIENCE))
 }
 
-fn health(auth: &ResourceServer) -> KeySetHealth {
+fn health(auth: &ResourceServer) -> JwksHealth {
     auth.key_sets().next().unwrap().1
 }
 
 /// Waits for failures of which some need time to pass. The first five seconds are the fetch's.
-async fn fail(issuer: &AuthorizationServer, failures: &Failures, endpoint: Endpoint) {
+async fn fail(issuer: &TestAuthorizationServer, failures: &Failures, endpoint: Endpoint) {
     until("the request is made", async || issuer.requests(endpoint) > 0).await;
     for _ in 0..5 {
         // Real sockets: give what is on its way the time to come.
@@ -94,8 +94,8 @@ fn peak(work: impl Future<Output = ()>) {
 }
 
 async fn cold(endpoint: Endpoint, fault: Fault, requests: u64, kind: &'static str) {
-    let issuer = AuthorizationServer::start().await.unwrap();
-    let (builder, failures) = watched(issuer.resource_server().start(Start::Warm));
+    let issuer = TestAuthorizationServer::start().await.unwrap();
+    let (builder, failures) = watched(issuer.resource_server().start(StartupPolicy::Warm));
     issuer.fail(endpoint, fault);
     let build = tokio::spawn(builder.build());
     fail(&issuer, &failures, endpoint).await;
@@ -117,7 +117,7 @@ async fn cold(endpoint: Endpoint, fault: Fault, requests: u64, kind: &'static st
         assert_eq!(issuer.requests(endpoint), requests, "it asked to be left alone");
     }
     issuer.clock().advance(SECOND);
-    until("the keys are there", async || health(&auth) == KeySetHealth::Fresh).await;
+    until("the keys are there", async || health(&auth) == JwksHealth::Fresh).await;
     attempt(&issuer, &auth).await.unwrap();
 }
 
@@ -130,7 +130,7 @@ fn at_a_cold_start_callers_are_told_and_the_server_is_back_within_a_second() {
 }
 
 async fn warm(fault: Fault, requests: u64, kind: &'static str) {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let (builder, failures) = watched(issuer.resource_server());
     let auth = builder.build().await.unwrap();
     attempt(&issuer, &auth).await.unwrap();
@@ -142,7 +142,7 @@ async fn warm(fault: Fault, requests: u64, kind: &'static str) {
     let age = issuer.requests(Endpoint::Jwks);
     assert_eq!(age, 1 + requests, "{fault:?}");
     assert_eq!(failures.lock().unwrap()[..], [kind], "{fault:?}");
-    assert!(matches!(health(&auth), KeySetHealth::Stale { .. }), "{fault:?}");
+    assert!(matches!(health(&auth), JwksHealth::Stale { .. }), "{fault:?}");
     for _ in 0..100 {
         attempt(&issuer, &auth).await.unwrap();
     }
@@ -155,7 +155,7 @@ async fn warm(fault: Fault, requests: u64, kind: &'static str) {
         issuer.clock().advance(SECOND);
         attempt(&issuer, &auth).await.unwrap();
         settle().await;
-        health(&auth) == KeySetHealth::Fresh
+        health(&auth) == JwksHealth::Fresh
     })
     .await;
 }
@@ -168,7 +168,7 @@ fn keys_that_are_known_serve_through_every_fault() {
 }
 
 async fn rediscovered(fault: Fault) {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let builder = issuer.resource_server().key_sets(|key_sets| key_sets.rediscover = SECOND);
     let (builder, failures) = watched(builder);
     let auth = builder.build().await.unwrap();
@@ -181,7 +181,7 @@ async fn rediscovered(fault: Fault) {
         fail(&issuer, &failures, Endpoint::Discovery).await;
     } else {
         until("the keys are asked for", async || issuer.requests(Endpoint::Jwks) == 2).await;
-        until("they are fresh", async || health(&auth) == KeySetHealth::Fresh).await;
+        until("they are fresh", async || health(&auth) == JwksHealth::Fresh).await;
         assert!(failures.lock().unwrap().is_empty(), "{fault:?}");
     }
     // Not even for a 500: it is known where the keys are.
@@ -203,7 +203,7 @@ fn where_nobody_listens_is_no_issuer() {
 }
 
 async fn deaf() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
@@ -223,7 +223,7 @@ fn bad_tls_is_no_issuer() {
 }
 
 async fn untrusted() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let jwks = Untrusted::start(issuer.jwks()).await;
     let at_keys = Issuer::oidc(issuer.url()).jwks_uri(jwks.url());
     let metadata = Untrusted::start("{}").await;
@@ -251,7 +251,7 @@ fn bad_tls_takes_no_key_away() {
 }
 
 async fn untrusted_later() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let jwks = Untrusted::start(issuer.jwks()).await;
     let [trusted, untrusted] = [format!("{}.well-known/jwks.json", issuer.url()), jwks.url()];
     let places = Arc::new(Mutex::new((String::new(), trusted)));
@@ -276,7 +276,7 @@ async fn untrusted_later() {
     with(&auth, &token(None)).await.unwrap();
     until("the refresh fails", async || !failures.lock().unwrap().is_empty()).await;
     assert_eq!(failures.lock().unwrap()[..], ["transport"]);
-    assert!(matches!(health(&auth), KeySetHealth::Stale { .. }));
+    assert!(matches!(health(&auth), JwksHealth::Stale { .. }));
     assert_eq!((jwks.connections(), jwks.requests()), (2, 0));
     assert_eq!(issuer.requests(Endpoint::Jwks), 1);
     for _ in 0..100 {
@@ -294,7 +294,7 @@ fn a_clock_that_jumps_by_an_hour_either_way_costs_a_fetch_and_no_call() {
 }
 
 async fn jumped(forward: bool) {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = issuer.resource_server().build().await.unwrap();
     let long_ago = issuer.clock().now() - 2 * HOUR;
     let iat = long_ago.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
@@ -310,7 +310,7 @@ async fn jumped(forward: bool) {
         with(&auth, &token).await.unwrap();
     }
     until("the keys are fetched", async || issuer.requests(Endpoint::Jwks) == 2).await;
-    until("they are fresh", async || health(&auth) == KeySetHealth::Fresh).await;
+    until("they are fresh", async || health(&auth) == JwksHealth::Fresh).await;
     settle().await;
     // The lifecycle goes on from there.
     issuer.replace_keys().unwrap();

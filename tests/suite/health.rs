@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use grpc_auth::server::HealthWatch;
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
-use grpc_auth::{KeySetHealth, ResourceServer, Start};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
+use grpc_auth::{JwksHealth, ResourceServer, StartupPolicy};
 use tests::callers::{settle, until};
 use tests::connect;
 use tests::kinds::Counting;
@@ -67,9 +67,9 @@ impl Watched {
 
 #[tokio::test]
 async fn it_serves_from_the_first_keys_on() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     issuer.fail(Endpoint::Jwks, Fault::Status(500));
-    let auth = issuer.resource_server().start(Start::Warm).build().await.unwrap();
+    let auth = issuer.resource_server().start(StartupPolicy::Warm).build().await.unwrap();
     let mut watched = Watched::serve(&auth).await;
     assert_eq!(watched.says().await, ServingStatus::NotServing);
     issuer.clock().advance(MINUTE);
@@ -82,15 +82,15 @@ async fn it_serves_from_the_first_keys_on() {
 
 #[tokio::test]
 async fn a_lazy_server_fetches_keys_to_become_ready() {
-    let issuer = AuthorizationServer::start().await.unwrap();
-    let auth = issuer.resource_server().start(Start::Lazy).build().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
+    let auth = issuer.resource_server().start(StartupPolicy::Lazy).build().await.unwrap();
     settle().await;
     assert_eq!(issuer.requests(Endpoint::Jwks), 0);
     let mut watched = Watched::serve(&auth).await;
     watched.comes_to(ServingStatus::Serving).await;
 
-    let lazy = issuer.resource_server().start(Start::Lazy).build().await.unwrap();
-    assert_eq!(lazy.key_sets().next().unwrap().1, KeySetHealth::Idle);
+    let lazy = issuer.resource_server().start(StartupPolicy::Lazy).build().await.unwrap();
+    assert_eq!(lazy.key_sets().next().unwrap().1, JwksHealth::Idle);
     assert!(!lazy.health().is_ready());
     until("asking has made it ready", async || lazy.health().is_ready()).await;
 }
@@ -98,7 +98,7 @@ async fn a_lazy_server_fetches_keys_to_become_ready() {
 /// The issuer hangs, so no fetch ends: time alone ends the keys.
 #[tokio::test]
 async fn keys_that_grow_too_old_end_the_service_by_the_clock_and_it_heals() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = issuer.resource_server().build().await.unwrap();
     let mut watched = Watched::serve(&auth).await;
     assert_eq!(watched.says().await, ServingStatus::Serving);
@@ -120,7 +120,7 @@ async fn keys_that_grow_too_old_end_the_service_by_the_clock_and_it_heals() {
     until("the keys are there", async || {
         issuer.clock().advance(SECOND);
         settle().await;
-        auth.key_sets().all(|(_, health)| health == KeySetHealth::Fresh)
+        auth.key_sets().all(|(_, health)| health == JwksHealth::Fresh)
     })
     .await;
     assert_eq!(change().await, ServingStatus::Serving);
@@ -129,7 +129,7 @@ async fn keys_that_grow_too_old_end_the_service_by_the_clock_and_it_heals() {
 
 #[tokio::test]
 async fn stale_keys_serve_to_the_end_and_not_beyond() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = issuer.resource_server().build().await.unwrap();
     let mut watched = Watched::serve(&auth).await;
     issuer.fail(Endpoint::Jwks, Fault::Refuse);
@@ -140,7 +140,7 @@ async fn stale_keys_serve_to_the_end_and_not_beyond() {
         assert!(auth.health().is_ready());
         assert_eq!(watched.says().await, ServingStatus::Serving);
     }
-    assert!(matches!(auth.key_sets().next().unwrap().1, KeySetHealth::Stale { .. }));
+    assert!(matches!(auth.key_sets().next().unwrap().1, JwksHealth::Stale { .. }));
     issuer.clock().advance(MINUTE);
     watched.comes_to(ServingStatus::NotServing).await;
     assert!(!auth.health().is_ready());
@@ -148,7 +148,7 @@ async fn stale_keys_serve_to_the_end_and_not_beyond() {
 
 #[tokio::test]
 async fn a_watched_server_that_nobody_calls_keeps_its_keys() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = issuer.resource_server().build().await.unwrap();
     let mut watched = Watched::serve(&auth).await;
     for minute in 1..=24 * 60 {
@@ -156,7 +156,7 @@ async fn a_watched_server_that_nobody_calls_keeps_its_keys() {
         let due = minute / 15;
         until("the keys are fetched again", async || issuer.requests(Endpoint::Jwks) > due).await;
         until("they are fresh", async || {
-            auth.key_sets().all(|(_, health)| health == KeySetHealth::Fresh)
+            auth.key_sets().all(|(_, health)| health == JwksHealth::Fresh)
         })
         .await;
     }
@@ -165,7 +165,7 @@ async fn a_watched_server_that_nobody_calls_keeps_its_keys() {
 
 #[tokio::test]
 async fn it_ends_when_it_is_dropped() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = issuer.resource_server().build().await.unwrap();
     let Watched { mut client, watch } = Watched::serve(&auth).await;
     drop(watch);
@@ -180,14 +180,15 @@ async fn it_ends_when_it_is_dropped() {
 
 #[tokio::test]
 async fn one_issuer_of_several_that_is_down_is_told_by_its_name() {
-    let (up, down) = tokio::join!(AuthorizationServer::start(), AuthorizationServer::start());
+    let (up, down) =
+        tokio::join!(TestAuthorizationServer::start(), TestAuthorizationServer::start());
     let (up, down) = (up.unwrap(), down.unwrap());
     down.fail(Endpoint::Discovery, Fault::Status(404));
     let other = grpc_auth::Issuer::oidc(down.url());
-    let auth = up.resource_server().issuer(other).start(Start::Warm).build().await.unwrap();
+    let auth = up.resource_server().issuer(other).start(StartupPolicy::Warm).build().await.unwrap();
     let health = auth.health();
     assert!(!health.is_ready());
     let found: Vec<_> = health.key_sets().collect();
-    assert_eq!(found, [(up.url(), KeySetHealth::Fresh), (down.url(), KeySetHealth::Unavailable)]);
+    assert_eq!(found, [(up.url(), JwksHealth::Fresh), (down.url(), JwksHealth::Unavailable)]);
     assert!(health.key_sets().any(|(_, health)| health.is_usable()));
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use allocation_counter::measure;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
 use grpc_auth::{
     BearerToken, ClientAuthentication, Introspection, IntrospectionCache, Issuer, Redis,
     ResourceServer,
@@ -27,7 +27,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const SECRET: &str = "s3:cr%t ümläut";
 
 struct Opaque {
-    issuer: AuthorizationServer,
+    issuer: TestAuthorizationServer,
     auth: ResourceServer,
 }
 
@@ -41,16 +41,16 @@ impl Opaque {
     }
 
     async fn with(change: impl FnOnce(Introspection) -> Introspection) -> Self {
-        let issuer = AuthorizationServer::start().await.unwrap();
+        let issuer = TestAuthorizationServer::start().await.unwrap();
         issuer.add_client("orders:api", SECRET, [""; 0]);
         let asked = Issuer::oidc(issuer.url()).introspection(change(Introspection::new(client())));
         let auth = Self::server(&issuer, asked).await;
         Self { issuer, auth }
     }
 
-    async fn server(issuer: &AuthorizationServer, asked: Issuer) -> ResourceServer {
+    async fn server(issuer: &TestAuthorizationServer, asked: Issuer) -> ResourceServer {
         let builder = ResourceServer::builder().issuer(asked).clock(issuer.clock().clone());
-        builder.audience(AuthorizationServer::AUDIENCE).build().await.unwrap()
+        builder.audience(TestAuthorizationServer::AUDIENCE).build().await.unwrap()
     }
 
     fn token(&self) -> String {
@@ -97,7 +97,7 @@ async fn an_active_token_is_asked_about_once_and_its_scopes_decide() {
 /// What the server says, and what the log says of it.
 #[tokio::test]
 async fn what_is_not_active_for_us_is_refused_by_its_reason() {
-    let ours = format!(r#""aud":"{}","scope":"read:word""#, AuthorizationServer::AUDIENCE);
+    let ours = format!(r#""aud":"{}","scope":"read:word""#, TestAuthorizationServer::AUDIENCE);
     for (answer, cause) in [
         (r#"{"active":false}"#.to_owned(), "says that the token is not active"),
         (format!(r#"{{"active":"true",{ours}}}"#), "`active` is not the boolean"),
@@ -139,7 +139,7 @@ async fn what_is_not_active_for_us_is_refused_by_its_reason() {
 #[tokio::test]
 async fn an_expired_token_is_expired_whatever_the_server_says() {
     let kit = Opaque::start().await;
-    let aud = AuthorizationServer::AUDIENCE;
+    let aud = TestAuthorizationServer::AUDIENCE;
     let body = format!(r#"{{"active":true,"aud":"{aud}","exp":1000}}"#);
     kit.issuer.set_introspection_response(Some(body));
     let answer = kit.call(&kit.token()).await;
@@ -230,7 +230,7 @@ async fn a_call_that_is_dropped_takes_nobody_with_it() {
     .await;
     // Verified here first.
     drop_at_every_poll(async || {
-        let kit = Opaque::with(Introspection::hybrid).await;
+        let kit = Opaque::with(Introspection::also_for_jwts).await;
         let token = kit.issuer.token().scopes(["read:word"]).sign();
         (kit, token)
     })
@@ -270,7 +270,7 @@ async fn every_client_authentication_is_understood() {
         ClientAuthentication::client_secret_post("orders:api", SECRET),
         key().key_id("k1"),
     ] {
-        let issuer = AuthorizationServer::start().await.unwrap();
+        let issuer = TestAuthorizationServer::start().await.unwrap();
         issuer.add_client("orders:api", SECRET, [""; 0]);
         issuer.add_client_with_keys("keyed", jwks.clone(), [""; 0]);
         let asked = Issuer::oidc(issuer.url()).introspection(Introspection::new(client.clone()));
@@ -279,7 +279,7 @@ async fn every_client_authentication_is_understood() {
         with(&auth, &token).await.unwrap_or_else(|status| panic!("{client:?}: {status:?}"));
     }
     // An assertion for somebody else is none.
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     issuer.add_client_with_keys("keyed", jwks, [""; 0]);
     let client = key().assertion_audience("https://other.example/");
     let asked = Issuer::oidc(issuer.url()).introspection(Introspection::new(client));
@@ -294,7 +294,7 @@ async fn jwts_of_configured_issuers_are_verified_here_and_others_are_asked_about
     kit.call(&own).await.unwrap();
     kit.issuer.revoke(&own);
     kit.call(&own).await.unwrap();
-    assert_invalid(kit.call(&kit.issuer.token().forge()).await);
+    assert_invalid(kit.call(&kit.issuer.token().sign_with_wrong_key()).await);
     assert_eq!(kit.asked(), 0);
     for (n, other) in [
         kit.issuer.token().claim("iss", "https://other.example/").sign(),
@@ -312,7 +312,7 @@ async fn jwts_of_configured_issuers_are_verified_here_and_others_are_asked_about
 
 #[tokio::test]
 async fn an_issuer_without_keys_is_asked_about_its_jwts_too() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     issuer.add_client("orders:api", SECRET, [""; 0]);
     let asked = Issuer::introspected(issuer.url(), Introspection::new(client()));
     let auth = Opaque::server(&issuer, asked).await;
@@ -326,14 +326,14 @@ async fn an_issuer_without_keys_is_asked_about_its_jwts_too() {
 
 #[tokio::test]
 async fn hybrid_takes_a_good_signature_and_an_active_token() {
-    let kit = Opaque::with(Introspection::hybrid).await;
+    let kit = Opaque::with(Introspection::also_for_jwts).await;
     let token = kit.issuer.token().scopes(["read:word"]).sign();
     for _ in 0..3 {
         kit.call(&token).await.unwrap();
     }
     assert_eq!(kit.asked(), 1);
     // A forgery is refused here, and nobody is asked.
-    assert_invalid(kit.call(&kit.issuer.token().scopes(["read:word"]).forge()).await);
+    assert_invalid(kit.call(&kit.issuer.token().scopes(["read:word"]).sign_with_wrong_key()).await);
     assert_eq!(kit.asked(), 1);
     // A key that is gone ends it, whatever is remembered of the answer.
     kit.issuer.replace_keys().unwrap();
@@ -347,7 +347,7 @@ async fn hybrid_takes_a_good_signature_and_an_active_token() {
     assert_invalid(kit.call(&token).await);
     // What the answer says is what counts: a lightweight token's scopes are in it.
     let light = kit.issuer.token().sign();
-    let aud = AuthorizationServer::AUDIENCE;
+    let aud = TestAuthorizationServer::AUDIENCE;
     let answer = format!(r#"{{"active":true,"aud":"{aud}","scope":"read:word"}}"#);
     kit.issuer.set_introspection_response(Some(answer));
     kit.call(&light).await.unwrap();

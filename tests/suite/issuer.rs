@@ -1,18 +1,18 @@
 //! The embedded authorization server, as a stranger's client sees it.
 
-use grpc_auth::testing::{AuthorizationServer, Endpoint};
+use grpc_auth::testing::{Endpoint, TestAuthorizationServer};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 
-async fn server() -> AuthorizationServer {
-    let issuer = AuthorizationServer::start().await.unwrap();
+async fn server() -> TestAuthorizationServer {
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     issuer.add_client("svc", "s3cret: ü%&=+", ["read:echo", "write:echo"]);
     issuer
 }
 
-async fn token(issuer: &AuthorizationServer, form: &[(&str, &str)]) -> (StatusCode, Value) {
+async fn token(issuer: &TestAuthorizationServer, form: &[(&str, &str)]) -> (StatusCode, Value) {
     let request = Client::new().post(issuer.token_endpoint()).form(form);
     answer(request.send().await.unwrap()).await
 }
@@ -59,11 +59,11 @@ async fn its_tokens_verify_with_jsonwebtoken() {
         let kid = decode_header(token().sign()).unwrap().kid.unwrap();
         let key = DecodingKey::from_jwk(keys.find(&kid).unwrap()).unwrap();
         let mut validation = Validation::new(theirs);
-        validation.set_audience(&[AuthorizationServer::AUDIENCE]);
+        validation.set_audience(&[TestAuthorizationServer::AUDIENCE]);
         validation.set_issuer(&[issuer.url()]);
         let claims = decode::<Value>(token().sign(), &key, &validation).unwrap().claims;
         assert_eq!(claims["sub"], "alice");
-        assert!(decode::<Value>(token().forge(), &key, &validation).is_err());
+        assert!(decode::<Value>(token().sign_with_wrong_key(), &key, &validation).is_err());
     }
 }
 
@@ -71,7 +71,7 @@ async fn its_tokens_verify_with_jsonwebtoken() {
 async fn client_credentials_grant_what_the_client_may_have() {
     let issuer = server().await;
     let auth = issuer.resource_server().build().await.unwrap();
-    let audience = ("audience", AuthorizationServer::AUDIENCE);
+    let audience = ("audience", TestAuthorizationServer::AUDIENCE);
     let (status, all) = token(&issuer, &[&CREDENTIALS[..], &[audience]].concat()).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(all["token_type"], "Bearer");
@@ -166,13 +166,13 @@ async fn introspection_knows_its_own_living_tokens_alone() {
     assert_eq!(introspect(issuer.token().sign()).await["active"], true);
 
     for (what, token) in [
-        ("forged", issuer.token().forge()),
+        ("forged", issuer.token().sign_with_wrong_key()),
         ("expired", issuer.token().expired().sign()),
         ("unknown", "unknown".to_owned()),
     ] {
         assert_eq!(introspect(token).await, json!({"active": false}), "{what}");
     }
-    issuer.clock().advance(AuthorizationServer::TOKEN_LIFETIME);
+    issuer.clock().advance(TestAuthorizationServer::TOKEN_LIFETIME);
     assert_eq!(introspect(opaque).await, json!({"active": false}));
 
     let anonymous =

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
 use http::HeaderValue;
 use http::header::{
     AGE, CACHE_CONTROL, CONTENT_LENGTH, ETAG, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RETRY_AFTER,
@@ -17,21 +17,21 @@ use tests::tls::Untrusted;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A server that misbehaves like this when asked for its key set.
-async fn failing(fault: Fault) -> AuthorizationServer {
-    let issuer = AuthorizationServer::start().await.unwrap();
+async fn failing(fault: Fault) -> TestAuthorizationServer {
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     issuer.fail(Endpoint::Jwks, fault);
     issuer
 }
 
-fn key_set(issuer: &AuthorizationServer) -> String {
+fn key_set(issuer: &TestAuthorizationServer) -> String {
     format!("{}.well-known/jwks.json", issuer.url())
 }
 
-async fn get(issuer: &AuthorizationServer) -> reqwest::Result<Response> {
+async fn get(issuer: &TestAuthorizationServer) -> reqwest::Result<Response> {
     reqwest::get(key_set(issuer)).await
 }
 
-async fn get_unless(issuer: &AuthorizationServer, etags: &str) -> Response {
+async fn get_unless(issuer: &TestAuthorizationServer, etags: &str) -> Response {
     Client::new().get(key_set(issuer)).header(IF_NONE_MATCH, etags).send().await.unwrap()
 }
 
@@ -57,7 +57,7 @@ fn io_kind(error: &reqwest::Error) -> Option<io::ErrorKind> {
 
 #[tokio::test]
 async fn each_fault_is_what_its_name_says_and_heals() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let get = || reqwest::get(key_set(&issuer));
     issuer.fail(Endpoint::Jwks, Fault::Status(503));
     assert_eq!(get().await.unwrap().status(), 503);
@@ -181,7 +181,7 @@ async fn a_corrupt_answer_has_the_true_headers_and_length() {
 
 #[tokio::test]
 async fn a_key_set_the_client_has_is_not_sent_again() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let first = get(&issuer).await.unwrap();
     let etag = first.headers()[ETAG].to_str().unwrap().to_owned();
     // Strong, and 256 bits in base64url.
@@ -214,7 +214,7 @@ async fn a_key_set_the_client_has_is_not_sent_again() {
 
 #[tokio::test]
 async fn the_key_set_comes_with_the_headers_it_was_given() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     assert!(get(&issuer).await.unwrap().headers().get(CACHE_CONTROL).is_none());
     let date = "Tue, 01 Oct 2024 00:00:00 GMT";
     issuer.set_key_set_headers([
@@ -240,7 +240,7 @@ async fn the_key_set_comes_with_the_headers_it_was_given() {
 
 #[tokio::test]
 async fn any_document_can_stand_for_the_key_set() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let (truth, first) = (issuer.jwks(), get(&issuer).await.unwrap());
     let other = r#"{"keys": "none"}"#;
     issuer.set_jwks(Some(other.into()));

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
-use grpc_auth::{KeySetHealth, RefreshMode, ResourceServer, Start, TokenCache};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
+use grpc_auth::{JwksHealth, RefreshMode, ResourceServer, StartupPolicy, TokenCache};
 use http::HeaderValue;
 use http::header::{AGE, CACHE_CONTROL, IF_NONE_MATCH, LAST_MODIFIED};
 use tests::callers::{attempt, settle, until, with};
@@ -20,7 +20,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-fn fetches(issuer: &AuthorizationServer) -> u64 {
+fn fetches(issuer: &TestAuthorizationServer) -> u64 {
     issuer.requests(Endpoint::Jwks)
 }
 
@@ -33,7 +33,7 @@ async fn an_idle_server_fetches_nothing_and_a_used_one_ahead_of_time() {
     // The call does not wait for the refresh that it causes.
     attempt(&kit.issuer, &kit.auth).await.unwrap();
     until("the keys are fetched again", async || fetches(&kit.issuer) == 2).await;
-    until("they are fresh", async || health(&kit.auth) == KeySetHealth::Fresh).await;
+    until("they are fresh", async || health(&kit.auth) == JwksHealth::Fresh).await;
     kit.issuer.clock().advance(10 * MINUTE);
     attempt(&kit.issuer, &kit.auth).await.unwrap();
     settle().await;
@@ -50,7 +50,7 @@ async fn an_eager_server_refreshes_without_calls() {
         (RefreshMode::Eager, 10 * MINUTE, 4 * MINUTE),
         (RefreshMode::Every(HOUR), HOUR - SECOND, SECOND),
     ] {
-        let issuer = AuthorizationServer::start().await.unwrap();
+        let issuer = TestAuthorizationServer::start().await.unwrap();
         let builder = issuer.resource_server().key_sets(|key_sets| key_sets.refresh = refresh);
         let _auth = builder.build().await.unwrap();
         settle().await;
@@ -64,7 +64,7 @@ async fn an_eager_server_refreshes_without_calls() {
 
 #[tokio::test]
 async fn the_issuer_says_how_long_its_keys_are_fresh_and_is_asked_whether_they_changed() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     issuer.set_key_set_headers([
         (CACHE_CONTROL, HeaderValue::from_static("max-age=300")),
         (AGE, HeaderValue::from_static("100")),
@@ -80,14 +80,14 @@ async fn the_issuer_says_how_long_its_keys_are_fresh_and_is_asked_whether_they_c
     let request = issuer.last_request(Endpoint::Jwks).unwrap();
     assert!(request.contains_key(IF_NONE_MATCH) && !request.contains_key(CACHE_CONTROL));
     // Nothing changed: fresh for as long again, and the old tokens are good.
-    until("they are fresh", async || health(&auth) == KeySetHealth::Fresh).await;
+    until("they are fresh", async || health(&auth) == JwksHealth::Fresh).await;
     issuer.clock().advance(2 * MINUTE);
     attempt(&issuer, &auth).await.unwrap();
     settle().await;
     assert_eq!(fetches(&issuer), 2);
 }
 
-fn health(auth: &ResourceServer) -> KeySetHealth {
+fn health(auth: &ResourceServer) -> JwksHealth {
     auth.key_sets().next().unwrap().1
 }
 
@@ -157,7 +157,7 @@ async fn planned_rotations_every_ten_seconds_cost_no_call() {
 
 #[tokio::test]
 async fn known_keys_serve_through_an_outage_until_their_time_is_over_to_the_second() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = issuer.resource_server().build().await.unwrap();
     let token = issuer.token().scopes(["read:word"]).expires_in(10 * HOUR).sign();
     issuer.fail(Endpoint::Jwks, Fault::Status(503));
@@ -175,20 +175,20 @@ async fn known_keys_serve_through_an_outage_until_their_time_is_over_to_the_seco
         let answer = with(&auth, &token).await;
         assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
     }
-    assert_eq!(health(&auth), KeySetHealth::Unavailable);
+    assert_eq!(health(&auth), JwksHealth::Unavailable);
     // Two requests a minute, for each failure is retried once, and fewer than one fetch a minute.
     assert!(fetches(&issuer) <= 2 * 150 + 2, "{}", fetches(&issuer));
     issuer.heal();
     issuer.clock().advance(SECOND);
-    until("the keys are there", async || health(&auth) == KeySetHealth::Fresh).await;
+    until("the keys are there", async || health(&auth) == JwksHealth::Fresh).await;
     with(&auth, &token).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_cold_start_without_the_issuer_costs_one_fetch_and_ends_within_a_second_of_its_return() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     issuer.fail(Endpoint::Discovery, Fault::Html);
-    let auth = issuer.resource_server().start(Start::Warm).build().await.unwrap();
+    let auth = issuer.resource_server().start(StartupPolicy::Warm).build().await.unwrap();
     for _ in 0..100 {
         let answer = attempt(&issuer, &auth).await;
         let retry = answer.as_ref().unwrap_err().get_details_retry_info().unwrap();
@@ -207,17 +207,17 @@ async fn a_cold_start_without_the_issuer_costs_one_fetch_and_ends_within_a_secon
     }
     issuer.heal();
     issuer.clock().advance(SECOND);
-    until("the keys are there", async || health(&auth) == KeySetHealth::Fresh).await;
+    until("the keys are there", async || health(&auth) == JwksHealth::Fresh).await;
     attempt(&issuer, &auth).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_lazy_server_fetches_for_its_first_calls_which_wait() {
-    let issuer = AuthorizationServer::start().await.unwrap();
-    let auth = issuer.resource_server().start(Start::Lazy).build().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
+    let auth = issuer.resource_server().start(StartupPolicy::Lazy).build().await.unwrap();
     settle().await;
     assert_eq!((fetches(&issuer), issuer.requests(Endpoint::Discovery)), (0, 0));
-    assert_eq!(health(&auth), KeySetHealth::Idle);
+    assert_eq!(health(&auth), JwksHealth::Idle);
     let calls: Vec<_> = (0..100)
         .map(|_| {
             let token = issuer.token().scopes(["read:word"]).sign();
@@ -233,9 +233,9 @@ async fn a_lazy_server_fetches_for_its_first_calls_which_wait() {
 
 #[tokio::test]
 async fn a_cancelled_call_does_not_cancel_the_fetch_that_others_wait_for() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     issuer.fail(Endpoint::Jwks, Fault::Hang);
-    let auth = issuer.resource_server().start(Start::Lazy).build().await.unwrap();
+    let auth = issuer.resource_server().start(StartupPolicy::Lazy).build().await.unwrap();
     let call = || {
         let token = issuer.token().scopes(["read:word"]).sign();
         let auth = auth.clone();
@@ -307,7 +307,7 @@ async fn the_issuer_is_asked_again_where_its_keys_are_when_they_are_gone() {
 
 #[tokio::test]
 async fn what_happens_is_told() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let told = Arc::new(Mutex::new(Vec::new()));
     let events = Arc::clone(&told);
     let builder = issuer.resource_server().on_key_set_event(move |issuer, event| {
@@ -327,7 +327,7 @@ async fn what_happens_is_told() {
         [
             "RefreshStarted { forced: false }",
             "RefreshSucceeded { generation: 1, added: 3, removed: 0, not_modified: false }",
-            "UnknownKey { decision: Fetch }",
+            "UnknownKidOutcome { decision: Fetch }",
             "RefreshStarted { forced: true }",
             "RefreshSucceeded { generation: 2, added: 3, removed: 3, not_modified: false }",
             "RefreshStarted { forced: false }",
@@ -335,12 +335,12 @@ async fn what_happens_is_told() {
             "ServingStale { age: 960s }",
         ]
     );
-    assert_eq!(health(&auth), KeySetHealth::Stale { age: 16 * MINUTE });
+    assert_eq!(health(&auth), JwksHealth::Stale { age: 16 * MINUTE });
 }
 
 #[tokio::test]
 async fn refreshing_ends_with_the_last_server_and_service() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = issuer.resource_server().refresh_every(HOUR).build().await.unwrap();
     let service = auth.protect(tests::kinds::Counting::default());
     drop(auth);
@@ -356,7 +356,7 @@ async fn refreshing_ends_with_the_last_server_and_service() {
 
 #[tokio::test]
 async fn a_call_waits_for_a_key_as_long_as_it_may_though_the_fetch_goes_on() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let builder = issuer.resource_server().key_sets(|key_sets| {
         key_sets.timeout = 30 * SECOND;
         key_sets.wait = 5 * SECOND;
@@ -377,5 +377,5 @@ async fn a_call_waits_for_a_key_as_long_as_it_may_though_the_fetch_goes_on() {
     settle().await;
     assert!(call.is_finished());
     assert_denied(call.await.unwrap(), Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
-    assert_eq!((fetches(&issuer), health(&auth)), (2, KeySetHealth::Fresh), "it goes on");
+    assert_eq!((fetches(&issuer), health(&auth)), (2, JwksHealth::Fresh), "it goes on");
 }

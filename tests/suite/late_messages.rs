@@ -122,7 +122,7 @@ impl Opened {
 /// streams.
 async fn mounted(kit: &Kit, service: &Bare) -> [SocketAddr; 3] {
     let server = || LeftServer::new(service.clone());
-    let at_open = StreamExpiry::AtOpen;
+    let at_open = StreamExpiry::CheckedAtOpen;
     let layer = || kit.auth.layer([LEFT]).unwrap();
     let with = kit.auth.protect_with(server(), LEFT).unwrap();
     let careless = layer().stream_expiry(at_open).unwrap();
@@ -211,7 +211,7 @@ async fn a_method_whose_name_does_not_tell_the_rpcs_is_not_reached_too_late_eith
     let kit = Kit::start().await;
     let reached = Arc::new(AtomicUsize::new(0));
     let service = kit.auth.protect(Misnamed(Arc::clone(&reached)));
-    let mut service = service.stream_expiry(StreamExpiry::AtOpen).unwrap();
+    let mut service = service.stream_expiry(StreamExpiry::CheckedAtOpen).unwrap();
     for (path, rpc) in [("/kit.v1.Names/do_thing", "DoThing"), ("/kit.v1.Names/GetURL", "GetUrl")] {
         for (late, is_let_in) in [(HOUR + LEEWAY - SECOND, true), (HOUR + LEEWAY, false)] {
             let before = reached.load(Ordering::Relaxed);

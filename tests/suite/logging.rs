@@ -1,6 +1,6 @@
 //! The log line of a decision: enough to act on, and no secret.
 
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
 use tests::callers::{introspecting, with};
 use tests::kinds::{Counting, call};
 use tests::logs::{Logs, Record};
@@ -14,7 +14,7 @@ async fn every_decision_is_logged_where_it_is_made_with_the_same_fields() {
     let kit = Kit::start().await;
     let mut client = KindsClient::new(kit.auth.protect(Counting::default()));
     let good = kit.issuer.token().scopes(["read:word"]).sign();
-    let forged = kit.issuer.token().scopes(["read:word"]).forge();
+    let forged = kit.issuer.token().scopes(["read:word"]).sign_with_wrong_key();
 
     call(&mut client, "Unary", Some(&good)).await.unwrap();
     let line = logs.line_with("call allowed");
@@ -70,7 +70,7 @@ async fn no_token_and_no_claim_stands_in_any_output() {
         token().scopes(["read:word", "canary-scope"]).sign(),
         token().scopes(["canary-scope"]).sign(),
         token().expired().sign(),
-        token().forge(),
+        token().sign_with_wrong_key(),
         token().audience("canary-audience").sign(),
         token().claim("exp", "canary-exp").sign(),
         "canary-token".to_owned(),
@@ -84,13 +84,13 @@ async fn no_token_and_no_claim_stands_in_any_output() {
     output.push_str(&logs.text());
     let hits: Vec<_> = output.lines().filter(|line| line.contains("canary")).collect();
     assert!(hits.is_empty(), "{hits:#?}");
-    assert!(output.contains(AuthorizationServer::AUDIENCE), "the output was looked at");
+    assert!(output.contains(TestAuthorizationServer::AUDIENCE), "the output was looked at");
 }
 
 /// A firewall on the way that dislikes tokens, or a long outage, does not fill a disk.
 #[tokio::test]
 async fn an_introspection_endpoint_that_goes_on_refusing_is_said_ever_more_rarely() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = introspecting(&issuer).build().await.unwrap();
     let count = async |status: u16| {
         issuer.fail(Endpoint::Introspection, Fault::Status(status));

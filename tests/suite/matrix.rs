@@ -1,6 +1,6 @@
 //! Every kind of RPC × every caller, over real tonic on loopback.
 
-use grpc_auth::testing::AuthorizationServer;
+use grpc_auth::testing::TestAuthorizationServer;
 use tests::kinds::{Counting, METHODS, call};
 use tests::pb::kit::kinds_client::KindsClient;
 use tests::{Kit, assert_denied, serve};
@@ -27,8 +27,8 @@ async fn every_kind_of_rpc_lets_in_whom_its_rule_lets_in_and_nobody_else() {
             Some((Code::Unauthenticated, "ACCESS_TOKEN_EXPIRED")),
         ),
         ("other audience", Some(token().audience("https://other.example").sign()), invalid),
-        ("forged", Some(token().forge()), invalid),
-        ("expired forgery", Some(token().expired().forge()), invalid),
+        ("forged", Some(token().sign_with_wrong_key()), invalid),
+        ("expired forgery", Some(token().expired().sign_with_wrong_key()), invalid),
         ("alg none", Some(token().header("alg", "none").sign()), invalid),
         ("no JWT", Some("opaque".into()), invalid),
     ];
@@ -95,7 +95,7 @@ async fn a_refusal_tells_what_to_ask_for() {
         status.metadata().get("www-authenticate").unwrap(),
         &format!(
             "Bearer realm=\"{}\", error=\"insufficient_scope\", scope=\"write:word team:blue\"",
-            AuthorizationServer::AUDIENCE
+            TestAuthorizationServer::AUDIENCE
         )
     );
     assert_eq!(status.message(), "the access token lacks a required scope");
@@ -109,7 +109,7 @@ async fn every_algorithm_of_the_issuer_is_accepted() {
     for algorithm in [Rs256, Es256, EdDsa] {
         let token = || kit.issuer.token().scopes(EVERY_SCOPE).algorithm(algorithm);
         assert!(call(&mut client, "Unary", Some(&token().sign())).await.is_ok(), "{algorithm}");
-        let forged = call(&mut client, "Unary", Some(&token().forge())).await;
+        let forged = call(&mut client, "Unary", Some(&token().sign_with_wrong_key())).await;
         assert_denied(forged, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use grpc_auth::policy::ServicePolicy;
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
 use metrics::Label;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tests::callers::{attempt, settle, until, with};
@@ -22,7 +22,7 @@ use tower_service::Service;
 use crate::doors::Misnamed;
 
 async fn key_sets() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = issuer.resource_server().build().await.unwrap();
     issuer.replace_keys().unwrap();
     attempt(&issuer, &auth).await.unwrap();
@@ -37,7 +37,7 @@ async fn key_sets() {
     attempt(&issuer, &auth).await.unwrap();
     until("the refresh fails", async || {
         tokio::task::yield_now().await;
-        let stale = auth.key_sets().any(|(_, health)| health != grpc_auth::KeySetHealth::Fresh);
+        let stale = auth.key_sets().any(|(_, health)| health != grpc_auth::JwksHealth::Fresh);
         issuer.requests(Endpoint::Jwks) > before && stale
     })
     .await;
@@ -112,7 +112,7 @@ async fn decisions() {
     for (token, code, reason) in [
         (None, Code::Unauthenticated, "CREDENTIALS_MISSING"),
         (Some(token().expired().sign()), Code::Unauthenticated, "ACCESS_TOKEN_EXPIRED"),
-        (Some(token().forge()), Code::Unauthenticated, "ACCESS_TOKEN_INVALID"),
+        (Some(token().sign_with_wrong_key()), Code::Unauthenticated, "ACCESS_TOKEN_INVALID"),
         (Some("junk".repeat(8)), Code::Unauthenticated, "ACCESS_TOKEN_INVALID"),
     ] {
         assert_denied(call(&mut client, "ServerStream", token.as_deref()).await, code, reason);
@@ -230,7 +230,7 @@ fn the_cache_and_what_is_verified_past_it_are_measured() {
 
     let found = recorded(|| {
         block_on(async {
-            let issuer = AuthorizationServer::start().await.unwrap();
+            let issuer = TestAuthorizationServer::start().await.unwrap();
             let off = issuer.resource_server().token_cache(grpc_auth::TokenCache::off());
             attempt(&issuer, &off.build().await.unwrap()).await.unwrap();
         });

@@ -141,7 +141,7 @@ async fn a_token_that_is_bound_twice_needs_both() {
     doors.connect(pki.connect(address, Some(&alice)).await);
     assert!(doors.prove(&token, &doors.proof(&token)).await.is_ok());
     doors.refuses(&bearer, &[], Expected::Token, "came as `Bearer`").await;
-    let forged = doors.key.proof(tests::sender::UNARY, &token).forge();
+    let forged = doors.key.proof(tests::sender::UNARY, &token).sign_with_wrong_key();
     doors.refuses(&dpop, &[&forged], Expected::Proof, "the signature of the DPoP proof").await;
     doors.connect(pki.connect(address, Some(&bob)).await);
     doors.refuses(&dpop, &[&doors.proof(&token)], Expected::Token, OTHER).await;

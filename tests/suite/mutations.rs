@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 
 use grpc_auth::server::Protect;
-use grpc_auth::testing::AuthorizationServer;
+use grpc_auth::testing::TestAuthorizationServer;
 use grpc_auth::{Algorithm, BearerToken, ResourceServer};
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
@@ -90,7 +90,7 @@ impl Doors {
 
 #[tokio::test]
 async fn no_small_change_to_a_valid_token_is_accepted() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = issuer.resource_server().build().await.unwrap();
     let mut doors = Doors::new(auth);
     for algorithm in [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa] {

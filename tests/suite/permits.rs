@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use grpc_auth::RequestExt;
+use grpc_auth::CallerExt;
 use grpc_auth::server::{AccessDecision, AccessRequest, ProtectedService, StreamExpiry};
 use grpc_auth::testing::{principal, with_principal};
 use http::Extensions;
@@ -320,7 +320,7 @@ async fn a_request_of_another_resource_server_gives_no_permit() {
 async fn no_method_of_any_kind_begins_with_an_expired_token() {
     let kit = Kit::start().await;
     let policy = <Counting as ProtectedService<KindsServer<_>>>::POLICY;
-    for expiry in [StreamExpiry::UntilExpiry, StreamExpiry::AtOpen] {
+    for expiry in [StreamExpiry::UntilExpiry, StreamExpiry::CheckedAtOpen] {
         let layer = kit.auth.layer([policy]).unwrap().stream_expiry(expiry).unwrap();
         for (late, is_let_in) in [(HOUR + 29 * SECOND, true), (HOUR + 30 * SECOND, false)] {
             // An open method takes a caller whose token it cannot verify now for an anonymous one.

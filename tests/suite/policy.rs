@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use grpc_auth::policy::{AccessRule, MethodPolicy, ScopeRule, ServicePolicy, authorize};
+use grpc_auth::policy::{AccessRule, MethodPolicy, ScopeExpr, ServicePolicy, authorize};
 use grpc_auth::testing::principal;
-use grpc_auth::{Denied, Scope};
+use grpc_auth::{DenialReason, Scope};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -29,14 +29,14 @@ impl Naive {
         }
     }
 
-    fn rule(&self) -> ScopeRule {
-        let rules = |parts: &[Self]| -> &'static [ScopeRule] {
+    fn rule(&self) -> ScopeExpr {
+        let rules = |parts: &[Self]| -> &'static [ScopeExpr] {
             parts.iter().map(Self::rule).collect::<Vec<_>>().leak()
         };
         match self {
-            Self::Has(name) => ScopeRule::Scope(Scope::from_static(NAMES[*name])),
-            Self::Every(parts) => ScopeRule::All(rules(parts)),
-            Self::Some(parts) => ScopeRule::Any(rules(parts)),
+            Self::Has(name) => ScopeExpr::Scope(Scope::from_static(NAMES[*name])),
+            Self::Every(parts) => ScopeExpr::All(rules(parts)),
+            Self::Some(parts) => ScopeExpr::Any(rules(parts)),
         }
     }
 
@@ -84,16 +84,16 @@ fn expressions() -> impl Strategy<Value = Naive> {
     })
 }
 
-fn decide(rule: ScopeRule, scopes: &[&str]) -> Result<(), Denied> {
+fn decide(rule: ScopeExpr, scopes: &[&str]) -> Result<(), DenialReason> {
     let rows = vec![MethodPolicy::new("M", AccessRule::RequireScopes(rule))].leak();
-    let row = ServicePolicy::new("a.B", rows).row("M").unwrap();
+    let row = ServicePolicy::new("a.B", rows).entry("M").unwrap();
     match authorize(row, Some(&principal(scopes.iter().copied()))) {
         Ok(permit) => {
-            assert_eq!(permit.row(), row);
+            assert_eq!(permit.entry(), row);
             Ok(())
         }
         Err(denied) => {
-            assert_eq!(denied, Denied::ScopeInsufficient(row));
+            assert_eq!(denied, DenialReason::ScopeInsufficient(row));
             Err(denied)
         }
     }
@@ -136,7 +136,7 @@ fn what_a_refusal_discloses_is_sufficient() {
 
 #[test]
 fn an_empty_group_lets_nobody_in() {
-    assert!(decide(ScopeRule::All(&[]), &NAMES).is_err());
-    assert!(decide(ScopeRule::Any(&[]), &NAMES).is_err());
-    assert!(decide(ScopeRule::Any(&[ScopeRule::All(&[])]), &NAMES).is_err());
+    assert!(decide(ScopeExpr::All(&[]), &NAMES).is_err());
+    assert!(decide(ScopeExpr::Any(&[]), &NAMES).is_err());
+    assert!(decide(ScopeExpr::Any(&[ScopeExpr::All(&[])]), &NAMES).is_err());
 }

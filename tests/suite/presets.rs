@@ -1,8 +1,10 @@
 //! Tokens in the shapes that the providers document, and what their users run into. The claims are
 //! ours; names, types and headers are theirs.
 
-use grpc_auth::testing::{AuthorizationServer, TokenBuilder};
-use grpc_auth::{Algorithm, BearerToken, GrantSource, Issuer, Principal, Refused, ResourceServer};
+use grpc_auth::testing::{TestAuthorizationServer, TokenBuilder};
+use grpc_auth::{
+    Algorithm, BearerToken, Issuer, Principal, ResourceServer, ScopeSource, VerifyError,
+};
 use serde_json::{Value, json};
 
 const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
@@ -11,7 +13,7 @@ const API: &str = "6e74172b-be56-4843-9ff4-e66a39bb12e3";
 
 /// A provider: its configuration, with the keys of a server that can be reached.
 struct Provider {
-    server: AuthorizationServer,
+    server: TestAuthorizationServer,
     auth: ResourceServer,
 }
 
@@ -25,7 +27,7 @@ impl Provider {
         audience: Option<&str>,
         adjust: impl Fn(&mut Value),
     ) -> Self {
-        let server = AuthorizationServer::start().await.unwrap();
+        let server = TestAuthorizationServer::start().await.unwrap();
         let mut jwks: Value = serde_json::from_str(&server.jwks()).unwrap();
         jwks["keys"].as_array_mut().unwrap().iter_mut().for_each(adjust);
         server.set_jwks(Some(jwks.to_string()));
@@ -33,7 +35,7 @@ impl Provider {
         let mut builder = ResourceServer::builder()
             .issuer(issuer.jwks_uri(keys))
             .clock(server.clock().clone())
-            .start(grpc_auth::Start::Required);
+            .start(grpc_auth::StartupPolicy::Required);
         if let Some(audience) = audience {
             builder = builder.audience(audience);
         }
@@ -50,18 +52,18 @@ impl Provider {
         members(claims).into_iter().fold(token, |token, (n, v)| token.claim(n, v))
     }
 
-    async fn verify(&self, token: TokenBuilder) -> Result<Principal, Refused> {
+    async fn verify(&self, token: TokenBuilder) -> Result<Principal, VerifyError> {
         self.auth.verify(&BearerToken::parse(&token.sign()).unwrap()).await
     }
 
     async fn forged(&self, token: TokenBuilder) -> String {
-        let token = BearerToken::parse(&token.forge()).unwrap();
+        let token = BearerToken::parse(&token.sign_with_wrong_key()).unwrap();
         self.auth.verify(&token).await.unwrap_err().to_string()
     }
 
     async fn refusal(&self, token: TokenBuilder) -> String {
         let refused = self.verify(token).await.unwrap_err();
-        assert_eq!(refused.denied(), grpc_auth::Denied::TokenInvalid);
+        assert_eq!(refused.denied(), grpc_auth::DenialReason::TokenInvalid);
         refused.to_string()
     }
 }
@@ -233,9 +235,9 @@ async fn any_tenant_of_entra_is_the_tenant_that_its_key_and_its_claims_say() {
 #[tokio::test]
 async fn groups_that_entra_left_out_are_missed_aloud() {
     let logs = tests::logs::Logs::capture();
-    let issuer = Issuer::entra(TENANT).grants_from([
-        GrantSource::words("/scp"),
-        GrantSource::array("/groups").prefixed("group:"),
+    let issuer = Issuer::entra(TENANT).scopes_from([
+        ScopeSource::words("/scp"),
+        ScopeSource::array("/groups").prefixed("group:"),
     ]);
     let provider = Provider::new(issuer, Some(API)).await;
     let few = entra(&provider, TENANT).claim("groups", ["a"]);

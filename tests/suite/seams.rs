@@ -7,10 +7,10 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use grpc_auth::server::{AccessDecision, AccessRequest};
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
 use grpc_auth::{
-    BearerToken, ClientAuthentication, Dpop, Introspection, Issuer, Redis, ReplayStore,
-    ReplayStoreError, ResourceServer, Start, UsedProof,
+    BearerToken, ClientAuthentication, Dpop, DpopProofId, Introspection, Issuer, Redis,
+    ReplayStore, ReplayStoreError, ResourceServer, StartupPolicy,
 };
 use tests::callers::{until, with};
 use tests::kinds::{Counting, call};
@@ -32,19 +32,19 @@ fn asked() -> Introspection {
     Introspection::new(ClientAuthentication::client_secret_basic("api", "s3cret"))
 }
 
-async fn server(issuer: &AuthorizationServer, introspection: Introspection) -> ResourceServer {
+async fn server(issuer: &TestAuthorizationServer, introspection: Introspection) -> ResourceServer {
     issuer.add_client("api", "s3cret", [""; 0]);
     ResourceServer::builder()
         .issuer(Issuer::oidc(issuer.url()).introspection(introspection))
         .clock(issuer.clock().clone())
-        .audience(AuthorizationServer::AUDIENCE)
+        .audience(TestAuthorizationServer::AUDIENCE)
         .build()
         .await
         .unwrap()
 }
 
 fn active(more: &str) -> Option<String> {
-    let aud = AuthorizationServer::AUDIENCE;
+    let aud = TestAuthorizationServer::AUDIENCE;
     Some(format!(r#"{{"active":true,"aud":"{aud}","scope":"read:word"{more}}}"#))
 }
 
@@ -53,8 +53,8 @@ fn active(more: &str) -> Option<String> {
 async fn a_bound_jwt_in_another_spelling_is_not_let_in() {
     let mut let_in = Vec::new();
     for hybrid in [false, true] {
-        let issuer = AuthorizationServer::start().await.unwrap();
-        let introspection = if hybrid { asked().hybrid() } else { asked() };
+        let issuer = TestAuthorizationServer::start().await.unwrap();
+        let introspection = if hybrid { asked().also_for_jwts() } else { asked() };
         let auth = server(&issuer, introspection).await;
         let key = issuer.dpop_key();
         let token = issuer.token().scopes(["read:word"]).bound_to_key(&key).sign();
@@ -72,7 +72,7 @@ async fn a_bound_jwt_in_another_spelling_is_not_let_in() {
 /// So are tokens that are refused here for their `typ` or `aud`.
 #[tokio::test]
 async fn an_id_token_in_another_spelling_is_not_let_in() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = server(&issuer, asked()).await;
     let token = issuer.token().scopes(["read:word"]).header("typ", "JWT").sign();
     issuer.set_introspection_response(active(""));
@@ -83,8 +83,8 @@ async fn an_id_token_in_another_spelling_is_not_let_in() {
 /// Hybrid forgets the `exp` that was verified.
 #[tokio::test]
 async fn a_stream_of_a_hybrid_token_ends_with_the_jwt() {
-    let issuer = AuthorizationServer::start().await.unwrap();
-    let auth = server(&issuer, asked().hybrid()).await;
+    let issuer = TestAuthorizationServer::start().await.unwrap();
+    let auth = server(&issuer, asked().also_for_jwts()).await;
     let token = issuer.token().scopes(["read:word"]).expires_in(HOUR).sign();
     issuer.set_introspection_response(active(""));
     let service = Scripted::new(Script::Cue);
@@ -98,7 +98,7 @@ async fn a_stream_of_a_hybrid_token_ends_with_the_jwt() {
 /// The clock is set back: a remembered answer is believed for as long as that.
 #[tokio::test]
 async fn a_clock_set_back_does_not_keep_a_revoked_token_alive() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = server(&issuer, asked()).await;
     let token = issuer.token().scopes(["read:word"]).expires_in(24 * HOUR).opaque();
     with(&auth, &token).await.unwrap();
@@ -113,7 +113,7 @@ async fn a_clock_set_back_does_not_keep_a_revoked_token_alive() {
 /// After a day the address is looked up again; if that hangs, the old one does not serve.
 #[tokio::test]
 async fn a_metadata_document_that_hangs_does_not_take_introspection_down() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = server(&issuer, asked()).await;
     let token = || issuer.token().scopes(["read:word"]).expires_in(HOUR).opaque();
     with(&auth, &token()).await.unwrap();
@@ -134,7 +134,7 @@ struct Panics;
 impl ReplayStore for Panics {
     fn is_first_use<'s>(
         &'s self,
-        _: UsedProof,
+        _: DpopProofId,
     ) -> Pin<Box<dyn Future<Output = Result<bool, ReplayStoreError>> + Send + 's>> {
         panic!("in the store")
     }
@@ -190,7 +190,7 @@ async fn picky(refusal: &'static str) -> String {
 #[tokio::test]
 async fn a_strangers_junk_does_not_open_the_circuit() {
     for refusal in ["400 Bad Request", "403 Forbidden", "413 Content Too Large"] {
-        let issuer = AuthorizationServer::start().await.unwrap();
+        let issuer = TestAuthorizationServer::start().await.unwrap();
         let auth = server(&issuer, asked().endpoint(picky(refusal).await)).await;
         with(&auth, "good0").await.unwrap();
         for n in 0..5 {
@@ -205,7 +205,7 @@ async fn a_strangers_junk_does_not_open_the_circuit() {
 /// After an outage a stranger's junk is what always comes first.
 #[tokio::test]
 async fn a_strangers_junk_does_not_keep_the_circuit_open() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = server(&issuer, asked().endpoint(picky("403 Forbidden").await)).await;
     for n in 0..5 {
         let answer = with(&auth, &format!("down{n}")).await;
@@ -222,7 +222,7 @@ async fn a_strangers_junk_does_not_keep_the_circuit_open() {
 /// The token expires while the authorizer thinks.
 #[tokio::test]
 async fn a_token_that_expired_while_the_authorizer_thought_is_refused() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
     let asked = Arc::new(tokio::sync::Semaphore::new(0));
     let (in_gate, in_asked) = (Arc::clone(&gate), Arc::clone(&asked));
@@ -258,7 +258,7 @@ async fn a_token_that_expired_while_the_authorizer_thought_is_refused() {
 #[tokio::test]
 async fn hybrid_tells_the_expiry_that_was_verified() {
     let kit = Kit::start().await;
-    let auth = server(&kit.issuer, asked().hybrid()).await;
+    let auth = server(&kit.issuer, asked().also_for_jwts()).await;
     let token = kit.issuer.token().expires_in(HOUR).sign();
     let token = BearerToken::parse(&token).unwrap();
     let plain = kit.auth.verify(&token).await.unwrap().expires_at();
@@ -270,7 +270,7 @@ async fn hybrid_tells_the_expiry_that_was_verified() {
 /// decoders: another spelling of the same token, for any server that verifies and is not strict.
 #[tokio::test]
 async fn a_jwt_with_other_trailing_bits_is_not_introspected() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = server(&issuer, asked()).await;
     let key = issuer.dpop_key();
     let token = issuer.token().scopes(["read:word"]).bound_to_key(&key).sign();
@@ -291,7 +291,7 @@ async fn a_jwt_with_other_trailing_bits_is_not_introspected() {
 /// Decoders that skip what is not base64 read the same token.
 #[tokio::test]
 async fn a_jwt_with_characters_that_lenient_decoders_skip_is_not_introspected() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = server(&issuer, asked()).await;
     let key = issuer.dpop_key();
     let token = issuer.token().scopes(["read:word"]).bound_to_key(&key).sign();
@@ -314,8 +314,8 @@ async fn a_jwt_with_characters_that_lenient_decoders_skip_is_not_introspected() 
 async fn a_jwt_with_something_behind_it_is_not_introspected() {
     let mut let_in = Vec::new();
     for hybrid in [false, true] {
-        let issuer = AuthorizationServer::start().await.unwrap();
-        let introspection = if hybrid { asked().hybrid() } else { asked() };
+        let issuer = TestAuthorizationServer::start().await.unwrap();
+        let introspection = if hybrid { asked().also_for_jwts() } else { asked() };
         let auth = server(&issuer, introspection).await;
         let key = issuer.dpop_key();
         let token = issuer.token().scopes(["read:word"]).bound_to_key(&key).sign();
@@ -355,7 +355,7 @@ async fn a_redis_that_answers_nonsense_lets_no_proof_in() {
 /// Five answers about one token of one client, too long or no JSON, are everybody's outage.
 #[tokio::test]
 async fn answers_about_one_token_do_not_open_the_circuit_for_all() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = server(&issuer, asked()).await;
     let one = issuer.token().scopes(["read:word"]).opaque();
     let filler = "x".repeat(300 * 1024);
@@ -375,7 +375,7 @@ struct SlowStore(Mutex<HashSet<String>>);
 impl ReplayStore for SlowStore {
     fn is_first_use<'s>(
         &'s self,
-        proof: UsedProof,
+        proof: DpopProofId,
     ) -> Pin<Box<dyn Future<Output = Result<bool, ReplayStoreError>> + Send + 's>> {
         Box::pin(async move {
             tokio::task::yield_now().await;
@@ -396,9 +396,10 @@ async fn a_call_that_is_dropped_at_any_poll_leaves_keys_and_proofs_to_others() {
         client.unary(request).await.map(drop)
     }
     for polls in 0.. {
-        let issuer = AuthorizationServer::start().await.unwrap();
+        let issuer = TestAuthorizationServer::start().await.unwrap();
         let dpop = Dpop::for_origins([ORIGIN]).replay_store(SlowStore::default());
-        let auth = issuer.resource_server().start(Start::Lazy).dpop(dpop).build().await.unwrap();
+        let auth =
+            issuer.resource_server().start(StartupPolicy::Lazy).dpop(dpop).build().await.unwrap();
         let key = issuer.dpop_key();
         let token = issuer.token().scopes(["read:word"]).bound_to_key(&key).sign();
         let [one, other] = [(); 2].map(|()| key.proof(UNARY, &token).sign());

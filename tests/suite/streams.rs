@@ -66,7 +66,7 @@ impl Manner {
 async fn streams_of_every_kind_end_with_their_token_and_none_before() {
     let kit = Kit::start().await;
     let policies =
-        [StreamExpiry::UntilExpiry, StreamExpiry::AtOpen, StreamExpiry::MaxAge(10 * MINUTE)];
+        [StreamExpiry::UntilExpiry, StreamExpiry::CheckedAtOpen, StreamExpiry::MaxAge(10 * MINUTE)];
     for method in STREAMING {
         for manner in [Manner::Busy, Manner::Idle, Manner::Flood, Manner::Hang] {
             for policy in policies {
@@ -110,7 +110,7 @@ async fn check(kit: &Kit, method: &'static str, manner: Manner, policy: StreamEx
     advance_to(kit, deadline - TICK);
     alive().await;
     advance_to(kit, deadline);
-    if policy == StreamExpiry::AtOpen {
+    if policy == StreamExpiry::CheckedAtOpen {
         alive().await;
         call.task.abort();
         return;
@@ -165,7 +165,7 @@ async fn a_stream_of_nobody_has_no_token_to_end_with() {
     let service = Scripted::new(Script::Cue);
     let client = KindsClient::new(serve(kit.auth.protect(service.clone())).await);
     let (token, deadline) = token(&kit).await;
-    let forged = kit.issuer.token().forge();
+    let forged = kit.issuer.token().sign_with_wrong_key();
     // The method lets anyone in; an invalid token means nobody.
     let nobody = Call::start(&client, "Bidi", None, Script::Cue);
     let forger = Call::start(&client, "Bidi", Some(&forged), Script::Cue);

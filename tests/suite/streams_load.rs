@@ -10,7 +10,7 @@ use allocation_counter::measure;
 use bytes::Bytes;
 use grpc_auth::policy::{AccessRule, MethodPolicy, ServicePolicy};
 use grpc_auth::server::StreamExpiry;
-use grpc_auth::testing::AuthorizationServer;
+use grpc_auth::testing::TestAuthorizationServer;
 use grpc_auth::{Clock, ResourceServer};
 use tests::callers::until;
 use tests::pb::kit::Word;
@@ -181,14 +181,14 @@ async fn bytes_kept(auth: &ResourceServer, token: &str, expiry: StreamExpiry, co
 #[test]
 fn an_open_stream_takes_less_than_two_kilobytes_of_ours() {
     block_on(async {
-        let issuer = AuthorizationServer::start().await.unwrap();
+        let issuer = TestAuthorizationServer::start().await.unwrap();
         let token = issuer.token().sign();
         for (name, clock) in
             [("system", Clock::system()), ("manual", issuer.clock().clone().into())]
         {
             let builder = issuer.resource_server().clock(clock);
             let auth = builder.build().await.unwrap();
-            let without = bytes_kept(&auth, &token, StreamExpiry::AtOpen, 1000).await;
+            let without = bytes_kept(&auth, &token, StreamExpiry::CheckedAtOpen, 1000).await;
             let with = bytes_kept(&auth, &token, StreamExpiry::UntilExpiry, 1000).await;
             let ours = u64::try_from(with - without).unwrap() / 1000;
             println!("{ours} bytes for an idle bidirectional stream ({name} clock)");

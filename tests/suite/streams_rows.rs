@@ -39,7 +39,7 @@ const KINDS: [(&str, RpcKind); 5] = [
 ];
 
 fn kinds_of<T: ProtectedService<KindsServer<T>>>() -> Vec<(&'static str, RpcKind)> {
-    T::POLICY.rows().map(|row| (row.rpc(), row.kind())).collect()
+    T::POLICY.entries().map(|row| (row.rpc(), row.kind())).collect()
 }
 
 type Sent<T> = Request<T>;
@@ -242,7 +242,7 @@ async fn a_row_that_says_nothing_of_streams_may_have_them() {
 
     let layer = kit.auth.layer([UNSAID]).unwrap();
     assert!(!is_never_cut_off(&kit, layer.layer(LeftServer::new(SlowByHand)), "Get").await);
-    let layer = layer.stream_expiry(StreamExpiry::AtOpen).unwrap();
+    let layer = layer.stream_expiry(StreamExpiry::CheckedAtOpen).unwrap();
     assert!(is_never_cut_off(&kit, layer.layer(LeftServer::new(SlowByHand)), "Get").await);
 }
 

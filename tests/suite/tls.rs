@@ -7,7 +7,7 @@ use std::process::Command;
 
 use grpc_auth::ConfigError;
 use grpc_auth::danger::PlaintextAllowed;
-use grpc_auth::tls::{ClientTls, Destination, DevelopmentCa, Identity, ServerTls};
+use grpc_auth::tls::{ClientTls, DevelopmentCa, Identity, SecureEndpoint, ServerTls};
 use tempfile::TempDir;
 use tests::told;
 use tokio::io::AsyncReadExt;
@@ -251,7 +251,7 @@ fn nothing_shows_a_private_key() {
 
 #[tokio::test]
 async fn plaintext_to_another_host_is_refused_unless_it_is_allowed_by_name() {
-    let refused = |endpoint: Endpoint| Destination::from(endpoint).into_endpoint().err();
+    let refused = |endpoint: Endpoint| SecureEndpoint::from(endpoint).into_endpoint().err();
     for local in [
         "http://127.0.0.1:50051",
         "http://127.8.9.1",
@@ -280,7 +280,7 @@ async fn plaintext_to_another_host_is_refused_unless_it_is_allowed_by_name() {
         let Ok(endpoint) = Endpoint::from_shared(remote) else { panic!("{remote}") };
         let error = refused(endpoint.clone()).unwrap_or_else(|| panic!("{remote} is accepted"));
         assert_says(&error, &["is plaintext", "write `https://..`", "danger::PlaintextAllowed"]);
-        let allowed = Destination::from(PlaintextAllowed::new(endpoint));
+        let allowed = SecureEndpoint::from(PlaintextAllowed::new(endpoint));
         assert!(format!("{allowed:?}").contains("plaintext_allowed: true"));
         assert!(allowed.into_endpoint().is_ok(), "{remote}");
     }
@@ -358,15 +358,15 @@ async fn believe_the_system(address: &str) {
             &["certificate store cannot be used: it is empty", "`ca-certificates`"],
         );
         let bare = Endpoint::from_static("https://echo.example.com");
-        let error = Destination::from(bare).into_endpoint().unwrap_err();
+        let error = SecureEndpoint::from(bare).into_endpoint().unwrap_err();
         return assert_says(&error, &["certificate store cannot be used: it is empty"]);
     }
     let address = address.parse().unwrap();
     assert_eq!(call(&ClientTls::system().unwrap(), address).await, Ok(()));
-    let bare = Destination::from(endpoint("https", address)).into_endpoint().unwrap();
+    let bare = SecureEndpoint::from(endpoint("https", address)).into_endpoint().unwrap();
     assert_eq!(call_over(bare.connect_lazy()).await, Ok(()));
     // What was applied is left alone.
     let own = ClientTls::webpki_roots().apply(endpoint("https", address)).unwrap();
-    let own = Destination::from(own).into_endpoint().unwrap();
+    let own = SecureEndpoint::from(own).into_endpoint().unwrap();
     assert_refused(call_over(own.connect_lazy()).await, "UnknownIssuer");
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use grpc_auth::client::{OAuthClient, SubjectToken, TokenError};
-use grpc_auth::testing::{AuthorizationServer, Endpoint, ManualClock};
+use grpc_auth::testing::{Endpoint, ManualClock, TestAuthorizationServer};
 use grpc_auth::{BearerToken, ClientAuthentication};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -252,7 +252,7 @@ async fn callers_whose_tokens_are_not_exchanged_fill_no_log() {
 
 #[tokio::test]
 async fn the_metadata_is_fetched_once_for_all_callers_that_wait() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     issuer.add_client("service", "s3cret", [""; 0]);
     let service = ClientAuthentication::client_secret_post("service", "s3cret");
     let client = OAuthClient::oidc(issuer.url(), service).clock(issuer.clock().clone());

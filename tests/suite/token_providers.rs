@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use grpc_auth::client::{AccessToken, ClientCredentials, OAuthClient, TokenError, TokenSource};
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault, ManualClock};
+use grpc_auth::testing::{Endpoint, Fault, ManualClock, TestAuthorizationServer};
 use grpc_auth::{Auth0Config, BearerToken, ClientAuthentication, ConfigError};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tests::block_on;
@@ -44,7 +44,7 @@ async fn a_file_that_is_written_anew_is_read_again_within_a_minute() {
 #[tokio::test]
 async fn a_file_that_is_gone_or_garbage_changes_nothing_while_its_token_is_valid() {
     let directory = Directory::new("garbage");
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let jwt = |seconds: u32| issuer.token().expires_in(seconds * SECOND).sign();
     let good = jwt(600);
     let path = directory.write("token", &good);
@@ -87,7 +87,7 @@ fn a_file_without_an_end_holds_no_token() {
 #[tokio::test]
 async fn a_file_is_read_before_its_token_expires() {
     let directory = Directory::new("short");
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let jwt = || issuer.token().expires_in(20 * SECOND).sign();
     let path = directory.write("token", &jwt());
     let tokens = TokenSource::file(path).unwrap().with_clock(issuer.clock().clone());
@@ -116,9 +116,9 @@ fn a_file_without_a_token_is_a_mistake_in_the_configuration() {
 
 #[tokio::test]
 async fn a_fixed_token_is_not_sent_once_it_has_expired() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let jwt = issuer.token().expires_in(60 * SECOND).sign();
-    let tokens = TokenSource::fixed(BearerToken::parse(&jwt).unwrap());
+    let tokens = TokenSource::static_token(BearerToken::parse(&jwt).unwrap());
     let tokens = tokens.with_clock(issuer.clock().clone());
     issuer.clock().advance(59 * SECOND);
     assert_eq!(text(&tokens).await, jwt);
@@ -128,7 +128,7 @@ async fn a_fixed_token_is_not_sent_once_it_has_expired() {
         assert!(matches!(error, TokenError::Expired { .. }), "{error}");
         assert!(error.is_permanent());
     }
-    let opaque = TokenSource::fixed(BearerToken::parse("opaque").unwrap());
+    let opaque = TokenSource::static_token(BearerToken::parse("opaque").unwrap());
     let opaque = opaque.with_clock(issuer.clock().clone());
     issuer.clock().advance(10_000_000 * SECOND);
     assert_eq!(text(&opaque).await, "opaque");
@@ -304,7 +304,7 @@ fn renewals_are_counted_by_what_came_of_them() {
     let snapshotter = recorder.snapshotter();
     let url = metrics::with_local_recorder(&recorder, || {
         block_on(async {
-            let issuer = AuthorizationServer::start().await.unwrap();
+            let issuer = TestAuthorizationServer::start().await.unwrap();
             issuer.add_client("orders", "s3cret", ["read:word"]);
             let client = ClientAuthentication::client_secret_basic("orders", "s3cret");
             let client = OAuthClient::oidc(issuer.url(), client).clock(issuer.clock().clone());
@@ -339,7 +339,7 @@ fn renewals_are_counted_by_what_came_of_them() {
 
 #[tokio::test]
 async fn a_source_shows_where_its_token_is_in_its_life() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     issuer.add_client("orders", "s3cret", ["read:word"]);
     let client = ClientAuthentication::client_secret_basic("orders", "s3cret");
     let client = OAuthClient::oidc(issuer.url(), client).clock(issuer.clock().clone());

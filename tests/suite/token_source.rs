@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use allocation_counter::measure;
 use grpc_auth::client::{AccessToken, OAuthClient, TokenError, TokenSource};
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
 use grpc_auth::{ClientAuthentication, ClientSecret};
 use tests::block_on;
 use tests::callers::{settle, until};
@@ -21,18 +21,18 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// An authorization server, a client of it, and its tokens.
 struct Kit {
-    issuer: AuthorizationServer,
+    issuer: TestAuthorizationServer,
     client: OAuthClient,
     tokens: TokenSource,
 }
 
 impl Kit {
     async fn start() -> Self {
-        let issuer = AuthorizationServer::start().await.unwrap();
+        let issuer = TestAuthorizationServer::start().await.unwrap();
         issuer.add_client("orders", "s3cret", ["read:word", "write:word"]);
         let orders = ClientAuthentication::client_secret_basic("orders", "s3cret");
         let client = OAuthClient::oidc(issuer.url(), orders).clock(issuer.clock().clone());
-        let request = client.client_credentials().audience(AuthorizationServer::AUDIENCE);
+        let request = client.client_credentials().audience(TestAuthorizationServer::AUDIENCE);
         let tokens = request.build().unwrap();
         Self { issuer, client, tokens }
     }
@@ -60,7 +60,7 @@ async fn a_token_is_got_once_and_a_protected_service_takes_it() {
     }
     assert_eq!(kit.asked(), 1);
     assert_eq!(token.scope(), Some("read:word write:word"));
-    let expires_at = kit.issuer.clock().now() + AuthorizationServer::TOKEN_LIFETIME;
+    let expires_at = kit.issuer.clock().now() + TestAuthorizationServer::TOKEN_LIFETIME;
     assert_eq!(token.expires_at(), Some(expires_at));
     assert!(token.header_value().is_sensitive());
     let auth = kit.issuer.resource_server().build().await.unwrap();
@@ -201,7 +201,7 @@ async fn secrets_of_any_letters_arrive_as_they_are() {
     let id = "orders:api %41+&=";
     for secret in ["s3:cr%t", "a b+c", "ümläut ☃", "%20%2B%25", "a&b=c;d", ":", " ", "\u{7f}\"'\\"]
     {
-        let issuer = AuthorizationServer::start().await.unwrap();
+        let issuer = TestAuthorizationServer::start().await.unwrap();
         issuer.add_client(id, secret, ["read:word"]);
         for client in [
             ClientAuthentication::client_secret_basic(id, secret),
@@ -219,7 +219,7 @@ async fn secrets_of_any_letters_arrive_as_they_are() {
 async fn a_secret_in_a_file_that_was_rotated_is_read_again() {
     let directory = Directory::new("secret");
     let path = directory.write("secret", "old\n");
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     issuer.add_client("orders", "old", ["read:word", "write:word"]);
     let secret = ClientSecret::from_file(&path).unwrap();
     let client = ClientAuthentication::client_secret_basic("orders", secret);

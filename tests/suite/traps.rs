@@ -4,9 +4,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
 use grpc_auth::{
-    BearerToken, GrantSource, Issuer, KeySetHealth, Principal, Refused, ResourceServer, Start,
+    BearerToken, Issuer, JwksHealth, Principal, ResourceServer, ScopeSource, StartupPolicy,
+    VerifyError,
 };
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, LAST_MODIFIED};
@@ -24,27 +25,27 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
 const OTHER_TENANT: &str = "6babcaad-604b-40ac-a9d7-9fd97c0b779f";
 
-async fn verify(auth: &ResourceServer, token: String) -> Result<Principal, Refused> {
+async fn verify(auth: &ResourceServer, token: String) -> Result<Principal, VerifyError> {
     auth.verify(&BearerToken::parse(&token).unwrap()).await
 }
 
 /// A server that believes the issuers, whose keys are those of the authorization server.
 async fn believing(
-    server: &AuthorizationServer,
+    server: &TestAuthorizationServer,
     issuers: impl IntoIterator<Item = Issuer>,
 ) -> ResourceServer {
     let keys = format!("{}.well-known/jwks.json", server.url());
     let builder = ResourceServer::builder().audience("api").clock(server.clock().clone());
     let builder =
         issuers.into_iter().fold(builder, |builder, issuer| builder.issuer(issuer.jwks_uri(&keys)));
-    builder.start(Start::Required).build().await.unwrap()
+    builder.start(StartupPolicy::Required).build().await.unwrap()
 }
 
 fn entra_issuer(tenant: &str) -> String {
     format!("https://login.microsoftonline.com/{tenant}/v2.0")
 }
 
-fn set_key_issuers(server: &AuthorizationServer, issuer: &Value) {
+fn set_key_issuers(server: &TestAuthorizationServer, issuer: &Value) {
     let mut jwks: Value = serde_json::from_str(&server.jwks()).unwrap();
     for key in jwks["keys"].as_array_mut().unwrap() {
         key["issuer"] = issuer.clone();
@@ -54,7 +55,7 @@ fn set_key_issuers(server: &AuthorizationServer, issuer: &Value) {
 
 #[tokio::test]
 async fn a_key_of_one_tenant_is_no_key_of_another() {
-    let server = AuthorizationServer::start().await.unwrap();
+    let server = TestAuthorizationServer::start().await.unwrap();
     let token = |tenant: &str| {
         let token = server.token().audience("api").claim("azp", "c").claim("tid", tenant);
         token.claim("iss", entra_issuer(tenant)).sign()
@@ -80,7 +81,7 @@ async fn a_key_of_one_tenant_is_no_key_of_another() {
 
 #[tokio::test]
 async fn an_id_token_of_entra_or_okta_names_no_client_and_is_no_access_token() {
-    let server = AuthorizationServer::start().await.unwrap();
+    let server = TestAuthorizationServer::start().await.unwrap();
     let token = || server.token().header("typ", "JWT").audience("api");
     let entra = believing(&server, [Issuer::entra(TENANT)]).await;
     let id_token = token().claim("iss", entra_issuer(TENANT)).claim("roles", ["admin"]);
@@ -96,7 +97,7 @@ async fn an_id_token_of_entra_or_okta_names_no_client_and_is_no_access_token() {
 
 #[tokio::test]
 async fn a_scope_cannot_pose_as_a_role() {
-    let server = AuthorizationServer::start().await.unwrap();
+    let server = TestAuthorizationServer::start().await.unwrap();
     let issuer = Issuer::keycloak("https://sso.example.com", "main", "echo");
     let auth = believing(&server, [issuer]).await;
     let token = server.token().audience("api").claim("typ", "Bearer");
@@ -108,9 +109,9 @@ async fn a_scope_cannot_pose_as_a_role() {
 
 #[tokio::test]
 async fn the_more_exact_issuer_decides_whatever_their_order() {
-    let server = AuthorizationServer::start().await.unwrap();
-    let groups = [GrantSource::array("/groups").prefixed("group:")];
-    let exact = Issuer::entra(TENANT).grants_from(groups);
+    let server = TestAuthorizationServer::start().await.unwrap();
+    let groups = [ScopeSource::array("/groups").prefixed("group:")];
+    let exact = Issuer::entra(TENANT).scopes_from(groups);
     let auth = believing(&server, [Issuer::entra_any_tenant(), exact]).await;
     let token = server.token().audience("api").claim("azp", "c").claim("tid", TENANT);
     let token = token.claim("iss", entra_issuer(TENANT)).claim("groups", ["ops"]);
@@ -119,7 +120,7 @@ async fn the_more_exact_issuer_decides_whatever_their_order() {
 
 #[tokio::test]
 async fn a_date_in_the_future_keeps_no_removed_key_alive() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let dated = |date: &'static str| {
         issuer.set_key_set_headers([
             (LAST_MODIFIED, HeaderValue::from_static(date)),
@@ -140,7 +141,7 @@ async fn a_date_in_the_future_keeps_no_removed_key_alive() {
 /// A file put back from a backup is what there is, once the keys that are held are not fresh.
 #[tokio::test]
 async fn an_older_set_is_accepted_after_the_present_one_is_no_longer_fresh() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let dated = |date: &'static str| {
         issuer.set_key_set_headers([(LAST_MODIFIED, HeaderValue::from_static(date))]);
     };
@@ -162,7 +163,7 @@ async fn an_older_set_is_accepted_after_the_present_one_is_no_longer_fresh() {
 #[tokio::test]
 async fn a_new_key_is_found_past_a_cache_though_a_refresh_was_due() {
     for wait in [MINUTE, 14 * MINUTE] {
-        let issuer = Arc::new(AuthorizationServer::start().await.unwrap());
+        let issuer = Arc::new(TestAuthorizationServer::start().await.unwrap());
         let cached = issuer.jwks();
         let url = answers::serve({
             let issuer = Arc::clone(&issuer);
@@ -174,9 +175,9 @@ async fn a_new_key_is_found_past_a_cache_though_a_refresh_was_due() {
         .await;
         let auth = ResourceServer::builder()
             .issuer(Issuer::oidc(issuer.url()).jwks_uri(url))
-            .audience(AuthorizationServer::AUDIENCE)
+            .audience(TestAuthorizationServer::AUDIENCE)
             .clock(issuer.clock().clone())
-            .start(Start::Required)
+            .start(StartupPolicy::Required)
             .build()
             .await
             .unwrap();
@@ -189,7 +190,7 @@ async fn a_new_key_is_found_past_a_cache_though_a_refresh_was_due() {
 /// The keys move; both places count versions in their `ETag`.
 #[tokio::test]
 async fn an_etag_says_nothing_about_another_address() {
-    let issuer = Arc::new(AuthorizationServer::start().await.unwrap());
+    let issuer = Arc::new(TestAuthorizationServer::start().await.unwrap());
     let before = issuer.jwks();
     let base = Arc::new(Mutex::new(String::new()));
     let moved = Arc::new(Mutex::new(false));
@@ -214,9 +215,9 @@ async fn an_etag_says_nothing_about_another_address() {
     .await;
     base.lock().unwrap().clone_from(&url);
     let auth = ResourceServer::oidc(&url)
-        .audience(AuthorizationServer::AUDIENCE)
+        .audience(TestAuthorizationServer::AUDIENCE)
         .clock(issuer.clock().clone())
-        .start(Start::Required)
+        .start(StartupPolicy::Required)
         .build()
         .await
         .unwrap();
@@ -234,20 +235,20 @@ async fn a_method_for_anyone_does_not_wait_for_the_issuer() {
     let kit = Kit::start().await;
     kit.issuer.fail(Endpoint::Jwks, Fault::Hang);
     let mut client = KindsClient::new(kit.auth.protect(Counting::default()));
-    let junk = kit.issuer.token().header("kid", "junk").forge();
+    let junk = kit.issuer.token().header("kid", "junk").sign_with_wrong_key();
     // The clock stands still: it would wait for ever.
     call(&mut client, "Open", Some(&junk)).await.unwrap();
 }
 
 #[tokio::test]
 async fn calls_that_wait_for_keys_are_bounded() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let builder = issuer.resource_server().key_sets(|key_sets| key_sets.max_waiting = 10);
     let auth = builder.build().await.unwrap();
     issuer.fail(Endpoint::Jwks, Fault::Hang);
     let calls: Vec<_> = (0..100)
         .map(|n| {
-            let token = issuer.token().header("kid", format!("junk{n}")).forge();
+            let token = issuer.token().header("kid", format!("junk{n}")).sign_with_wrong_key();
             let auth = auth.clone();
             tokio::spawn(async move { with(&auth, &token).await })
         })
@@ -267,11 +268,11 @@ async fn calls_that_wait_for_keys_are_bounded() {
 
 #[tokio::test]
 async fn a_slow_issuer_does_not_slow_another() {
-    let slow = AuthorizationServer::start().await.unwrap();
-    let quick = AuthorizationServer::start().await.unwrap();
+    let slow = TestAuthorizationServer::start().await.unwrap();
+    let quick = TestAuthorizationServer::start().await.unwrap();
     slow.fail(Endpoint::Discovery, Fault::Hang);
     let builder = quick.resource_server().issuer(Issuer::oidc(slow.url()));
-    let auth = builder.start(Start::Lazy).build().await.unwrap();
+    let auth = builder.start(StartupPolicy::Lazy).build().await.unwrap();
     let waiting = {
         let (auth, token) = (auth.clone(), slow.token().scopes(["read:word"]).sign());
         tokio::spawn(async move { with(&auth, &token).await })
@@ -283,7 +284,7 @@ async fn a_slow_issuer_does_not_slow_another() {
     }
     assert!(!waiting.is_finished());
     let health: Vec<_> = auth.key_sets().map(|(_, health)| health).collect();
-    assert_eq!(health, [KeySetHealth::Fresh, KeySetHealth::Idle]);
+    assert_eq!(health, [JwksHealth::Fresh, JwksHealth::Idle]);
     waiting.abort();
 }
 
@@ -294,7 +295,8 @@ async fn an_answer_to_another_question_is_no_key_set() {
         answers::serve(|_: &str| "HTTP/1.1 304 Not Modified\r\nconnection: close\r\n\r\n".into())
             .await;
     let issuer = Issuer::oidc("https://i.example/").jwks_uri(url);
-    let builder = ResourceServer::builder().issuer(issuer).audience("a").start(Start::Required);
+    let builder =
+        ResourceServer::builder().issuer(issuer).audience("a").start(StartupPolicy::Required);
     let error = format!("{:?}", builder.build().await.unwrap_err());
     assert!(error.contains("HTTP status 304"), "{error}");
 }
@@ -302,7 +304,7 @@ async fn an_answer_to_another_question_is_no_key_set() {
 #[tokio::test]
 async fn a_known_key_named_for_another_algorithm_causes_no_fetch() {
     let kit = Kit::start().await;
-    let token = kit.issuer.token().header("alg", "RS256").forge();
+    let token = kit.issuer.token().header("alg", "RS256").sign_with_wrong_key();
     let refused = verify(&kit.auth, token).await.unwrap_err();
     assert_eq!(refused.to_string(), "the issuer's key with this `kid` is not for this `alg`");
     settle().await;
@@ -314,8 +316,8 @@ fn a_server_whose_runtime_is_gone_says_so_at_once() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (one, other) = (runtime(), runtime());
     let logs = tests::logs::Logs::capture();
-    let issuer = other.block_on(AuthorizationServer::start()).unwrap();
-    let auth = one.block_on(issuer.resource_server().start(Start::Lazy).build()).unwrap();
+    let issuer = other.block_on(TestAuthorizationServer::start()).unwrap();
+    let auth = one.block_on(issuer.resource_server().start(StartupPolicy::Lazy).build()).unwrap();
     drop(one);
     let answer = other.block_on(attempt(&issuer, &auth));
     assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
@@ -330,7 +332,7 @@ async fn an_answer_fills_no_log_and_a_wrong_name_is_asked_for_ever_more_rarely()
     ResourceServer::oidc(url).audience("a").build().await.unwrap();
     assert!(logs.text().lines().all(|line| line.len() < 4096));
 
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let wrong = issuer.url().trim_end_matches('/').to_owned();
     let builder = ResourceServer::oidc(wrong).audience("a").clock(issuer.clock().clone());
     let _auth = builder.build().await.unwrap();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
-use grpc_auth::{BearerToken, Denied};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
+use grpc_auth::{BearerToken, DenialReason};
 use http::header::CACHE_CONTROL;
 use serde_json::{Value, json};
 use tests::callers::{attempt, settle, with};
@@ -25,7 +25,7 @@ fn fetches(kit: &Kit) -> u64 {
 struct Junk(String);
 
 impl Junk {
-    fn of(issuer: &AuthorizationServer) -> Self {
+    fn of(issuer: &TestAuthorizationServer) -> Self {
         let good = issuer.token().scopes(["read:word"]).expires_in(60 * MINUTE).sign();
         Self(good.split_once('.').unwrap().1.to_owned())
     }
@@ -68,7 +68,10 @@ async fn a_rotation_under_a_flood_of_unknown_key_ids_costs_one_fetch_and_no_call
         }
         let refused = kit.auth.verify(&junk.with_kid(&n.to_string())).await.unwrap_err();
         let denied = refused.denied();
-        assert!(matches!(denied, Denied::TokenInvalid | Denied::BackendUnavailable), "{refused}");
+        assert!(
+            matches!(denied, DenialReason::TokenInvalid | DenialReason::BackendUnavailable),
+            "{refused}"
+        );
         if n % 100 == 0 {
             match attempt(&kit.issuer, &kit.auth).await {
                 Ok(()) => flood.good += 1,
@@ -97,11 +100,11 @@ async fn a_call_is_told_when_the_next_fetch_for_an_unknown_key_is_possible() {
     let junk = Junk::of(&kit.issuer);
     for n in 0..3 {
         let refused = kit.auth.verify(&junk.with_kid(&n.to_string())).await.unwrap_err();
-        assert_eq!(refused.denied(), Denied::TokenInvalid);
+        assert_eq!(refused.denied(), DenialReason::TokenInvalid);
     }
     kit.issuer.clock().advance(12 * SECOND);
     let refused = kit.auth.verify(&junk.with_kid("3")).await.unwrap_err();
-    assert_eq!(refused.denied(), Denied::BackendUnavailable);
+    assert_eq!(refused.denied(), DenialReason::BackendUnavailable);
     let text = refused.to_string();
     assert!(text.contains("unknown_key_burst") && text.contains("in 18 s"), "{text}");
 
@@ -126,7 +129,7 @@ async fn a_junk_token_with_the_key_id_of_a_coming_key_does_not_keep_it_out() {
     let early = kit.issuer.token().scopes(["read:word"]).sign();
     kit.issuer.clock().advance(2 * SECOND);
     let junk = Junk::of(&kit.issuer).with_kid(&kid_of(&early));
-    assert_eq!(kit.auth.verify(&junk).await.unwrap_err().denied(), Denied::TokenInvalid);
+    assert_eq!(kit.auth.verify(&junk).await.unwrap_err().denied(), DenialReason::TokenInvalid);
     assert_eq!(fetches(&kit), 2);
 
     kit.issuer.set_jwks(None);
@@ -157,10 +160,10 @@ async fn a_token_that_could_not_be_good_fetches_nothing() {
         token().header("kid", "x").header("typ", "JWT").sign(),
         token().header("kid", "x").header("alg", "none").sign(),
         token().header("kid", "../../evil").without_claim("exp").sign(),
-        token().expired().forge(),
+        token().expired().sign_with_wrong_key(),
         // No key for this algorithm makes signatures of such a length.
         cut(&unknown),
-        cut(&token().forge()),
+        cut(&token().sign_with_wrong_key()),
     ] {
         let answer = with(&kit.auth, &token).await;
         assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
@@ -191,7 +194,7 @@ async fn a_rotation_under_a_flood_that_could_not_be_good_costs_one_fetch_and_no_
             kit.issuer.replace_keys().unwrap();
         }
         let refused = kit.auth.verify(&with_kid(&junk[n % junk.len()], n)).await.unwrap_err();
-        assert_eq!(refused.denied(), Denied::TokenInvalid, "{refused}");
+        assert_eq!(refused.denied(), DenialReason::TokenInvalid, "{refused}");
         if n % 100 == 0 {
             attempt(&kit.issuer, &kit.auth).await.unwrap();
         }
@@ -217,7 +220,7 @@ fn cut(token: &str) -> String {
 }
 
 /// Publishes the present keys under the key ids of the former ones.
-fn replace_keys_under_their_ids(issuer: &AuthorizationServer) -> String {
+fn replace_keys_under_their_ids(issuer: &TestAuthorizationServer) -> String {
     let keys = |jwks: &str| serde_json::from_str::<Value>(jwks).unwrap()["keys"].take();
     let former = keys(&issuer.jwks());
     issuer.replace_keys().unwrap();
@@ -262,7 +265,8 @@ async fn a_key_that_is_replaced_under_its_id_costs_one_fetch_and_no_call() {
 #[tokio::test]
 async fn bad_signatures_cause_one_fetch_in_five_minutes() {
     let kit = Kit::start().await;
-    let forged = kit.issuer.token().scopes(["read:word"]).expires_in(60 * MINUTE).forge();
+    let forged =
+        kit.issuer.token().scopes(["read:word"]).expires_in(60 * MINUTE).sign_with_wrong_key();
     for minute in 0..15 {
         for _ in 0..100 {
             let answer = with(&kit.auth, &forged).await;
@@ -279,7 +283,7 @@ async fn bad_signatures_cause_one_fetch_in_five_minutes() {
 #[tokio::test]
 async fn a_bad_signature_is_unavailable_when_its_fetch_fails_and_invalid_without_one() {
     let kit = Kit::start().await;
-    let forged = kit.issuer.token().scopes(["read:word"]).forge();
+    let forged = kit.issuer.token().scopes(["read:word"]).sign_with_wrong_key();
     kit.issuer.fail(Endpoint::Jwks, Fault::Empty);
     let answer = with(&kit.auth, &forged).await;
     assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");

@@ -1,6 +1,6 @@
 //! Which tokens are believed: issuers, key ids, types, and one answer for every cause.
 
-use grpc_auth::testing::{AuthorizationServer, Endpoint, TokenBuilder};
+use grpc_auth::testing::{Endpoint, TestAuthorizationServer, TokenBuilder};
 use grpc_auth::{BearerToken, Issuer, ResourceServer};
 use tests::callers::{attempt, with};
 use tests::{Kit, assert_denied};
@@ -8,8 +8,8 @@ use tonic::{Code, Status};
 
 #[tokio::test]
 async fn keys_of_one_issuer_are_worth_nothing_at_another() {
-    let one = AuthorizationServer::start().await.unwrap();
-    let other = AuthorizationServer::start().await.unwrap();
+    let one = TestAuthorizationServer::start().await.unwrap();
+    let other = TestAuthorizationServer::start().await.unwrap();
     let auth = one.resource_server().issuer(Issuer::oidc(other.url())).build().await.unwrap();
     attempt(&one, &auth).await.unwrap();
     attempt(&other, &auth).await.unwrap();
@@ -20,13 +20,13 @@ async fn keys_of_one_issuer_are_worth_nothing_at_another() {
 
 #[tokio::test]
 async fn static_keys_and_explicit_addresses_need_no_discovery() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let by_hand = ResourceServer::static_keys(issuer.url(), issuer.jwks());
     let by_address = ResourceServer::builder().issuer(
         Issuer::oidc(issuer.url()).jwks_uri(format!("{}.well-known/jwks.json", issuer.url())),
     );
     for (builder, fetches) in [(by_hand, 0), (by_address, 1)] {
-        let builder = builder.audience(AuthorizationServer::AUDIENCE);
+        let builder = builder.audience(TestAuthorizationServer::AUDIENCE);
         let auth = builder.clock(issuer.clock().clone()).build().await.unwrap();
         attempt(&issuer, &auth).await.unwrap();
         assert_eq!(issuer.requests(Endpoint::Jwks), fetches);
@@ -43,7 +43,7 @@ async fn configured(
     let issuer = Issuer::static_keys(kit.issuer.url(), kit.issuer.jwks());
     let auth = ResourceServer::builder()
         .issuer(adjust(issuer))
-        .audience(AuthorizationServer::AUDIENCE)
+        .audience(TestAuthorizationServer::AUDIENCE)
         .clock(kit.issuer.clock().clone())
         .build()
         .await
@@ -58,7 +58,8 @@ async fn a_token_names_its_key_unless_the_issuer_is_said_not_to() {
     let answer = configured(&kit, |issuer| issuer, &token().sign()).await;
     assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
     configured(&kit, Issuer::allow_missing_key_id, &token().sign()).await.unwrap();
-    let forged = configured(&kit, Issuer::allow_missing_key_id, &token().forge()).await;
+    let forged =
+        configured(&kit, Issuer::allow_missing_key_id, &token().sign_with_wrong_key()).await;
     assert_denied(forged, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");
 }
 
@@ -77,7 +78,7 @@ async fn every_cause_of_an_invalid_token_looks_the_same_to_the_caller() {
     let kit = Kit::start().await;
     let token = || kit.issuer.token().scopes(["read:word"]);
     for token in [
-        token().forge(),
+        token().sign_with_wrong_key(),
         token().claim("iss", "https://other.example/").sign(),
         token().audience("https://other.example").sign(),
         token().without_claim("aud").sign(),

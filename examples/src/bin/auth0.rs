@@ -12,8 +12,8 @@ use examples::echo::pb::echo_server::EchoServer;
 use examples::report;
 use examples::trial::Caller;
 use grpc_auth::client::ClientCredentials;
-use grpc_auth::testing::AuthorizationServer;
-use grpc_auth::{Auth0Config, ProtectedService, ResourceServer, Start};
+use grpc_auth::testing::TestAuthorizationServer;
+use grpc_auth::{Auth0Config, ProtectedService, ResourceServer, StartupPolicy};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Endpoint, Server};
@@ -42,10 +42,10 @@ async fn run() -> Result<usize, Box<dyn Error>> {
         .with_writer(std::io::stderr)
         .init();
     let config = Auth0Config::from_env()?;
-    let auth = ResourceServer::from_config(&config).start(Start::Required).build().await?;
+    let auth = ResourceServer::from_config(&config).start(StartupPolicy::Required).build().await?;
     let token = ClientCredentials::from_config(&config)?.build()?.token().await?;
     // A server of no importance: its tokens are strangers' here.
-    let stranger = AuthorizationServer::start().await?;
+    let stranger = TestAuthorizationServer::start().await?;
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let channel = Endpoint::try_from(format!("http://{}", listener.local_addr()?))?;

@@ -16,7 +16,7 @@ use examples::steps::Steps;
 use grpc_auth::ClientAuthentication;
 use grpc_auth::client::OAuthClient;
 use grpc_auth::login::TokenStore;
-use grpc_auth::testing::{AuthorizationServer, ManualClock, Registration};
+use grpc_auth::testing::{ClientRegistration, ManualClock, TestAuthorizationServer};
 use tonic::Code;
 use tonic::service::Routes;
 
@@ -25,11 +25,11 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     let has_browser = std::env::args().any(|argument| argument == "--browser");
 
     // The authorization server, with the program registered as a client that can keep no secret.
-    let issuer = AuthorizationServer::start_with_clock(ManualClock::running()).await?;
+    let issuer = TestAuthorizationServer::start_with_clock(ManualClock::running()).await?;
     let client = OAuthClient::oidc(issuer.url(), ClientAuthentication::none("echo-cli"));
     issuer.add_user("alice", "wonderland");
     issuer.register(
-        Registration::public("echo-cli")
+        ClientRegistration::public("echo-cli")
             .name("Echo for the command line")
             .redirect_uri(client.login().redirect_uri()?)
             .scopes(["openid", "offline_access", "read:echo"]),
@@ -42,7 +42,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     let folder = std::env::temp_dir().join(format!("echo-cli-{}", std::process::id()));
     let mut login = client
         .login()
-        .audience(AuthorizationServer::AUDIENCE)
+        .audience(TestAuthorizationServer::AUDIENCE)
         .scopes(["read:echo"])
         .store(TokenStore::at(&folder))
         .announce(|url| eprintln!("If no browser opens, go to {url}\n"));

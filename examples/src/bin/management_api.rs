@@ -12,7 +12,7 @@ use examples::steps::Steps;
 use examples::stock;
 use grpc_auth::ClientAuthentication;
 use grpc_auth::client::{ClientCredentials, OAuthClient, TokenSource};
-use grpc_auth::testing::{AuthorizationServer, Endpoint};
+use grpc_auth::testing::{Endpoint, TestAuthorizationServer};
 use reqwest::{RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -79,12 +79,12 @@ async fn main() -> Result<ExitCode, BoxError> {
         return Ok(ExitCode::SUCCESS);
     }
 
-    let issuer = AuthorizationServer::start().await?;
+    let issuer = TestAuthorizationServer::start().await?;
     issuer.add_client("admin-tool", "s3cret", ["read:clients"]);
     let base = stock::serve(issuer.resource_server().build().await?).await?;
     let client = ClientAuthentication::client_secret_post("admin-tool", "s3cret");
     let client = OAuthClient::oidc(issuer.url(), client).clock(issuer.clock().clone());
-    let tokens = client.client_credentials().audience(AuthorizationServer::AUDIENCE).build()?;
+    let tokens = client.client_credentials().audience(TestAuthorizationServer::AUDIENCE).build()?;
     let tenant = Management::new(base, tokens);
 
     let mut steps = Steps::default();

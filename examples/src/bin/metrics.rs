@@ -10,7 +10,7 @@ use std::time::Duration;
 use examples::echo::EchoService;
 use examples::trial::Caller;
 use grpc_auth::ResourceServer;
-use grpc_auth::testing::{AuthorizationServer, ManualClock};
+use grpc_auth::testing::{ManualClock, TestAuthorizationServer};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -38,7 +38,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
         .set_buckets_for_metric(Matcher::Suffix("_duration_seconds".into()), &BUCKETS)?;
     let recorder = exporter.install_recorder()?;
 
-    let issuer = AuthorizationServer::start_with_clock(ManualClock::running()).await?;
+    let issuer = TestAuthorizationServer::start_with_clock(ManualClock::running()).await?;
     let auth = issuer.resource_server().build().await?;
     let channel = serve(&auth).await?;
     for caller in callers(&issuer)? {
@@ -72,7 +72,7 @@ async fn serve(auth: &ResourceServer) -> Result<Channel, Box<dyn Error + Send + 
 }
 
 /// A good token thrice: it is remembered when it came for the second time.
-fn callers(issuer: &AuthorizationServer) -> Result<Vec<Caller>, Box<dyn Error + Send + Sync>> {
+fn callers(issuer: &TestAuthorizationServer) -> Result<Vec<Caller>, Box<dyn Error + Send + Sync>> {
     let token = || issuer.token().subject("alice").expires_in(Duration::from_secs(600));
     let good = token().scopes(["read:echo"]).sign();
     Ok(vec![
@@ -82,6 +82,6 @@ fn callers(issuer: &AuthorizationServer) -> Result<Vec<Caller>, Box<dyn Error + 
         Caller::anonymous("no token"),
         Caller::with_token("weak token", &token().scopes(["write:echo"]).sign())?,
         Caller::with_token("expired token", &token().expired().sign())?,
-        Caller::with_token("forged token", &token().forge())?,
+        Caller::with_token("forged token", &token().sign_with_wrong_key())?,
     ])
 }

@@ -13,8 +13,8 @@ use examples::echo::pb::{EchoReply, EchoRequest};
 use examples::echo::{self, EchoService};
 use examples::serve::serve;
 use examples::steps::Steps;
-use grpc_auth::client::{Authorized, OAuthClient, OnBehalfOf, TokenSource};
-use grpc_auth::testing::{AuthorizationServer, Endpoint, GrantType, Registration};
+use grpc_auth::client::{AddToken, OAuthClient, TokenExchange, TokenSource};
+use grpc_auth::testing::{ClientRegistration, Endpoint, GrantType, TestAuthorizationServer};
 use grpc_auth::{BearerToken, ClientAuthentication, ResourceServer};
 use tonic::service::Routes;
 use tonic::transport::Channel;
@@ -25,8 +25,8 @@ const BACKEND: &str = "https://backend.example.test";
 
 /// Answers with what the backend says.
 struct Frontend {
-    callers: OnBehalfOf,
-    backend: EchoClient<Authorized<Channel>>,
+    callers: TokenExchange,
+    backend: EchoClient<AddToken<Channel>>,
 }
 
 #[grpc_auth::protect(server = echo::pb::echo_server::EchoServer)]
@@ -80,9 +80,9 @@ impl Echo for Frontend {
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
-    let issuer = AuthorizationServer::start().await?;
+    let issuer = TestAuthorizationServer::start().await?;
     issuer.register(
-        Registration::confidential("frontend", "s3cret")
+        ClientRegistration::confidential("frontend", "s3cret")
             .scopes(["read:echo"])
             .audiences([BACKEND])
             .grants([GrantType::TokenExchange]),
@@ -123,7 +123,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
 }
 
 async fn server_for(
-    issuer: &AuthorizationServer,
+    issuer: &TestAuthorizationServer,
     audience: &str,
 ) -> Result<ResourceServer, grpc_auth::ConfigError> {
     ResourceServer::oidc(issuer.url())

@@ -14,7 +14,7 @@ use examples::echo::pb::echo_server::EchoServer;
 use examples::report;
 use examples::trial::Caller;
 use grpc_auth::policy::{AccessRule, MethodPolicy, ServicePolicy};
-use grpc_auth::testing::{AuthorizationServer, ManualClock};
+use grpc_auth::testing::{ManualClock, TestAuthorizationServer};
 use grpc_auth::{ProtectedService, ResourceServer};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -69,7 +69,7 @@ async fn main() -> Result<ExitCode, BoxError> {
         .with_writer(std::io::stderr)
         .init();
 
-    let issuer = AuthorizationServer::start_with_clock(ManualClock::running()).await?;
+    let issuer = TestAuthorizationServer::start_with_clock(ManualClock::running()).await?;
     let auth = issuer.resource_server().build().await?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
@@ -115,7 +115,7 @@ async fn run(auth: ResourceServer, listener: TcpListener) -> Result<(), BoxError
     Ok(())
 }
 
-fn callers(issuer: &AuthorizationServer) -> Result<Vec<Caller>, BoxError> {
+fn callers(issuer: &TestAuthorizationServer) -> Result<Vec<Caller>, BoxError> {
     let good = || issuer.token().subject("alice").scopes(ALL_SCOPES);
     Ok(vec![
         Caller::anonymous("no token"),
@@ -123,7 +123,7 @@ fn callers(issuer: &AuthorizationServer) -> Result<Vec<Caller>, BoxError> {
         Caller::with_token("good token", &good().sign())?,
         Caller::with_token("expired token", &good().expired().sign())?,
         Caller::with_token("other audience", &good().audience("https://other.example").sign())?,
-        Caller::with_token("forged token", &good().forge())?,
+        Caller::with_token("forged token", &good().sign_with_wrong_key())?,
     ])
 }
 
@@ -138,7 +138,7 @@ fn expected(method: &str, caller: &str) -> (&'static str, &'static str) {
     }
 }
 
-fn print_commands(issuer: &AuthorizationServer, address: &str) {
+fn print_commands(issuer: &TestAuthorizationServer, address: &str) {
     let hours = Duration::from_secs(8 * 60 * 60);
     let good = issuer.token().subject("alice").scopes(ALL_SCOPES).expires_in(hours).sign();
     let weak = issuer.token().subject("mallory").expires_in(hours).sign();

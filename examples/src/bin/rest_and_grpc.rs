@@ -11,13 +11,13 @@ use examples::steps::Steps;
 use examples::stock;
 use grpc_auth::ClientAuthentication;
 use grpc_auth::client::OAuthClient;
-use grpc_auth::testing::{AuthorizationServer, Endpoint};
+use grpc_auth::testing::{Endpoint, TestAuthorizationServer};
 use tonic::Code;
 use tonic::service::Routes;
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
-    let issuer = AuthorizationServer::start().await?;
+    let issuer = TestAuthorizationServer::start().await?;
     issuer.add_client("shop", "s3cret", ["read:echo"]);
     let auth = issuer.resource_server().build().await?;
     let rest = stock::serve(auth.clone()).await?;
@@ -25,7 +25,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
 
     let shop = ClientAuthentication::client_secret_basic("shop", "s3cret");
     let client = OAuthClient::oidc(issuer.url(), shop).clock(issuer.clock().clone());
-    let tokens = client.client_credentials().audience(AuthorizationServer::AUDIENCE).build()?;
+    let tokens = client.client_credentials().audience(TestAuthorizationServer::AUDIENCE).build()?;
     let http = reqwest::Client::new();
     let mut echo = EchoClient::new(tokens.connect(grpc).await?);
 

@@ -15,14 +15,14 @@ use examples::serve::serve;
 use examples::steps::Steps;
 use grpc_auth::ClientAuthentication;
 use grpc_auth::client::OAuthClient;
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
 use tonic::Code;
 use tonic::service::Routes;
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     // What an operator does once: service A is a client that may read.
-    let issuer = AuthorizationServer::start().await?;
+    let issuer = TestAuthorizationServer::start().await?;
     issuer.add_client("service-a", "s3cret", ["read:echo"]);
 
     // Service B.
@@ -35,7 +35,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     let client = OAuthClient::oidc(issuer.url(), service_a).clock(issuer.clock().clone());
     let tokens = client
         .client_credentials()
-        .audience(AuthorizationServer::AUDIENCE)
+        .audience(TestAuthorizationServer::AUDIENCE)
         .scopes(["read:echo"])
         .build()?;
     let mut echo = EchoClient::new(tokens.connect(service_b).await?);

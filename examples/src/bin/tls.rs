@@ -12,8 +12,8 @@ use std::process::ExitCode;
 use examples::echo::EchoService;
 use examples::trial::Caller;
 use grpc_auth::doctor::Doctor;
-use grpc_auth::testing::AuthorizationServer;
-use grpc_auth::tls::{ClientTls, Destination, DevelopmentCa, ServerTls};
+use grpc_auth::testing::TestAuthorizationServer;
+use grpc_auth::tls::{ClientTls, DevelopmentCa, SecureEndpoint, ServerTls};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Endpoint, Server};
@@ -50,7 +50,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
 
     // A server, as in the quickstart; only the first line is about TLS.
     let mut server = Server::builder().tls_config(server_tls(files)?.config())?;
-    let issuer = AuthorizationServer::start().await?;
+    let issuer = TestAuthorizationServer::start().await?;
     let auth = issuer.resource_server().build().await?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
@@ -85,7 +85,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
 
     // Tokens do not leave the machine in plaintext.
     let plaintext = Endpoint::from_static("http://echo.example.com");
-    let verdict = match Destination::from(plaintext).into_endpoint() {
+    let verdict = match SecureEndpoint::from(plaintext).into_endpoint() {
         Ok(_) => "accepted".into(),
         Err(error) => format!("refused: {error}"),
     };

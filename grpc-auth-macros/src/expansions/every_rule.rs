@@ -72,7 +72,7 @@ impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
                         0,
                         "UnaryEcho",
                         ::grpc_auth::policy::AccessRule::RequireScopes(
-                            ::grpc_auth::policy::ScopeRule::Scope(
+                            ::grpc_auth::policy::ScopeExpr::Scope(
                                 ::grpc_auth::Scope::from_static("read:echo"),
                             ),
                         ),
@@ -92,20 +92,20 @@ impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
                         1,
                         "Expand",
                         ::grpc_auth::policy::AccessRule::RequireScopes(
-                            ::grpc_auth::policy::ScopeRule::All(
+                            ::grpc_auth::policy::ScopeExpr::All(
                                 &[
-                                    ::grpc_auth::policy::ScopeRule::Scope(scopes::WRITE),
-                                    ::grpc_auth::policy::ScopeRule::Any(
+                                    ::grpc_auth::policy::ScopeExpr::Scope(scopes::WRITE),
+                                    ::grpc_auth::policy::ScopeExpr::Any(
                                         &[
-                                            ::grpc_auth::policy::ScopeRule::Scope(
+                                            ::grpc_auth::policy::ScopeExpr::Scope(
                                                 ::grpc_auth::Scope::from_static("team:blue"),
                                             ),
-                                            ::grpc_auth::policy::ScopeRule::All(
+                                            ::grpc_auth::policy::ScopeExpr::All(
                                                 &[
-                                                    ::grpc_auth::policy::ScopeRule::Scope(
+                                                    ::grpc_auth::policy::ScopeExpr::Scope(
                                                         ::grpc_auth::Scope::from_static("a"),
                                                     ),
-                                                    ::grpc_auth::policy::ScopeRule::Scope(
+                                                    ::grpc_auth::policy::ScopeExpr::Scope(
                                                         ::grpc_auth::Scope::from_static("b"),
                                                     ),
                                                 ],

@@ -60,7 +60,7 @@ where
                         1,
                         "Move",
                         renamed::policy::AccessRule::RequireScopes(
-                            renamed::policy::ScopeRule::Scope(
+                            renamed::policy::ScopeExpr::Scope(
                                 renamed::Scope::from_static("admin:all"),
                             ),
                         ),

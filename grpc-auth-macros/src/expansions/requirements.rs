@@ -60,7 +60,7 @@ impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
                         0,
                         "UnaryEcho",
                         ::grpc_auth::policy::AccessRule::RequireScopes(
-                            ::grpc_auth::policy::ScopeRule::Scope(
+                            ::grpc_auth::policy::ScopeExpr::Scope(
                                 ::grpc_auth::Scope::from_static("read:echo"),
                             ),
                         ),

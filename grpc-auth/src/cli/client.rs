@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use grpc_auth::client::{OAuthClient, TokenRequest};
+use grpc_auth::client::{OAuthClient, TokenSourceBuilder};
 use grpc_auth::login::Login;
 use grpc_auth::{ClientAuthentication, ClientSecret};
 use secrecy::ExposeSecret;
@@ -160,7 +160,7 @@ impl TokenSettings {
 
 impl Wanted {
     /// Asks for it in a request.
-    pub(crate) fn of_request(&self, mut request: TokenRequest) -> TokenRequest {
+    pub(crate) fn of_request(&self, mut request: TokenSourceBuilder) -> TokenSourceBuilder {
         request = request.scopes(&self.scopes);
         if let Some(audience) = &self.audience {
             request = request.audience(audience);

@@ -7,7 +7,7 @@ use clap::Args;
 use grpc_auth::Clock;
 use grpc_auth::client::OAuthClient;
 use grpc_auth::login::DevicePrompt;
-use grpc_auth::login::{LoggedIn, LoggedOut, LoginError, TokenStore};
+use grpc_auth::login::{LoginError, LoginOutcome, LogoutOutcome, TokenStore};
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
@@ -170,7 +170,7 @@ fn show(prompt: &DevicePrompt, output: Output) {
     output.instruction(&json, &text);
 }
 
-async fn welcome(logged_in: &LoggedIn, client: &Client, output: Output) -> Result<(), Failure> {
+async fn welcome(logged_in: &LoginOutcome, client: &Client, output: Output) -> Result<(), Failure> {
     let token = logged_in.tokens().token().await?;
     // They are for a greeting alone: what does not fit is left out.
     let person: Person = logged_in.claims().unwrap_or_default();
@@ -211,18 +211,18 @@ pub(crate) async fn log_out(args: LogoutArgs, output: Output) -> Result<Exit, Fa
     let ended = login.log_out().await.map_err(failure)?;
     drop(waiting);
     let (outcome, style, text) = match &ended {
-        LoggedOut::Revoked => ("revoked", GOOD, "the tokens are useless from now on".to_owned()),
-        LoggedOut::NotLoggedIn => {
+        LogoutOutcome::Revoked => ("revoked", GOOD, "the tokens are useless from now on".to_owned()),
+        LogoutOutcome::NotLoggedIn => {
             ("not-logged-in", UNSURE, "nobody was, with these options".to_owned())
         }
-        LoggedOut::NotRevocable => (
+        LogoutOutcome::NotRevocable => (
             "not-revocable",
             UNSURE,
             "the tokens are forgotten here, but this server cannot revoke: the access token is good \
              until it expires"
                 .to_owned(),
         ),
-        LoggedOut::NotRevoked(error) => (
+        LogoutOutcome::NotRevoked(error) => (
             "not-revoked",
             UNSURE,
             format!("the tokens are forgotten here, but they are not revoked: {error}; end the \
@@ -238,7 +238,7 @@ pub(crate) async fn log_out(args: LogoutArgs, output: Output) -> Result<Exit, Fa
     let title = if outcome == "not-logged-in" { "Not logged in" } else { "Logged out" };
     output.result(&json, &format!("{}: {}", styled(style, title), printable(&text)))?;
     Ok(match ended {
-        LoggedOut::NotRevoked(error) => failure(error).exit,
+        LogoutOutcome::NotRevoked(error) => failure(error).exit,
         _ => Exit::Done,
     })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use grpc_auth::__private::read_json;
-use grpc_auth::testing::{AuthorizationServer, ManualClock, StartError};
+use grpc_auth::testing::{ManualClock, StartError, TestAuthorizationServer};
 use serde_json::{Value, json};
 
 use crate::end::End;
@@ -84,7 +84,7 @@ pub(crate) async fn run(args: ServeIssuerArgs, output: Output) -> Result<Exit, F
         output.result(&json, EXAMPLE)?;
         return Ok(Exit::Done);
     }
-    let mut builder = AuthorizationServer::builder()
+    let mut builder = TestAuthorizationServer::builder()
         .listen(&args.listen)
         .clock(ManualClock::running())
         .token_lifetime(Duration::from_secs(args.token_lifetime.into()));
@@ -123,18 +123,18 @@ fn registered(path: &Path) -> Vec<Registered> {
         .collect()
 }
 
-fn to_json(issuer: &AuthorizationServer, clients: &[Registered]) -> Value {
+fn to_json(issuer: &TestAuthorizationServer, clients: &[Registered]) -> Value {
     let url = issuer.url();
     json!({
         "issuer": url,
         "token_endpoint": issuer.token_endpoint(),
         "jwks_uri": format!("{url}.well-known/jwks.json"),
-        "audience": AuthorizationServer::AUDIENCE,
+        "audience": TestAuthorizationServer::AUDIENCE,
         "clients": clients.iter().map(|client| &client.id).collect::<Vec<_>>(),
     })
 }
 
-fn to_text(issuer: &AuthorizationServer, clients: &[Registered]) -> String {
+fn to_text(issuer: &TestAuthorizationServer, clients: &[Registered]) -> String {
     let url = issuer.url();
     let mut text = format!(
         "{} {}\n\n{}\n  In a browser, to paste:  {url}\n",
@@ -166,7 +166,7 @@ fn to_text(issuer: &AuthorizationServer, clients: &[Registered]) -> String {
         clients
             .iter()
             .find_map(|client| client.audience.as_deref())
-            .map_or_else(|| AuthorizationServer::AUDIENCE.into(), printable),
+            .map_or_else(|| TestAuthorizationServer::AUDIENCE.into(), printable),
         styled(FAINT, "Ctrl-C ends it, and all that it knows is gone."),
     );
     text

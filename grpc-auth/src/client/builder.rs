@@ -33,19 +33,19 @@ pub struct ClientCredentials(());
 
 impl ClientCredentials {
     /// From an Auth0 tenant: `tenant.eu.auth0.com`. Name the API with
-    /// [`audience`](TokenRequest::audience): without one Auth0's tokens are opaque, and no API
+    /// [`audience`](TokenSourceBuilder::audience): without one Auth0's tokens are opaque, and no API
     /// takes them.
     pub fn auth0(
         domain: impl Into<String>,
         client_id: impl Into<String>,
         secret: impl Into<ClientSecret>,
-    ) -> TokenRequest {
+    ) -> TokenSourceBuilder {
         let client = ClientAuthentication::client_secret_post(client_id, secret);
         OAuthClient::auth0(domain, client).client_credentials()
     }
 
     /// From any authorization server with metadata, by its issuer identifier.
-    pub fn oidc(issuer: impl Into<String>, client: ClientAuthentication) -> TokenRequest {
+    pub fn oidc(issuer: impl Into<String>, client: ClientAuthentication) -> TokenSourceBuilder {
         OAuthClient::oidc(issuer, client).client_credentials()
     }
 
@@ -53,7 +53,7 @@ impl ClientCredentials {
     ///
     /// # Errors
     /// [`ConfigError::Setting`] when it has no client id or no secret.
-    pub fn from_config(config: &Auth0Config) -> Result<TokenRequest, ConfigError> {
+    pub fn from_config(config: &Auth0Config) -> Result<TokenSourceBuilder, ConfigError> {
         if config.client_secret.is_none() {
             return Err(ConfigError::credentials_missing("client_secret"));
         }
@@ -65,31 +65,31 @@ impl ClientCredentials {
 /// A request for tokens, to be sent whenever one is needed.
 #[derive(Clone)]
 #[must_use = "nothing is asked for until it is built"]
-pub struct TokenRequest {
+pub struct TokenSourceBuilder {
     pub(crate) client: OAuthClient,
     pub(crate) demand: TokenDemand,
 }
 
 impl OAuthClient {
     /// Tokens for the program itself (RFC 6749 §4.4).
-    pub fn client_credentials(&self) -> TokenRequest {
-        TokenRequest::new(self.clone(), GrantType::ClientCredentials)
+    pub fn client_credentials(&self) -> TokenSourceBuilder {
+        TokenSourceBuilder::new(self.clone(), GrantType::ClientCredentials)
     }
 
     /// Tokens on behalf of whoever granted this refresh token (RFC 6749 §6). When the server
     /// rotates it, the new one is used from then on.
-    pub fn refresh_token(&self, refresh_token: impl Into<SecretString>) -> TokenRequest {
-        TokenRequest::new(self.clone(), GrantType::RefreshToken(refresh_token.into()))
+    pub fn refresh_token(&self, refresh_token: impl Into<SecretString>) -> TokenSourceBuilder {
+        TokenSourceBuilder::new(self.clone(), GrantType::RefreshToken(refresh_token.into()))
     }
 
     /// A token in exchange for somebody's (RFC 8693). For the callers of a service, each with a
     /// token of their own, see [`on_behalf_of`](Self::on_behalf_of).
-    pub fn token_exchange(&self, subject: SubjectToken) -> TokenRequest {
-        TokenRequest::new(self.clone(), GrantType::exchange(Some(subject), None))
+    pub fn token_exchange(&self, subject: SubjectToken) -> TokenSourceBuilder {
+        TokenSourceBuilder::new(self.clone(), GrantType::exchange(Some(subject), None))
     }
 }
 
-impl TokenRequest {
+impl TokenSourceBuilder {
     pub(super) fn new(client: OAuthClient, grant: GrantType) -> Self {
         Self { client, demand: TokenDemand::new(grant) }
     }
@@ -195,9 +195,9 @@ impl TokenRequest {
     }
 }
 
-impl fmt::Debug for TokenRequest {
+impl fmt::Debug for TokenSourceBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenRequest")
+        f.debug_struct("TokenSourceBuilder")
             .field("client", &self.client)
             .field("grant", &self.demand.grant.name())
             .field("parameters", &self.demand.parameters)

@@ -59,7 +59,7 @@ pub enum TokenError {
         /// What to do.
         help: &'static str,
     },
-    /// A call on a channel of [`OnBehalfOf::connect`](super::OnBehalfOf::connect) does not say on
+    /// A call on a channel of [`TokenExchange::connect`](super::TokenExchange::connect) does not say on
     /// whose behalf.
     #[error(
         "the call is on nobody's behalf: insert `on_behalf_of.source(&caller)`, with the injected \

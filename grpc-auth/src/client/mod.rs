@@ -4,7 +4,7 @@
 //! |---|---|
 //! | get tokens for this program, and keep them | [`ClientCredentials`], any other grant: [`OAuthClient`], from elsewhere: [`TokenSource`] |
 //! | send them with calls | [`TokenSource::connect`], [`TokenSource::layer`]; over HTTP [`TokenSource::http_layer`], [`TokenSource::send`] |
-//! | act for a caller | [`TokenRelayLayer`] forwards the caller's token, [`OnBehalfOf`] exchanges it |
+//! | act for a caller | [`TokenRelayLayer`] forwards the caller's token, [`TokenExchange`] exchanges it |
 //! | log a person in | [`OAuthClient::login`], [`OAuthClient::device_login`]: [`login`](crate::login) |
 //! | find out why a connection does not come about | [`doctor`](crate::doctor) |
 
@@ -31,17 +31,17 @@ pub(crate) mod source;
 mod web;
 
 pub use access_token::AccessToken;
-pub use attach::AuthorizedLayer;
+pub use attach::AddTokenLayer;
 pub use attach::connect::ConnectError;
-pub use attach::future::AuthorizedFuture;
-pub use attach::service::Authorized;
-pub use builder::{ClientCredentials, TokenRequest};
+pub use attach::future::AddTokenFuture;
+pub use attach::service::AddToken;
+pub use builder::{ClientCredentials, TokenSourceBuilder};
 pub use dpop::DpopKey;
 pub use error::TokenError;
 pub use exchange::SubjectToken;
 pub use oauth_client::OAuthClient;
-pub use on_behalf_of::OnBehalfOf;
-pub use relay::{ResponseFuture, TokenRelay, TokenRelayLayer};
+pub use on_behalf_of::TokenExchange;
+pub use relay::{TokenRelay, TokenRelayFuture, TokenRelayLayer};
 pub use source::TokenSource;
-pub use web::error::AuthorizeError;
-pub use web::layer::{AuthorizedHttp, AuthorizedHttpLayer};
+pub use web::error::AttachTokenError;
+pub use web::layer::{AddTokenHttp, AddTokenHttpLayer};

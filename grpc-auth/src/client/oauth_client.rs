@@ -27,14 +27,14 @@ use crate::tls::client::ClientTls;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use grpc_auth::ClientAuthentication;
 /// use grpc_auth::client::OAuthClient;
-/// use grpc_auth::testing::AuthorizationServer;
+/// use grpc_auth::testing::TestAuthorizationServer;
 ///
-/// let server = AuthorizationServer::start().await?;
+/// let server = TestAuthorizationServer::start().await?;
 /// server.add_client("orders", "s3cret", ["read:echo"]);
 ///
 /// let orders = ClientAuthentication::client_secret_basic("orders", "s3cret");
 /// let client = OAuthClient::oidc(server.url(), orders).clock(server.clock().clone());
-/// let tokens = client.client_credentials().audience(AuthorizationServer::AUDIENCE).build()?;
+/// let tokens = client.client_credentials().audience(TestAuthorizationServer::AUDIENCE).build()?;
 /// assert!(tokens.token().await.is_ok());
 ///
 /// let more = client.client_credentials().scopes(["admin:all"]).build()?;

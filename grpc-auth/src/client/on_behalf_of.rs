@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tonic::transport::Channel;
 
 use super::access_token::AccessToken;
-use super::attach::AuthorizedLayer;
+use super::attach::AddTokenLayer;
 use super::attach::connect::ConnectError;
-use super::attach::service::Authorized;
-use super::builder::TokenRequest;
+use super::attach::service::AddToken;
+use super::builder::TokenSourceBuilder;
 use super::digest::{Digest, Digester};
 use super::error::TokenError;
 use super::grants::oauth::OAuthGrant;
@@ -26,7 +26,7 @@ use super::source::shared::Shared;
 use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::metrics;
-use crate::tls::destination::Destination;
+use crate::tls::destination::SecureEndpoint;
 use crate::token::bearer::BearerToken;
 
 /// The tokens of so many callers are kept.
@@ -64,12 +64,12 @@ const MAX_CALLERS: usize = 4096;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct OnBehalfOf(Arc<Inner>);
+pub struct TokenExchange(Arc<Inner>);
 
 struct Inner {
     server: Arc<Server>,
     /// Without a caller.
-    request: TokenRequest,
+    request: TokenSourceBuilder,
     digester: Digester,
     max_callers: usize,
     callers: Mutex<Callers>,
@@ -94,17 +94,20 @@ impl OAuthClient {
     /// are to be good for.
     ///
     /// # Errors
-    /// [`ConfigError`] as [`TokenRequest::build`].
+    /// [`ConfigError`] as [`TokenSourceBuilder::build`].
     pub fn on_behalf_of(
         &self,
-        request: impl FnOnce(TokenRequest) -> TokenRequest,
-    ) -> Result<OnBehalfOf, ConfigError> {
-        OnBehalfOf::new(request(TokenRequest::new(self.clone(), GrantType::exchange(None, None))))
+        request: impl FnOnce(TokenSourceBuilder) -> TokenSourceBuilder,
+    ) -> Result<TokenExchange, ConfigError> {
+        TokenExchange::new(request(TokenSourceBuilder::new(
+            self.clone(),
+            GrantType::exchange(None, None),
+        )))
     }
 }
 
-impl OnBehalfOf {
-    pub(super) fn new(request: TokenRequest) -> Result<Self, ConfigError> {
+impl TokenExchange {
+    pub(super) fn new(request: TokenSourceBuilder) -> Result<Self, ConfigError> {
         metrics::describe();
         request.check()?;
         let server = request.client.server()?;
@@ -113,7 +116,7 @@ impl OnBehalfOf {
 
     fn with(
         server: Arc<Server>,
-        request: TokenRequest,
+        request: TokenSourceBuilder,
         max_callers: usize,
     ) -> Result<Self, ConfigError> {
         Ok(Self(Arc::new(Inner {
@@ -157,15 +160,15 @@ impl OnBehalfOf {
     /// As [`TokenSource::connect`].
     pub async fn connect(
         &self,
-        endpoint: impl Into<Destination>,
-    ) -> Result<Authorized<Channel>, ConnectError> {
+        endpoint: impl Into<SecureEndpoint>,
+    ) -> Result<AddToken<Channel>, ConnectError> {
         self.of_nobody().connect(endpoint).await
     }
 
     /// Attaches the tokens of callers to the calls of any channel, as
     /// [`connect`](Self::connect) does.
     #[must_use]
-    pub fn layer(&self) -> AuthorizedLayer {
+    pub fn layer(&self) -> AddTokenLayer {
         self.of_nobody().layer()
     }
 
@@ -239,9 +242,9 @@ impl Callers {
     }
 }
 
-impl fmt::Debug for OnBehalfOf {
+impl fmt::Debug for TokenExchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OnBehalfOf")
+        f.debug_struct("TokenExchange")
             .field("request", &self.0.request)
             .field("callers", &self.0.callers().sources.len())
             .finish_non_exhaustive()

@@ -30,7 +30,7 @@ use crate::token::bearer::BearerToken;
 /// # mod echo { pub use tonic_health::pb::health_server::{Health, HealthServer}; }
 /// use grpc_auth::BearerToken;
 /// use grpc_auth::client::{TokenRelay, TokenRelayLayer};
-/// use grpc_auth::testing::AuthorizationServer;
+/// use grpc_auth::testing::TestAuthorizationServer;
 /// use tonic::{Code, Request, Response, Status};
 /// use tonic_health::pb::health_client::HealthClient;
 /// use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
@@ -78,7 +78,7 @@ use crate::token::bearer::BearerToken;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let issuer = AuthorizationServer::start().await?;
+/// # let issuer = TestAuthorizationServer::start().await?;
 /// # let auth = issuer.resource_server().build().await?;
 /// # let channel = auth.protect(Backend);
 /// let backend = HealthClient::new(TokenRelayLayer::new().layer(channel));
@@ -131,7 +131,7 @@ where
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, R>;
+    type Future = TokenRelayFuture<S::Future, R>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -143,7 +143,7 @@ where
             Ok(()) => State::Called { response: self.inner.call(request) },
             Err(status) => State::Refused { response: Some(Box::new(status.into_http())) },
         };
-        ResponseFuture { state }
+        TokenRelayFuture { state }
     }
 }
 
@@ -174,7 +174,7 @@ fn attach<B>(request: &mut Request<B>) -> Result<(), Box<Status>> {
 pin_project! {
     /// The response of [`TokenRelay`]: the other service's, or a refusal to send the request.
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F, R> {
+    pub struct TokenRelayFuture<F, R> {
         #[pin]
         state: State<F, R>,
     }
@@ -188,7 +188,7 @@ pin_project! {
     }
 }
 
-impl<F, R, E> Future for ResponseFuture<F, R>
+impl<F, R, E> Future for TokenRelayFuture<F, R>
 where
     F: Future<Output = Result<Response<R>, E>>,
 {
@@ -205,12 +205,12 @@ where
     }
 }
 
-impl<F, R> fmt::Debug for ResponseFuture<F, R> {
+impl<F, R> fmt::Debug for TokenRelayFuture<F, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
             State::Called { .. } => "called",
             State::Refused { .. } => "refused",
         };
-        f.debug_tuple("ResponseFuture").field(&state).finish()
+        f.debug_tuple("TokenRelayFuture").field(&state).finish()
     }
 }

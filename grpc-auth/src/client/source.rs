@@ -48,9 +48,9 @@ use shared::Shared;
 ///
 /// use grpc_auth::ClientAuthentication;
 /// use grpc_auth::client::OAuthClient;
-/// use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+/// use grpc_auth::testing::{TestAuthorizationServer, Endpoint, Fault};
 ///
-/// let server = AuthorizationServer::start().await?;
+/// let server = TestAuthorizationServer::start().await?;
 /// server.add_client("orders", "s3cret", ["read:echo"]);
 /// let orders = ClientAuthentication::client_secret_basic("orders", "s3cret");
 /// let client = OAuthClient::oidc(server.url(), orders).clock(server.clock().clone());
@@ -113,19 +113,19 @@ impl TokenSource {
     ///
     /// ```
     /// use grpc_auth::client::TokenSource;
-    /// use grpc_auth::testing::AuthorizationServer;
+    /// use grpc_auth::testing::TestAuthorizationServer;
     /// use grpc_auth::BearerToken;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = AuthorizationServer::start().await?;
-    /// let token = |jwt: String| TokenSource::fixed(BearerToken::parse(&jwt).unwrap());
+    /// # let server = TestAuthorizationServer::start().await?;
+    /// let token = |jwt: String| TokenSource::static_token(BearerToken::parse(&jwt).unwrap());
     /// assert!(token(server.token().sign()).token().await.is_ok());
     /// assert!(token(server.token().expired().sign()).token().await.is_err());
     /// # Ok(()) }
     /// ```
     #[must_use]
-    pub fn fixed(token: BearerToken) -> Self {
+    pub fn static_token(token: BearerToken) -> Self {
         Self::new(StaticGrant(token), Clock::system())
     }
 

@@ -18,7 +18,7 @@ pub enum HttpError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// The server took longer than the timeout of the request, such as
-    /// [`KeySetSettings::timeout`](crate::KeySetSettings::timeout).
+    /// [`JwksSettings::timeout`](crate::JwksSettings::timeout).
     #[error("the server does not answer within {} s", .0.as_secs_f64())]
     Timeout(Duration),
     /// The server answered with another HTTP status than 200.

@@ -5,7 +5,7 @@ use constant_time_eq::constant_time_eq_32;
 use super::Digest;
 use crate::clock::Moment;
 use crate::token::principal::Principal;
-use crate::verify::error::Refusal;
+use crate::verify::error::VerifyFailure;
 use crate::verify::set_associative::{Entry, Table};
 
 /// What an entry takes beside its claims.
@@ -27,7 +27,7 @@ impl Entry for Remembered<Principal> {
     }
 }
 
-impl Entry for Remembered<Refusal> {
+impl Entry for Remembered<VerifyFailure> {
     fn weight(&self) -> usize {
         OVERHEAD
     }

@@ -28,9 +28,9 @@ use crate::jwks::source::KeySource;
 use crate::metrics;
 use crate::metrics::Timer;
 use crate::token::bearer::BearerToken;
-use crate::token::caller::Caller;
+use crate::token::caller::AuthenticatedCaller;
 use crate::token::principal::Principal;
-use crate::verify::error::{Refusal, Rejection};
+use crate::verify::error::{VerifyErrorKind, VerifyFailure};
 use crate::verify::set_associative::Table;
 use crate::verify::trusted_issuer::TrustedIssuer;
 use crate::verify::{Verdict, Verifier};
@@ -56,14 +56,14 @@ struct Shared {
     /// Tokens are known by their hash under this key alone.
     key: hmac::Key,
     active: Table<Remembered<Principal>>,
-    inactive: Table<Remembered<Refusal>>,
+    inactive: Table<Remembered<VerifyFailure>>,
     #[cfg(feature = "redis")]
     shared_cache: Option<Arc<SharedCache>>,
     asking: Mutex<Asking>,
 }
 
 /// How a question ended.
-type Outcome = Result<Principal, Refusal>;
+type Outcome = Result<Principal, VerifyFailure>;
 
 /// An answer, and how long it holds.
 struct Judged {
@@ -179,18 +179,18 @@ impl Introspector {
                 let shared = Arc::clone(&self.0);
                 Verdict::Asked(Box::pin(async move {
                     let principal = shared.wait(answer, digest, &token, expires_at).await?;
-                    Ok(Caller::new(principal, Some(token)))
+                    Ok(AuthenticatedCaller::new(principal, Some(token)))
                 }))
             }
-            Err(known) => {
-                Verdict::Known(known.map(|principal| Caller::new(principal, Some(token))))
-            }
+            Err(known) => Verdict::Known(
+                known.map(|principal| AuthenticatedCaller::new(principal, Some(token))),
+            ),
         }
     }
 }
 
 impl Verifier for Introspector {
-    fn recall(&self, token: &[u8]) -> Option<Caller> {
+    fn recall(&self, token: &[u8]) -> Option<AuthenticatedCaller> {
         if self.0.active.is_off() {
             return None;
         }
@@ -198,7 +198,7 @@ impl Verifier for Introspector {
         self.0.active.metrics.looked_up(known.is_some());
         let principal = known?;
         // It is not kept with what is known of it.
-        Some(Caller::new(principal, Some(BearerToken::known(token))))
+        Some(AuthenticatedCaller::new(principal, Some(BearerToken::known(token))))
     }
 
     fn verify(&self, token: BearerToken) -> Verdict {
@@ -241,7 +241,7 @@ impl Shared {
             return Err(Ok(principal));
         }
         if asking.flights.len() >= self.settings.max_in_flight * self.waiting_for_replicas() {
-            return Err(Err(Rejection::IntrospectionBusy.into()));
+            return Err(Err(VerifyErrorKind::IntrospectionBusy.into()));
         }
         let mut admitted = None;
         if self.waiting_for_replicas() == 1 {
@@ -277,9 +277,13 @@ impl Shared {
     }
 
     /// A question of its own may be asked.
-    fn admit(self: &Arc<Self>, asking: &mut Asking, now: Moment) -> Result<Admitted, Refusal> {
+    fn admit(
+        self: &Arc<Self>,
+        asking: &mut Asking,
+        now: Moment,
+    ) -> Result<Admitted, VerifyFailure> {
         if asking.questions >= self.settings.max_in_flight {
-            return Err(Rejection::IntrospectionBusy.into());
+            return Err(VerifyErrorKind::IntrospectionBusy.into());
         }
         if !asking.circuit.admit(now.seconds) {
             return Err(unavailable());
@@ -367,7 +371,7 @@ impl Shared {
             Ok(active) => Ok(Principal::introspected(active.facts)),
             Err(rejection) => {
                 let issuer = Some(self.issuer.settings.identifier.clone());
-                Err(Refusal { issuer, ..rejection.into() })
+                Err(VerifyFailure { issuer, ..rejection.into() })
             }
         };
         // So that of two answers the active one counts only if it was asked for after the other came.
@@ -444,6 +448,6 @@ fn random_key() -> Result<hmac::Key, ConfigError> {
     Ok(hmac::Key::new(hmac::HMAC_SHA256, &key))
 }
 
-fn unavailable() -> Refusal {
-    Rejection::IntrospectionUnavailable.into()
+fn unavailable() -> VerifyFailure {
+    VerifyErrorKind::IntrospectionUnavailable.into()
 }

@@ -10,7 +10,7 @@ use crate::json::node::Node;
 use crate::json::{Members, read_object};
 use crate::token::principal::Facts;
 use crate::verify::claims::TokenClaims;
-use crate::verify::error::Rejection;
+use crate::verify::error::VerifyErrorKind;
 use crate::verify::trusted_issuer::TrustedIssuer;
 
 /// What an answer is checked by.
@@ -87,7 +87,7 @@ pub(crate) fn want_use(wanted: &mut Vec<String>) {
 
 impl Expectation<'_> {
     /// Reads an answer.
-    pub(crate) fn read(&self, json: &[u8]) -> Result<Result<Active, Rejection>, NoAnswer> {
+    pub(crate) fn read(&self, json: &[u8]) -> Result<Result<Active, VerifyErrorKind>, NoAnswer> {
         let mut answer =
             Answer { active: None, token_type: None, claims: TokenClaims::new(self.wanted) };
         match read_object(json, &mut answer) {
@@ -100,41 +100,41 @@ impl Expectation<'_> {
         Ok(self.check(answer, json))
     }
 
-    fn check(&self, answer: Answer<'_, '_>, json: &[u8]) -> Result<Active, Rejection> {
+    fn check(&self, answer: Answer<'_, '_>, json: &[u8]) -> Result<Active, VerifyErrorKind> {
         let Answer { active, token_type, mut claims } = answer;
         match active {
             Some(true) => {}
-            Some(false) => return Err(Rejection::Inactive),
-            None => return Err(Rejection::ActiveNotBoolean),
+            Some(false) => return Err(VerifyErrorKind::Inactive),
+            None => return Err(VerifyErrorKind::ActiveNotBoolean),
         }
         let is_access_token =
             |typ: &str| ["Bearer", "DPoP"].iter().any(|known| known.eq_ignore_ascii_case(typ));
         if token_type.as_deref().is_some_and(|typ| !is_access_token(typ)) {
-            return Err(Rejection::IntrospectedTokenType);
+            return Err(VerifyErrorKind::IntrospectedTokenType);
         }
         // Servers may be asked about refresh tokens too (RFC 7662 §2.1), whose `token_type` is that
         // of the access tokens they are good for.
         let is_for_access =
             |node: &Node<'_>| matches!(node.as_text(), Some("access_token" | "access"));
         if claims.named(TOKEN_USE).is_some_and(|node| !is_for_access(node)) {
-            return Err(Rejection::IntrospectedTokenUse);
+            return Err(VerifyErrorKind::IntrospectedTokenUse);
         }
         // RFC 9449 §5: bound to a key, and the answer has to say to which.
         if token_type.is_some_and(|typ| typ.eq_ignore_ascii_case("DPoP"))
             && claims.confirmation()?.is_none_or(|bound| bound.key.is_none())
         {
-            return Err(Rejection::Confirmation);
+            return Err(VerifyErrorKind::Confirmation);
         }
         let settings = &self.issuer.settings;
         if claims.iss.as_deref().is_some_and(|iss| iss != settings.identifier) {
-            return Err(Rejection::Issuer);
+            return Err(VerifyErrorKind::Issuer);
         }
         // Claims that tell an access token by being there stand in tokens, not in answers.
         self.issuer.check_required(&claims, |required| !required.values.is_empty())?;
         match claims.check_purpose(&settings.intended_for, self.audiences) {
-            Err(Rejection::Audience) if claims.aud.is_empty() => {
+            Err(VerifyErrorKind::Audience) if claims.aud.is_empty() => {
                 if !self.allow_missing_audience {
-                    return Err(Rejection::AudienceUnsaid);
+                    return Err(VerifyErrorKind::AudienceUnsaid);
                 }
             }
             outcome => outcome?,
@@ -144,7 +144,7 @@ impl Expectation<'_> {
         let exp = claims.exp;
         let facts = self.issuer.facts(&claims)?;
         drop(claims);
-        Ok(Active { facts: self.issuer.with_claims(facts, json.to_vec()), exp })
+        Ok(Active { facts: self.issuer.insert_claims(facts, json.to_vec()), exp })
     }
 }
 
@@ -184,7 +184,7 @@ mod tests {
     fn read(
         allow_missing_audience: bool,
         json: &str,
-    ) -> Result<Result<Active, Rejection>, NoAnswer> {
+    ) -> Result<Result<Active, VerifyErrorKind>, NoAnswer> {
         let mut wanted = Vec::new();
         let settings = Issuer::oidc("https://as.example/");
         let keys = KeySource::given("https://as.example/", KeySet::none());
@@ -226,33 +226,36 @@ mod tests {
         assert_eq!(scopes(r#"{"active":true,"aud":"api","scope":["b","a"]}"#), ["a", "b"]);
         assert_eq!(scopes(r#"{"active":true,"aud":"api"}"#), [""; 0]);
         let form = read(false, r#"{"active":true,"aud":"api","scope":[1]}"#).unwrap();
-        assert!(matches!(form, Err(Rejection::Grants(_))));
+        assert!(matches!(form, Err(VerifyErrorKind::Grants(_))));
     }
 
     #[test]
     fn everything_else_is_refused_by_its_reason() {
         for (text, expected) in [
-            (r#"{"active":false}"#, Rejection::Inactive),
-            (r#"{}"#, Rejection::ActiveNotBoolean),
-            (r#"{"active":"true","aud":"api"}"#, Rejection::ActiveNotBoolean),
-            (r#"{"active":1,"aud":"api"}"#, Rejection::ActiveNotBoolean),
-            (r#"{"active":[true],"aud":"api"}"#, Rejection::ActiveNotBoolean),
-            (r#"{"active":true}"#, Rejection::AudienceUnsaid),
-            (r#"{"active":true,"aud":"other"}"#, Rejection::Audience),
-            (r#"{"active":true,"aud":"api","exp":970}"#, Rejection::Expired),
-            (r#"{"active":true,"aud":"api","nbf":1031}"#, Rejection::NotYetValid),
-            (r#"{"active":true,"aud":"api","iat":1031}"#, Rejection::IssuedInFuture),
-            (r#"{"active":true,"aud":"api","iss":"https://as.example"}"#, Rejection::Issuer),
+            (r#"{"active":false}"#, VerifyErrorKind::Inactive),
+            (r#"{}"#, VerifyErrorKind::ActiveNotBoolean),
+            (r#"{"active":"true","aud":"api"}"#, VerifyErrorKind::ActiveNotBoolean),
+            (r#"{"active":1,"aud":"api"}"#, VerifyErrorKind::ActiveNotBoolean),
+            (r#"{"active":[true],"aud":"api"}"#, VerifyErrorKind::ActiveNotBoolean),
+            (r#"{"active":true}"#, VerifyErrorKind::AudienceUnsaid),
+            (r#"{"active":true,"aud":"other"}"#, VerifyErrorKind::Audience),
+            (r#"{"active":true,"aud":"api","exp":970}"#, VerifyErrorKind::Expired),
+            (r#"{"active":true,"aud":"api","nbf":1031}"#, VerifyErrorKind::NotYetValid),
+            (r#"{"active":true,"aud":"api","iat":1031}"#, VerifyErrorKind::IssuedInFuture),
+            (r#"{"active":true,"aud":"api","iss":"https://as.example"}"#, VerifyErrorKind::Issuer),
             (
                 r#"{"active":true,"aud":"api","token_type":"refresh_token"}"#,
-                Rejection::IntrospectedTokenType,
+                VerifyErrorKind::IntrospectedTokenType,
             ),
-            (r#"{"active":true,"aud":"api","token_type":7}"#, Rejection::IntrospectedTokenType),
+            (
+                r#"{"active":true,"aud":"api","token_type":7}"#,
+                VerifyErrorKind::IntrospectedTokenType,
+            ),
             (
                 r#"{"active":true,"aud":"api","token_use":"refresh_token"}"#,
-                Rejection::IntrospectedTokenUse,
+                VerifyErrorKind::IntrospectedTokenUse,
             ),
-            (r#"{"active":true,"aud":"api","token_use":7}"#, Rejection::IntrospectedTokenUse),
+            (r#"{"active":true,"aud":"api","token_use":7}"#, VerifyErrorKind::IntrospectedTokenUse),
         ] {
             assert_eq!(read(false, text).unwrap().err(), Some(expected), "{text}");
         }
@@ -290,7 +293,7 @@ mod tests {
     fn an_audience_that_is_said_is_checked_even_if_it_may_be_missing() {
         assert!(read(true, r#"{"active":true}"#).unwrap().is_ok());
         let other = read(true, r#"{"active":true,"aud":"other"}"#).unwrap();
-        assert_eq!(other.err(), Some(Rejection::Audience));
+        assert_eq!(other.err(), Some(VerifyErrorKind::Audience));
     }
 
     #[test]

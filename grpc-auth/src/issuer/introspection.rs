@@ -21,16 +21,16 @@ use crate::error::ConfigError;
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use grpc_auth::testing::AuthorizationServer;
-/// use grpc_auth::{BearerToken, ClientAuthentication, Denied, Introspection, Issuer, ResourceServer};
+/// use grpc_auth::testing::TestAuthorizationServer;
+/// use grpc_auth::{BearerToken, ClientAuthentication, DenialReason, Introspection, Issuer, ResourceServer};
 ///
-/// let server = AuthorizationServer::start().await?;
+/// let server = TestAuthorizationServer::start().await?;
 /// server.add_client("orders", "s3cret", [""; 0]);
 ///
 /// let client = ClientAuthentication::client_secret_basic("orders", "s3cret");
 /// let auth = ResourceServer::builder()
 ///     .issuer(Issuer::oidc(server.url()).introspection(Introspection::new(client)))
-///     .audience(AuthorizationServer::AUDIENCE)
+///     .audience(TestAuthorizationServer::AUDIENCE)
 ///     .clock(server.clock().clone())
 ///     .build()
 ///     .await?;
@@ -40,7 +40,7 @@ use crate::error::ConfigError;
 ///
 /// let unknown = BearerToken::parse("bm9ib2R5J3MgdG9rZW4").unwrap();
 /// let refused = auth.verify(&unknown).await.unwrap_err();
-/// assert_eq!(refused.denied(), Denied::TokenInvalid);
+/// assert_eq!(refused.denied(), DenialReason::TokenInvalid);
 /// assert_eq!(refused.to_string(), "the authorization server says that the token is not active");
 /// # Ok(()) }
 /// ```
@@ -156,7 +156,7 @@ impl Introspection {
     /// lightweight tokens, whose claims are in the answer alone. What the answer says is what
     /// counts; a JWT that is refused here is not asked about.
     #[must_use]
-    pub fn hybrid(mut self) -> Self {
+    pub fn also_for_jwts(mut self) -> Self {
         self.hybrid = true;
         self
     }

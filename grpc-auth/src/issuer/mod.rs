@@ -8,7 +8,7 @@ pub(crate) mod shared_cache;
 
 use std::fmt;
 
-pub(crate) use scope_sources::GrantSource;
+pub(crate) use scope_sources::ScopeSource;
 
 use crate::jose::algorithm::Algorithm;
 use introspection::Introspection;
@@ -28,16 +28,16 @@ use presets::provider::Provider;
 /// | [`cognito`](Self::cognito) | the user pool | discovery | none, `JWT` | `client_id` is listed, and `token_use` is `access` | `scope`, `cognito:groups` as `group:..` |
 /// | [`static_keys`](Self::static_keys) | as given | given | `at+jwt` | `aud` | `scope` |
 ///
-/// What a preset says of grants is replaced by [`grants_from`](Self::grants_from).
+/// What a preset says of grants is replaced by [`scopes_from`](Self::scopes_from).
 ///
 /// ```
-/// use grpc_auth::{GrantSource, Issuer};
+/// use grpc_auth::{ScopeSource, Issuer};
 ///
 /// // Roles become grants under a prefix of their own, so that no role can pose as a scope.
 /// let issuer = Issuer::oidc("https://sso.example.com/realms/main")
-///     .grants_from([
-///         GrantSource::words("/scope"),
-///         GrantSource::array("/realm_access/roles").prefixed("role:"),
+///     .scopes_from([
+///         ScopeSource::words("/scope"),
+///         ScopeSource::array("/realm_access/roles").prefixed("role:"),
 ///     ]);
 /// ```
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ pub struct Issuer {
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) intended_for: IntendedFor,
     pub(crate) required_claims: Vec<RequiredClaim>,
-    pub(crate) grants: Vec<GrantSource>,
+    pub(crate) grants: Vec<ScopeSource>,
     pub(crate) allow_missing_key_id: bool,
     pub(crate) introspection: Option<Introspection>,
 }
@@ -113,7 +113,7 @@ impl Issuer {
             algorithms: Vec::new(),
             intended_for: IntendedFor::Audience,
             required_claims: Vec::new(),
-            grants: vec![GrantSource::words("/scope")],
+            grants: vec![ScopeSource::words("/scope")],
             allow_missing_key_id: false,
             introspection: None,
         }
@@ -143,7 +143,7 @@ impl Issuer {
     /// application's id.
     ///
     /// Application roles become grants with the prefix `role:`. Groups can be added with
-    /// [`grants_from`](Self::grants_from); Entra leaves them out of tokens of people who have many,
+    /// [`scopes_from`](Self::scopes_from); Entra leaves them out of tokens of people who have many,
     /// and the log says so then.
     #[must_use]
     pub fn entra(tenant: impl Into<String>) -> Self {
@@ -249,7 +249,7 @@ impl Issuer {
 
     /// Reads grants from these claims instead of the preset's. They are united; at most 512.
     #[must_use]
-    pub fn grants_from(mut self, sources: impl IntoIterator<Item = GrantSource>) -> Self {
+    pub fn scopes_from(mut self, sources: impl IntoIterator<Item = ScopeSource>) -> Self {
         self.grants = sources.into_iter().collect();
         self
     }

@@ -10,7 +10,7 @@ const MAX_GRANTS: usize = 512;
 
 /// A claim that grants scopes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GrantSource {
+pub struct ScopeSource {
     pointer: String,
     form: Form,
     prefix: String,
@@ -31,7 +31,7 @@ pub(crate) enum GrantsError {
     TooMany,
 }
 
-impl GrantSource {
+impl ScopeSource {
     /// A string of words divided by single spaces, like `scope` of RFC 9068 §2.2.3, at this JSON
     /// pointer (RFC 6901), which begins with a slash.
     #[must_use]
@@ -97,7 +97,7 @@ impl GrantSource {
 /// Unites what the sources grant. `find` looks up the value that a source points at, by its place
 /// in the list.
 pub(crate) fn unite<'a, 't: 'a>(
-    sources: &[GrantSource],
+    sources: &[ScopeSource],
     find: impl Fn(usize) -> Option<&'a Node<'t>>,
 ) -> Result<Grants, GrantsError> {
     let mut grants: Vec<(&str, &str)> = Vec::with_capacity(16);
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
     use crate::json;
 
-    fn grants(sources: &[GrantSource], claims: Value) -> Result<Vec<String>, GrantsError> {
+    fn grants(sources: &[ScopeSource], claims: Value) -> Result<Vec<String>, GrantsError> {
         let claims = claims.to_string();
         let claims: Node<'_> = json::read(claims.as_bytes()).unwrap();
         let find = |position: usize| claims.at(&sources[position].names());
@@ -154,9 +154,9 @@ mod tests {
     #[test]
     fn declared_claims_are_united() {
         let sources = [
-            GrantSource::words("/scope"),
-            GrantSource::array("/permissions"),
-            GrantSource::array("/realm_access/roles").prefixed("role:"),
+            ScopeSource::words("/scope"),
+            ScopeSource::array("/permissions"),
+            ScopeSource::array("/realm_access/roles").prefixed("role:"),
         ];
         let claims = json!({
             "scope": "b  a", "permissions": ["a", "c"], "realm_access": {"roles": ["a"]},
@@ -166,7 +166,7 @@ mod tests {
         // A scope that anyone may ask for does not make a role.
         let claims = json!({"scope": "role:a role:", "realm_access": {"roles": ["b"]}});
         assert_eq!(grants(&sources, claims).unwrap(), ["role:b"]);
-        let escaped = [GrantSource::array("/https:~1~1a.example~1roles")];
+        let escaped = [ScopeSource::array("/https:~1~1a.example~1roles")];
         let claims = json!({"https://a.example/roles": ["x"]});
         assert_eq!(grants(&escaped, claims).unwrap(), ["x"]);
         assert_eq!(grants(&sources, json!({})).unwrap(), [""; 0]);
@@ -174,8 +174,8 @@ mod tests {
 
     #[test]
     fn another_form_than_declared_is_refused_rather_than_guessed() {
-        let words = [GrantSource::words("/scope")];
-        let array = [GrantSource::array("/scope")];
+        let words = [ScopeSource::words("/scope")];
+        let array = [ScopeSource::array("/scope")];
         let error = Err(GrantsError::Form("/scope".into()));
         assert_eq!(grants(&words, json!({"scope": ["a"]})), error);
         assert_eq!(grants(&words, json!({"scope": null})), error);
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn grants_are_bounded() {
         let names = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
-        let words = [GrantSource::words("/scope")];
+        let words = [ScopeSource::words("/scope")];
         assert_eq!(grants(&words, json!({"scope": names(512)})).unwrap().len(), 512);
         assert_eq!(grants(&words, json!({"scope": names(513)})), Err(GrantsError::TooMany));
     }

@@ -15,7 +15,7 @@ use crate::metrics;
 /// [`ResourceServerBuilder::on_key_set_event`](crate::ResourceServerBuilder::on_key_set_event).
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum KeySetEvent<'a> {
+pub enum JwksEvent<'a> {
     /// A fetch begins.
     RefreshStarted {
         /// Caches on the way are bypassed: a token named a key that is not known, or has a signature
@@ -41,13 +41,13 @@ pub enum KeySetEvent<'a> {
         consecutive: u32,
     },
     /// A token of this issuer, plausible otherwise, names a key that is not known.
-    UnknownKey {
+    UnknownKidOutcome {
         /// What was decided.
-        decision: UnknownKey,
+        decision: UnknownKidOutcome,
     },
     /// A token of this issuer, plausible otherwise, has a signature that the key with its `kid` did
     /// not make. The key may have been replaced under its `kid`, so the key set is fetched; at most
-    /// once in [`KeySetSettings::bad_signature_interval`](crate::KeySetSettings::bad_signature_interval).
+    /// once in [`JwksSettings::bad_signature_interval`](crate::JwksSettings::bad_signature_interval).
     BadSignature,
     /// The set is no longer fresh, the issuer does not answer, and known keys still serve.
     ServingStale {
@@ -66,7 +66,7 @@ pub enum KeySetEvent<'a> {
 /// What is done about a key id that is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum UnknownKey {
+pub enum UnknownKidOutcome {
     /// The key set is fetched.
     Fetch,
     /// A fetch is under way already; the call waits for it.
@@ -89,7 +89,7 @@ pub struct SkippedKey(pub(super) Skipped);
 /// Whether the keys of an issuer can be relied on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum KeySetHealth {
+pub enum JwksHealth {
     /// Fetched within its freshness, or given.
     Fresh,
     /// Older, and still used.
@@ -104,7 +104,7 @@ pub enum KeySetHealth {
     Unavailable,
 }
 
-impl KeySetHealth {
+impl JwksHealth {
     /// Whether there are keys that tokens can be checked with: fresh or stale.
     #[must_use]
     pub const fn is_usable(self) -> bool {
@@ -116,9 +116,9 @@ impl KeySetHealth {
 #[derive(Clone, Default)]
 pub(crate) struct Listener(pub(crate) Option<Arc<Callback>>);
 
-type Callback = dyn Fn(&str, &KeySetEvent<'_>) + Send + Sync;
+type Callback = dyn Fn(&str, &JwksEvent<'_>) + Send + Sync;
 
-impl UnknownKey {
+impl UnknownKidOutcome {
     /// The name in metrics and logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -147,10 +147,10 @@ impl fmt::Debug for Listener {
 
 impl Listener {
     pub(crate) fn tell_skipped(&self, issuer: &str, position: usize, reason: Skipped) {
-        self.tell(issuer, &KeySetEvent::KeySkipped { position, reason: SkippedKey(reason) });
+        self.tell(issuer, &JwksEvent::KeySkipped { position, reason: SkippedKey(reason) });
     }
 
-    pub(super) fn tell(&self, issuer: &str, event: &KeySetEvent<'_>) {
+    pub(super) fn tell(&self, issuer: &str, event: &JwksEvent<'_>) {
         log(issuer, event);
         measure(issuer, event);
         // A callback that panics must not end the refreshing.
@@ -162,26 +162,26 @@ impl Listener {
     }
 }
 
-fn log(issuer: &str, event: &KeySetEvent<'_>) {
+fn log(issuer: &str, event: &JwksEvent<'_>) {
     use std::error::Error as _;
 
     use tracing::{debug, info, warn};
 
     match event {
-        KeySetEvent::RefreshStarted { forced } => {
+        JwksEvent::RefreshStarted { forced } => {
             debug!(target: "grpc_auth", issuer, forced, "the key set is fetched");
         }
-        KeySetEvent::RefreshSucceeded { generation, added: 0, removed: 0, not_modified } => {
+        JwksEvent::RefreshSucceeded { generation, added: 0, removed: 0, not_modified } => {
             debug!(target: "grpc_auth", issuer, generation, not_modified, "the key set is as before");
         }
-        KeySetEvent::RefreshSucceeded { generation, added, removed, .. } => {
+        JwksEvent::RefreshSucceeded { generation, added, removed, .. } => {
             info!(target: "grpc_auth", issuer, generation, added, removed, "the key set was fetched");
         }
         // A long outage is said ever more rarely; at debug, every time.
-        KeySetEvent::RefreshFailed { error, consecutive } if !consecutive.is_power_of_two() => {
+        JwksEvent::RefreshFailed { error, consecutive } if !consecutive.is_power_of_two() => {
             debug!(target: "grpc_auth", issuer, consecutive, %error, "the key set could not be fetched");
         }
-        KeySetEvent::RefreshFailed { error, consecutive } => {
+        JwksEvent::RefreshFailed { error, consecutive } => {
             let cause = error.source().map(ToString::to_string);
             warn!(
                 target: "grpc_auth",
@@ -189,24 +189,24 @@ fn log(issuer: &str, event: &KeySetEvent<'_>) {
                 "the key set could not be fetched"
             );
         }
-        KeySetEvent::UnknownKey { decision } => {
+        JwksEvent::UnknownKidOutcome { decision } => {
             debug!(target: "grpc_auth", issuer, decision = decision.as_str(), "unknown key id");
         }
-        KeySetEvent::BadSignature => {
+        JwksEvent::BadSignature => {
             debug!(
                 target: "grpc_auth",
                 issuer,
                 "bad signature by a known key id; the key set is fetched, for the key may have been replaced"
             );
         }
-        KeySetEvent::ServingStale { age } => {
+        JwksEvent::ServingStale { age } => {
             info!(
                 target: "grpc_auth",
                 issuer, age_seconds = age.as_secs(),
                 "the issuer does not answer; its last known keys still serve"
             );
         }
-        KeySetEvent::KeySkipped { position, reason } => {
+        JwksEvent::KeySkipped { position, reason } => {
             warn!(
                 target: "grpc_auth",
                 issuer, position, %reason,
@@ -216,12 +216,12 @@ fn log(issuer: &str, event: &KeySetEvent<'_>) {
     }
 }
 
-fn measure(issuer: &str, event: &KeySetEvent<'_>) {
+fn measure(issuer: &str, event: &JwksEvent<'_>) {
     match event {
-        KeySetEvent::RefreshStarted { .. }
-        | KeySetEvent::BadSignature
-        | KeySetEvent::ServingStale { .. } => {}
-        KeySetEvent::RefreshSucceeded { generation, added, removed, not_modified } => {
+        JwksEvent::RefreshStarted { .. }
+        | JwksEvent::BadSignature
+        | JwksEvent::ServingStale { .. } => {}
+        JwksEvent::RefreshSucceeded { generation, added, removed, not_modified } => {
             let result = match (not_modified, added + removed) {
                 (true, _) => "not_modified",
                 (false, 0) => "unchanged",
@@ -230,8 +230,10 @@ fn measure(issuer: &str, event: &KeySetEvent<'_>) {
             metrics::key_set_fetched(issuer, result);
             metrics::key_set_generation(issuer, *generation);
         }
-        KeySetEvent::RefreshFailed { error, .. } => metrics::key_set_fetched(issuer, error.kind()),
-        KeySetEvent::UnknownKey { decision } => metrics::unknown_key(issuer, decision.as_str()),
-        KeySetEvent::KeySkipped { .. } => metrics::key_skipped(issuer),
+        JwksEvent::RefreshFailed { error, .. } => metrics::key_set_fetched(issuer, error.kind()),
+        JwksEvent::UnknownKidOutcome { decision } => {
+            metrics::unknown_key(issuer, decision.as_str())
+        }
+        JwksEvent::KeySkipped { .. } => metrics::key_skipped(issuer),
     }
 }

@@ -6,7 +6,7 @@ use http::HeaderValue;
 use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use url::Url;
 
-use super::set::{KeySet, KeySetError};
+use super::set::{JwksError, KeySet};
 use crate::clock::Clock;
 use crate::http::cache_control::Freshness;
 use crate::http::client::{Answer, HttpClient};
@@ -23,7 +23,7 @@ pub enum KeyFetchError {
     Http(#[from] HttpError),
     /// The answer is no usable key set.
     #[error("the key set cannot be used")]
-    KeySet(#[from] KeySetError),
+    KeySet(#[from] JwksError),
     /// A cache on the way answered with keys that are older than the present ones, and others.
     #[error("the answer is older than the key set that is held, and differs from it")]
     Older,

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::event::UnknownKey;
+use super::event::UnknownKidOutcome;
 use super::fetch::Request;
-use super::settings::KeySetSettings;
+use super::settings::JwksSettings;
 use super::unknown_keys::{Bucket, Memory};
 
 /// How long after it began to sign with a key an issuer may publish it.
@@ -15,7 +15,7 @@ const PUBLISHED_WITHIN: Duration = Duration::from_secs(60);
 /// The life of one key set.
 #[derive(Debug)]
 pub(super) struct Lifecycle {
-    settings: Arc<KeySetSettings>,
+    settings: Arc<JwksSettings>,
     held: Option<Held>,
     /// Fetches that were begun so far.
     begun: u64,
@@ -72,7 +72,7 @@ pub(super) enum Answer {
 pub(crate) struct Arrival(u64);
 
 impl Lifecycle {
-    pub(super) fn new(settings: Arc<KeySetSettings>, now: SystemTime) -> Self {
+    pub(super) fn new(settings: Arc<JwksSettings>, now: SystemTime) -> Self {
         Self {
             held: None,
             begun: 0,
@@ -249,7 +249,7 @@ impl Lifecycle {
         kid: &str,
         issued: Option<SystemTime>,
         arrival: Arrival,
-    ) -> (Answer, UnknownKey) {
+    ) -> (Answer, UnknownKidOutcome) {
         let looked_for = self.memory.since(kid, now);
         // A token that was issued after that, or shortly before, may have a key that was published
         // after that: keys are published with a delay, and clocks differ.
@@ -259,14 +259,14 @@ impl Lifecycle {
                 .is_some_and(|at| at < since)
         };
         if looked_for.is_some_and(is_older) {
-            return (Answer::Refuse, UnknownKey::Remembered);
+            return (Answer::Refuse, UnknownKidOutcome::Remembered);
         }
         // The last fetch is reserved for key ids that were not looked for yet, so that a client with
         // tokens of another issuer does not use up what a rotation needs.
         let reserve = u32::from(looked_for.is_some());
         if self.succeeded > arrival.0 {
             self.memory.insert(kid, now);
-            return (Answer::Refuse, UnknownKey::NotThere);
+            return (Answer::Refuse, UnknownKidOutcome::NotThere);
         }
         // A scheduled fetch may be answered by a cache; one that has not begun can be made to ask
         // the issuer itself.
@@ -276,20 +276,23 @@ impl Lifecycle {
             && self.unknown_keys.take(now, reserve)
         {
             self.request(Request::Forced);
-            return (Answer::Wait, UnknownKey::Fetch);
+            return (Answer::Wait, UnknownKidOutcome::Fetch);
         }
         if self.running.is_some() || self.requested.is_some() {
-            return (Answer::Wait, UnknownKey::Join);
+            return (Answer::Wait, UnknownKidOutcome::Join);
         }
         if self.failed > arrival.0 || self.pause_end(now).is_some() {
-            return (Answer::Unavailable, UnknownKey::Unavailable);
+            return (Answer::Unavailable, UnknownKidOutcome::Unavailable);
         }
         // The token may be good: no answer but a fetch's says that it is not.
         if !self.unknown_keys.take(now, reserve) {
-            return (Answer::Limited(self.unknown_keys.until_refill(now)), UnknownKey::Limited);
+            return (
+                Answer::Limited(self.unknown_keys.until_refill(now)),
+                UnknownKidOutcome::Limited,
+            );
         }
         self.request(Request::Forced);
-        (Answer::Wait, UnknownKey::Fetch)
+        (Answer::Wait, UnknownKidOutcome::Fetch)
     }
 
     /// A call's token has a signature that the key with its key id did not make. The key may have

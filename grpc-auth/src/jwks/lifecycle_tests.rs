@@ -11,13 +11,13 @@ fn milliseconds(milliseconds: u64) -> SystemTime {
     at(0) + Duration::from_millis(milliseconds)
 }
 
-fn new(settings: KeySetSettings) -> Lifecycle {
+fn new(settings: JwksSettings) -> Lifecycle {
     Lifecycle::new(Arc::new(settings), at(0))
 }
 
 /// Keys fetched at 0: due at 720, fresh until 900, usable until 9,000.
 fn held() -> Lifecycle {
-    let mut life = new(KeySetSettings::default());
+    let mut life = new(JwksSettings::default());
     life.request(Request::Scheduled);
     life.begin();
     life.succeed(at(0), None, false, 0.5);
@@ -54,8 +54,8 @@ fn an_eager_set_is_fetched_without_calls() {
     for (refresh, due) in
         [(RefreshMode::Eager, 720), (RefreshMode::Every(Duration::from_secs(3600)), 3600)]
     {
-        let mut life = new(KeySetSettings { refresh, ..Default::default() });
-        // Nothing was asked for yet: `Start::Lazy`.
+        let mut life = new(JwksSettings { refresh, ..Default::default() });
+        // Nothing was asked for yet: `StartupPolicy::Lazy`.
         assert_eq!(life.next(at(0)), Next::Idle);
         life.begin();
         life.succeed(at(0), None, false, 0.5);
@@ -113,7 +113,7 @@ fn an_issuer_that_asks_to_be_left_alone_is() {
 
 #[test]
 fn without_keys_an_issuer_is_left_alone_for_a_minute_at_most() {
-    let mut life = new(KeySetSettings::default());
+    let mut life = new(JwksSettings::default());
     life.need_keys(at(0));
     life.begin();
     life.fail(at(0), Some(Duration::from_secs(3600)), false, 1.0);
@@ -137,7 +137,7 @@ fn success_forgets_failures() {
 
 #[test]
 fn without_keys_the_first_calls_wait_and_later_ones_are_told_at_once() {
-    let mut life = new(KeySetSettings::default());
+    let mut life = new(JwksSettings::default());
     assert_eq!(life.need_keys(at(0)), Answer::Wait);
     assert_eq!(life.need_keys(at(0)), Answer::Wait);
     assert_eq!(life.next(at(0)), Next::Fetch(Request::Scheduled));
@@ -194,8 +194,8 @@ fn a_failure_of_long_ago_says_nothing() {
 fn an_unknown_key_is_fetched_once_for_all_who_ask() {
     let mut life = held();
     let arrival = life.arrival();
-    let fetch = (Answer::Wait, UnknownKey::Fetch);
-    let join = (Answer::Wait, UnknownKey::Join);
+    let fetch = (Answer::Wait, UnknownKidOutcome::Fetch);
+    let join = (Answer::Wait, UnknownKidOutcome::Join);
     assert_eq!(life.need_key(at(1), "new", None, arrival), fetch);
     assert_eq!(life.need_key(at(1), "new", None, arrival), join);
     assert_eq!(life.next(at(1)), Next::Fetch(Request::Forced));
@@ -203,9 +203,12 @@ fn an_unknown_key_is_fetched_once_for_all_who_ask() {
     assert_eq!(life.need_key(at(1), "new", None, arrival), join);
     life.succeed(at(1), None, false, 0.5);
     // It did not bring the key: refused, and remembered.
-    assert_eq!(life.need_key(at(1), "new", None, arrival), (Answer::Refuse, UnknownKey::NotThere));
+    assert_eq!(
+        life.need_key(at(1), "new", None, arrival),
+        (Answer::Refuse, UnknownKidOutcome::NotThere)
+    );
     let later = life.arrival();
-    let remembered = (Answer::Refuse, UnknownKey::Remembered);
+    let remembered = (Answer::Refuse, UnknownKidOutcome::Remembered);
     let old = Some(at(1) - PUBLISHED_WITHIN - Duration::from_millis(1));
     assert_eq!(life.need_key(at(30), "new", old, later), remembered);
     assert_eq!(life.need_key(at(31), "new", old, later), fetch);
@@ -217,29 +220,32 @@ fn a_key_id_that_was_looked_for_before_the_token_was_issued_may_be_published_sin
     let look = |life: &mut Lifecycle, now: SystemTime, issued: Option<SystemTime>| {
         let arrival = life.arrival();
         let (answer, decision) = life.need_key(now, "next", issued, arrival);
-        if decision == UnknownKey::Fetch {
+        if decision == UnknownKidOutcome::Fetch {
             life.begin();
             life.succeed(now, None, false, 0.5);
-            let not_there = (Answer::Refuse, UnknownKey::NotThere);
+            let not_there = (Answer::Refuse, UnknownKidOutcome::NotThere);
             assert_eq!(life.need_key(now, "next", issued, arrival), not_there);
         }
         (answer, decision)
     };
     // A junk token with the key id that the issuer's next key will have.
-    assert_eq!(look(&mut life, at(1), Some(at(1))).1, UnknownKey::Fetch);
+    assert_eq!(look(&mut life, at(1), Some(at(1))).1, UnknownKidOutcome::Fetch);
     let old = at(1) - PUBLISHED_WITHIN - Duration::from_millis(1);
-    assert_eq!(look(&mut life, at(2), Some(old)).1, UnknownKey::Remembered);
+    assert_eq!(look(&mut life, at(2), Some(old)).1, UnknownKidOutcome::Remembered);
     for issued in [Some(at(1) - PUBLISHED_WITHIN), None] {
         let (answer, decision) = look(&mut life, at(2), issued);
         let expected = match issued {
-            Some(_) => (Answer::Wait, UnknownKey::Fetch),
+            Some(_) => (Answer::Wait, UnknownKidOutcome::Fetch),
             // All but the last fetch, which other key ids may need.
-            None => (Answer::Limited(Duration::from_secs(29)), UnknownKey::Limited),
+            None => (Answer::Limited(Duration::from_secs(29)), UnknownKidOutcome::Limited),
         };
         assert_eq!((answer, decision), expected, "{issued:?}");
     }
     let arrival = life.arrival();
-    assert_eq!(life.need_key(at(3), "other", None, arrival), (Answer::Wait, UnknownKey::Fetch));
+    assert_eq!(
+        life.need_key(at(3), "other", None, arrival),
+        (Answer::Wait, UnknownKidOutcome::Fetch)
+    );
 }
 
 #[test]
@@ -247,7 +253,7 @@ fn bad_signatures_cause_one_fetch_in_five_minutes_whatever_unknown_key_ids_cost(
     let mut life = held();
     for _ in 0..3 {
         let arrival = life.arrival();
-        assert_eq!(life.need_key(at(1), "x", None, arrival).1, UnknownKey::Fetch);
+        assert_eq!(life.need_key(at(1), "x", None, arrival).1, UnknownKidOutcome::Fetch);
         life.begin();
         life.succeed(at(1), None, false, 0.5);
     }
@@ -270,7 +276,7 @@ fn bad_signatures_cause_one_fetch_in_five_minutes_whatever_unknown_key_ids_cost(
     assert_eq!(fetches, [1, 301, 601]);
     // They leave the other budget alone.
     let arrival = life.arrival();
-    assert_eq!(life.need_key(at(900), "y", None, arrival).1, UnknownKey::Fetch);
+    assert_eq!(life.need_key(at(900), "y", None, arrival).1, UnknownKidOutcome::Fetch);
 }
 
 #[test]
@@ -314,15 +320,21 @@ fn a_fetch_that_began_before_the_token_came_proves_nothing() {
     life.used(at(720));
     life.begin();
     let arrival = life.arrival();
-    assert_eq!(life.need_key(at(720), "new", None, arrival), (Answer::Wait, UnknownKey::Join));
+    assert_eq!(
+        life.need_key(at(720), "new", None, arrival),
+        (Answer::Wait, UnknownKidOutcome::Join)
+    );
     life.succeed(at(721), None, false, 0.5);
     // The answer may have left before the rotation: once more.
-    assert_eq!(life.need_key(at(721), "new", None, arrival), (Answer::Wait, UnknownKey::Fetch));
+    assert_eq!(
+        life.need_key(at(721), "new", None, arrival),
+        (Answer::Wait, UnknownKidOutcome::Fetch)
+    );
     life.begin();
     life.succeed(at(722), None, false, 0.5);
     assert_eq!(
         life.need_key(at(722), "new", None, arrival),
-        (Answer::Refuse, UnknownKey::NotThere)
+        (Answer::Refuse, UnknownKidOutcome::NotThere)
     );
 }
 
@@ -332,14 +344,14 @@ fn a_refresh_that_was_due_anyway_asks_past_the_caches_for_an_unknown_key() {
     let arrival = life.arrival();
     assert!(life.used(at(720)));
     let (_, decision) = life.need_key(at(720), "new", None, arrival);
-    assert_eq!((decision, life.begin()), (UnknownKey::Fetch, Request::Forced));
+    assert_eq!((decision, life.begin()), (UnknownKidOutcome::Fetch, Request::Forced));
     life.succeed(at(720), None, false, 0.5);
-    assert_eq!(life.need_key(at(720), "new", None, arrival).1, UnknownKey::NotThere);
+    assert_eq!(life.need_key(at(720), "new", None, arrival).1, UnknownKidOutcome::NotThere);
 }
 
 #[test]
 fn a_configuration_that_is_at_fault_is_tried_ever_more_slowly() {
-    let mut life = new(KeySetSettings::default());
+    let mut life = new(JwksSettings::default());
     life.need_keys(at(0));
     let mut now = at(0);
     for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
@@ -359,13 +371,13 @@ fn strangers_key_ids_cause_no_more_fetches_than_the_bucket_pays_for() {
         let arrival = life.arrival();
         let (answer, decision) = life.need_key(now, &n.to_string(), None, arrival);
         match decision {
-            UnknownKey::Fetch => {
+            UnknownKidOutcome::Fetch => {
                 fetches += 1;
                 life.begin();
                 life.succeed(now, None, false, 0.5);
             }
             decision => {
-                assert_eq!(decision, UnknownKey::Limited);
+                assert_eq!(decision, UnknownKidOutcome::Limited);
                 // Until the next refill, never longer: the token may be good.
                 let Answer::Limited(wait) = answer else { panic!("{answer:?}") };
                 let end = if now < at(30) { at(30) } else { at(60) };
@@ -383,7 +395,7 @@ fn rotations_do_not_use_up_the_bucket() {
     for rotation in 0..100 {
         let (now, arrival) = (at(10 * rotation), life.arrival());
         let (_, decision) = life.need_key(now, &rotation.to_string(), None, arrival);
-        assert_eq!(decision, UnknownKey::Fetch, "{rotation}");
+        assert_eq!(decision, UnknownKidOutcome::Fetch, "{rotation}");
         life.begin();
         life.succeed(now, None, true, 0.5);
     }
@@ -396,18 +408,18 @@ fn while_the_issuer_does_not_answer_nobody_knows_whether_a_key_is_unknown() {
     life.need_key(at(1), "new", None, arrival);
     life.begin();
     life.fail(at(2), None, false, 1.0);
-    let unavailable = (Answer::Unavailable, UnknownKey::Unavailable);
+    let unavailable = (Answer::Unavailable, UnknownKidOutcome::Unavailable);
     assert_eq!(life.need_key(at(2), "new", None, arrival), unavailable);
     assert_eq!(life.need_key(at(2), "other", None, life.arrival()), unavailable);
     assert_eq!(
         life.need_key(at(3), "other", None, life.arrival()),
-        (Answer::Wait, UnknownKey::Fetch)
+        (Answer::Wait, UnknownKidOutcome::Fetch)
     );
 }
 
 #[test]
 fn a_clock_that_is_set_back_or_forward_stops_nothing() {
-    let mut life = new(KeySetSettings::default());
+    let mut life = new(JwksSettings::default());
     life.begin();
     life.succeed(at(7200), None, false, 0.5);
     // Back by an hour: the set seems to be from the future, and is fetched again.

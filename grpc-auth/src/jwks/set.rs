@@ -30,7 +30,7 @@ pub(crate) struct KeySet {
 /// Why a document is no key set to work with.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeySetError {
+pub enum JwksError {
     /// The document is not a JSON object with an array `keys`.
     #[error("it is not a JSON Web Key Set, an object with an array `keys`: {cause}")]
     NotAKeySet {
@@ -57,16 +57,16 @@ impl KeySet {
     }
 
     /// Admits key by key: a bad one never spoils the set. Tells which were skipped, by position.
-    pub(crate) fn parse(json: &[u8]) -> Result<(Self, Vec<(usize, Skipped)>), KeySetError> {
+    pub(crate) fn parse(json: &[u8]) -> Result<(Self, Vec<(usize, Skipped)>), JwksError> {
         #[derive(Deserialize)]
         struct Document<'a> {
             #[serde(borrow)]
             keys: Vec<Raw<'a>>,
         }
-        let document: Document<'_> = json::read(json)
-            .map_err(|error| KeySetError::NotAKeySet { cause: error.to_string() })?;
+        let document: Document<'_> =
+            json::read(json).map_err(|error| JwksError::NotAKeySet { cause: error.to_string() })?;
         if document.keys.len() > MAX_KEYS {
-            return Err(KeySetError::TooManyKeys);
+            return Err(JwksError::TooManyKeys);
         }
         let mut set = Self { keys: Vec::new(), by_kid: HashMap::new() };
         let mut skipped = Vec::new();
@@ -78,7 +78,7 @@ impl KeySet {
         }
         if set.keys.is_empty() {
             let (skipped, reasons) = (skipped.len(), reasons(&skipped));
-            return Err(KeySetError::NoUsableKey { skipped, reasons });
+            return Err(JwksError::NoUsableKey { skipped, reasons });
         }
         Ok((set, skipped))
     }
@@ -148,7 +148,7 @@ mod tests {
 
     const ED: &str = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"ed"}"#;
 
-    fn parse(keys: &str) -> Result<KeySet, KeySetError> {
+    fn parse(keys: &str) -> Result<KeySet, JwksError> {
         KeySet::parse(format!("{{\"keys\":[{keys}]}}").as_bytes()).map(|(set, _)| set)
     }
 
@@ -190,6 +190,6 @@ mod tests {
             assert!(error.contains(expected), "{json}: {error}");
         }
         let many = [ED; 101].join(",");
-        assert!(matches!(parse(&many), Err(KeySetError::TooManyKeys)));
+        assert!(matches!(parse(&many), Err(JwksError::TooManyKeys)));
     }
 }

@@ -24,18 +24,18 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// let builder = ResourceServer::oidc("https://issuer.example.com").audience("api").key_sets(
 ///     |key_sets| {
 ///         key_sets.refresh = RefreshMode::Every(Duration::from_secs(60 * 60));
-///         key_sets.outage = Duration::from_secs(4 * 60 * 60);
+///         key_sets.max_stale = Duration::from_secs(4 * 60 * 60);
 ///     },
 /// );
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct KeySetSettings {
+pub struct JwksSettings {
     /// How long a key set is fresh. Default 15 min, from a minute to a day. After that it serves
     /// while it is fetched again: the first call after an idle time is judged by the former set,
     /// which `RefreshMode::Eager` and `Every` avoid. A `Cache-Control: max-age` of the issuer's wins
     /// (RFC 9111 §5.2.2.1), from a minute to a day.
-    pub ttl: Duration,
+    pub fresh_for: Duration,
     /// What makes a refresh due. Default: use.
     pub refresh: RefreshMode,
     /// At which part of its freshness a key set is fetched again, so that it never goes stale while
@@ -43,10 +43,10 @@ pub struct KeySetSettings {
     pub refresh_ahead: f64,
     /// How long the last key set serves at least when the issuer does not answer, counted from
     /// when it was fetched; ten times its freshness if that is longer, but no more than a day (or
-    /// this, if it is longer) beyond its freshness. Default 1 h, at least `ttl`: with the default
-    /// `ttl`, keys serve for 2 h 30 min. After that, calls that need a token are answered
+    /// this, if it is longer) beyond its freshness. Default 1 h, at least `fresh_for`: with the default
+    /// `fresh_for`, keys serve for 2 h 30 min. After that, calls that need a token are answered
     /// UNAVAILABLE.
-    pub outage: Duration,
+    pub max_stale: Duration,
     /// How long to wait for a connection. Default 2 s, at most `timeout`.
     pub connect_timeout: Duration,
     /// How long a fetch may take, with discovery and a retry. Default 5 s, at most 30 s.
@@ -95,14 +95,14 @@ pub enum RefreshMode {
     Every(Duration),
 }
 
-impl Default for KeySetSettings {
+impl Default for JwksSettings {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Self {
-            ttl: seconds(15 * 60),
+            fresh_for: seconds(15 * 60),
             refresh: RefreshMode::WhileInUse,
             refresh_ahead: 0.8,
-            outage: seconds(60 * 60),
+            max_stale: seconds(60 * 60),
             connect_timeout: seconds(2),
             timeout: seconds(5),
             wait: seconds(5),
@@ -119,13 +119,13 @@ impl Default for KeySetSettings {
     }
 }
 
-impl KeySetSettings {
+impl JwksSettings {
     /// Settings that contradict each other would show in an outage, years later.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let wrong = |setting, help| Err(ConfigError::setting("key-set", setting, help));
         let day = MIN_MAX_AGE..=MAX_MAX_AGE;
-        if !day.contains(&self.ttl) {
-            return wrong("ttl", "write a time from a minute to a day");
+        if !day.contains(&self.fresh_for) {
+            return wrong("fresh_for", "write a time from a minute to a day");
         }
         if let RefreshMode::Every(interval) = self.refresh
             && !day.contains(&interval)
@@ -144,22 +144,22 @@ impl KeySetSettings {
         if self.connect_timeout.is_zero() || self.connect_timeout > self.timeout {
             return wrong("connect_timeout", "write a time up to `timeout`; the default is 2 s");
         }
-        if self.latest_refresh(self.ttl) + self.timeout > self.ttl {
+        if self.latest_refresh(self.fresh_for) + self.timeout > self.fresh_for {
             return wrong(
                 "refresh_ahead",
-                "a refresh that begins so late ends after `ttl`: write a smaller part, a longer \
-                 `ttl`, or a shorter `timeout`",
+                "a refresh that begins so late ends after `fresh_for`: write a smaller part, a longer \
+                 `fresh_for`, or a shorter `timeout`",
             );
         }
-        if self.outage < self.ttl {
+        if self.max_stale < self.fresh_for {
             return wrong(
-                "outage",
-                "it is shorter than `ttl`, and until then the keys are fresh: \
+                "max_stale",
+                "it is shorter than `fresh_for`, and until then the keys are fresh: \
                  write at least that",
             );
         }
         for (setting, time) in [
-            ("outage", self.outage),
+            ("max_stale", self.max_stale),
             ("wait", self.wait),
             ("unknown_key_interval", self.unknown_key_interval),
             ("unknown_key_forget", self.unknown_key_forget),
@@ -191,7 +191,7 @@ impl KeySetSettings {
         if self.unknown_key_interval >= self.freshness(None) {
             return wrong(
                 "unknown_key_interval",
-                "write less than the keys are fresh (`ttl`, or the interval of \
+                "write less than the keys are fresh (`fresh_for`, or the interval of \
                  `RefreshMode::Every`): that refreshes as well",
             );
         }
@@ -206,7 +206,7 @@ impl KeySetSettings {
         match (self.refresh, max_age) {
             (RefreshMode::Every(interval), _) => interval,
             (_, Some(max_age)) => max_age.clamp(MIN_MAX_AGE, MAX_MAX_AGE),
-            (_, None) => self.ttl,
+            (_, None) => self.fresh_for,
         }
     }
 
@@ -230,8 +230,8 @@ impl KeySetSettings {
 
     /// Until when it serves if the issuer does not answer.
     pub(super) fn lifetime(&self, freshness: Duration) -> Duration {
-        let longest = freshness + self.outage.max(DAY);
-        (freshness * 10).max(self.outage).min(longest)
+        let longest = freshness + self.max_stale.max(DAY);
+        (freshness * 10).max(self.max_stale).min(longest)
     }
 
     /// Whether refreshes come without calls.
@@ -246,23 +246,23 @@ mod tests {
 
     #[test]
     fn contradictions_are_named() {
-        assert!(KeySetSettings::default().check().is_ok());
+        assert!(JwksSettings::default().check().is_ok());
         let seconds = Duration::from_secs;
-        type Change = fn(&mut KeySetSettings);
+        type Change = fn(&mut JwksSettings);
         let cases: [(&str, Change); 19] = [
-            ("ttl", |s| s.ttl = Duration::from_secs(59)),
-            ("ttl", |s| s.ttl = Duration::from_secs(86_401)),
+            ("fresh_for", |s| s.fresh_for = Duration::from_secs(59)),
+            ("fresh_for", |s| s.fresh_for = Duration::from_secs(86_401)),
             ("refresh", |s| s.refresh = RefreshMode::Every(Duration::from_secs(59))),
             ("refresh_ahead", |s| s.refresh_ahead = 0.91),
             ("refresh_ahead", |s| s.refresh_ahead = f64::NAN),
             ("refresh_ahead", |s| {
-                (s.ttl, s.refresh_ahead, s.timeout) =
+                (s.fresh_for, s.refresh_ahead, s.timeout) =
                     (Duration::from_secs(60), 0.85, Duration::from_secs(10));
             }),
             ("timeout", |s| s.timeout = Duration::from_secs(31)),
             ("connect_timeout", |s| s.connect_timeout = Duration::from_secs(6)),
-            ("outage", |s| s.outage = Duration::from_secs(14 * 60)),
-            ("outage", |s| s.outage = Duration::MAX),
+            ("max_stale", |s| s.max_stale = Duration::from_secs(14 * 60)),
+            ("max_stale", |s| s.max_stale = Duration::MAX),
             ("last_retry", |s| s.last_retry = Duration::MAX),
             ("unknown_key_memory", |s| s.unknown_key_memory = usize::MAX),
             ("unknown_key_interval", |s| s.unknown_key_interval = Duration::ZERO),
@@ -274,7 +274,7 @@ mod tests {
             ("first_retry", |s| s.first_retry = Duration::from_secs(61)),
         ];
         for (name, change) in cases {
-            let mut settings = KeySetSettings::default();
+            let mut settings = JwksSettings::default();
             change(&mut settings);
             match settings.check() {
                 Err(ConfigError::Setting { of: "key-set", setting, .. }) => {
@@ -284,20 +284,20 @@ mod tests {
             }
         }
         let every = RefreshMode::Every(seconds(3600));
-        assert!(KeySetSettings { refresh: every, ..Default::default() }.check().is_ok());
+        assert!(JwksSettings { refresh: every, ..Default::default() }.check().is_ok());
     }
 
     #[test]
     fn max_age_wins_within_bounds_and_not_over_a_fixed_interval() {
         let seconds = Duration::from_secs;
-        let settings = KeySetSettings::default();
+        let settings = JwksSettings::default();
         for (max_age, fresh) in
             [(None, 900), (Some(0), 60), (Some(300), 300), (Some(u64::MAX), 86_400)]
         {
             assert_eq!(settings.freshness(max_age.map(seconds)), seconds(fresh), "{max_age:?}");
         }
         let every = RefreshMode::Every(seconds(3600));
-        let hourly = KeySetSettings { refresh: every, ..Default::default() };
+        let hourly = JwksSettings { refresh: every, ..Default::default() };
         assert_eq!(hourly.freshness(Some(seconds(60))), seconds(3600));
         assert_eq!(hourly.refresh_after(seconds(3600), 0.3), seconds(3600));
         assert_eq!(settings.refresh_after(seconds(1000), 0.0), seconds(720));

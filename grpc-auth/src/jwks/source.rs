@@ -13,11 +13,11 @@ use arc_swap::{ArcSwap, Guard};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use super::event::{KeySetEvent, Listener};
+use super::event::{JwksEvent, Listener};
 use super::fetch::{KeyFetchError, KeyFetcher};
 use super::lifecycle::{Answer, Arrival, Lifecycle};
 use super::set::KeySet;
-use super::settings::KeySetSettings;
+use super::settings::JwksSettings;
 use crate::clock::Clock;
 
 use crate::token::key_set_version::Quiet;
@@ -85,7 +85,7 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Refresh {
     lifecycle: Mutex<Lifecycle>,
-    settings: Arc<KeySetSettings>,
+    settings: Arc<JwksSettings>,
     wake: Notify,
     /// Counts fetches that ended.
     finished: watch::Sender<u64>,
@@ -116,7 +116,7 @@ impl KeySource {
     /// Outside a tokio runtime.
     pub(crate) async fn fetched(
         mut fetcher: KeyFetcher,
-        settings: Arc<KeySetSettings>,
+        settings: Arc<JwksSettings>,
         listener: Listener,
         first: bool,
     ) -> (Self, Result<(), KeyFetchError>) {
@@ -217,7 +217,7 @@ impl KeySource {
             let (answer, decision) = lifecycle.need_key(now, kid, issued, arrival);
             (self.shared.missing(refresh, &lifecycle, answer, arrival), decision)
         };
-        self.shared.tell(refresh, &KeySetEvent::UnknownKey { decision });
+        self.shared.tell(refresh, &JwksEvent::UnknownKidOutcome { decision });
         missing
     }
 
@@ -243,7 +243,7 @@ impl KeySource {
             (self.shared.missing(refresh, &lifecycle, answer, arrival), fetches)
         };
         if fetches {
-            self.shared.tell(refresh, &KeySetEvent::BadSignature);
+            self.shared.tell(refresh, &JwksEvent::BadSignature);
         }
         missing
     }
@@ -351,7 +351,7 @@ impl Shared {
         self.edition.store(edition, Ordering::Release);
     }
 
-    fn tell(&self, refresh: &Refresh, event: &KeySetEvent<'_>) {
+    fn tell(&self, refresh: &Refresh, event: &JwksEvent<'_>) {
         refresh.listener.tell(&self.issuer, event);
     }
 }

@@ -12,7 +12,7 @@ fn at(seconds: u64) -> SystemTime {
 
 /// Keys of generation 2 that were fetched, and nobody who fetches others.
 fn fetched() -> KeySource {
-    let settings = Arc::new(KeySetSettings::default());
+    let settings = Arc::new(JwksSettings::default());
     let mut lifecycle = Lifecycle::new(Arc::clone(&settings), at(0));
     lifecycle.begin();
     let held = lifecycle.succeed(at(0), None, true, 0.5);

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, SystemTime};
 
-use super::settings::KeySetSettings;
+use super::settings::JwksSettings;
 
 /// A token bucket (the algorithm) that pays for fetches.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn new(settings: &KeySetSettings) -> Self {
+    pub(super) fn new(settings: &JwksSettings) -> Self {
         Self {
             capacity: settings.unknown_key_memory,
             forget: settings.unknown_key_forget,
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn what_was_looked_for_in_vain_is_remembered_for_a_while() {
-        let mut memory = Memory::new(&KeySetSettings::default());
+        let mut memory = Memory::new(&JwksSettings::default());
         memory.insert("a", at(0));
         assert_eq!(memory.since("a", at(29)), Some(at(0)));
         assert_eq!(memory.since("a", at(30)), None);
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_memory_is_bounded_and_forgets_the_oldest() {
-        let mut memory = Memory::new(&KeySetSettings::default());
+        let mut memory = Memory::new(&JwksSettings::default());
         for n in 0..100_000 {
             memory.insert(&n.to_string(), at(0));
         }

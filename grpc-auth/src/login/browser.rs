@@ -13,7 +13,7 @@ use super::callback::{Callback, Event, Hit, Port, Question};
 use super::error::LoginError;
 use super::exchange::Asked;
 use super::launch_page::StartFile;
-use super::logged_in::LoggedIn;
+use super::logged_in::LoginOutcome;
 use super::pages::Pages;
 use super::{Login, Party, asks_who, opener, pkce};
 use crate::error::ConfigError;
@@ -29,7 +29,7 @@ type Announce = dyn Fn(&Url) + Send + Sync;
 
 /// By the browser on this machine.
 #[derive(Clone)]
-pub struct ByBrowser {
+pub struct AuthorizationCodeFlow {
     open: Arc<Open>,
     announce: Option<Arc<Announce>>,
     prompt: Option<String>,
@@ -39,7 +39,7 @@ pub struct ByBrowser {
     pages: Pages,
 }
 
-impl ByBrowser {
+impl AuthorizationCodeFlow {
     pub(crate) fn new() -> Self {
         Self {
             open: Arc::new(opener::open),
@@ -91,7 +91,7 @@ fn path_of(issuer: &str) -> String {
     path
 }
 
-impl Login<ByBrowser> {
+impl Login<AuthorizationCodeFlow> {
     /// Opens the browser so. Default as the system does: `xdg-open`, `open` or PowerShell, with an
     /// environment that has the variables that desktops and browsers need and no other, so that
     /// none of the program's secrets gets there.
@@ -212,7 +212,7 @@ impl Login<ByBrowser> {
     ///
     /// # Errors
     /// [`LoginError`], which says what to do next.
-    pub async fn run(&self) -> Result<LoggedIn, LoginError> {
+    pub async fn run(&self) -> Result<LoginOutcome, LoginError> {
         self.way.check()?;
         let party = self.wanted.party()?;
         party.prepare_store().await?;
@@ -372,7 +372,7 @@ impl<'a> Attempt<'a> {
         endpoints: &Endpoints,
         answer: &Answer,
         callback: &Callback,
-    ) -> Result<LoggedIn, LoginError> {
+    ) -> Result<LoginOutcome, LoginError> {
         // RFC 9207 §2.4, before anything else in it is believed.
         match &answer.issuer {
             Some(issuer) if *issuer != self.party.issuer => return Err(LoginError::IssuerOther),

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::error::LoginError;
 use super::exchange::Asked;
-use super::logged_in::LoggedIn;
+use super::logged_in::LoginOutcome;
 use super::{Login, Party};
 use crate::client::error::TokenError;
 use crate::client::response;
@@ -30,7 +30,7 @@ const MAX_DEVICE_CODE: usize = 8 * 1024;
 
 /// By a code, on another device.
 #[derive(Clone)]
-pub struct ByDevice(());
+pub struct DeviceFlow(());
 
 /// What the person needs: where to go, and what to type in there.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ struct Document {
     interval: Option<f64>,
 }
 
-impl ByDevice {
+impl DeviceFlow {
     pub(crate) fn new() -> Self {
         Self(())
     }
@@ -97,12 +97,12 @@ impl DevicePrompt {
     }
 }
 
-impl Login<ByDevice> {
+impl Login<DeviceFlow> {
     /// Asks for a code, shows it, and waits for the person.
     ///
     /// # Errors
     /// [`LoginError`], which says what to do next.
-    pub async fn run(&self, show: impl FnOnce(&DevicePrompt)) -> Result<LoggedIn, LoginError> {
+    pub async fn run(&self, show: impl FnOnce(&DevicePrompt)) -> Result<LoginOutcome, LoginError> {
         let pending = self.start().await?;
         show(pending.prompt());
         pending.wait().await
@@ -206,7 +206,7 @@ impl PendingDevice {
     /// # Errors
     /// [`LoginError::CodeExpired`] when nobody did in time, [`LoginError::Server`] when they
     /// declined.
-    pub async fn wait(self) -> Result<LoggedIn, LoginError> {
+    pub async fn wait(self) -> Result<LoginOutcome, LoginError> {
         let server = &self.party.server;
         let clock = server.clock();
         let form = [("grant_type", GRANT), ("device_code", self.device_code.expose_secret())];

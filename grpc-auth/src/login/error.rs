@@ -77,7 +77,7 @@ pub enum LoginError {
         /// What the client has to be registered with: the redirect URI without its port.
         redirect_uri: Box<str>,
         /// Why the last request to the login's port was not its answer, if there was one.
-        refused: Option<NotAnswered>,
+        refused: Option<CallbackError>,
     },
     /// Two browsers have begun it, and nobody can tell which of them is the person's.
     #[error(
@@ -110,7 +110,7 @@ pub enum LoginError {
 
 /// Why a request to the login's port was not the answer that it waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotAnswered(NotTheAnswer);
+pub struct CallbackError(NotTheAnswer);
 
 impl LoginError {
     pub(crate) fn refused(refused: &Refused) -> Self {
@@ -123,13 +123,13 @@ impl LoginError {
     }
 }
 
-impl From<NotTheAnswer> for NotAnswered {
+impl From<NotTheAnswer> for CallbackError {
     fn from(problem: NotTheAnswer) -> Self {
         Self(problem)
     }
 }
 
-impl fmt::Display for NotAnswered {
+impl fmt::Display for CallbackError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
@@ -144,7 +144,7 @@ impl fmt::Display for Described<'_> {
     }
 }
 
-struct LastRefused<'a>(&'a Option<NotAnswered>);
+struct LastRefused<'a>(&'a Option<CallbackError>);
 
 impl fmt::Display for LastRefused<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

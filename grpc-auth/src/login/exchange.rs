@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::LoginError;
-use super::logged_in::LoggedIn;
+use super::logged_in::LoginOutcome;
 use super::tokens::Tokens;
 use super::{Party, asks_who, id_token};
 use crate::client::error::TokenError;
@@ -48,7 +48,7 @@ impl Party {
         asked: Asked<'_>,
         asked_at: std::time::SystemTime,
         settled: impl FnOnce() -> bool,
-    ) -> Result<LoggedIn, LoginError> {
+    ) -> Result<LoginOutcome, LoginError> {
         let expected = id_token::Expected {
             issuer: &self.issuer,
             client_id: self.client_id(),
@@ -80,6 +80,6 @@ impl Party {
             let subject = id_token.as_ref().map(|id_token| &*id_token.subject);
             entry.write(&tokens, subject, &lock).await?;
         }
-        Ok(LoggedIn::new(self, entry, tokens, id_token))
+        Ok(LoginOutcome::new(self, entry, tokens, id_token))
     }
 }

@@ -11,17 +11,17 @@ use super::store::Entry;
 use super::tokens::Tokens;
 use crate::client::source::TokenSource;
 use crate::json;
-use crate::token::claims::ClaimsMismatch;
+use crate::token::claims::ClaimsError;
 
 /// Somebody has logged in.
 #[derive(Clone)]
-pub struct LoggedIn {
+pub struct LoginOutcome {
     tokens: TokenSource,
     id_token: Option<IdToken>,
     can_renew: bool,
 }
 
-impl LoggedIn {
+impl LoginOutcome {
     pub(crate) fn new(
         party: &Party,
         entry: Option<Entry>,
@@ -52,9 +52,9 @@ impl LoggedIn {
     ///
     /// # Errors
     /// When they do not fit the type. Without an identity token there are no claims at all.
-    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, ClaimsMismatch> {
+    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, ClaimsError> {
         let claims = self.id_token.as_ref().map_or(&b"{}"[..], |id_token| &id_token.claims);
-        json::read(claims).map_err(|error| ClaimsMismatch::of::<T>(&error))
+        json::read(claims).map_err(|error| ClaimsError::of::<T>(&error))
     }
 
     /// Whether there is a refresh token. Without one the person has to log in again when the access
@@ -66,8 +66,8 @@ impl LoggedIn {
 }
 
 /// Without the claims: they are about a person.
-impl fmt::Debug for LoggedIn {
+impl fmt::Debug for LoginOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LoggedIn").field("can_renew", &self.can_renew).finish_non_exhaustive()
+        f.debug_struct("LoginOutcome").field("can_renew", &self.can_renew).finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ use crate::client::error::TokenError;
 #[derive(Debug)]
 #[must_use = "tokens that were not revoked are good until they expire"]
 #[non_exhaustive]
-pub enum LoggedOut {
+pub enum LogoutOutcome {
     /// Its tokens are useless.
     Revoked,
     /// There was none.
@@ -30,18 +30,18 @@ impl<Way> Login<Way> {
     ///
     /// # Errors
     /// [`LoginError::Store`] when they cannot be removed, [`LoginError::Config`] without a store.
-    pub async fn log_out(&self) -> Result<LoggedOut, LoginError> {
+    pub async fn log_out(&self) -> Result<LogoutOutcome, LoginError> {
         let party = self.wanted.party()?;
         let entry = party.required_entry()?;
         let lock = entry.lock(party.server.clock()).await?;
         let outcome = match entry.read().await {
-            Ok(None) => LoggedOut::NotLoggedIn,
+            Ok(None) => LogoutOutcome::NotLoggedIn,
             Ok(Some(stored)) => match party.revoke(&stored.tokens).await {
-                Ok(()) => LoggedOut::Revoked,
-                Err(TokenError::EndpointMissing { .. }) => LoggedOut::NotRevocable,
-                Err(error) => LoggedOut::NotRevoked(error.into()),
+                Ok(()) => LogoutOutcome::Revoked,
+                Err(TokenError::EndpointMissing { .. }) => LogoutOutcome::NotRevocable,
+                Err(error) => LogoutOutcome::NotRevoked(error.into()),
             },
-            Err(error) => LoggedOut::NotRevoked(error.into()),
+            Err(error) => LogoutOutcome::NotRevoked(error.into()),
         };
         entry.delete(&lock).await?;
         Ok(outcome)

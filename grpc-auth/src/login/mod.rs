@@ -35,11 +35,11 @@ use crate::client::server::Server;
 use crate::error::ConfigError;
 use crate::http::discovery::Endpoints;
 
-pub use browser::ByBrowser;
-pub use device::{ByDevice, DevicePrompt, PendingDevice};
-pub use error::{LoginError, NotAnswered};
-pub use logged_in::LoggedIn;
-pub use logout::LoggedOut;
+pub use browser::AuthorizationCodeFlow;
+pub use device::{DeviceFlow, DevicePrompt, PendingDevice};
+pub use error::{CallbackError, LoginError};
+pub use logged_in::LoginOutcome;
+pub use logout::LogoutOutcome;
 pub use store::TokenStore;
 pub use store::error::StoreError;
 pub use stored::StoredLogin;
@@ -74,7 +74,7 @@ const RESERVED: [&str; 16] = [
 /// Both share what is asked for, and so a login by one way is found in the store by the other.
 #[derive(Clone)]
 #[must_use = "nobody logs in before it is run"]
-pub struct Login<Way = ByBrowser> {
+pub struct Login<Way = AuthorizationCodeFlow> {
     wanted: Wanted,
     way: Way,
 }
@@ -125,8 +125,8 @@ impl OAuthClient {
     /// ```
     ///
     /// [`ClientAuthentication::none`]: crate::ClientAuthentication::none
-    pub fn login(&self) -> Login<ByBrowser> {
-        Login { wanted: Wanted::new(self), way: ByBrowser::new() }
+    pub fn login(&self) -> Login<AuthorizationCodeFlow> {
+        Login { wanted: Wanted::new(self), way: AuthorizationCodeFlow::new() }
     }
 
     /// Logs a person in with a code that they type in on another device (RFC 8628).
@@ -142,8 +142,8 @@ impl OAuthClient {
     ///     .await?;
     /// # Ok(()) }
     /// ```
-    pub fn device_login(&self) -> Login<ByDevice> {
-        Login { wanted: Wanted::new(self), way: ByDevice::new() }
+    pub fn device_login(&self) -> Login<DeviceFlow> {
+        Login { wanted: Wanted::new(self), way: DeviceFlow::new() }
     }
 }
 

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::clock::{Clock, Stopwatch};
-use crate::policy::denial::Denied;
-use crate::policy::service_policy::Row;
+use crate::policy::denial::DenialReason;
+use crate::policy::service_policy::PolicyEntry;
 
 use handle::{Counter, Gauge, Histogram, Kind, Metric, Unit};
 
@@ -132,7 +132,7 @@ pub(crate) struct Allowed(Box<[Counter]>);
 
 impl Allowed {
     /// For these rows, in this order.
-    pub(crate) fn new(rows: impl Iterator<Item = Row>) -> Self {
+    pub(crate) fn new(rows: impl Iterator<Item = PolicyEntry>) -> Self {
         Self(if ENABLED { rows.map(counter_of).collect() } else { Box::default() })
     }
 
@@ -145,12 +145,12 @@ impl Allowed {
     }
 }
 
-fn counter_of(row: Row) -> Counter {
+fn counter_of(row: PolicyEntry) -> Counter {
     DECISIONS.counter(&[&row.to_string(), "allow", "OK"])
 }
 
 /// Counts a call that is refused. Without a row its method is not told.
-pub(crate) fn denied(row: Option<Row>, denied: Denied) {
+pub(crate) fn denied(row: Option<PolicyEntry>, denied: DenialReason) {
     if ENABLED {
         let method = row.map_or(OTHER_METHOD.into(), |row| row.to_string());
         let reason = denied.reason().unwrap_or("INTERNAL");
@@ -182,11 +182,11 @@ impl Outcome {
     }
 }
 
-impl From<Denied> for Outcome {
-    fn from(denied: Denied) -> Self {
+impl From<DenialReason> for Outcome {
+    fn from(denied: DenialReason) -> Self {
         match denied {
-            Denied::TokenExpired => Self::Expired,
-            Denied::BackendUnavailable => Self::Unavailable,
+            DenialReason::TokenExpired => Self::Expired,
+            DenialReason::BackendUnavailable => Self::Unavailable,
             _ => Self::Invalid,
         }
     }

@@ -1,11 +1,11 @@
-//! What callers are told ([`Denied`]), what operators are told ([`ConfigError`]), and the only
+//! What callers are told ([`DenialReason`]), what operators are told ([`ConfigError`]), and the only
 //! map from the former to [`tonic::Status`].
 
 use std::fmt;
 
 use tonic::Code;
 
-use super::service_policy::Row;
+use super::service_policy::PolicyEntry;
 
 /// The `domain` of every ErrorInfo this crate sends.
 pub const ERROR_DOMAIN: &str = "grpc-auth";
@@ -34,7 +34,7 @@ pub const ERROR_DOMAIN: &str = "grpc-auth";
 /// two values (RFC 9449 §7.1); `DPOP_NONCE_REQUIRED` comes with the nonce in `dpop-nonce`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Denied {
+pub enum DenialReason {
     /// The caller sent no `authorization`.
     CredentialsMissing,
     /// The caller sent several credentials, or something that is no credential.
@@ -56,7 +56,7 @@ pub enum Denied {
     /// token.
     ProofNonceRequired,
     /// The caller's token is valid and lacks a scope that the row asks for.
-    ScopeInsufficient(Row),
+    ScopeInsufficient(PolicyEntry),
     /// The operator's policies say nothing about the method.
     MethodUnknown,
     /// The token's claims do not fit the type that the operator's method asks for.
@@ -103,7 +103,7 @@ pub(crate) enum Demand {
     Proof(&'static str),
 }
 
-impl Denied {
+impl DenialReason {
     /// The one table of the answers: a new reason is a variant and a row here.
     pub(crate) const fn answer(&self) -> Answer {
         use Demand::{Credentials, Nothing, Proof, Request, Scopes, Token};
@@ -196,10 +196,10 @@ impl Denied {
 }
 
 /// The constant text that callers see.
-impl fmt::Display for Denied {
+impl fmt::Display for DenialReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.answer().text)
     }
 }
 
-impl std::error::Error for Denied {}
+impl std::error::Error for DenialReason {}

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use super::rule::{AccessRule, ScopeRule};
-use super::service_policy::{Row, ServicePolicy};
+use super::rule::{AccessRule, ScopeExpr};
+use super::service_policy::{PolicyEntry, ServicePolicy};
 
 impl fmt::Display for ServicePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.service())?;
-        let width = self.rows().map(|row| row.rpc().len()).max().unwrap_or(0);
-        self.rows().try_for_each(|row| {
+        let width = self.entries().map(|row| row.rpc().len()).max().unwrap_or(0);
+        self.entries().try_for_each(|row| {
             write!(f, "  {:width$}  {}", row.rpc(), row.rule())?;
             row.requirements().iter().try_for_each(|text| write!(f, " require({text})"))?;
             writeln!(f)
@@ -18,7 +18,7 @@ impl fmt::Display for ServicePolicy {
 }
 
 /// Writes `package.Service/Method`, the path of a call without its slash.
-impl fmt::Display for Row {
+impl fmt::Display for PolicyEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.service(), self.rpc())
     }
@@ -30,13 +30,13 @@ impl fmt::Display for AccessRule {
             Self::AllowUnauthenticated => f.write_str("allow_unauthenticated"),
             Self::Authenticated => f.write_str("authenticated"),
             // The arguments of the attribute are an `all` of their own.
-            Self::RequireScopes(ScopeRule::All(rules)) => list(f, "require_scopes", rules),
+            Self::RequireScopes(ScopeExpr::All(rules)) => list(f, "require_scopes", rules),
             Self::RequireScopes(rule) => write!(f, "require_scopes({rule})"),
         }
     }
 }
 
-impl fmt::Display for ScopeRule {
+impl fmt::Display for ScopeExpr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Scope(scope) => write!(f, "\"{scope}\""),
@@ -46,7 +46,7 @@ impl fmt::Display for ScopeRule {
     }
 }
 
-fn list(f: &mut fmt::Formatter<'_>, name: &str, rules: &[ScopeRule]) -> fmt::Result {
+fn list(f: &mut fmt::Formatter<'_>, name: &str, rules: &[ScopeExpr]) -> fmt::Result {
     write!(f, "{name}(")?;
     for (position, rule) in rules.iter().enumerate() {
         let comma = if position == 0 { "" } else { ", " };

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use http::Uri;
 
-use super::service_policy::{Row, ServicePolicy};
+use super::service_policy::{PolicyEntry, ServicePolicy};
 
 const HAS_QUERY: &str = "the call's `:path` has a query (`?`), which the path of a gRPC method never \
      has: let the client send `/package.Service/Method` alone";
@@ -14,7 +14,7 @@ const HAS_QUERY: &str = "the call's `:path` has a query (`?`), which the path of
 pub(crate) struct PolicyIndex {
     /// Sorted by the length of the path, then by the path: a few comparisons, most of them of
     /// numbers, find it sooner than a hash is computed.
-    rows: Box<[(Box<str>, Row)]>,
+    rows: Box<[(Box<str>, PolicyEntry)]>,
     /// The rows whose RPC name was derived from the method's Rust name: the path, its method name
     /// without `_` and in lower case, and the place in `rows`. Sorted by the path.
     derived: Box<[(Box<str>, usize)]>,
@@ -52,7 +52,7 @@ impl PolicyIndex {
         Self { are_guarded: true, ..index }
     }
 
-    fn of(mut rows: Vec<(Box<str>, Row)>) -> Self {
+    fn of(mut rows: Vec<(Box<str>, PolicyEntry)>) -> Self {
         rows.sort_by(|(one, _), (other, _)| by_length(one, other));
         Self { rows: rows.into(), derived: Box::default(), are_guarded: false }
     }
@@ -71,20 +71,20 @@ impl PolicyIndex {
     /// method has one, and a proxy that authorizes by the whole `:path` sees another path than tonic,
     /// which routes without the query. A fragment cannot stand here: `http::Uri` has none, h2 drops
     /// it when it reads `:path`.
-    pub(crate) fn find(&self, uri: &Uri) -> Option<Row> {
+    pub(crate) fn find(&self, uri: &Uri) -> Option<PolicyEntry> {
         Some(self.find_with_place(uri)?.0)
     }
 
     /// The same, with the place of the row among [`rows`](Self::rows).
     #[inline]
-    pub(crate) fn find_with_place(&self, uri: &Uri) -> Option<(Row, usize)> {
+    pub(crate) fn find_with_place(&self, uri: &Uri) -> Option<(PolicyEntry, usize)> {
         if uri.query().is_some() {
             return None;
         }
         self.find_path(uri.path())
     }
 
-    fn find_path(&self, path: &str) -> Option<(Row, usize)> {
+    fn find_path(&self, path: &str) -> Option<(PolicyEntry, usize)> {
         match self.rows.binary_search_by(|(own, _)| by_length(own, path)) {
             Ok(place) => self.rows.get(place).map(|(_, row)| (*row, place)),
             Err(_) => self.find_derived(path),
@@ -94,7 +94,7 @@ impl PolicyIndex {
     /// The row whose method has the Rust name that tonic makes of this path: `/a.B/GetURL` is
     /// served by `get_url`, from which `GetUrl` was derived.
     #[inline(never)]
-    fn find_derived(&self, path: &str) -> Option<(Row, usize)> {
+    fn find_derived(&self, path: &str) -> Option<(PolicyEntry, usize)> {
         let place =
             self.derived.binary_search_by(|(own, _)| own.bytes().cmp(normalized(path))).ok()?;
         let (_, place) = self.derived.get(place)?;
@@ -113,7 +113,7 @@ impl PolicyIndex {
     fn explain_path(&self, path: &str) -> String {
         let (service, rpc) = path.rsplit_once('/').unwrap_or(("", path));
         let service = service.strip_prefix('/').unwrap_or_default();
-        let mut own = self.rows().filter(|row| row.service() == service).peekable();
+        let mut own = self.entries().filter(|row| row.service() == service).peekable();
         if own.peek().is_none() {
             return "no policy of this layer is for the path's service: add one".into();
         }
@@ -142,7 +142,7 @@ impl PolicyIndex {
         self.are_guarded
     }
 
-    pub(crate) fn rows(&self) -> impl Iterator<Item = Row> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = PolicyEntry> {
         self.rows.iter().map(|(_, row)| *row)
     }
 }
@@ -151,8 +151,8 @@ fn by_length(one: &str, other: &str) -> Ordering {
     one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
 
-fn rows_of(policy: ServicePolicy) -> impl Iterator<Item = (Box<str>, Row)> {
-    policy.rows().map(|row| (format!("/{}/{}", row.service(), row.rpc()).into(), row))
+fn rows_of(policy: ServicePolicy) -> impl Iterator<Item = (Box<str>, PolicyEntry)> {
+    policy.entries().map(|row| (format!("/{}/{}", row.service(), row.rpc()).into(), row))
 }
 
 /// A path, its method name without `_` and in lower case: tonic makes Rust names of RPC names by
@@ -194,14 +194,14 @@ mod tests {
         MethodPolicy::annotated(1, "Put_It", AccessRule::Authenticated),
     ];
 
-    fn row(index: &PolicyIndex, path: &str) -> Option<Row> {
+    fn entry(index: &PolicyIndex, path: &str) -> Option<PolicyEntry> {
         index.find_path(path).map(|(row, _)| row)
     }
 
     #[test]
     fn a_path_with_a_query_matches_nothing() {
         let policy = ServicePolicy::new("a.B", ROWS);
-        let get = policy.row("Get");
+        let get = policy.entry("Get");
         let (by_hand, guarded) = (PolicyIndex::single(policy), PolicyIndex::guarded(policy));
         for (uri, expected) in [
             ("/a.B/Get", get),
@@ -229,7 +229,7 @@ mod tests {
     fn a_path_is_matched_byte_for_byte() {
         let policy = ServicePolicy::new("a.B", ROWS);
         for index in [PolicyIndex::single(policy), PolicyIndex::guarded(policy)] {
-            assert_eq!(row(&index, "/a.B/Get"), policy.row("Get"));
+            assert_eq!(entry(&index, "/a.B/Get"), policy.entry("Get"));
             for path in [
                 "/a.B/get",
                 "/a.B/Get/",
@@ -242,7 +242,7 @@ mod tests {
                 "*",
                 "",
             ] {
-                assert_eq!(row(&index, path), None, "{path}");
+                assert_eq!(entry(&index, path), None, "{path}");
             }
         }
     }
@@ -251,7 +251,7 @@ mod tests {
     fn a_derived_name_matches_without_underscores_and_case_and_a_written_one_exactly() {
         let policy = ServicePolicy::annotated("a.B", DERIVED);
         let index = PolicyIndex::guarded(policy);
-        let [derived, written] = ["GetUrl", "Put_It"].map(|rpc| policy.row(rpc));
+        let [derived, written] = ["GetUrl", "Put_It"].map(|rpc| policy.entry(rpc));
         for (path, expected) in [
             ("/a.B/GetUrl", derived),
             ("/a.B/GetURL", derived),
@@ -270,16 +270,16 @@ mod tests {
             ("/a.B/PutIt", None),
             ("/a.B/put_it", None),
         ] {
-            assert_eq!(row(&index, path), expected, "{path}");
-            let place = index.find_path(path).map(|(_, place)| index.rows().nth(place));
+            assert_eq!(entry(&index, path), expected, "{path}");
+            let place = index.find_path(path).map(|(_, place)| index.entries().nth(place));
             assert_eq!(place, expected.map(Some), "{path}");
         }
         let layer = PolicyIndex::new([policy]).unwrap();
-        assert_eq!(row(&layer, "/a.B/GetURL"), derived);
+        assert_eq!(entry(&layer, "/a.B/GetURL"), derived);
         // Without guards a path is matched exactly.
         let unguarded = PolicyIndex::single(policy);
-        assert_eq!(row(&unguarded, "/a.B/GetURL"), None);
-        assert_eq!(row(&unguarded, "/a.B/GetUrl"), derived);
+        assert_eq!(entry(&unguarded, "/a.B/GetURL"), None);
+        assert_eq!(entry(&unguarded, "/a.B/GetUrl"), derived);
     }
 
     #[test]
@@ -290,8 +290,8 @@ mod tests {
         ];
         let policy = ServicePolicy::annotated("a.B", ROWS);
         let index = PolicyIndex::guarded(policy);
-        assert_eq!(row(&index, "/a.B/GetURL"), policy.row("GetUrl"));
-        assert_eq!(row(&index, "/a.B/Get_U_R_L"), policy.row("Get_U_R_L"));
+        assert_eq!(entry(&index, "/a.B/GetURL"), policy.entry("GetUrl"));
+        assert_eq!(entry(&index, "/a.B/Get_U_R_L"), policy.entry("Get_U_R_L"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! cannot be annotated (reflection, health, a third party's) it is written by hand:
 //!
 //! ```
-//! use grpc_auth::policy::{AccessRule, MethodPolicy, ScopeRule, ServicePolicy};
+//! use grpc_auth::policy::{AccessRule, MethodPolicy, ScopeExpr, ServicePolicy};
 //! use grpc_auth::Scope;
 //!
 //! const HEALTH: ServicePolicy = ServicePolicy::new(
@@ -12,7 +12,7 @@
 //!     &[
 //!         MethodPolicy::new("Check", AccessRule::AllowUnauthenticated),
 //!         MethodPolicy::new("Watch", AccessRule::RequireScopes(
-//!             ScopeRule::Scope(Scope::from_static("watch:health")),
+//!             ScopeExpr::Scope(Scope::from_static("watch:health")),
 //!         )),
 //!     ],
 //! );
@@ -35,5 +35,5 @@ pub(crate) mod service_policy;
 
 pub use authorize::{Permit, authorize};
 pub use rpc_kind::RpcKind;
-pub use rule::{AccessRule, ScopeRule};
-pub use service_policy::{MethodPolicy, Row, ServicePolicy};
+pub use rule::{AccessRule, ScopeExpr};
+pub use service_policy::{MethodPolicy, PolicyEntry, ServicePolicy};

@@ -14,22 +14,22 @@ pub enum AccessRule {
     /// Lets in every caller with a valid token.
     Authenticated,
     /// Lets in callers whose token grants what the expression asks for.
-    RequireScopes(ScopeRule),
+    RequireScopes(ScopeExpr),
 }
 
 /// An expression over scopes. An empty `All` or `Any` lets nobody in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ScopeRule {
+pub enum ScopeExpr {
     /// Requires this scope.
     Scope(Scope),
     /// Requires every one of these.
-    All(&'static [ScopeRule]),
+    All(&'static [ScopeExpr]),
     /// Requires at least one of these.
-    Any(&'static [ScopeRule]),
+    Any(&'static [ScopeExpr]),
 }
 
-impl ScopeRule {
+impl ScopeExpr {
     /// Tells whether the principal's grants fulfil the expression.
     #[must_use]
     pub fn is_fulfilled_by(&self, principal: &Principal) -> bool {

@@ -35,7 +35,7 @@ pub struct MethodPolicy {
 
 /// One row of a table together with its service: what [`authorize`](super::authorize) decides on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct PolicyEntry {
     service: &'static str,
     method: &'static MethodPolicy,
 }
@@ -79,30 +79,30 @@ impl ServicePolicy {
     }
 
     /// The rows, in the order of the impl.
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = Row> + use<> {
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = PolicyEntry> + use<> {
         let service = self.service;
-        self.methods.iter().map(move |method| Row { service, method })
+        self.methods.iter().map(move |method| PolicyEntry { service, method })
     }
 
     /// The row of the named RPC.
     #[must_use]
-    pub const fn row(&self, rpc: &str) -> Option<Row> {
+    pub const fn entry(&self, rpc: &str) -> Option<PolicyEntry> {
         match find(self.methods, rpc) {
-            Some(method) => Some(Row { service: self.service, method }),
+            Some(method) => Some(PolicyEntry { service: self.service, method }),
             None => None,
         }
     }
 
     /// The row of the method at this position of the annotated impl. `cfg` may have removed rows
     /// before it, so it stands at its position or nearer to the beginning.
-    pub(crate) const fn row_of_method(&self, position: usize) -> Option<Row> {
+    pub(crate) const fn row_of_method(&self, position: usize) -> Option<PolicyEntry> {
         let mut methods = self.methods;
         if position < methods.len() {
             methods = methods.split_at(position + 1).0;
         }
         while let [head @ .., method] = methods {
             if method.position == position {
-                return Some(Row { service: self.service, method });
+                return Some(PolicyEntry { service: self.service, method });
             }
             methods = head;
         }
@@ -154,8 +154,8 @@ impl MethodPolicy {
     ///     MethodPolicy::new("Watch", AccessRule::Authenticated).kind(RpcKind::ServerStreaming),
     /// ]);
     /// // A call that is never cut off, and one that ends with its caller's token.
-    /// assert_eq!(HEALTH.row("Check").unwrap().kind(), RpcKind::Unary);
-    /// assert_eq!(HEALTH.row("Watch").unwrap().kind(), RpcKind::ServerStreaming);
+    /// assert_eq!(HEALTH.entry("Check").unwrap().kind(), RpcKind::Unary);
+    /// assert_eq!(HEALTH.entry("Watch").unwrap().kind(), RpcKind::ServerStreaming);
     /// ```
     #[must_use]
     pub const fn kind(self, kind: RpcKind) -> Self {
@@ -163,7 +163,7 @@ impl MethodPolicy {
     }
 }
 
-impl Row {
+impl PolicyEntry {
     /// The full name of the service.
     #[must_use]
     pub const fn service(&self) -> &'static str {
@@ -268,7 +268,7 @@ mod tests {
     fn rows_of_two_services_and_rows_of_other_rules_differ() {
         const ROWS: &[MethodPolicy] = &[MethodPolicy::new("Get", AccessRule::Authenticated)];
         const OPEN: &[MethodPolicy] = &[MethodPolicy::new("Get", AccessRule::AllowUnauthenticated)];
-        let row = |service, methods| ServicePolicy::new(service, methods).row("Get").unwrap();
+        let row = |service, methods| ServicePolicy::new(service, methods).entry("Get").unwrap();
         assert_eq!(row("a.B", ROWS), row("a.B", ROWS));
         // The same table in memory, for another service.
         assert_ne!(row("a.B", ROWS), row("a.C", ROWS));

@@ -12,7 +12,7 @@ use super::nonce::Nonces;
 use super::origin::Origin;
 use super::proof;
 use super::proof::{Expected, Proof};
-use super::replay::{Bounds, Memory, ReplayStore, ReplayStoreError, UsedProof};
+use super::replay::{Bounds, DpopProofId, Memory, ReplayStore, ReplayStoreError};
 use super::start::{Made, Start};
 use super::{Pending, Unproved};
 use crate::clock::{Clock, Moment};
@@ -71,9 +71,9 @@ const MIN_NONCE_KEY_BYTES: usize = 32;
 /// #     fn call(&mut self, _: http::Request<()>) -> Self::Future { std::future::ready(Ok(http::Response::new("reached".into()))) }
 /// # }
 /// # use {tower_layer::Layer, tower_service::Service};
-/// use grpc_auth::{Dpop, testing::AuthorizationServer};
+/// use grpc_auth::{Dpop, testing::TestAuthorizationServer};
 ///
-/// let issuer = AuthorizationServer::start().await?;
+/// let issuer = TestAuthorizationServer::start().await?;
 /// let auth = issuer
 ///     .resource_server()
 ///     .dpop(Dpop::for_origins(["https://echo.example.com"]))
@@ -330,7 +330,7 @@ impl DpopVerifier {
         let expires_in = Duration::try_from_secs_f64(expires_at - now.seconds).unwrap_or_default();
         let expires_at = Moment { time: now.time + expires_in, seconds: expires_at };
         let (store, clock, start) = (Arc::clone(&self.store), self.clock.clone(), self.start);
-        let proof = UsedProof::new(proof.key, &proof.id, clock.clone(), now, expires_at);
+        let proof = DpopProofId::new(proof.key, &proof.id, clock.clone(), now, expires_at);
         Box::pin(async move {
             // The store may learn by the first that it lost its data.
             let looked_up = caught(async {

@@ -23,9 +23,9 @@ use http::Request;
 
 use crate::jose::error::JoseError;
 use crate::jose::jwk::Skipped;
-use crate::policy::denial::Denied;
+use crate::policy::denial::DenialReason;
 use crate::token::bearer::Scheme;
-use crate::token::caller::Caller;
+use crate::token::caller::AuthenticatedCaller;
 use dpop::DpopVerifier;
 
 /// What a resource server asks of the senders of bound tokens.
@@ -46,7 +46,7 @@ impl SenderChecks {
         &self,
         request: &Request<B>,
         scheme: Scheme,
-        caller: &Caller,
+        caller: &AuthenticatedCaller,
     ) -> Result<Option<Pending>, Unproved> {
         let bound = caller.principal().confirmation();
         if let Some(certificate) = bound.and_then(|bound| bound.certificate.as_ref()) {
@@ -198,17 +198,17 @@ pub(crate) enum Unproved {
 
 impl Unproved {
     /// What the caller is told.
-    pub(crate) fn denied(&self) -> Denied {
+    pub(crate) fn denied(&self) -> DenialReason {
         match self {
             #[cfg(feature = "tls")]
-            Self::CertificateMissing | Self::CertificateOther => Denied::TokenInvalid,
+            Self::CertificateMissing | Self::CertificateOther => DenialReason::TokenInvalid,
             Self::MutualTlsOff | Self::DpopOff | Self::SentAsBearer | Self::NotBound => {
-                Denied::TokenInvalid
+                DenialReason::TokenInvalid
             }
             Self::ProofMissing
             | Self::ProofsSeveral
             | Self::ProofTooLong
-            | Self::ProofMalformed(_) => Denied::ProofMalformed,
+            | Self::ProofMalformed(_) => DenialReason::ProofMalformed,
             Self::ProofParameter(_)
             | Self::ProofType
             | Self::ProofAlgorithm
@@ -224,11 +224,11 @@ impl Unproved {
             | Self::ProofInFuture
             | Self::ProofId
             | Self::ProofReplayed
-            | Self::ProofBeforeStart => Denied::ProofInvalid,
-            Self::ReplayPanicked => Denied::PolicyPanicked,
-            Self::ProofNonce | Self::ProofAtStart => Denied::ProofNonceRequired,
+            | Self::ProofBeforeStart => DenialReason::ProofInvalid,
+            Self::ReplayPanicked => DenialReason::PolicyPanicked,
+            Self::ProofNonce | Self::ProofAtStart => DenialReason::ProofNonceRequired,
             Self::ReplayFull | Self::ReplayKeyFull | Self::ReplayUnavailable(_) => {
-                Denied::BackendUnavailable
+                DenialReason::BackendUnavailable
             }
         }
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use redis::{ExistenceCheck, Pipeline, RedisError, SetExpiry, SetOptions};
 
-use super::replay::{ReplayStore, ReplayStoreError, UsedProof};
+use super::replay::{DpopProofId, ReplayStore, ReplayStoreError};
 use crate::redis::{Connection, Redis};
 
 /// By so much the clocks of replicas may differ: a proof is remembered for longer than it counts at
@@ -92,7 +92,11 @@ impl RedisReplayStore {
     }
 
     /// Asks which run of the server this connection is to, unless that is known.
-    async fn know_run(&self, connection: &Connection, proof: &UsedProof) -> Result<(), RedisError> {
+    async fn know_run(
+        &self,
+        connection: &Connection,
+        proof: &DpopProofId,
+    ) -> Result<(), RedisError> {
         if self.run().as_ref().is_some_and(|run| run.connection == connection.number) {
             return Ok(());
         }
@@ -144,7 +148,7 @@ impl Info {
 impl ReplayStore for RedisReplayStore {
     fn is_first_use<'s>(
         &'s self,
-        proof: UsedProof,
+        proof: DpopProofId,
     ) -> Pin<Box<dyn Future<Output = Result<bool, ReplayStoreError>> + Send + 's>> {
         let lifetime = proof.expires_in() + CLOCK_DIFFERENCE;
         let milliseconds = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);

@@ -27,7 +27,7 @@ use crate::token::confirmation::Thumbprint;
 /// use std::future::{Future, ready};
 /// use std::pin::Pin;
 /// use std::sync::Mutex;
-/// use grpc_auth::{Dpop, ReplayStore, ReplayStoreError, UsedProof};
+/// use grpc_auth::{Dpop, ReplayStore, ReplayStoreError, DpopProofId};
 ///
 /// #[derive(Debug, Default)]
 /// struct Unbounded(Mutex<HashSet<String>>);
@@ -35,7 +35,7 @@ use crate::token::confirmation::Thumbprint;
 /// impl ReplayStore for Unbounded {
 ///     fn is_first_use<'s>(
 ///         &'s self,
-///         proof: UsedProof,
+///         proof: DpopProofId,
 ///     ) -> Pin<Box<dyn Future<Output = Result<bool, ReplayStoreError>> + Send + 's>> {
 ///         let is_first = self.0.lock().unwrap().insert(proof.id());
 ///         Box::pin(ready(Ok(is_first)))
@@ -47,7 +47,7 @@ use crate::token::confirmation::Thumbprint;
 pub trait ReplayStore: fmt::Debug + Send + Sync + 'static {
     /// Remembers a proof, in one step with looking whether it was there: of two calls at a time
     /// with one proof, one gets `false`. What is remembered must not be forgotten before
-    /// [`expires_at`](UsedProof::expires_at).
+    /// [`expires_at`](DpopProofId::expires_at).
     ///
     /// A call waits a second for it.
     ///
@@ -56,7 +56,7 @@ pub trait ReplayStore: fmt::Debug + Send + Sync + 'static {
     /// answered UNAVAILABLE.
     fn is_first_use<'s>(
         &'s self,
-        proof: UsedProof,
+        proof: DpopProofId,
     ) -> Pin<Box<dyn Future<Output = Result<bool, ReplayStoreError>> + Send + 's>>;
 
     /// Since when every proof that was used is remembered, by the clocks of the servers. A proof
@@ -73,7 +73,7 @@ pub trait ReplayStore: fmt::Debug + Send + Sync + 'static {
 
 /// A proof that is right in all else.
 #[derive(Clone, Debug)]
-pub struct UsedProof {
+pub struct DpopProofId {
     key: Thumbprint,
     id: [u8; 32],
     #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for stores elsewhere"))]
@@ -98,7 +98,7 @@ pub enum ReplayStoreError {
     Unavailable(&'static str),
 }
 
-impl UsedProof {
+impl DpopProofId {
     pub(crate) fn new(
         key: Thumbprint,
         jti: &str,
@@ -181,7 +181,7 @@ impl Memory {
         Self { bounds, state: Mutex::default() }
     }
 
-    fn remember(&self, proof: &UsedProof) -> Result<bool, ReplayStoreError> {
+    fn remember(&self, proof: &DpopProofId) -> Result<bool, ReplayStoreError> {
         let (id, key) = (half(&proof.id), half(proof.key.as_bytes()));
         let now = whole_seconds(proof.now.seconds.floor());
         let expires = whole_seconds(proof.expires_at.seconds.ceil());
@@ -235,7 +235,7 @@ impl State {
 impl ReplayStore for Memory {
     fn is_first_use<'s>(
         &'s self,
-        proof: UsedProof,
+        proof: DpopProofId,
     ) -> Pin<Box<dyn Future<Output = Result<bool, ReplayStoreError>> + Send + 's>> {
         Box::pin(ready(self.remember(&proof)))
     }
@@ -280,7 +280,7 @@ mod tests {
     fn use_proof(store: &Memory, key: u8, jti: &str, now: u64, age: u64) -> &'static str {
         let key = Thumbprint::of(&[key]);
         let clock = Clock::system();
-        let proof = UsedProof::new(key, jti, clock, at(now), at(now - age + 60));
+        let proof = DpopProofId::new(key, jti, clock, at(now), at(now - age + 60));
         match store.remember(&proof) {
             Ok(true) => "first",
             Ok(false) => "again",

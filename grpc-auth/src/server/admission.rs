@@ -12,18 +12,18 @@ use identity::{Identified, Identity, Unidentified};
 use super::ResourceServer;
 use super::audit;
 use super::audit::Denial;
-use super::auth_context::{Call, CallSettings, Decision, TypedClaims};
+use super::auth_context::{AuthContext, AuthSettings, Decision, TypedClaims};
 use super::authorizer::{AccessRequest, Asking};
-use super::stream_expiry::{StreamExpiry, Timer};
+use super::stream_expiry::{StreamDeadline, StreamExpiry};
 use crate::metrics;
 use crate::policy::authorize;
 use crate::policy::authorize::Permit;
-use crate::policy::denial::Denied;
+use crate::policy::denial::DenialReason;
 use crate::policy::index::PolicyIndex;
 use crate::policy::rpc_kind::RpcKind;
 use crate::policy::rule::AccessRule;
-use crate::policy::service_policy::Row;
-use crate::token::caller::Caller;
+use crate::policy::service_policy::PolicyEntry;
+use crate::token::caller::AuthenticatedCaller;
 use crate::token::principal::Principal;
 
 /// What all clones of a service share. One pointer: tonic clones it for every request.
@@ -37,7 +37,7 @@ pub(super) struct Shared {
 
 /// The end of the call's streams, if they have one; or why the call is rejected. Boxed, so that what
 /// is moved is small: nearly all calls are permitted, and few have streams.
-pub(super) type Decided = Result<Option<Box<Timer>>, Box<Denial>>;
+pub(super) type Decided = Result<Option<Box<StreamDeadline>>, Box<Denial>>;
 
 /// What becomes of a call.
 pub(super) enum Admission {
@@ -49,7 +49,7 @@ pub(super) enum Admission {
 /// What a call waits for.
 pub(super) enum Waiting {
     /// Who its caller is.
-    Caller(Unidentified),
+    AuthenticatedCaller(Unidentified),
     /// The authorizer's answer about a caller that the rule lets in.
     Authorizer(Asking),
 }
@@ -67,7 +67,7 @@ impl Shared {
         policies: Arc<PolicyIndex>,
         stream_expiry: StreamExpiry,
     ) -> Self {
-        let allowed = metrics::Allowed::new(policies.rows());
+        let allowed = metrics::Allowed::new(policies.entries());
         Self { auth, policies, allowed, stream_expiry }
     }
 
@@ -86,10 +86,10 @@ impl Shared {
             Identity::Known(identified) => identified,
             // Methods open to anyone never wait for a key fetch.
             Identity::Pending(Unidentified::Keys(..)) if self.is_open(request.uri()) => {
-                Err(denial(Denied::BackendUnavailable))
+                Err(denial(DenialReason::BackendUnavailable))
             }
             Identity::Pending(unidentified) => {
-                return Admission::Waiting(Box::new(Waiting::Caller(unidentified)));
+                return Admission::Waiting(Box::new(Waiting::AuthenticatedCaller(unidentified)));
             }
         };
         match self.settle(request, caller) {
@@ -113,8 +113,8 @@ impl Shared {
             Ok(decided) => decided,
             Err(denial) => return Settled::Decided(Err(refuse(request, Some(row), denial))),
         };
-        let principal = caller.as_ref().map(Caller::principal);
-        let settled = match self.question(request, row, principal) {
+        let principal = caller.as_ref().map(AuthenticatedCaller::principal);
+        let settled = match self.authorizer_query(request, row, principal) {
             Some(asking) => Settled::Asking(asking),
             None => {
                 audit::log_allowed(path, Some(row), principal);
@@ -122,17 +122,17 @@ impl Shared {
                 Settled::Decided(Ok(self.timer(row, caller.as_ref())))
             }
         };
-        match self.leave(request, caller, permit) {
+        match self.insert_context(request, caller, permit) {
             Ok(()) => settled,
             Err(denial) => Settled::Decided(Err(refuse(request, Some(row), denial))),
         }
     }
 
     /// What the authorizer is asked: nothing about methods that let anyone in.
-    fn question<B>(
+    fn authorizer_query<B>(
         &self,
         request: &Request<B>,
-        row: Row,
+        row: PolicyEntry,
         principal: Option<&Principal>,
     ) -> Option<Asking> {
         let authorizer = self.auth.inner.settings.authorizer.as_ref()?;
@@ -147,14 +147,14 @@ impl Shared {
     fn conclude<B>(&self, request: &Request<B>, answer: Result<(), Denial>) -> Decided {
         let path = request.uri().path();
         let Some((row, place)) = self.policies.find_with_place(request.uri()) else {
-            return Err(refuse(request, None, denial(Denied::MethodUnknown)));
+            return Err(refuse(request, None, denial(DenialReason::MethodUnknown)));
         };
-        let caller = Call::of(request.extensions()).and_then(|call| call.caller.as_ref());
-        let principal = caller.map(Caller::principal);
+        let caller = AuthContext::of(request.extensions()).and_then(|call| call.caller.as_ref());
+        let principal = caller.map(AuthenticatedCaller::principal);
         let answer = answer.and_then(|()| match caller {
             // The token may have expired while the authorizer was asked.
             Some(caller) if self.has_expired(caller) => Err(Denial::new(
-                Denied::TokenExpired,
+                DenialReason::TokenExpired,
                 "`exp` passed while the authorizer was asked",
             )),
             _ => Ok(()),
@@ -169,37 +169,41 @@ impl Shared {
         }
     }
 
-    fn has_expired(&self, caller: &Caller) -> bool {
-        let CallSettings { clock, leeway, .. } = &*self.auth.inner.settings;
+    fn has_expired(&self, caller: &AuthenticatedCaller) -> bool {
+        let AuthSettings { clock, leeway, .. } = &*self.auth.inner.settings;
         caller.principal().has_expired(clock.now(), *leeway)
     }
 
     /// Who has no token has none that expires, and unary calls have no streams: whether their
     /// message came in time is for the guard to see, where there is one.
     #[inline]
-    fn timer(&self, row: Row, caller: Option<&Caller>) -> Option<Box<Timer>> {
+    fn timer(
+        &self,
+        row: PolicyEntry,
+        caller: Option<&AuthenticatedCaller>,
+    ) -> Option<Box<StreamDeadline>> {
         if row.kind() == RpcKind::Unary && self.policies.are_guarded() {
             return None;
         }
-        Timer::of(self.stream_expiry, &self.auth, caller?.principal(), row)
+        StreamDeadline::of(self.stream_expiry, &self.auth, caller?.principal(), row)
     }
 
     /// Leaves what was learnt in the extensions.
-    fn leave<B>(
+    fn insert_context<B>(
         &self,
         request: &mut Request<B>,
-        caller: Option<Caller>,
+        caller: Option<AuthenticatedCaller>,
         permit: Permit,
     ) -> Result<(), Box<Denial>> {
         let settings = &self.auth.inner.settings;
         let asked = caller.as_ref().filter(|_| !settings.typed_claims.is_empty()).cloned();
-        let call = Call::new(caller, Decision::Permitted(permit), Arc::clone(settings));
+        let call = AuthContext::new(caller, Decision::Permitted(permit), Arc::clone(settings));
         let extensions = request.extensions_mut();
         if let Some(outer) = extensions.insert(call) {
             forget_claims(&outer, extensions);
         }
         match asked {
-            Some(caller) => leave_claims(&settings.typed_claims, caller.principal(), extensions),
+            Some(caller) => insert_claims(&settings.typed_claims, caller.principal(), extensions),
             None => Ok(()),
         }
     }
@@ -216,7 +220,7 @@ impl Shared {
         let denial = match identified {
             Ok(caller) => {
                 let cause = self.policies.explain_miss(request.uri());
-                Box::new(Denial::new(Denied::MethodUnknown, cause).of(caller.principal()))
+                Box::new(Denial::new(DenialReason::MethodUnknown, cause).of(caller.principal()))
             }
             Err(denial) => denial,
         };
@@ -226,25 +230,28 @@ impl Shared {
     /// In this order: whether anyone may call, credentials, verification, the rule. The row of the
     /// table was found before, and the authorizer comes after it.
     #[inline]
-    fn decide(row: Row, caller: Identified) -> Result<(Option<Caller>, Permit), Box<Denial>> {
+    fn decide(
+        row: PolicyEntry,
+        caller: Identified,
+    ) -> Result<(Option<AuthenticatedCaller>, Permit), Box<Denial>> {
         let caller = match row.rule() {
             // Here an invalid token means anonymous.
             AccessRule::AllowUnauthenticated => caller.ok(),
             AccessRule::Authenticated | AccessRule::RequireScopes(_) => Some(caller?),
         };
-        let principal = caller.as_ref().map(Caller::principal);
+        let principal = caller.as_ref().map(AuthenticatedCaller::principal);
         let permit = authorize(row, principal).map_err(|denied| denial_of(denied, principal))?;
         Ok((caller, permit))
     }
 }
 
-fn is_open(row: Row) -> bool {
+fn is_open(row: PolicyEntry) -> bool {
     matches!(row.rule(), AccessRule::AllowUnauthenticated)
 }
 
 /// Leaves a caller's claims in the extensions, as each of the types.
 #[inline(never)]
-fn leave_claims(
+fn insert_claims(
     types: &[TypedClaims],
     principal: &Principal,
     extensions: &mut Extensions,
@@ -258,7 +265,7 @@ fn leave_claims(
 
 /// What an outer layer learnt is not this layer's.
 #[cold]
-fn forget_claims(outer: &Call, extensions: &mut Extensions) {
+fn forget_claims(outer: &AuthContext, extensions: &mut Extensions) {
     outer.settings.typed_claims.iter().for_each(|claims| (claims.remove)(extensions));
 }
 
@@ -271,12 +278,12 @@ fn denial(cause: impl Into<Denial>) -> Box<Denial> {
 }
 
 #[cold]
-fn denial_of(denied: Denied, principal: Option<&Principal>) -> Box<Denial> {
+fn denial_of(denied: DenialReason, principal: Option<&Principal>) -> Box<Denial> {
     Box::new(Denial::from(denied).of_caller(principal))
 }
 
 #[cold]
-fn refuse<B>(request: &Request<B>, row: Option<Row>, denial: Box<Denial>) -> Box<Denial> {
+fn refuse<B>(request: &Request<B>, row: Option<PolicyEntry>, denial: Box<Denial>) -> Box<Denial> {
     denial.log(request.uri().path(), row);
     denial
 }

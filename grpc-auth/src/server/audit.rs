@@ -13,19 +13,19 @@ use tracing::{debug, info};
 
 use super::challenge::{Challenge, RETRY_DELAY};
 use crate::metrics;
-use crate::policy::denial::Denied;
-use crate::policy::service_policy::Row;
+use crate::policy::denial::DenialReason;
+use crate::policy::service_policy::PolicyEntry;
 use crate::proof_of_possession::Unproved;
 use crate::sanitize_untrusted::escape;
 use crate::token::bearer::NoToken;
-use crate::token::claims::ClaimsMismatch;
+use crate::token::claims::ClaimsError;
 use crate::token::principal::Principal;
-use crate::verify::error::Refusal;
+use crate::verify::error::VerifyFailure;
 
 /// A refusal with its cause, which callers are not told.
 #[derive(Debug)]
 pub(crate) struct Denial {
-    pub(crate) denied: Denied,
+    pub(crate) denied: DenialReason,
     cause: Cow<'static, str>,
     kid: Option<String>,
     issuer: Option<String>,
@@ -33,7 +33,7 @@ pub(crate) struct Denial {
 }
 
 impl Denial {
-    pub(crate) fn new(denied: Denied, cause: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(denied: DenialReason, cause: impl Into<Cow<'static, str>>) -> Self {
         Self { denied, cause: cause.into(), kid: None, issuer: None, retry_after: RETRY_DELAY }
     }
 
@@ -56,7 +56,7 @@ impl Denial {
     }
 
     /// Logs it, and counts it.
-    pub(crate) fn log(&self, method: &str, row: Option<Row>) {
+    pub(crate) fn log(&self, method: &str, row: Option<PolicyEntry>) {
         info!(
             target: "grpc_auth",
             method = escape(method),
@@ -73,7 +73,7 @@ impl Denial {
 }
 
 /// `principal` is none for an anonymous caller. Whoever logs counts: the layer has a counter at hand.
-pub(crate) fn log_allowed(method: &str, row: Option<Row>, principal: Option<&Principal>) {
+pub(crate) fn log_allowed(method: &str, row: Option<PolicyEntry>, principal: Option<&Principal>) {
     debug!(
         target: "grpc_auth",
         method = escape(method),
@@ -88,48 +88,50 @@ pub(crate) fn log_allowed(method: &str, row: Option<Row>, principal: Option<&Pri
 }
 
 /// A unary call that was allowed gets its message too late to begin.
-pub(crate) fn log_late(row: Row, issuer: &str, cause: &'static str) {
+pub(crate) fn log_late(row: PolicyEntry, issuer: &str, cause: &'static str) {
     let issuer = Some(issuer.to_owned());
-    let denial = Denial { issuer, ..Denial::new(Denied::TokenExpired, cause) };
+    let denial = Denial { issuer, ..Denial::new(DenialReason::TokenExpired, cause) };
     denial.log(&format!("/{row}"), Some(row));
 }
 
 /// A call that was allowed has to end. The fields are those of a refusal.
-pub(crate) fn log_ended(row: Row, issuer: &str, cause: &'static str) {
+pub(crate) fn log_ended(row: PolicyEntry, issuer: &str, cause: &'static str) {
     info!(
         target: "grpc_auth",
         method = format!("/{row}"),
         rule = row.rule().to_string(),
         verdict = "deny",
-        reason = Denied::TokenExpired.reason(),
+        reason = DenialReason::TokenExpired.reason(),
         cause,
         kid = None::<&str>,
         issuer,
         "stream ended"
     );
-    metrics::denied(Some(row), Denied::TokenExpired);
+    metrics::denied(Some(row), DenialReason::TokenExpired);
 }
 
-impl From<Denied> for Denial {
-    fn from(denied: Denied) -> Self {
+impl From<DenialReason> for Denial {
+    fn from(denied: DenialReason) -> Self {
         let cause = match denied {
-            Denied::MethodUnknown => "no entry of the policy has this path: add one",
-            Denied::ScopeInsufficient(_) => "the token does not grant what the rule requires",
-            Denied::CredentialsMissing => "the caller is anonymous and the rule asks for a token",
+            DenialReason::MethodUnknown => "no entry of the policy has this path: add one",
+            DenialReason::ScopeInsufficient(_) => "the token does not grant what the rule requires",
+            DenialReason::CredentialsMissing => {
+                "the caller is anonymous and the rule asks for a token"
+            }
             // These come with a cause of their own, below.
-            Denied::CredentialsMalformed
-            | Denied::SchemeUnsupported
-            | Denied::TokenExpired
-            | Denied::TokenInvalid
-            | Denied::ProofMalformed
-            | Denied::ProofInvalid
-            | Denied::ProofNonceRequired
-            | Denied::ClaimsMismatch
-            | Denied::PolicyRefused
-            | Denied::PolicyPanicked
-            | Denied::BackendUnavailable
-            | Denied::LayerMissing
-            | Denied::PermitMissing => "",
+            DenialReason::CredentialsMalformed
+            | DenialReason::SchemeUnsupported
+            | DenialReason::TokenExpired
+            | DenialReason::TokenInvalid
+            | DenialReason::ProofMalformed
+            | DenialReason::ProofInvalid
+            | DenialReason::ProofNonceRequired
+            | DenialReason::ClaimsMismatch
+            | DenialReason::PolicyRefused
+            | DenialReason::PolicyPanicked
+            | DenialReason::BackendUnavailable
+            | DenialReason::LayerMissing
+            | DenialReason::PermitMissing => "",
         };
         Self::new(denied, cause)
     }
@@ -138,23 +140,23 @@ impl From<Denied> for Denial {
 impl From<NoToken> for Denial {
     fn from(none: NoToken) -> Self {
         match none {
-            NoToken::Missing => Self::new(Denied::CredentialsMissing, "no `authorization`"),
+            NoToken::Missing => Self::new(DenialReason::CredentialsMissing, "no `authorization`"),
             NoToken::OtherScheme => Self::new(
-                Denied::SchemeUnsupported,
+                DenialReason::SchemeUnsupported,
                 "`authorization` does not begin with `Bearer `: another scheme, or the token alone",
             ),
             NoToken::DpopOff => Self::new(
-                Denied::SchemeUnsupported,
+                DenialReason::SchemeUnsupported,
                 "`authorization` begins with `DPoP `, and proofs are not checked here: configure \
                  `.dpop(Dpop::for_origins(..))`",
             ),
-            NoToken::Malformed(how) => Self::new(Denied::CredentialsMalformed, how),
+            NoToken::Malformed(how) => Self::new(DenialReason::CredentialsMalformed, how),
         }
     }
 }
 
-impl From<Refusal> for Denial {
-    fn from(refusal: Refusal) -> Self {
+impl From<VerifyFailure> for Denial {
+    fn from(refusal: VerifyFailure) -> Self {
         Self {
             denied: refusal.rejection.denied(),
             retry_after: refusal.rejection.retry_after().unwrap_or(RETRY_DELAY),
@@ -171,10 +173,13 @@ impl From<Unproved> for Denial {
     }
 }
 
-impl From<ClaimsMismatch> for Denial {
-    fn from(mismatch: ClaimsMismatch) -> Self {
-        let denied =
-            if mismatch.has_panicked() { Denied::PolicyPanicked } else { Denied::ClaimsMismatch };
+impl From<ClaimsError> for Denial {
+    fn from(mismatch: ClaimsError) -> Self {
+        let denied = if mismatch.has_panicked() {
+            DenialReason::PolicyPanicked
+        } else {
+            DenialReason::ClaimsMismatch
+        };
         Self::new(denied, mismatch.to_string())
     }
 }

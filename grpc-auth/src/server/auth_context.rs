@@ -12,9 +12,9 @@ use super::authorizer::DecisionPoint;
 use super::challenge::Challenge;
 use crate::clock::Clock;
 use crate::policy::authorize::Permit;
-use crate::policy::service_policy::Row;
-use crate::token::caller::Caller;
-use crate::token::claims::{Claims, ClaimsMismatch};
+use crate::policy::service_policy::PolicyEntry;
+use crate::token::caller::AuthenticatedCaller;
+use crate::token::claims::{Claims, ClaimsError};
 use crate::token::principal::Principal;
 
 /// One call behind a layer: who its caller is, and the permit for one guard.
@@ -22,15 +22,15 @@ use crate::token::principal::Principal;
 /// The guard takes the permit, so that it serves no second method and no later call. A clone has the
 /// caller without the permit: extensions can be cloned and kept.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct AuthContext {
     /// The caller and its token; none when anonymous.
-    pub(crate) caller: Option<Caller>,
+    pub(crate) caller: Option<AuthenticatedCaller>,
     decision: Decision,
     is_taken: AtomicBool,
-    pub(crate) settings: Arc<CallSettings>,
+    pub(crate) settings: Arc<AuthSettings>,
 }
 
-impl Clone for Call {
+impl Clone for AuthContext {
     fn clone(&self) -> Self {
         let (caller, settings) = (self.caller.clone(), Arc::clone(&self.settings));
         Self { caller, decision: self.decision, is_taken: AtomicBool::new(true), settings }
@@ -39,7 +39,7 @@ impl Clone for Call {
 
 /// How a resource server refuses, and what it adds to calls that it lets in.
 #[derive(Debug)]
-pub(crate) struct CallSettings {
+pub(crate) struct AuthSettings {
     pub(crate) challenge: Challenge,
     /// What else stands in the extensions because of a call.
     pub(crate) typed_claims: Vec<TypedClaims>,
@@ -61,20 +61,20 @@ pub(crate) enum Decision {
 }
 
 impl Decision {
-    pub(crate) fn row(&self) -> Option<Row> {
+    pub(crate) fn entry(&self) -> Option<PolicyEntry> {
         match self {
-            Self::Permitted(permit) => Some(permit.row()),
+            Self::Permitted(permit) => Some(permit.entry()),
             #[cfg(feature = "testing")]
             Self::InTest => None,
         }
     }
 }
 
-impl Call {
+impl AuthContext {
     pub(crate) fn new(
-        caller: Option<Caller>,
+        caller: Option<AuthenticatedCaller>,
         decision: Decision,
-        settings: Arc<CallSettings>,
+        settings: Arc<AuthSettings>,
     ) -> Self {
         Self { caller, decision, is_taken: AtomicBool::new(false), settings }
     }
@@ -101,19 +101,19 @@ impl Call {
     #[inline]
     pub(super) fn is_too_late(&self) -> bool {
         let Some(caller) = &self.caller else { return false };
-        let CallSettings { clock, leeway, .. } = &*self.settings;
+        let AuthSettings { clock, leeway, .. } = &*self.settings;
         caller.principal().has_expired(clock.now(), *leeway)
     }
 
     pub(crate) fn principal(&self) -> Option<&Principal> {
-        self.caller.as_ref().map(Caller::principal)
+        self.caller.as_ref().map(AuthenticatedCaller::principal)
     }
 }
 
 /// The claims of a call in its extensions as one type.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TypedClaims {
-    pub(super) insert: fn(&Principal, &mut Extensions) -> Result<(), ClaimsMismatch>,
+    pub(super) insert: fn(&Principal, &mut Extensions) -> Result<(), ClaimsError>,
     pub(super) remove: fn(&mut Extensions),
 }
 
@@ -129,10 +129,7 @@ impl TypedClaims {
     }
 }
 
-fn insert_claims<T>(
-    principal: &Principal,
-    extensions: &mut Extensions,
-) -> Result<(), ClaimsMismatch>
+fn insert_claims<T>(principal: &Principal, extensions: &mut Extensions) -> Result<(), ClaimsError>
 where
     T: DeserializeOwned + Send + Sync + 'static,
 {

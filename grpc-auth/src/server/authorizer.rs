@@ -15,8 +15,8 @@ use super::audit::Denial;
 use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::panics::{Panicked, caught};
-use crate::policy::denial::Denied;
-use crate::policy::service_policy::Row;
+use crate::policy::denial::DenialReason;
+use crate::policy::service_policy::PolicyEntry;
 use crate::sanitize_untrusted::escape;
 use crate::token::principal::Principal;
 
@@ -41,7 +41,7 @@ use crate::token::principal::Principal;
 /// A closure is an authorizer as well: [`ResourceServerBuilder::authorizer`] shows one.
 ///
 /// ```
-/// use grpc_auth::server::{AccessDecision, AccessRequest, Authorizer, NoDecision};
+/// use grpc_auth::server::{AccessDecision, AccessRequest, Authorizer, AuthorizerError};
 /// # struct Relations;
 /// # impl Relations {
 /// #     async fn holds(&self, who: &str, what: &str) -> Result<bool, std::io::Error> { Ok(who == "alice" && what == "Check") }
@@ -50,7 +50,7 @@ use crate::token::principal::Principal;
 /// struct ByRelation(Relations);
 ///
 /// impl Authorizer for ByRelation {
-///     async fn authorize(&self, request: AccessRequest) -> Result<AccessDecision, NoDecision> {
+///     async fn authorize(&self, request: AccessRequest) -> Result<AccessDecision, AuthorizerError> {
 ///         let who = request.principal().subject().unwrap_or_default();
 ///         Ok(match self.0.holds(who, request.rpc()).await? {
 ///             true => AccessDecision::Allow,
@@ -70,22 +70,22 @@ pub trait Authorizer: Send + Sync + 'static {
     /// Decides on one call.
     ///
     /// # Errors
-    /// [`NoDecision`], into which every error converts: the call is neither allowed nor denied.
+    /// [`AuthorizerError`], into which every error converts: the call is neither allowed nor denied.
     fn authorize(
         &self,
         request: AccessRequest,
-    ) -> impl Future<Output = Result<AccessDecision, NoDecision>> + Send;
+    ) -> impl Future<Output = Result<AccessDecision, AuthorizerError>> + Send;
 }
 
 impl<F, A> Authorizer for F
 where
     F: Fn(AccessRequest) -> A + Send + Sync + 'static,
-    A: Future<Output = Result<AccessDecision, NoDecision>> + Send,
+    A: Future<Output = Result<AccessDecision, AuthorizerError>> + Send,
 {
     fn authorize(
         &self,
         request: AccessRequest,
-    ) -> impl Future<Output = Result<AccessDecision, NoDecision>> + Send {
+    ) -> impl Future<Output = Result<AccessDecision, AuthorizerError>> + Send {
         self(request)
     }
 }
@@ -104,13 +104,13 @@ pub enum AccessDecision {
 ///
 /// Every error converts into it, so that `?` works. What the error says is not kept, for it may hold
 /// what belongs in no log, an address with a subject in it; the log has its type alone. An
-/// authorizer that knows better writes a line of its own, or says [`NoDecision::new`].
+/// authorizer that knows better writes a line of its own, or says [`AuthorizerError::new`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoDecision {
+pub struct AuthorizerError {
     cause: &'static str,
 }
 
-impl NoDecision {
+impl AuthorizerError {
     /// For a cause that stands in the log as it is, `"no policy is loaded"`.
     #[must_use]
     pub const fn new(cause: &'static str) -> Self {
@@ -118,7 +118,7 @@ impl NoDecision {
     }
 }
 
-impl<E: std::error::Error> From<E> for NoDecision {
+impl<E: std::error::Error> From<E> for AuthorizerError {
     fn from(_: E) -> Self {
         Self { cause: type_name::<E>() }
     }
@@ -131,7 +131,7 @@ impl<E: std::error::Error> From<E> for NoDecision {
 #[derive(Clone)]
 pub struct AccessRequest {
     uri: Uri,
-    row: Row,
+    row: PolicyEntry,
     principal: Principal,
     metadata: MetadataMap,
 }
@@ -141,7 +141,7 @@ const CREDENTIALS: [HeaderName; 3] =
     [AUTHORIZATION, PROXY_AUTHORIZATION, HeaderName::from_static("dpop")];
 
 impl AccessRequest {
-    pub(super) fn new<B>(request: &Request<B>, row: Row, principal: &Principal) -> Self {
+    pub(super) fn new<B>(request: &Request<B>, row: PolicyEntry, principal: &Principal) -> Self {
         let mut headers = request.headers().clone();
         for name in &CREDENTIALS {
             headers.remove(name);
@@ -179,7 +179,7 @@ impl AccessRequest {
 
     /// The row of the table that let the caller in so far.
     #[must_use]
-    pub fn row(&self) -> Row {
+    pub fn entry(&self) -> PolicyEntry {
         self.row
     }
 
@@ -205,7 +205,7 @@ impl fmt::Debug for AccessRequest {
     }
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<AccessDecision, NoDecision>> + Send>>;
+type Answer = Pin<Box<dyn Future<Output = Result<AccessDecision, AuthorizerError>> + Send>>;
 
 /// An authorizer of any type.
 trait Decide: Send + Sync {
@@ -280,17 +280,17 @@ impl DecisionPoint {
             match clock.timeout(timeout, answer).await {
                 Some(Ok(Ok(AccessDecision::Allow))) => Ok(()),
                 Some(Ok(Ok(AccessDecision::Deny))) => {
-                    Err(Denial::new(Denied::PolicyRefused, "the authorizer denies it"))
+                    Err(Denial::new(DenialReason::PolicyRefused, "the authorizer denies it"))
                 }
-                Some(Ok(Err(NoDecision { cause }))) => Err(Denial::new(
-                    Denied::BackendUnavailable,
+                Some(Ok(Err(AuthorizerError { cause }))) => Err(Denial::new(
+                    DenialReason::BackendUnavailable,
                     format!("the authorizer did not decide: {cause}"),
                 )),
                 Some(Err(Panicked)) => {
-                    Err(Denial::new(Denied::PolicyPanicked, "the authorizer panicked"))
+                    Err(Denial::new(DenialReason::PolicyPanicked, "the authorizer panicked"))
                 }
                 None => Err(Denial::new(
-                    Denied::BackendUnavailable,
+                    DenialReason::BackendUnavailable,
                     format!("the authorizer did not answer within {timeout:?}"),
                 )),
             }

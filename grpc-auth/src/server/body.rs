@@ -10,7 +10,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tonic::Status;
 use tonic::body::Body;
 
-use super::stream_expiry::Timer;
+use super::stream_expiry::StreamDeadline;
 use crate::policy::rpc_kind::RpcKind;
 
 /// A body that can be made to end: tonic's, and those that have no streams in them because they are
@@ -27,7 +27,7 @@ use crate::policy::rpc_kind::RpcKind;
 pub trait EndableBody: Sized {
     #[doc(hidden)]
     #[expect(private_interfaces, reason = "sealed: users name the trait, nobody implements it")]
-    fn ending(self, side: Side, timer: Box<Timer>) -> Self;
+    fn ending(self, side: Side, timer: Box<StreamDeadline>) -> Self;
 }
 
 /// Which way a body goes.
@@ -39,7 +39,7 @@ pub(super) enum Side {
 
 impl EndableBody for Body {
     #[expect(private_interfaces, reason = "sealed")]
-    fn ending(self, side: Side, timer: Box<Timer>) -> Self {
+    fn ending(self, side: Side, timer: Box<StreamDeadline>) -> Self {
         if side == Side::Request && self.is_end_stream() {
             timer.note_end_of_requests();
         }
@@ -52,7 +52,7 @@ macro_rules! endable_in_memory {
     ($($body:ty),*) => {$(
         impl EndableBody for $body {
             #[expect(private_interfaces, reason = "sealed")]
-            fn ending(self, side: Side, timer: Box<Timer>) -> Self {
+            fn ending(self, side: Side, timer: Box<StreamDeadline>) -> Self {
                 if side == Side::Request {
                     timer.note_end_of_requests();
                 }
@@ -69,7 +69,7 @@ struct Ending {
     /// None after the end, whichever it was: what belongs to the handler goes at once.
     body: Option<Body>,
     side: Side,
-    timer: Box<Timer>,
+    timer: Box<StreamDeadline>,
 }
 
 type Polled = Poll<Option<Result<Frame<Bytes>, Status>>>;

@@ -11,8 +11,8 @@ use super::auth_context::TypedClaims;
 use super::authorizer::{Authorizer, AuthorizerSettings};
 use crate::clock::Clock;
 use crate::issuer::Issuer;
-use crate::jwks::event::{KeySetEvent, Listener};
-use crate::jwks::settings::{KeySetSettings, RefreshMode};
+use crate::jwks::event::{JwksEvent, Listener};
+use crate::jwks::settings::{JwksSettings, RefreshMode};
 use crate::proof_of_possession::dpop::Dpop;
 use crate::verify::token_cache::TokenCache;
 
@@ -24,10 +24,10 @@ pub struct ResourceServerBuilder {
     audiences: Vec<String>,
     realm: Option<String>,
     leeway: Duration,
-    key_sets: KeySetSettings,
+    key_sets: JwksSettings,
     token_cache: TokenCache,
     listener: Listener,
-    start: Start,
+    start: StartupPolicy,
     disclose_scopes: bool,
     typed_claims: Vec<TypedClaims>,
     #[cfg(feature = "tls")]
@@ -40,7 +40,7 @@ pub struct ResourceServerBuilder {
 /// Whether a server starts without its issuers' keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Start {
+pub enum StartupPolicy {
     /// Fetches the keys when the first call needs them; that call waits.
     Lazy,
     /// Tries to fetch the keys, logs a failure and goes on: calls are answered UNAVAILABLE until
@@ -58,10 +58,10 @@ impl ResourceServerBuilder {
             audiences: Vec::new(),
             realm: None,
             leeway: Duration::from_secs(30),
-            key_sets: KeySetSettings::default(),
+            key_sets: JwksSettings::default(),
             token_cache: TokenCache::default(),
             listener: Listener::default(),
-            start: Start::default(),
+            start: StartupPolicy::default(),
             disclose_scopes: true,
             typed_claims: Vec::new(),
             #[cfg(feature = "tls")]
@@ -100,8 +100,8 @@ impl ResourceServerBuilder {
 
     /// Changes how key sets are kept. Default: fetched again when calls use them late in their
     /// freshness, which is what the issuer says or 15 minutes; kept through an outage of at least
-    /// an hour. See [`KeySetSettings`].
-    pub fn key_sets(mut self, change: impl FnOnce(&mut KeySetSettings)) -> Self {
+    /// an hour. See [`JwksSettings`].
+    pub fn key_sets(mut self, change: impl FnOnce(&mut JwksSettings)) -> Self {
         change(&mut self.key_sets);
         self
     }
@@ -116,7 +116,7 @@ impl ResourceServerBuilder {
     /// it happens, so it must not block.
     pub fn on_key_set_event(
         mut self,
-        callback: impl Fn(&str, &KeySetEvent<'_>) + Send + Sync + 'static,
+        callback: impl Fn(&str, &JwksEvent<'_>) + Send + Sync + 'static,
     ) -> Self {
         self.listener = Listener(Some(Arc::new(callback)));
         self
@@ -129,8 +129,8 @@ impl ResourceServerBuilder {
         self
     }
 
-    /// Whether the server starts without keys. Default [`Start::Warm`].
-    pub fn start(mut self, start: Start) -> Self {
+    /// Whether the server starts without keys. Default [`StartupPolicy::Warm`].
+    pub fn start(mut self, start: StartupPolicy) -> Self {
         self.start = start;
         self
     }
@@ -144,7 +144,7 @@ impl ResourceServerBuilder {
     /// Puts the claims of every identified caller into the request's extensions, as
     /// [`Claims<T>`](crate::Claims): for interceptors and services that are not annotated.
     /// Tokens whose claims do not fit `T` are refused.
-    pub fn with_claims<T>(mut self) -> Self
+    pub fn insert_claims<T>(mut self) -> Self
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
@@ -177,7 +177,7 @@ impl ResourceServerBuilder {
     ///
     /// ```
     /// use grpc_auth::server::{AccessDecision, AccessRequest};
-    /// use grpc_auth::testing::AuthorizationServer;
+    /// use grpc_auth::testing::TestAuthorizationServer;
     /// # use grpc_auth::policy::{AccessRule, MethodPolicy, ServicePolicy};
     /// # use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
     /// # const HEALTH: ServicePolicy = ServicePolicy::new("grpc.health.v1.Health", &[
@@ -186,7 +186,7 @@ impl ResourceServerBuilder {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let issuer = AuthorizationServer::start().await?;
+    /// let issuer = TestAuthorizationServer::start().await?;
     /// let auth = issuer
     ///     .resource_server()
     ///     .authorizer(|request: AccessRequest| async move {

@@ -11,9 +11,9 @@ use tonic::metadata::MetadataMap;
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::jose::algorithm::Algorithm;
-use crate::policy::denial::{Demand, Denied, ERROR_DOMAIN};
+use crate::policy::denial::{Demand, DenialReason, ERROR_DOMAIN};
 use crate::policy::rule::AccessRule;
-use crate::policy::service_policy::Row;
+use crate::policy::service_policy::PolicyEntry;
 use crate::proof_of_possession::nonce::Nonces;
 
 /// What a resource server tells about itself when it refuses a caller.
@@ -37,7 +37,7 @@ const DPOP_NONCE: &str = "dpop-nonce";
 /// How long a caller should wait before it tries again, where nothing better is known.
 pub(crate) const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-impl Denied {
+impl DenialReason {
     /// The answer to the caller.
     pub(crate) fn to_status(self, challenge: &Challenge) -> Status {
         self.to_status_with(challenge, RETRY_DELAY)
@@ -87,7 +87,7 @@ impl Challenge {
 
     /// The challenges of RFC 6750 §3 and RFC 9449 §7.1. Without credentials they carry no error
     /// code.
-    fn for_denied(&self, denied: Denied) -> impl Iterator<Item = HeaderValue> {
+    fn for_denied(&self, denied: DenialReason) -> impl Iterator<Item = HeaderValue> {
         let error = self.error_of(denied);
         let is_of_proof = matches!(denied.answer().challenge, Demand::Proof(_));
         let bearer = error.as_ref().filter(|_| !is_of_proof);
@@ -104,9 +104,9 @@ impl Challenge {
     }
 
     /// What follows the realm; `None` without a challenge.
-    fn error_of(&self, denied: Denied) -> Option<String> {
+    fn error_of(&self, denied: DenialReason) -> Option<String> {
         let scopes = match denied {
-            Denied::ScopeInsufficient(row) => self.scopes(row),
+            DenialReason::ScopeInsufficient(row) => self.scopes(row),
             _ => String::new(),
         };
         Some(match denied.answer().challenge {
@@ -120,7 +120,7 @@ impl Challenge {
         })
     }
 
-    fn scopes(&self, row: Row) -> String {
+    fn scopes(&self, row: PolicyEntry) -> String {
         match row.rule() {
             AccessRule::RequireScopes(rule) if self.disclose_scopes => {
                 let scopes = rule.sufficient_scopes();

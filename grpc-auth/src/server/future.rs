@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use super::admission::{Decided, Shared, Waiting};
 use super::body::{EndableBody, Side};
-use super::stream_expiry::Timer;
+use super::stream_expiry::StreamDeadline;
 use crate::policy::rpc_kind::RpcKind;
 
 pin_project! {
@@ -32,7 +32,7 @@ pin_project! {
     #[project = StateProjection]
     enum State<S, B, R, F> {
         // The timer, of a call with streams, goes on with the response's body.
-        Called { #[pin] response: F, timer: Option<Box<Timer>> },
+        Called { #[pin] response: F, timer: Option<Box<StreamDeadline>> },
         // Boxed, for they are rare: every call moves this future, and most are called at once.
         Refused { response: Option<Box<Response<R>>> },
         Waiting { call: Deciding<S, B> },
@@ -58,7 +58,11 @@ where
         Self { state: State::Called { response, timer: None } }
     }
 
-    pub(super) fn streaming(service: &mut S, request: Request<B>, timer: Box<Timer>) -> Self
+    pub(super) fn streaming(
+        service: &mut S,
+        request: Request<B>,
+        timer: Box<StreamDeadline>,
+    ) -> Self
     where
         B: EndableBody,
     {
@@ -94,7 +98,7 @@ where
     B: EndableBody,
 {
     /// Calls a service that is ready, with a request that ends with the call's streams.
-    fn streaming(service: &mut S, request: Request<B>, mut timer: Box<Timer>) -> Self {
+    fn streaming(service: &mut S, request: Request<B>, mut timer: Box<StreamDeadline>) -> Self {
         if timer.kind() == RpcKind::Unary {
             // The message has to come in time; a handler that has it takes as long as it likes.
             let request = request.map(|body| body.ending(Side::Request, timer));
@@ -129,7 +133,7 @@ where
 /// Polls a call with streams, until its handler answers or they end.
 fn poll_streaming<F, R, E>(
     response: Pin<&mut F>,
-    slot: &mut Option<Box<Timer>>,
+    slot: &mut Option<Box<StreamDeadline>>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Response<R>, E>>
 where

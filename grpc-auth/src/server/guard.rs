@@ -7,25 +7,25 @@ use tonic::{Request, Status};
 use tracing::error;
 
 use super::audit::Denial;
-use super::auth_context::{Call, Decision};
+use super::auth_context::{AuthContext, Decision};
 use super::challenge::Challenge;
 use super::stream_expiry::TOO_LATE;
 use crate::metrics;
 use crate::policy::authorize;
 use crate::policy::authorize::Permit;
-use crate::policy::denial::Denied;
-use crate::policy::service_policy::Row;
+use crate::policy::denial::DenialReason;
+use crate::policy::service_policy::PolicyEntry;
 use crate::token::bearer::BearerToken;
-use crate::token::caller::Caller;
+use crate::token::caller::AuthenticatedCaller;
 use crate::token::claims::Claims;
 use crate::token::principal::Principal;
 
 /// A call that passed the guard.
 #[derive(Debug)]
 pub struct Admitted<'r> {
-    pub(super) row: Row,
+    pub(super) row: PolicyEntry,
     /// None without a layer.
-    pub(super) call: Option<&'r Call>,
+    pub(super) call: Option<&'r AuthContext>,
 }
 
 /// Takes the permit of exactly this row, which the layer gave for this very call, and rejects the
@@ -33,18 +33,21 @@ pub struct Admitted<'r> {
 ///
 /// # Errors
 /// The refusal, as what the method returns.
-pub fn enter<'r, M, R: Refuse>(row: Row, request: &'r Request<M>) -> Result<Admitted<'r>, R> {
-    let call = Call::of(request.extensions());
+pub fn enter<'r, M, R: Refuse>(
+    row: PolicyEntry,
+    request: &'r Request<M>,
+) -> Result<Admitted<'r>, R> {
+    let call = AuthContext::of(request.extensions());
     let permit = match call {
         Some(call) => take_permit(row, call)?,
         None => permit_without_layer(row)?,
     };
-    Ok(Admitted { row: permit.row(), call })
+    Ok(Admitted { row: permit.entry(), call })
 }
 
-fn take_permit<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
+fn take_permit<R: Refuse>(row: PolicyEntry, call: &AuthContext) -> Result<Permit, R> {
     let permit = match call.decision() {
-        Decision::Permitted(permit) if permit.row() == row => permit,
+        Decision::Permitted(permit) if permit.entry() == row => permit,
         Decision::Permitted(permit) => return Err(no_permit(row, call, &of_another(row, permit))),
         #[cfg(feature = "testing")]
         Decision::InTest => decide_in_test(row, call)?,
@@ -86,8 +89,8 @@ const OTHER_POLICY: NoPermit = NoPermit {
            mount the service with `auth.protect(service)`",
 };
 
-fn of_another(row: Row, permit: Permit) -> NoPermit {
-    let other = permit.row();
+fn of_another(row: PolicyEntry, permit: Permit) -> NoPermit {
+    let other = permit.entry();
     match (other.service() == row.service(), other.rpc() == row.rpc()) {
         (false, _) => OTHER_SERVICE,
         (true, false) => SIBLING,
@@ -97,23 +100,23 @@ fn of_another(row: Row, permit: Permit) -> NoPermit {
 
 /// The caller did nothing wrong: the operator's code did.
 #[cold]
-fn no_permit<R: Refuse>(row: Row, call: &Call, why: &NoPermit) -> R {
+fn no_permit<R: Refuse>(row: PolicyEntry, call: &AuthContext, why: &NoPermit) -> R {
     error!(
         target: "grpc_auth",
         method = %row,
-        permit_of = call.decision().row().map(tracing::field::display),
+        permit_of = call.decision().entry().map(tracing::field::display),
         verdict = "deny",
         cause = why.cause,
         help = why.help,
         "method called without a permit of its own"
     );
-    metrics::denied(Some(row), Denied::PermitMissing);
-    R::refuse(Denied::PermitMissing.to_status(&call.settings.challenge))
+    metrics::denied(Some(row), DenialReason::PermitMissing);
+    R::refuse(DenialReason::PermitMissing.to_status(&call.settings.challenge))
 }
 
 /// Where there is no layer the guard does what it would do.
 #[cfg(feature = "testing")]
-fn decide_in_test<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
+fn decide_in_test<R: Refuse>(row: PolicyEntry, call: &AuthContext) -> Result<Permit, R> {
     authorize(row, call.principal()).map_err(|denied| {
         let denial = Denial::from(denied).of_caller(call.principal());
         denial.log(&format!("/{row}"), Some(row));
@@ -123,13 +126,13 @@ fn decide_in_test<R: Refuse>(row: Row, call: &Call) -> Result<Permit, R> {
 
 /// The token was good when the call arrived, and is not any more now that its message is here.
 #[cold]
-fn too_late<R: Refuse>(row: Row, call: &Call) -> R {
-    let denial = Denial::new(Denied::TokenExpired, TOO_LATE).of_caller(call.principal());
+fn too_late<R: Refuse>(row: PolicyEntry, call: &AuthContext) -> R {
+    let denial = Denial::new(DenialReason::TokenExpired, TOO_LATE).of_caller(call.principal());
     denial.log(&format!("/{row}"), Some(row));
     R::refuse(denial.denied.to_status(&call.settings.challenge))
 }
 
-fn permit_without_layer<R: Refuse>(row: Row) -> Result<Permit, R> {
+fn permit_without_layer<R: Refuse>(row: PolicyEntry) -> Result<Permit, R> {
     authorize(row, None).map_err(|_| {
         error!(
             target: "grpc_auth",
@@ -138,8 +141,8 @@ fn permit_without_layer<R: Refuse>(row: Row) -> Result<Permit, R> {
             "the service is mounted without its layer, so nobody may call this method: mount it \
              with `auth.protect(service)` instead of tonic's `Server::new(service)`"
         );
-        metrics::denied(Some(row), Denied::LayerMissing);
-        R::refuse(Denied::LayerMissing.to_status(&Challenge::new("", false)))
+        metrics::denied(Some(row), DenialReason::LayerMissing);
+        R::refuse(DenialReason::LayerMissing.to_status(&Challenge::new("", false)))
     })
 }
 
@@ -182,7 +185,7 @@ impl Admitted<'_> {
 pub trait Inject: Sized {
     #[doc(hidden)]
     #[expect(private_interfaces, reason = "sealed: users name the trait, nobody implements it")]
-    fn inject(caller: Option<&Caller>) -> Result<Self, Denial>;
+    fn inject(caller: Option<&AuthenticatedCaller>) -> Result<Self, Denial>;
 }
 
 /// What a method that lets anyone in can ask for.
@@ -203,33 +206,33 @@ pub trait InjectOptional: Inject {}
 pub trait FromCaller: Sized {
     #[doc(hidden)]
     #[expect(private_interfaces, reason = "sealed: users name the trait, nobody implements it")]
-    fn from_caller(caller: &Caller) -> Result<Self, Denial>;
+    fn from_caller(caller: &AuthenticatedCaller) -> Result<Self, Denial>;
 }
 
 impl<T: DeserializeOwned + Send + Sync + 'static> FromCaller for Claims<T> {
     #[expect(private_interfaces, reason = "sealed")]
-    fn from_caller(caller: &Caller) -> Result<Self, Denial> {
+    fn from_caller(caller: &AuthenticatedCaller) -> Result<Self, Denial> {
         Ok(caller.principal().claims()?)
     }
 }
 
 impl FromCaller for Principal {
     #[expect(private_interfaces, reason = "sealed")]
-    fn from_caller(caller: &Caller) -> Result<Self, Denial> {
+    fn from_caller(caller: &AuthenticatedCaller) -> Result<Self, Denial> {
         Ok(caller.principal().clone())
     }
 }
 
 impl FromCaller for BearerToken {
     #[expect(private_interfaces, reason = "sealed")]
-    fn from_caller(caller: &Caller) -> Result<Self, Denial> {
-        Ok(caller.token().ok_or(Denied::CredentialsMissing)?.clone())
+    fn from_caller(caller: &AuthenticatedCaller) -> Result<Self, Denial> {
+        Ok(caller.token().ok_or(DenialReason::CredentialsMissing)?.clone())
     }
 }
 
 impl<T: FromCaller> Inject for Option<T> {
     #[expect(private_interfaces, reason = "sealed")]
-    fn inject(caller: Option<&Caller>) -> Result<Self, Denial> {
+    fn inject(caller: Option<&AuthenticatedCaller>) -> Result<Self, Denial> {
         caller.map(T::from_caller).transpose()
     }
 }
@@ -238,27 +241,27 @@ impl<T: FromCaller> InjectOptional for Option<T> {}
 
 impl<T: DeserializeOwned + Send + Sync + 'static> Inject for Claims<T> {
     #[expect(private_interfaces, reason = "sealed")]
-    fn inject(caller: Option<&Caller>) -> Result<Self, Denial> {
+    fn inject(caller: Option<&AuthenticatedCaller>) -> Result<Self, Denial> {
         required(caller)
     }
 }
 
 impl Inject for Principal {
     #[expect(private_interfaces, reason = "sealed")]
-    fn inject(caller: Option<&Caller>) -> Result<Self, Denial> {
+    fn inject(caller: Option<&AuthenticatedCaller>) -> Result<Self, Denial> {
         required(caller)
     }
 }
 
 impl Inject for BearerToken {
     #[expect(private_interfaces, reason = "sealed")]
-    fn inject(caller: Option<&Caller>) -> Result<Self, Denial> {
+    fn inject(caller: Option<&AuthenticatedCaller>) -> Result<Self, Denial> {
         required(caller)
     }
 }
 
-fn required<T: FromCaller>(caller: Option<&Caller>) -> Result<T, Denial> {
-    T::from_caller(caller.ok_or(Denied::CredentialsMissing)?)
+fn required<T: FromCaller>(caller: Option<&AuthenticatedCaller>) -> Result<T, Denial> {
+    T::from_caller(caller.ok_or(DenialReason::CredentialsMissing)?)
 }
 
 /// What a method returns when its guard refuses: a result before `async_trait` saw the method, a

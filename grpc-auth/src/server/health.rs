@@ -1,13 +1,13 @@
 //! Whether a resource server can judge tokens at the moment.
 
 use super::ResourceServer;
-use crate::jwks::event::KeySetHealth;
+use crate::jwks::event::JwksHealth;
 
 /// Whether tokens can be checked at the moment; made by [`ResourceServer::health`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "it tells how the server is, and does nothing about it"]
 pub struct Health {
-    key_sets: Vec<(String, KeySetHealth)>,
+    key_sets: Vec<(String, JwksHealth)>,
 }
 
 impl Health {
@@ -17,14 +17,14 @@ impl Health {
     ///
     /// A server with several issuers may rather serve some callers than none when one issuer is
     /// down: it asks whether any of [`key_sets`](Self::key_sets) is
-    /// [usable](KeySetHealth::is_usable).
+    /// [usable](JwksHealth::is_usable).
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.key_sets.iter().all(|(_, health)| health.is_usable())
     }
 
     /// Each issuer and how its keys are.
-    pub fn key_sets(&self) -> impl ExactSizeIterator<Item = (&str, KeySetHealth)> {
+    pub fn key_sets(&self) -> impl ExactSizeIterator<Item = (&str, JwksHealth)> {
         self.key_sets.iter().map(|(issuer, health)| (&**issuer, *health))
     }
 }
@@ -42,17 +42,17 @@ impl ResourceServer {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use grpc_auth::{KeySetHealth, Start};
-    /// use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+    /// use grpc_auth::{JwksHealth, StartupPolicy};
+    /// use grpc_auth::testing::{TestAuthorizationServer, Endpoint, Fault};
     ///
-    /// let issuer = AuthorizationServer::start().await?;
+    /// let issuer = TestAuthorizationServer::start().await?;
     /// let up = issuer.resource_server().build().await?;
     /// assert!(up.health().is_ready());
     ///
     /// issuer.fail(Endpoint::Jwks, Fault::Status(404));
-    /// let down = issuer.resource_server().start(Start::Warm).build().await?;
+    /// let down = issuer.resource_server().start(StartupPolicy::Warm).build().await?;
     /// assert!(!down.health().is_ready());
-    /// assert_eq!(down.health().key_sets().next(), Some((issuer.url(), KeySetHealth::Unavailable)));
+    /// assert_eq!(down.health().key_sets().next(), Some((issuer.url(), JwksHealth::Unavailable)));
     /// # Ok(()) }
     /// ```
     pub fn health(&self) -> Health {

@@ -36,14 +36,14 @@ impl ResourceServer {
     /// # mod echo { pub use tonic_health::pb::health_server::{Health as Echo, HealthServer as EchoServer}; }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use grpc_auth::Start;
-    /// use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+    /// use grpc_auth::StartupPolicy;
+    /// use grpc_auth::testing::{TestAuthorizationServer, Endpoint, Fault};
     /// use tonic_health::pb::HealthCheckRequest;
     /// use tonic_health::pb::health_client::HealthClient;
     /// use tonic_health::pb::health_check_response::ServingStatus::{NotServing, Serving};
     /// use tonic_health::server::health_reporter;
     ///
-    /// let issuer = AuthorizationServer::start().await?;
+    /// let issuer = TestAuthorizationServer::start().await?;
     /// let auth = issuer.resource_server().build().await?;
     /// let (reporter, health) = health_reporter();
     /// let watch = auth.watch_health(reporter, ["", "echo.Echo"]).await;
@@ -55,7 +55,7 @@ impl ResourceServer {
     /// assert_eq!(answer.into_inner().status(), Serving);
     ///
     /// issuer.fail(Endpoint::Jwks, Fault::Status(404));
-    /// let down = issuer.resource_server().start(Start::Warm).build().await?;
+    /// let down = issuer.resource_server().start(StartupPolicy::Warm).build().await?;
     /// let (reporter, health) = health_reporter();
     /// let watch = down.watch_health(reporter, ["echo.Echo"]).await;
     /// let answer = HealthClient::new(health).check(request()).await?;

@@ -27,25 +27,25 @@ use tonic::server::NamedService;
 use crate::error::ConfigError;
 use crate::issuer::Issuer;
 use crate::issuer::presets::auth0::Auth0Config;
-use crate::jwks::event::KeySetHealth;
+use crate::jwks::event::JwksHealth;
 use crate::policy::index::PolicyIndex;
 use crate::policy::service_policy::ServicePolicy;
 use crate::proof_of_possession::SenderChecks;
 use crate::token::bearer::BearerToken;
 use crate::token::principal::Principal;
 use crate::verify::Verifier;
-use crate::verify::error::{Refused, Rejection};
+use crate::verify::error::{VerifyError, VerifyErrorKind};
 use router::TokenVerifier;
 
-pub use authorizer::{AccessDecision, AccessRequest, Authorizer, NoDecision};
+pub use authorizer::{AccessDecision, AccessRequest, Authorizer, AuthorizerError};
 pub use body::EndableBody;
-pub use builder::{ResourceServerBuilder, Start};
+pub use builder::{ResourceServerBuilder, StartupPolicy};
 pub use future::ResponseFuture;
 pub use health::Health;
 #[cfg(feature = "health")]
 pub use health_watch::HealthWatch;
 pub use layer::ProtectLayer;
-pub use request_ext::RequestExt;
+pub use request_ext::CallerExt;
 pub use service::Protect;
 pub use stream_expiry::StreamExpiry;
 
@@ -88,7 +88,7 @@ pub struct ResourceServer {
 struct Inner {
     verifier: TokenVerifier,
     sender: SenderChecks,
-    settings: Arc<auth_context::CallSettings>,
+    settings: Arc<auth_context::AuthSettings>,
 }
 
 impl ResourceServer {
@@ -131,39 +131,39 @@ impl ResourceServer {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use grpc_auth::{BearerToken, Denied, testing::AuthorizationServer};
+    /// use grpc_auth::{BearerToken, DenialReason, testing::TestAuthorizationServer};
     ///
-    /// let issuer = AuthorizationServer::start().await?;
+    /// let issuer = TestAuthorizationServer::start().await?;
     /// let auth = issuer.resource_server().build().await?;
     ///
     /// let token = issuer.token().subject("alice").sign();
     /// let caller = auth.verify(&BearerToken::parse(&token).unwrap()).await?;
     /// assert_eq!(caller.subject(), Some("alice"));
     ///
-    /// let forged = issuer.token().subject("alice").forge();
+    /// let forged = issuer.token().subject("alice").sign_with_wrong_key();
     /// let refused = auth.verify(&BearerToken::parse(&forged).unwrap()).await.unwrap_err();
-    /// assert_eq!(refused.denied(), Denied::TokenInvalid);
+    /// assert_eq!(refused.denied(), DenialReason::TokenInvalid);
     /// assert_eq!(refused.to_string(), "the signature is not the issuer's");
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
-    /// [`Refused`] says which check failed.
-    pub async fn verify(&self, token: &BearerToken) -> Result<Principal, Refused> {
+    /// [`VerifyError`] says which check failed.
+    pub async fn verify(&self, token: &BearerToken) -> Result<Principal, VerifyError> {
         let verifier = &self.inner.verifier;
         let caller = match verifier.recall(token.as_bytes()) {
             Some(caller) => caller,
-            None => verifier.verify(token.clone()).wait().await.map_err(Refused)?,
+            None => verifier.verify(token.clone()).wait().await.map_err(VerifyError)?,
         };
         if caller.principal().confirmation().is_some() {
-            return Err(Refused(Rejection::SenderConstrained.into()));
+            return Err(VerifyError(VerifyErrorKind::SenderConstrained.into()));
         }
         Ok(caller.principal().clone())
     }
 
     /// Whether the keys of each issuer can be relied on. Asking fetches nothing and counts as no
     /// use: for a readiness probe there is [`health`](Self::health).
-    pub fn key_sets(&self) -> impl Iterator<Item = (&str, KeySetHealth)> {
+    pub fn key_sets(&self) -> impl Iterator<Item = (&str, JwksHealth)> {
         self.inner
             .verifier
             .jwt
@@ -217,7 +217,7 @@ impl ResourceServer {
                 .into(),
             });
         }
-        if policy.rows().any(|row| !row.requirements().is_empty()) {
+        if policy.entries().any(|row| !row.requirements().is_empty()) {
             return Err(ConfigError::Policy {
                 service: S::NAME,
                 help: "it has requirements, which only an annotated service enforces: mount that with \
@@ -235,7 +235,7 @@ impl ResourceServer {
     ///
     /// ```
     /// use grpc_auth::policy::{AccessRule, MethodPolicy, ServicePolicy};
-    /// use grpc_auth::testing::AuthorizationServer;
+    /// use grpc_auth::testing::TestAuthorizationServer;
     /// use tower_layer::Layer;
     ///
     /// const ECHO: ServicePolicy = ServicePolicy::new("echo.Echo", &[
@@ -254,7 +254,7 @@ impl ResourceServer {
     /// #     fn call(&mut self, _: http::Request<()>) -> Self::Future { std::future::ready(Ok(http::Response::new("reached".into()))) }
     /// # }
     /// # let inner = Inner;
-    /// let auth = AuthorizationServer::start().await?.resource_server().build().await?;
+    /// let auth = TestAuthorizationServer::start().await?.resource_server().build().await?;
     /// let mut service = auth.layer([ECHO])?.layer(inner);
     /// # use tower_service::Service;
     ///

@@ -6,10 +6,10 @@ use tonic::Status;
 use tracing::error;
 
 use super::audit::Denial;
-use super::auth_context::Call;
+use super::auth_context::AuthContext;
 use super::challenge::Challenge;
 use crate::metrics;
-use crate::policy::denial::Denied;
+use crate::policy::denial::DenialReason;
 use crate::token::bearer::BearerToken;
 use crate::token::claims::Claims;
 use crate::token::principal::Principal;
@@ -18,7 +18,7 @@ use crate::token::principal::Principal;
 /// `tonic::Request` in handlers and interceptors, and for `http::Request` in tower services.
 ///
 /// ```
-/// use grpc_auth::RequestExt;
+/// use grpc_auth::CallerExt;
 /// # #[derive(serde::Deserialize)] struct Tenant { tenant: String }
 ///
 /// fn greeting(request: &tonic::Request<String>) -> Result<String, tonic::Status> {
@@ -36,7 +36,7 @@ use crate::token::principal::Principal;
 /// assert!(greeting(&nobody).is_err());
 /// # }
 /// ```
-pub trait RequestExt: sealed::HasExtensions {
+pub trait CallerExt: sealed::HasExtensions {
     /// The claims of the caller's token as a `T`, deserialized at most once per token and type.
     ///
     /// # Errors
@@ -46,21 +46,21 @@ pub trait RequestExt: sealed::HasExtensions {
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        let Some(call) = Call::of(self.extensions_ref()) else {
+        let Some(call) = AuthContext::of(self.extensions_ref()) else {
             error!(
                 target: "grpc_auth",
                 "claims were asked for, but the service is mounted without its layer: mount it \
                  with `auth.protect(service)`"
             );
-            metrics::denied(None, Denied::LayerMissing);
-            return Err(Denied::LayerMissing.to_status(&Challenge::new("", false)));
+            metrics::denied(None, DenialReason::LayerMissing);
+            return Err(DenialReason::LayerMissing.to_status(&Challenge::new("", false)));
         };
         let claims = match call.principal() {
             Some(principal) => principal.claims().map_err(Denial::from),
-            None => Err(Denied::CredentialsMissing.into()),
+            None => Err(DenialReason::CredentialsMissing.into()),
         };
         claims.map_err(|denial| {
-            let row = call.decision().row();
+            let row = call.decision().entry();
             denial.log(&row.map(|row| format!("/{row}")).unwrap_or_default(), row);
             denial.denied.to_status(&call.settings.challenge)
         })
@@ -68,16 +68,16 @@ pub trait RequestExt: sealed::HasExtensions {
 
     /// The caller; none when anonymous.
     fn principal(&self) -> Option<&Principal> {
-        Call::of(self.extensions_ref())?.principal()
+        AuthContext::of(self.extensions_ref())?.principal()
     }
 
     /// The caller's verified token; none when anonymous.
     fn bearer_token(&self) -> Option<&BearerToken> {
-        Call::of(self.extensions_ref())?.caller.as_ref()?.token()
+        AuthContext::of(self.extensions_ref())?.caller.as_ref()?.token()
     }
 }
 
-impl<R: sealed::HasExtensions> RequestExt for R {}
+impl<R: sealed::HasExtensions> CallerExt for R {}
 
 mod sealed {
     use super::Extensions;

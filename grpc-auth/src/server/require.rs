@@ -7,9 +7,9 @@ use tonic::Request;
 use tracing::error;
 
 use super::audit::Denial;
-use super::auth_context::Call;
+use super::auth_context::AuthContext;
 use super::guard::{Admitted, Refuse};
-use crate::policy::denial::Denied;
+use crate::policy::denial::DenialReason;
 use crate::token::claims::Claims;
 
 impl Admitted<'_> {
@@ -50,8 +50,8 @@ impl Admitted<'_> {
         R: Refuse,
     {
         // A rule that needs no caller has no requirements: whoever is nobody here must not pass.
-        let Some(principal) = self.call.and_then(Call::principal) else {
-            return Err(self.refuse(&Denied::CredentialsMissing.into()));
+        let Some(principal) = self.call.and_then(AuthContext::principal) else {
+            return Err(self.refuse(&DenialReason::CredentialsMissing.into()));
         };
         // A panic can leave nothing broken that is seen again, unless the user's claims have cells in
         // them. (Under `panic = "abort"` the process ends, which lets nobody in either.)
@@ -61,7 +61,7 @@ impl Admitted<'_> {
         }));
         let denial = match asked {
             Ok(Ok(true)) => return Ok(()),
-            Ok(Ok(false)) => self.denial(position, Denied::PolicyRefused, "does not hold"),
+            Ok(Ok(false)) => self.denial(position, DenialReason::PolicyRefused, "does not hold"),
             Ok(Err(mismatch)) => mismatch.clone().into(),
             Err(_) => self.panicked(position),
         };
@@ -77,11 +77,11 @@ impl Admitted<'_> {
             "a requirement panicked, so nobody is let in; the panic's own message went to the \
              panic hook"
         );
-        self.denial(position, Denied::PolicyPanicked, "panicked")
+        self.denial(position, DenialReason::PolicyPanicked, "panicked")
     }
 
     #[cold]
-    fn denial(&self, position: usize, denied: Denied, what: &str) -> Denial {
+    fn denial(&self, position: usize, denied: DenialReason, what: &str) -> Denial {
         Denial::new(denied, format!("the requirement `{}` {what}", self.text(position)))
     }
 
@@ -104,7 +104,7 @@ mod tests {
         const METHODS: &[MethodPolicy] =
             &[MethodPolicy::annotated(0, "Get", AccessRule::AllowUnauthenticated)
                 .requiring(&["anyone"])];
-        let row = ServicePolicy::annotated("a.B", METHODS).row("Get").unwrap();
+        let row = ServicePolicy::annotated("a.B", METHODS).entry("Get").unwrap();
         let nobody = Admitted { row, call: None };
         let answer: Result<(), Result<(), Status>> =
             nobody.require_of_claims_alone(0, |_: &Claims<serde_json::Value>| true);

@@ -2,9 +2,9 @@
 
 use crate::introspection::introspector::Introspector;
 use crate::token::bearer::BearerToken;
-use crate::token::caller::Caller;
+use crate::token::caller::AuthenticatedCaller;
 use crate::verify::Pending;
-use crate::verify::error::{Refusal, Rejection};
+use crate::verify::error::{VerifyErrorKind, VerifyFailure};
 use crate::verify::jwt::JwtVerifier;
 use crate::verify::{Verdict, Verifier};
 
@@ -17,7 +17,7 @@ pub(crate) struct TokenVerifier {
 
 impl Verifier for TokenVerifier {
     #[inline]
-    fn recall(&self, token: &[u8]) -> Option<Caller> {
+    fn recall(&self, token: &[u8]) -> Option<AuthenticatedCaller> {
         let verified = self.jwt.recall(token);
         match (&self.introspector, &verified) {
             (Some(introspector), Some(caller)) if is_hybrid(introspector, caller) => {
@@ -58,7 +58,7 @@ impl Verifier for TokenVerifier {
 }
 
 /// Whether a token that was verified here is asked about as well.
-fn is_hybrid(introspector: &Introspector, caller: &Caller) -> bool {
+fn is_hybrid(introspector: &Introspector, caller: &AuthenticatedCaller) -> bool {
     introspector.is_hybrid() && caller.principal().issuer() == introspector.issuer()
 }
 
@@ -79,13 +79,16 @@ fn then_ask(
 
 /// What was asked counts, and must not untie a token from its holder: authorization servers repeat
 /// `cnf` in their answers (RFC 8705 §3.2, RFC 9449 §6.2).
-fn of_both(verified: &Caller, asked: Result<Caller, Refusal>) -> Result<Caller, Refusal> {
+fn of_both(
+    verified: &AuthenticatedCaller,
+    asked: Result<AuthenticatedCaller, VerifyFailure>,
+) -> Result<AuthenticatedCaller, VerifyFailure> {
     let asked = asked?;
-    if keeps_binding(verified, &asked) { Ok(asked) } else { Err(Rejection::Unbound.into()) }
+    if keeps_binding(verified, &asked) { Ok(asked) } else { Err(VerifyErrorKind::Unbound.into()) }
 }
 
 /// A token whose claims were left out may be bound by the answer alone.
-fn keeps_binding(verified: &Caller, asked: &Caller) -> bool {
+fn keeps_binding(verified: &AuthenticatedCaller, asked: &AuthenticatedCaller) -> bool {
     let bound = verified.principal().confirmation();
     bound.is_none() || bound == asked.principal().confirmation()
 }

@@ -42,7 +42,7 @@ impl<S> Protect<S> {
     /// # use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
     /// use std::time::Duration;
     /// use grpc_auth::server::StreamExpiry;
-    /// use grpc_auth::testing::AuthorizationServer;
+    /// use grpc_auth::testing::TestAuthorizationServer;
     /// # struct Service;
     /// # #[grpc_auth::protect]
     /// # #[tonic::async_trait]
@@ -60,7 +60,7 @@ impl<S> Protect<S> {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let issuer = AuthorizationServer::start().await?;
+    /// let issuer = TestAuthorizationServer::start().await?;
     /// let auth = issuer.resource_server().build().await?;
     /// let minute = StreamExpiry::MaxAge(Duration::from_secs(60));
     /// let mut client = HealthClient::new(auth.protect(Service).stream_expiry(minute)?);

@@ -12,9 +12,9 @@ use tonic::Status;
 
 use super::{ResourceServer, audit};
 use crate::error::ConfigError;
-use crate::policy::denial::Denied;
+use crate::policy::denial::DenialReason;
 use crate::policy::rpc_kind::RpcKind;
-use crate::policy::service_policy::Row;
+use crate::policy::service_policy::PolicyEntry;
 use crate::token::principal::Principal;
 
 /// When the open streams of a service end; set by
@@ -37,7 +37,7 @@ pub enum StreamExpiry {
     /// When caller or handler end them: the token is checked until the method begins, and not
     /// again. (Rows written by hand count as streams until they say
     /// [`RpcKind::Unary`](crate::policy::RpcKind::Unary).)
-    AtOpen,
+    CheckedAtOpen,
     /// When the caller's token expires, or this long after they were opened if that is earlier.
     /// More than zero.
     MaxAge(Duration),
@@ -45,13 +45,13 @@ pub enum StreamExpiry {
 
 /// Waits for the end of a call's streams, on behalf of whoever polls it. It takes a timer of the
 /// runtime only if it has to wait.
-pub(super) struct Timer {
+pub(super) struct StreamDeadline {
     at: SystemTime,
     cause: &'static str,
     auth: ResourceServer,
     /// For the log: whose token, and what it called.
     issuer: Arc<str>,
-    row: Row,
+    row: PolicyEntry,
     /// What both sides of the call know, where both are watched.
     sides: Option<Arc<Sides>>,
     sleep: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -81,7 +81,7 @@ impl StreamExpiry {
                 "zero ends every stream at once: write how long one may stay open, or leave it at \
                  `StreamExpiry::UntilExpiry`",
             )),
-            Self::UntilExpiry | Self::AtOpen | Self::MaxAge(_) => Ok(()),
+            Self::UntilExpiry | Self::CheckedAtOpen | Self::MaxAge(_) => Ok(()),
         }
     }
 
@@ -90,7 +90,7 @@ impl StreamExpiry {
         let expires_at = caller.expires_at() + auth.inner.settings.leeway;
         let until_expiry = (expires_at, EXPIRED);
         match self {
-            Self::AtOpen => None,
+            Self::CheckedAtOpen => None,
             Self::UntilExpiry => Some(until_expiry),
             Self::MaxAge(age) => {
                 // An age beyond all clocks is none.
@@ -104,14 +104,14 @@ impl StreamExpiry {
     }
 }
 
-impl Timer {
+impl StreamDeadline {
     /// Of a call that is let in; none if its streams do not end by themselves. Boxed, for it goes
     /// from hand to hand.
     pub(super) fn of(
         stream_expiry: StreamExpiry,
         auth: &ResourceServer,
         caller: &Principal,
-        row: Row,
+        row: PolicyEntry,
     ) -> Option<Box<Self>> {
         let (at, cause) = match row.kind() {
             RpcKind::Unary => (caller.expires_at() + auth.inner.settings.leeway, TOO_LATE),
@@ -175,13 +175,13 @@ impl Timer {
                 _ => audit::log_ended(self.row, &self.issuer, self.cause),
             }
         }
-        Denied::TokenExpired.to_status(&self.auth.inner.settings.challenge)
+        DenialReason::TokenExpired.to_status(&self.auth.inner.settings.challenge)
     }
 }
 
-impl fmt::Debug for Timer {
+impl fmt::Debug for StreamDeadline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timer")
+        f.debug_struct("StreamDeadline")
             .field("method", &format_args!("/{}", self.row))
             .finish_non_exhaustive()
     }

@@ -8,12 +8,12 @@ use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 use url::Url;
 
-use super::server::AuthorizationServer;
+use super::server::TestAuthorizationServer;
 
 /// More pages than any login has.
 const MAX_PAGES: usize = 20;
 
-impl AuthorizationServer {
+impl TestAuthorizationServer {
     /// Does what a person does whose browser was opened at this address, by a program that logs them
     /// in: goes where the page leads, signs in at this server as this user, who need not be
     /// registered, consents, and goes back. Returns the page that is shown at the end.
@@ -24,11 +24,11 @@ impl AuthorizationServer {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use grpc_auth::ClientAuthentication;
     /// use grpc_auth::client::OAuthClient;
-    /// use grpc_auth::testing::{AuthorizationServer, Registration};
+    /// use grpc_auth::testing::{TestAuthorizationServer, ClientRegistration};
     ///
-    /// let issuer = std::sync::Arc::new(AuthorizationServer::start().await?);
+    /// let issuer = std::sync::Arc::new(TestAuthorizationServer::start().await?);
     /// let login = OAuthClient::oidc(issuer.url(), ClientAuthentication::none("cli")).login();
-    /// let cli = Registration::public("cli").redirect_uri(login.redirect_uri()?);
+    /// let cli = ClientRegistration::public("cli").redirect_uri(login.redirect_uri()?);
     /// issuer.register(cli.scopes(["read:echo"]));
     ///
     /// let person = issuer.clone();

@@ -10,27 +10,27 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::data::client_file::{ClientFile, FileProblem};
-use super::data::registration::Registration;
+use super::data::client_file::{ClientFile, ClientFileError};
+use super::data::registration::ClientRegistration;
 use super::data::registry::User;
 use crate::clock::manual::ManualClock;
 use crate::error::ConfigError;
 use crate::lock::locked;
 use crate::testing::data::state::State;
-use crate::testing::server::AuthorizationServer;
+use crate::testing::server::TestAuthorizationServer;
 
-/// The settings of an [`AuthorizationServer`]; made by
-/// [`AuthorizationServer::builder`](super::AuthorizationServer::builder).
+/// The settings of an [`TestAuthorizationServer`]; made by
+/// [`TestAuthorizationServer::builder`](super::TestAuthorizationServer::builder).
 ///
 /// ```
-/// use grpc_auth::testing::{AuthorizationServer, ManualClock, StartError};
+/// use grpc_auth::testing::{TestAuthorizationServer, ManualClock, StartError};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), StartError> {
 /// # let file = std::env::temp_dir().join(format!("clients-{}.json", std::process::id()));
 /// # let json = r#"{"clients": [{"id": "cli", "redirect_uris": ["http://127.0.0.1/callback"]}]}"#;
 /// # std::fs::write(&file, json).unwrap();
-/// let issuer = AuthorizationServer::builder()
+/// let issuer = TestAuthorizationServer::builder()
 ///     .listen("127.0.0.1:0")
 ///     .clock(ManualClock::running())
 ///     .load(&file)?
@@ -38,7 +38,7 @@ use crate::testing::server::AuthorizationServer;
 ///     .await?;
 /// # std::fs::remove_file(&file).unwrap();
 ///
-/// let open = AuthorizationServer::builder().listen("0.0.0.0:0").start().await;
+/// let open = TestAuthorizationServer::builder().listen("0.0.0.0:0").start().await;
 /// assert!(matches!(open, Err(StartError::NotLoopback { .. })));
 /// # Ok(()) }
 /// ```
@@ -48,11 +48,11 @@ pub struct AuthorizationServerBuilder {
     listen: String,
     clock: ManualClock,
     token_lifetime: Duration,
-    registrations: Vec<Registration>,
+    registrations: Vec<ClientRegistration>,
     file: ClientFile,
 }
 
-impl AuthorizationServer {
+impl TestAuthorizationServer {
     /// Starts a server whose clock stands still.
     ///
     /// # Errors
@@ -80,7 +80,7 @@ impl AuthorizationServerBuilder {
         Self {
             listen: "127.0.0.1:0".into(),
             clock: ManualClock::new(),
-            token_lifetime: AuthorizationServer::TOKEN_LIFETIME,
+            token_lifetime: TestAuthorizationServer::TOKEN_LIFETIME,
             registrations: Vec::new(),
             file: ClientFile::default(),
         }
@@ -101,14 +101,14 @@ impl AuthorizationServerBuilder {
     }
 
     /// How long access tokens and ID tokens are valid. Default
-    /// [`TOKEN_LIFETIME`](AuthorizationServer::TOKEN_LIFETIME); at least a second.
+    /// [`TOKEN_LIFETIME`](TestAuthorizationServer::TOKEN_LIFETIME); at least a second.
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.token_lifetime = lifetime;
         self
     }
 
     /// Registers a client.
-    pub fn register(mut self, registration: Registration) -> Self {
+    pub fn register(mut self, registration: ClientRegistration) -> Self {
         self.registrations.push(registration);
         self
     }
@@ -134,7 +134,7 @@ impl AuthorizationServerBuilder {
     /// ```
     ///
     /// Only `id` and `name` are needed. A client without `secret` and `jwks` is public; its other
-    /// fields are those of [`Registration`], with `always_refresh_tokens`.
+    /// fields are those of [`ClientRegistration`], with `always_refresh_tokens`.
     ///
     /// # Errors
     /// [`StartError::FileUnreadable`], or [`StartError::FileInvalid`] with the place in the file.
@@ -152,7 +152,7 @@ impl AuthorizationServerBuilder {
     ///
     /// # Errors
     /// See [`StartError`].
-    pub async fn start(self) -> Result<AuthorizationServer, StartError> {
+    pub async fn start(self) -> Result<TestAuthorizationServer, StartError> {
         let address = loopback_address(&self.listen)?;
         if self.token_lifetime < Duration::from_secs(1) {
             return Err(StartError::TokenLifetime);
@@ -183,7 +183,7 @@ impl AuthorizationServerBuilder {
         locked(&state.users).0 =
             users.map(|user| (user.name, User::new(&user.password, user.claims))).collect();
         *locked(&state.scope_texts) = self.file.scopes;
-        Ok(AuthorizationServer::serve(listener, Arc::new(state)))
+        Ok(TestAuthorizationServer::serve(listener, Arc::new(state)))
     }
 }
 
@@ -194,7 +194,7 @@ fn loopback_address(listen: &str) -> Result<SocketAddr, StartError> {
     if address.ip().is_loopback() { Ok(address) } else { Err(StartError::NotLoopback { address }) }
 }
 
-/// Why an [`AuthorizationServer`] cannot be started.
+/// Why an [`TestAuthorizationServer`] cannot be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -239,7 +239,7 @@ pub enum StartError {
         /// Which.
         path: PathBuf,
         /// What, and where.
-        problem: FileProblem,
+        problem: ClientFileError,
     },
     /// A client cannot work as it is configured.
     #[error("the client `{id}` cannot be registered: `{field}`: {problem}")]

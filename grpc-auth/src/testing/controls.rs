@@ -10,9 +10,9 @@ use serde_json::json;
 
 use super::data::fault::{Endpoint, Fault};
 use crate::lock::locked;
-use crate::testing::server::AuthorizationServer;
+use crate::testing::server::TestAuthorizationServer;
 
-impl AuthorizationServer {
+impl TestAuthorizationServer {
     /// How long tokens from the token endpoint are valid from now on. Default
     /// [`TOKEN_LIFETIME`](Self::TOKEN_LIFETIME).
     pub fn set_token_lifetime(&self, lifetime: Duration) {
@@ -27,7 +27,7 @@ impl AuthorizationServer {
     /// Answers every token request with this status and document; with none, with the truth again.
     ///
     /// ```
-    /// # fn nearly(issuer: &grpc_auth::testing::AuthorizationServer) {
+    /// # fn nearly(issuer: &grpc_auth::testing::TestAuthorizationServer) {
     /// issuer.set_token_response(Some((200, r#"{"access_token": 17}"#.into())));
     /// # }
     /// ```
@@ -72,11 +72,11 @@ impl AuthorizationServer {
     /// first. An `ETag` among them replaces the server's own.
     ///
     /// ```
-    /// # use grpc_auth::testing::AuthorizationServer;
+    /// # use grpc_auth::testing::TestAuthorizationServer;
     /// use http::HeaderValue;
     /// use http::header::{AGE, CACHE_CONTROL};
     ///
-    /// # fn aged(issuer: &AuthorizationServer) {
+    /// # fn aged(issuer: &TestAuthorizationServer) {
     /// let max_age = HeaderValue::from_static("max-age=300");
     /// issuer.set_key_set_headers([(CACHE_CONTROL, max_age), (AGE, 120.into())]);
     /// # }

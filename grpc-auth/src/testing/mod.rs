@@ -3,16 +3,16 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+//! use grpc_auth::testing::{TestAuthorizationServer, Endpoint, Fault};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let issuer = AuthorizationServer::start().await?;
+//! let issuer = TestAuthorizationServer::start().await?;
 //! let auth = issuer.resource_server().build().await?;
 //!
 //! let good = issuer.token().subject("alice").scopes(["read:echo"]).claim("tenant", "blue").sign();
 //! let expired = issuer.token().expired().sign();
-//! let forged = issuer.token().scopes(["read:echo"]).forge();
+//! let forged = issuer.token().scopes(["read:echo"]).sign_with_wrong_key();
 //!
 //! issuer.clock().advance(Duration::from_secs(3631)); // now `good` has expired as well
 //! issuer.fail(Endpoint::Jwks, Fault::Status(500));   // and the keys cannot be fetched again
@@ -25,13 +25,13 @@
 //! for the person, or sends a browser to the pages:
 //!
 //! ```
-//! use grpc_auth::testing::{AuthorizationServer, Registration};
+//! use grpc_auth::testing::{TestAuthorizationServer, ClientRegistration};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> std::io::Result<()> {
-//! let issuer = AuthorizationServer::start().await?;
+//! let issuer = TestAuthorizationServer::start().await?;
 //! issuer.register(
-//!     Registration::public("cli").redirect_uri("http://127.0.0.1/callback").scopes(["read:echo"]),
+//!     ClientRegistration::public("cli").redirect_uri("http://127.0.0.1/callback").scopes(["read:echo"]),
 //! );
 //! issuer.add_user("alice", "wonderland");
 //!
@@ -76,21 +76,21 @@ use crate::issuer::Issuer;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::jwk::Key;
 use crate::jwks::set::KeySet;
-use crate::server::auth_context::{Call, CallSettings, Decision};
+use crate::server::auth_context::{AuthContext, AuthSettings, Decision};
 use crate::server::challenge::Challenge;
 use crate::token::bearer::BearerToken;
-use crate::token::caller::Caller;
+use crate::token::caller::AuthenticatedCaller;
 use crate::token::principal::{Facts, Grants, Principal};
 
 pub use crate::clock::manual::ManualClock;
 pub use builder::{AuthorizationServerBuilder, StartError};
-pub use data::client_file::FileProblem;
+pub use data::client_file::ClientFileError;
 pub use data::dpop::{DpopKey, ProofBuilder};
 pub use data::fault::{Endpoint, Fault};
-pub use data::registration::Registration;
+pub use data::registration::ClientRegistration;
 pub use data::registry::GrantType;
 pub use data::token::TokenBuilder;
-pub use server::AuthorizationServer;
+pub use server::TestAuthorizationServer;
 
 /// Checks a token's header and signature as a resource server does, and nothing else: for test
 /// vectors whose payload is no JWT.
@@ -196,7 +196,7 @@ pub fn principal_with_claims(claims: Value) -> Principal {
 #[must_use]
 pub fn with_principal<M>(request: tonic::Request<M>, principal: &Principal) -> tonic::Request<M> {
     let token = BearerToken::parse("unit-test");
-    call_by(request, Some(Caller::new(principal.clone(), token)))
+    call_by(request, Some(AuthenticatedCaller::new(principal.clone(), token)))
 }
 
 /// Makes a request come from nobody, as if a layer had found no credentials; see
@@ -206,14 +206,17 @@ pub fn anonymous<M>(request: tonic::Request<M>) -> tonic::Request<M> {
     call_by(request, None)
 }
 
-fn call_by<M>(mut request: tonic::Request<M>, caller: Option<Caller>) -> tonic::Request<M> {
-    let settings = Arc::new(CallSettings {
+fn call_by<M>(
+    mut request: tonic::Request<M>,
+    caller: Option<AuthenticatedCaller>,
+) -> tonic::Request<M> {
+    let settings = Arc::new(AuthSettings {
         challenge: Challenge::new("unit-test", true),
         typed_claims: Vec::new(),
         authorizer: None,
         clock: Clock::system(),
         leeway: Duration::ZERO,
     });
-    request.extensions_mut().insert(Call::new(caller, Decision::InTest, settings));
+    request.extensions_mut().insert(AuthContext::new(caller, Decision::InTest, settings));
     request
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::data::purpose::AuthorizationRequest;
-use super::data::registration::Registration;
+use super::data::registration::ClientRegistration;
 use super::data::registry::{Client, Credentials, GrantType, User};
 use super::endpoints::authorize;
 use super::endpoints::authorize::request::Refusal;
@@ -11,9 +11,9 @@ use super::endpoints::device;
 use super::endpoints::oauth_error::OAuthError;
 use crate::lock::locked;
 use crate::testing::data::state::State;
-use crate::testing::server::AuthorizationServer;
+use crate::testing::server::TestAuthorizationServer;
 
-impl AuthorizationServer {
+impl TestAuthorizationServer {
     /// Registers a client with a secret, for every grant, that may be granted these scopes. One of
     /// the same id is replaced: a new secret takes effect at once.
     pub fn add_client<S: Into<String>>(
@@ -45,7 +45,7 @@ impl AuthorizationServer {
     /// # Panics
     /// When it cannot work, for want of an id or with an address that nobody may be sent to.
     #[expect(clippy::panic, reason = "a mistake in a test")]
-    pub fn register(&self, registration: Registration) {
+    pub fn register(&self, registration: ClientRegistration) {
         if let Err((field, problem)) = registration.check() {
             panic!("the client `{}` cannot be registered: `{field}`: {problem}", registration.id);
         }

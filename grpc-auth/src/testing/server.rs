@@ -14,7 +14,7 @@ use super::data::token_settings;
 use crate::clock::manual::ManualClock;
 use crate::jose::algorithm::Algorithm;
 use crate::server::ResourceServer;
-use crate::server::builder::{ResourceServerBuilder, Start};
+use crate::server::builder::{ResourceServerBuilder, StartupPolicy};
 
 /// An OAuth 2.0 authorization server on a free port of 127.0.0.1, over real HTTP.
 ///
@@ -38,12 +38,12 @@ use crate::server::builder::{ResourceServerBuilder, Start};
 /// Time stands still unless [`clock`](Self::clock) is moved, or the server was started with a
 /// running one.
 #[derive(Debug)]
-pub struct AuthorizationServer {
+pub struct TestAuthorizationServer {
     pub(super) state: Arc<State>,
     task: JoinHandle<()>,
 }
 
-impl AuthorizationServer {
+impl TestAuthorizationServer {
     /// The audience of its tokens unless another is asked for.
     pub const AUDIENCE: &str = state::AUDIENCE;
 
@@ -75,12 +75,12 @@ impl AuthorizationServer {
 
     /// The configuration of a resource server that believes this server's tokens for
     /// [`AUDIENCE`](Self::AUDIENCE), by the same clock, and that does not start without its keys
-    /// ([`Start::Required`]).
+    /// ([`StartupPolicy::Required`]).
     pub fn resource_server(&self) -> ResourceServerBuilder {
         ResourceServer::oidc(self.url())
             .audience(Self::AUDIENCE)
             .clock(self.clock().clone())
-            .start(Start::Required)
+            .start(StartupPolicy::Required)
     }
 
     /// Starts a token.
@@ -111,7 +111,7 @@ impl AuthorizationServer {
     }
 }
 
-impl Drop for AuthorizationServer {
+impl Drop for TestAuthorizationServer {
     fn drop(&mut self) {
         self.task.abort();
     }

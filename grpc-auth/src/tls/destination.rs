@@ -19,12 +19,12 @@ use crate::error::ConfigError;
 /// | `http://localhost`, `http://127.0.0.1`, `http://[::1]`, `unix:..` | as it is: it does not leave the machine |
 /// | any other | refused |
 /// | [`PlaintextAllowed`] | as it is |
-pub struct Destination {
+pub struct SecureEndpoint {
     endpoint: Endpoint,
     plaintext_allowed: bool,
 }
 
-impl Destination {
+impl SecureEndpoint {
     /// The endpoint, fit to carry tokens.
     ///
     /// # Errors
@@ -38,21 +38,21 @@ impl Destination {
     }
 }
 
-impl From<Endpoint> for Destination {
+impl From<Endpoint> for SecureEndpoint {
     fn from(endpoint: Endpoint) -> Self {
         Self { endpoint, plaintext_allowed: false }
     }
 }
 
-impl From<PlaintextAllowed> for Destination {
+impl From<PlaintextAllowed> for SecureEndpoint {
     fn from(PlaintextAllowed(endpoint): PlaintextAllowed) -> Self {
         Self { endpoint, plaintext_allowed: true }
     }
 }
 
-impl fmt::Debug for Destination {
+impl fmt::Debug for SecureEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Destination")
+        f.debug_struct("SecureEndpoint")
             .field("endpoint", self.endpoint.uri())
             .field("plaintext_allowed", &self.plaintext_allowed)
             .finish()

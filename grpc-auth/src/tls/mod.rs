@@ -36,7 +36,7 @@
 //!   as it is with the feature `tls` of this crate. **Without any of them it connects in
 //!   plaintext**, to an `https://` address.
 //! * `EchoClient::connect("https://..")` trusts the roots that tonic's features enable: with the
-//!   feature `tls` the system's, as [`Destination`] does.
+//!   feature `tls` the system's, as [`SecureEndpoint`] does.
 //! * TLS that is set for an `http://` endpoint is not used, in silence. [`ClientTls::apply`] refuses
 //!   that.
 //! * `ClientTlsConfig` and `Identity` print the private key in their `Debug`. The types here do not.
@@ -59,7 +59,7 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 #[cfg(any(feature = "doctor", feature = "dev-tls"))]
 pub use certificate::CertificateFacts;
 pub use client::ClientTls;
-pub use destination::Destination;
+pub use destination::SecureEndpoint;
 #[cfg(feature = "dev-tls")]
 pub use development::DevelopmentCa;
 pub use identity::Identity;

@@ -8,13 +8,13 @@ use super::principal::Principal;
 /// A caller whose token was verified. Every call clones it, so it counts one pointer only where the
 /// principal keeps its token.
 #[derive(Clone)]
-pub(crate) struct Caller {
+pub(crate) struct AuthenticatedCaller {
     principal: Principal,
     /// If the principal does not keep it.
     token: Option<BearerToken>,
 }
 
-impl Caller {
+impl AuthenticatedCaller {
     /// With the token, if the principal does not keep it.
     pub(crate) fn new(principal: Principal, token: Option<BearerToken>) -> Self {
         Self { principal, token }
@@ -29,7 +29,7 @@ impl Caller {
     }
 }
 
-impl fmt::Debug for Caller {
+impl fmt::Debug for AuthenticatedCaller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.principal.fmt(f)
     }

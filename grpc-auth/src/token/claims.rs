@@ -18,7 +18,7 @@ use memo::Memo;
 /// The claims of the caller's token as a `T`.
 ///
 /// A method asks for them as a parameter after its request, or takes them with
-/// [`request.claims::<T>()`](crate::RequestExt::claims). They are deserialized at most once per
+/// [`request.claims::<T>()`](crate::CallerExt::claims). They are deserialized at most once per
 /// token and type; a clone copies a pointer. A token whose claims do not fit `T` is rejected with
 /// PERMISSION_DENIED, and the log names the path that did not fit.
 ///
@@ -34,13 +34,13 @@ pub struct Claims<T>(Arc<T>);
 /// It holds the path within the claims, never a value from them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the token's claims do not fit `{type_name}` at `{path}`{}", if *.has_panicked { ": its `Deserialize` panicked, where it should return an error" } else { "" })]
-pub struct ClaimsMismatch {
+pub struct ClaimsError {
     path: Box<str>,
     type_name: &'static str,
     has_panicked: bool,
 }
 
-impl ClaimsMismatch {
+impl ClaimsError {
     pub(crate) fn of<T>(error: &JsonError) -> Self {
         let (path, type_name) = (error.path().into(), type_name::<T>());
         Self { path, type_name, has_panicked: false }
@@ -90,7 +90,7 @@ impl<T> fmt::Debug for Claims<T> {
 pub(crate) struct ClaimsMemo(Memo);
 
 impl ClaimsMemo {
-    pub(crate) fn get_or_parse<T>(&self, json: &[u8]) -> &Result<Claims<T>, ClaimsMismatch>
+    pub(crate) fn get_or_parse<T>(&self, json: &[u8]) -> &Result<Claims<T>, ClaimsError>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
@@ -98,16 +98,16 @@ impl ClaimsMemo {
     }
 }
 
-fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<Claims<T>, ClaimsMismatch> {
+fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<Claims<T>, ClaimsError> {
     // `T` is the user's code, and a panic in it rejects the call. Nothing of what it left behind is
     // looked at again.
     match catch_unwind(AssertUnwindSafe(|| json::read(json))) {
         Err(_) => {
             let type_name = type_name::<T>();
-            Err(ClaimsMismatch { path: ".".into(), type_name, has_panicked: true })
+            Err(ClaimsError { path: ".".into(), type_name, has_panicked: true })
         }
         Ok(Ok(claims)) => Ok(Claims(Arc::new(claims))),
-        Ok(Err(error)) => Err(ClaimsMismatch::of::<T>(&error)),
+        Ok(Err(error)) => Err(ClaimsError::of::<T>(&error)),
     }
 }
 

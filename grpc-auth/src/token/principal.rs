@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::de::DeserializeOwned;
 
 use super::bearer::BearerToken;
-use super::claims::{Claims, ClaimsMemo, ClaimsMismatch};
+use super::claims::{Claims, ClaimsError, ClaimsMemo};
 use super::confirmation::Confirmation;
 use super::key_set_version::Standing;
 
@@ -261,7 +261,7 @@ impl Principal {
     ///
     /// # Errors
     /// When the claims do not fit `T`; the error names the path in the claims, never a value.
-    pub fn claims<T>(&self) -> Result<Claims<T>, ClaimsMismatch>
+    pub fn claims<T>(&self) -> Result<Claims<T>, ClaimsError>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
@@ -269,7 +269,7 @@ impl Principal {
     }
 
     /// The same, where they stay.
-    pub(crate) fn typed_claims<T>(&self) -> &Result<Claims<T>, ClaimsMismatch>
+    pub(crate) fn typed_claims<T>(&self) -> &Result<Claims<T>, ClaimsError>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {

@@ -1,10 +1,10 @@
 //! What to do about a token that is not believed: for operators.
 
-use super::error::{Refused, Rejection};
+use super::error::{VerifyError, VerifyErrorKind};
 use crate::jose::error::JoseError;
-use crate::policy::denial::Denied;
+use crate::policy::denial::DenialReason;
 
-impl Refused {
+impl VerifyError {
     /// The stable name of the check that failed, for programs: `audience`, `expired`, `signature`, ..
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -16,9 +16,9 @@ impl Refused {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use grpc_auth::{BearerToken, testing::AuthorizationServer};
+    /// use grpc_auth::{BearerToken, testing::TestAuthorizationServer};
     ///
-    /// let issuer = AuthorizationServer::start().await?;
+    /// let issuer = TestAuthorizationServer::start().await?;
     /// let auth = issuer.resource_server().build().await?;
     ///
     /// let token = issuer.token().audience("https://other.example.com").sign();
@@ -37,25 +37,25 @@ impl Refused {
 struct Advice {
     code: &'static str,
     help: &'static str,
-    denied: Denied,
+    denied: DenialReason,
 }
 
 const fn invalid(code: &'static str, help: &'static str) -> Advice {
-    Advice { code, help, denied: Denied::TokenInvalid }
+    Advice { code, help, denied: DenialReason::TokenInvalid }
 }
 
 const fn expired(code: &'static str, help: &'static str) -> Advice {
-    Advice { code, help, denied: Denied::TokenExpired }
+    Advice { code, help, denied: DenialReason::TokenExpired }
 }
 
 const fn unavailable(code: &'static str, help: &'static str) -> Advice {
-    Advice { code, help, denied: Denied::BackendUnavailable }
+    Advice { code, help, denied: DenialReason::BackendUnavailable }
 }
 
-impl Rejection {
+impl VerifyErrorKind {
     /// What the caller sees: one answer for every cause, except for a good token that expired, for keys
     /// that are not available, and for introspection that does not answer.
-    pub(crate) fn denied(&self) -> Denied {
+    pub(crate) fn denied(&self) -> DenialReason {
         self.advice().denied
     }
 
@@ -145,7 +145,7 @@ impl Rejection {
             ),
             Self::Grants(_) => invalid(
                 "grants",
-                "configure `Issuer::grants_from` as this issuer writes its scopes and roles, or let it \
+                "configure `Issuer::scopes_from` as this issuer writes its scopes and roles, or let it \
                  write them so",
             ),
             Self::KeyIdMissing => invalid(

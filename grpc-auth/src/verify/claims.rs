@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::de::MapAccess;
 
-use super::error::Rejection;
+use super::error::VerifyErrorKind;
 use crate::issuer::IntendedFor;
 use crate::jose::error::JoseError;
 use crate::json::node::Node;
@@ -111,7 +111,7 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
     }
 
     /// Reads claims and keeps those with the wanted names.
-    pub(super) fn parse(json: &'t [u8], wanted: &'n [String]) -> Result<Self, Rejection> {
+    pub(super) fn parse(json: &'t [u8], wanted: &'n [String]) -> Result<Self, VerifyErrorKind> {
         let mut claims = Self::new(wanted);
         read_object(json, &mut claims)
             .map_err(|error| JoseError::Json { part: "payload", error })?;
@@ -146,9 +146,9 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
     }
 
     /// What the sender has to hold (RFC 7800); that it does is checked for each call.
-    pub(crate) fn confirmation(&self) -> Result<Option<Box<Confirmation>>, Rejection> {
+    pub(crate) fn confirmation(&self) -> Result<Option<Box<Confirmation>>, VerifyErrorKind> {
         let Some(cnf) = &self.cnf else { return Ok(None) };
-        let confirmation = Confirmation::read(cnf).ok_or(Rejection::Confirmation)?;
+        let confirmation = Confirmation::read(cnf).ok_or(VerifyErrorKind::Confirmation)?;
         Ok(Some(Box::new(confirmation)))
     }
 
@@ -160,10 +160,10 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
         audiences: &[String],
         now: f64,
         leeway: f64,
-    ) -> Result<(), Rejection> {
+    ) -> Result<(), VerifyErrorKind> {
         self.check_purpose(intended_for, audiences)?;
         match self.check_times(now, leeway) {
-            Ok(()) if self.exp.is_none() => Err(Rejection::ExpiryMissing),
+            Ok(()) if self.exp.is_none() => Err(VerifyErrorKind::ExpiryMissing),
             outcome => outcome,
         }
     }
@@ -173,16 +173,16 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
         &self,
         intended_for: &IntendedFor,
         audiences: &[String],
-    ) -> Result<(), Rejection> {
+    ) -> Result<(), VerifyErrorKind> {
         let is_ours = |texts: &[Cow<'_, str>], ours: &[String]| {
             texts.iter().any(|text| ours.iter().any(|ours| ours == text))
         };
         match intended_for {
             IntendedFor::Audience if !is_ours(&self.aud, audiences) => {
-                return Err(Rejection::Audience);
+                return Err(VerifyErrorKind::Audience);
             }
             IntendedFor::Clients(clients) if !is_ours(self.client_id.as_slice(), clients) => {
-                return Err(Rejection::Client);
+                return Err(VerifyErrorKind::Client);
             }
             IntendedFor::Audience | IntendedFor::Clients(_) => {}
         }
@@ -191,15 +191,15 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
     }
 
     /// The times that it names.
-    pub(crate) fn check_times(&self, now: f64, leeway: f64) -> Result<(), Rejection> {
+    pub(crate) fn check_times(&self, now: f64, leeway: f64) -> Result<(), VerifyErrorKind> {
         if self.nbf.is_some_and(|nbf| nbf > now + leeway) {
-            return Err(Rejection::NotYetValid);
+            return Err(VerifyErrorKind::NotYetValid);
         }
         if self.iat.is_some_and(|iat| iat > now + leeway) {
-            return Err(Rejection::IssuedInFuture);
+            return Err(VerifyErrorKind::IssuedInFuture);
         }
         match self.exp {
-            Some(exp) if exp <= now - leeway => Err(Rejection::Expired),
+            Some(exp) if exp <= now - leeway => Err(VerifyErrorKind::Expired),
             _ => Ok(()),
         }
     }
@@ -209,7 +209,7 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
 mod tests {
     use super::*;
 
-    fn check(json: &str) -> Result<(), Rejection> {
+    fn check(json: &str) -> Result<(), VerifyErrorKind> {
         let claims = TokenClaims::parse(json.as_bytes(), &[])?;
         claims.check(&IntendedFor::Audience, &["api".into()], 1000.0, 30.0)
     }
@@ -229,20 +229,23 @@ mod tests {
     #[test]
     fn everything_else_is_refused_by_its_reason() {
         for (json, expected) in [
-            (r#"{"exp":1001}"#, Rejection::Audience),
-            (r#"{"aud":"API","exp":1001}"#, Rejection::Audience),
-            (r#"{"aud":"api ","exp":1001}"#, Rejection::Audience),
-            (r#"{"aud":[],"exp":1001}"#, Rejection::Audience),
-            (r#"{"aud":"api"}"#, Rejection::ExpiryMissing),
-            (r#"{"aud":"api","exp":970}"#, Rejection::Expired),
-            (r#"{"aud":"api","exp":-1}"#, Rejection::Expired),
-            (r#"{"aud":"api","exp":1001,"nbf":1030.5}"#, Rejection::NotYetValid),
-            (r#"{"aud":"api","exp":1001,"iat":1031}"#, Rejection::IssuedInFuture),
-            (r#"{"aud":"api","exp":1001,"cnf":null}"#, Rejection::Confirmation),
-            (r#"{"aud":"api","exp":1001,"cnf":{}}"#, Rejection::Confirmation),
-            (r#"{"aud":"api","exp":1001,"cnf":{"jwk":{"kty":"EC"}}}"#, Rejection::Confirmation),
+            (r#"{"exp":1001}"#, VerifyErrorKind::Audience),
+            (r#"{"aud":"API","exp":1001}"#, VerifyErrorKind::Audience),
+            (r#"{"aud":"api ","exp":1001}"#, VerifyErrorKind::Audience),
+            (r#"{"aud":[],"exp":1001}"#, VerifyErrorKind::Audience),
+            (r#"{"aud":"api"}"#, VerifyErrorKind::ExpiryMissing),
+            (r#"{"aud":"api","exp":970}"#, VerifyErrorKind::Expired),
+            (r#"{"aud":"api","exp":-1}"#, VerifyErrorKind::Expired),
+            (r#"{"aud":"api","exp":1001,"nbf":1030.5}"#, VerifyErrorKind::NotYetValid),
+            (r#"{"aud":"api","exp":1001,"iat":1031}"#, VerifyErrorKind::IssuedInFuture),
+            (r#"{"aud":"api","exp":1001,"cnf":null}"#, VerifyErrorKind::Confirmation),
+            (r#"{"aud":"api","exp":1001,"cnf":{}}"#, VerifyErrorKind::Confirmation),
+            (
+                r#"{"aud":"api","exp":1001,"cnf":{"jwk":{"kty":"EC"}}}"#,
+                VerifyErrorKind::Confirmation,
+            ),
             // Good otherwise: only then is a token said to be expired.
-            (r#"{"aud":"other","exp":1}"#, Rejection::Audience),
+            (r#"{"aud":"other","exp":1}"#, VerifyErrorKind::Audience),
         ] {
             assert_eq!(check(json), Err(expected), "{json}");
         }
@@ -278,7 +281,7 @@ mod tests {
             r#"{"aud":"api","exp":1001}"#,
             r#"{"aud":"app","exp":1001}"#,
         ] {
-            assert_eq!(check(json), Err(Rejection::Client), "{json}");
+            assert_eq!(check(json), Err(VerifyErrorKind::Client), "{json}");
         }
     }
 

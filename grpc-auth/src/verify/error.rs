@@ -1,4 +1,4 @@
-//! Why a token is not believed: for the log. Callers learn far less (see `Denied`).
+//! Why a token is not believed: for the log. Callers learn far less (see `DenialReason`).
 
 use std::fmt;
 use std::time::Duration;
@@ -6,41 +6,41 @@ use std::time::Duration;
 use crate::issuer::RequiredClaim;
 use crate::issuer::scope_sources::GrantsError;
 use crate::jose::error::JoseError;
-use crate::policy::denial::Denied;
+use crate::policy::denial::DenialReason;
 
 /// Why [`ResourceServer::verify`](crate::ResourceServer::verify) does not believe a token.
 ///
 /// Its text is for the operator's eyes: which check failed, and which setting has a say in it. It
 /// holds no value from the token, at most the name of a claim, and `Debug` says the same. Callers learn what
 /// [`denied`](Self::denied) says.
-pub struct Refused(pub(crate) Refusal);
+pub struct VerifyError(pub(crate) VerifyFailure);
 
-impl Refused {
+impl VerifyError {
     /// What the caller is told.
     #[must_use]
-    pub fn denied(&self) -> Denied {
+    pub fn denied(&self) -> DenialReason {
         self.0.rejection.denied()
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.cause())
     }
 }
 
-impl fmt::Debug for Refused {
+impl fmt::Debug for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for VerifyError {}
 
 /// A token that is not believed, with what helps an operator to find out why.
 #[derive(Clone, Debug)]
-pub(crate) struct Refusal {
-    pub(crate) rejection: Rejection,
+pub(crate) struct VerifyFailure {
+    pub(crate) rejection: VerifyErrorKind,
     /// What users of the provider run into.
     pub(crate) hint: Option<&'static str>,
     /// Escaped: the sender chose it.
@@ -49,7 +49,7 @@ pub(crate) struct Refusal {
     pub(crate) issuer: Option<String>,
 }
 
-impl Refusal {
+impl VerifyFailure {
     pub(crate) fn cause(&self) -> String {
         match self.hint {
             Some(hint) => format!("{}; {hint}", self.rejection),
@@ -58,21 +58,21 @@ impl Refusal {
     }
 }
 
-impl From<JoseError> for Refusal {
+impl From<JoseError> for VerifyFailure {
     fn from(error: JoseError) -> Self {
-        Rejection::from(error).into()
+        VerifyErrorKind::from(error).into()
     }
 }
 
-impl From<Rejection> for Refusal {
-    fn from(rejection: Rejection) -> Self {
+impl From<VerifyErrorKind> for VerifyFailure {
+    fn from(rejection: VerifyErrorKind) -> Self {
         Self { rejection, hint: None, kid: None, issuer: None }
     }
 }
 
 /// The first check that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Rejection {
+pub(crate) enum VerifyErrorKind {
     #[error(transparent)]
     Jose(#[from] JoseError),
     #[error("`alg` is not among those configured for this issuer")]
@@ -127,7 +127,7 @@ pub(crate) enum Rejection {
     KeysUnavailable,
     #[error(
         "the issuer has no key with this `kid` so far, and unknown key ids have caused as many \
-         fetches of its key set as `KeySetSettings::unknown_key_burst` allows: the next one is \
+         fetches of its key set as `JwksSettings::unknown_key_burst` allows: the next one is \
          possible in {} s", .0.as_secs_f64().ceil()
     )]
     KeyFetchesLimited(Duration),
@@ -153,7 +153,7 @@ pub(crate) enum Rejection {
     IntrospectionBusy,
 }
 
-impl Rejection {
+impl VerifyErrorKind {
     /// How long the caller should wait before it tries again, if that is known.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {

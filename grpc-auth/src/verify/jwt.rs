@@ -7,7 +7,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span};
 
 use super::claims::TokenClaims;
-use super::error::{Refusal, Rejection};
+use super::error::{VerifyErrorKind, VerifyFailure};
 use super::token_cache::VerifiedTokens;
 use super::trusted_issuer::{TrustedIssuer, deadline};
 use super::{Pending, Verdict, Verifier};
@@ -24,7 +24,7 @@ use crate::metrics;
 use crate::metrics::{Outcome, Timer, Verifications};
 use crate::sanitize_untrusted::escape;
 use crate::token::bearer::BearerToken;
-use crate::token::caller::Caller;
+use crate::token::caller::AuthenticatedCaller;
 use crate::token::principal::{Principal, Validity, time_of};
 
 /// Believes tokens of the configured issuers made for this service.
@@ -45,8 +45,8 @@ struct Shared {
 }
 
 /// Why there is no verdict that is good yet.
-enum Obstacle {
-    Refused(Box<Refusal>),
+enum NeedsKeys {
+    VerifyError(Box<VerifyFailure>),
     Keys(Box<MissingKeys>),
 }
 
@@ -58,7 +58,7 @@ struct MissingKeys {
     generation: u64,
     wanted: Wanted,
     /// If they cannot be had.
-    refusal: Refusal,
+    refusal: VerifyFailure,
 }
 
 /// What a fetch would have to bring.
@@ -77,7 +77,7 @@ enum Wanted {
 /// A token that waits for keys.
 struct Unsettled {
     /// If they cannot be had.
-    refusal: Refusal,
+    refusal: VerifyFailure,
     waiting: Waiting,
 }
 
@@ -121,7 +121,7 @@ impl JwtVerifier {
 }
 
 impl Verifier for JwtVerifier {
-    fn recall(&self, token: &[u8]) -> Option<Caller> {
+    fn recall(&self, token: &[u8]) -> Option<AuthenticatedCaller> {
         self.0.verified.find(token, self.0.clock.now(), &self.0.issuers).map(remembered)
     }
 
@@ -159,14 +159,14 @@ impl JwtVerifier {
 
 impl Shared {
     /// Verifies with what is known now. Known keys are read from a snapshot: no lock, no waiting.
-    fn attempt(&self, token: &BearerToken) -> Result<Caller, Obstacle> {
+    fn attempt(&self, token: &BearerToken) -> Result<AuthenticatedCaller, NeedsKeys> {
         let compact = Compact::parse(token.as_bytes()).map_err(|rejection| {
             let seen = Seen { is_no_jwt: true, ..Seen::default() };
             let hint = self.issuers.iter().find_map(|issuer| issuer.settings.provider.hint(seen));
             let is_no_jwt = matches!(rejection, JoseError::Parts(_));
-            Refusal { hint: hint.filter(|_| is_no_jwt), ..rejection.into() }
+            VerifyFailure { hint: hint.filter(|_| is_no_jwt), ..rejection.into() }
         })?;
-        let header = Header::parse(&compact.header).map_err(Refusal::from)?;
+        let header = Header::parse(&compact.header).map_err(VerifyFailure::from)?;
         let claims = TokenClaims::parse(&compact.claims, &self.wanted)
             .map_err(|rejection| about(rejection, &header, None))?;
         let iss = claims.iss.as_deref().unwrap_or_default();
@@ -176,27 +176,27 @@ impl Shared {
         else {
             let seen = Seen { unknown_issuer: Some(iss), ..Seen::default() };
             let hint = self.issuers.iter().find_map(|issuer| issuer.settings.provider.hint(seen));
-            let refusal = about(Rejection::Issuer, &header, claims.iss.as_deref());
-            return Err(Refusal { hint, ..refusal }.into());
+            let refusal = about(VerifyErrorKind::Issuer, &header, claims.iss.as_deref());
+            return Err(VerifyFailure { hint, ..refusal }.into());
         };
 
         let now = self.clock.moment();
         let generation = issuer.keys.generation();
-        let refuse = |rejection: Rejection| {
+        let refuse = |rejection: VerifyErrorKind| {
             let seen = Seen {
                 has_nonce: header.has_nonce,
-                lacks_audience: rejection == Rejection::Audience && claims.aud.is_empty(),
-                reached_signature: rejection == Rejection::Signature,
+                lacks_audience: rejection == VerifyErrorKind::Audience && claims.aud.is_empty(),
+                reached_signature: rejection == VerifyErrorKind::Signature,
                 ..Seen::default()
             };
             let hint = issuer.settings.provider.hint(seen);
-            Refusal { hint, ..about(rejection, &header, Some(iss)) }
+            VerifyFailure { hint, ..about(rejection, &header, Some(iss)) }
         };
         // Cheap checks before expensive ones; but that a token has expired is told only to
         // someone who holds one of the issuer's.
         let verdict = issuer.check(&header, &claims, &self.audiences, now.seconds, self.leeway);
         if let Err(rejection) = &verdict
-            && *rejection != Rejection::Expired
+            && *rejection != VerifyErrorKind::Expired
         {
             return Err(refuse(rejection.clone()).into());
         }
@@ -211,7 +211,7 @@ impl Shared {
                 return Err(match wanted {
                     Some(wanted) => {
                         let keys = MissingKeys { issuer: place, generation, wanted, refusal };
-                        Obstacle::Keys(Box::new(keys))
+                        NeedsKeys::Keys(Box::new(keys))
                     }
                     None => refusal.into(),
                 });
@@ -223,7 +223,7 @@ impl Shared {
         let deadline = deadline(claims.exp.unwrap_or_default(), now.time, longest, &genuine);
         let validity = Validity { deadline, issuer: place, standing: genuine.standing };
         drop(claims);
-        let facts = issuer.with_claims(facts, compact.claims);
+        let facts = issuer.insert_claims(facts, compact.claims);
         let principal = Principal::verified(facts, Some(validity), Some(token.clone()));
         if deadline > now.time {
             self.verified.insert(&principal);
@@ -253,8 +253,8 @@ impl Shared {
         loop {
             let keys = match self.attempt(token) {
                 Ok(caller) => return Ok(Ok(caller)),
-                Err(Obstacle::Refused(refusal)) => return Ok(Err(*refusal)),
-                Err(Obstacle::Keys(keys)) => keys,
+                Err(NeedsKeys::VerifyError(refusal)) => return Ok(Err(*refusal)),
+                Err(NeedsKeys::Keys(keys)) => keys,
             };
             let missing = self.missing(&keys, arrival);
             let refusal = keys.refusal;
@@ -356,25 +356,25 @@ fn is_encrypted(token: &[u8]) -> bool {
 }
 
 /// The principal of a JWT keeps its token.
-fn remembered(principal: Principal) -> Caller {
-    Caller::new(principal, None)
+fn remembered(principal: Principal) -> AuthenticatedCaller {
+    AuthenticatedCaller::new(principal, None)
 }
 
-type Attempt = Result<Caller, Refusal>;
+type Attempt = Result<AuthenticatedCaller, VerifyFailure>;
 
-impl Refusal {
+impl VerifyFailure {
     fn without_keys(self) -> Self {
-        Self { rejection: Rejection::KeysUnavailable, hint: None, ..self }
+        Self { rejection: VerifyErrorKind::KeysUnavailable, hint: None, ..self }
     }
 
     fn limited(self, wait: Duration) -> Self {
-        Self { rejection: Rejection::KeyFetchesLimited(wait), hint: None, ..self }
+        Self { rejection: VerifyErrorKind::KeyFetchesLimited(wait), hint: None, ..self }
     }
 }
 
-impl From<Refusal> for Obstacle {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(Box::new(refusal))
+impl From<VerifyFailure> for NeedsKeys {
+    fn from(refusal: VerifyFailure) -> Self {
+        Self::VerifyError(Box::new(refusal))
     }
 }
 
@@ -383,24 +383,28 @@ const NO_KID: &str = "";
 
 /// What a fetch could bring to change this rejection, if anything.
 fn wanted(
-    rejection: &Rejection,
+    rejection: &VerifyErrorKind,
     header: &Header<'_>,
     claims: &TokenClaims<'_, '_>,
 ) -> Option<Wanted> {
     match rejection {
-        Rejection::KeysUnavailable => Some(Wanted::AnyKeys),
-        Rejection::KeyUnknown => Some(Wanted::Key {
+        VerifyErrorKind::KeysUnavailable => Some(Wanted::AnyKeys),
+        VerifyErrorKind::KeyUnknown => Some(Wanted::Key {
             kid: header.kid.as_deref().unwrap_or(NO_KID).into(),
             // `iat` is in whole seconds as a rule: it may be up to one later.
             issued: claims.iat.map(|iat| time_of(iat + 1.0)),
         }),
-        Rejection::Signature | Rejection::KeyUnfit => Some(Wanted::Replacement),
+        VerifyErrorKind::Signature | VerifyErrorKind::KeyUnfit => Some(Wanted::Replacement),
         _ => None,
     }
 }
 
-fn about(rejection: Rejection, header: &Header<'_>, iss: Option<&str>) -> Refusal {
-    Refusal { kid: header.kid.as_deref().map(escape), issuer: iss.map(escape), ..rejection.into() }
+fn about(rejection: VerifyErrorKind, header: &Header<'_>, iss: Option<&str>) -> VerifyFailure {
+    VerifyFailure {
+        kid: header.kid.as_deref().map(escape),
+        issuer: iss.map(escape),
+        ..rejection.into()
+    }
 }
 
 #[cfg(test)]

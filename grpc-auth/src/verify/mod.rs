@@ -1,4 +1,4 @@
-//! Believing a token: from the text in the metadata to a [`Caller`], or to the reason why not.
+//! Believing a token: from the text in the metadata to a [`AuthenticatedCaller`], or to the reason why not.
 
 mod advice;
 pub(crate) mod claims;
@@ -12,14 +12,14 @@ use std::fmt;
 use std::pin::Pin;
 
 use crate::token::bearer::BearerToken;
-use crate::token::caller::Caller;
-use error::Refusal;
+use crate::token::caller::AuthenticatedCaller;
+use error::VerifyFailure;
 
 /// Judges tokens of some kind.
 pub(crate) trait Verifier: fmt::Debug + Send + Sync {
     /// Whom exactly these bytes stood for, if they were verified before and that still holds. It
     /// takes no lock and waits for nothing; that it knows nothing says nothing.
-    fn recall(&self, token: &[u8]) -> Option<Caller>;
+    fn recall(&self, token: &[u8]) -> Option<AuthenticatedCaller>;
 
     /// Judges a token; at once if everything that takes is at hand.
     fn verify(&self, token: BearerToken) -> Verdict;
@@ -27,7 +27,7 @@ pub(crate) trait Verifier: fmt::Debug + Send + Sync {
 
 /// What a verifier says of a token.
 pub(crate) enum Verdict {
-    Known(Result<Caller, Refusal>),
+    Known(Result<AuthenticatedCaller, VerifyFailure>),
     /// Keys have to be fetched first.
     Pending(Pending),
     /// The issuer is asked about the token. Whoever may call without one waits for that as well: it
@@ -35,11 +35,12 @@ pub(crate) enum Verdict {
     Asked(Pending),
 }
 
-pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<Caller, Refusal>> + Send>>;
+pub(crate) type Pending =
+    Pin<Box<dyn Future<Output = Result<AuthenticatedCaller, VerifyFailure>> + Send>>;
 
 impl Verdict {
     /// Waits for it, if it has to.
-    pub(crate) async fn wait(self) -> Result<Caller, Refusal> {
+    pub(crate) async fn wait(self) -> Result<AuthenticatedCaller, VerifyFailure> {
         match self {
             Self::Known(result) => result,
             Self::Pending(pending) | Self::Asked(pending) => pending.await,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::claims::TokenClaims;
-use super::error::Rejection;
+use super::error::VerifyErrorKind;
 use crate::issuer::presets::entra::TENANT_PLACE;
 use crate::issuer::presets::keycloak::BOUND_TO_KEY;
 use crate::issuer::presets::provider::{Provider, is_guid};
@@ -89,10 +89,10 @@ impl TrustedIssuer {
         audiences: &[String],
         now: f64,
         leeway: f64,
-    ) -> Result<(), Rejection> {
+    ) -> Result<(), VerifyErrorKind> {
         let settings = &self.settings;
         if !settings.token_types.iter().any(|accepted| header.is_of_type(accepted)) {
-            return Err(Rejection::TokenType);
+            return Err(VerifyErrorKind::TokenType);
         }
         self.check_key_choice(header)?;
         self.check_required(claims, |_| true)?;
@@ -104,30 +104,30 @@ impl TrustedIssuer {
         &self,
         claims: &TokenClaims<'_, '_>,
         counts: impl Fn(&RequiredClaim) -> bool,
-    ) -> Result<(), Rejection> {
+    ) -> Result<(), VerifyErrorKind> {
         for required in self.settings.required_claims.iter().filter(|required| counts(required)) {
             let found = claims.named(required.name).and_then(Node::as_text);
-            let found = found.ok_or(Rejection::RequiredClaim(*required))?;
+            let found = found.ok_or(VerifyErrorKind::RequiredClaim(*required))?;
             if !(required.values.is_empty() || required.values.contains(&found)) {
-                return Err(Rejection::RequiredClaim(*required));
+                return Err(VerifyErrorKind::RequiredClaim(*required));
             }
             let is_bound =
                 || claims.confirmation().map(|bound| bound.is_some_and(|b| b.key.is_some()));
             if required.values.contains(&BOUND_TO_KEY) && found == BOUND_TO_KEY && !is_bound()? {
-                return Err(Rejection::Confirmation);
+                return Err(VerifyErrorKind::Confirmation);
             }
         }
         Ok(())
     }
 
     /// Whether the issuer's tokens choose their keys so.
-    fn check_key_choice(&self, header: &Header<'_>) -> Result<(), Rejection> {
+    fn check_key_choice(&self, header: &Header<'_>) -> Result<(), VerifyErrorKind> {
         let (allowed, settings) = (&self.settings.algorithms, &self.settings);
         if !allowed.is_empty() && !allowed.contains(&header.algorithm) {
-            return Err(Rejection::AlgorithmNotAllowed);
+            return Err(VerifyErrorKind::AlgorithmNotAllowed);
         }
         if header.kid.is_none() && !settings.allow_missing_key_id {
-            return Err(Rejection::KeyIdMissing);
+            return Err(VerifyErrorKind::KeyIdMissing);
         }
         Ok(())
     }
@@ -140,9 +140,9 @@ impl TrustedIssuer {
         header: &Header<'_>,
         iss: &str,
         now: SystemTime,
-    ) -> Result<Genuine, Rejection> {
-        let loaded = self.keys.load(now).ok_or(Rejection::KeysUnavailable)?;
-        let snapshot = loaded.snapshot().ok_or(Rejection::KeysUnavailable)?;
+    ) -> Result<Genuine, VerifyErrorKind> {
+        let loaded = self.keys.load(now).ok_or(VerifyErrorKind::KeysUnavailable)?;
+        let snapshot = loaded.snapshot().ok_or(VerifyErrorKind::KeysUnavailable)?;
         let (standing, stale_until) = (loaded.standing, snapshot.stale_until);
         let (algorithm, keys) = (header.algorithm, &snapshot.keys);
         let mut is_known = false;
@@ -156,11 +156,11 @@ impl TrustedIssuer {
         };
         match (is_genuine, is_known) {
             (true, _) => Ok(Genuine { standing, stale_until }),
-            (false, true) => Err(Rejection::Signature),
+            (false, true) => Err(VerifyErrorKind::Signature),
             (false, false) if header.kid.as_deref().is_some_and(|kid| keys.has_kid(kid)) => {
-                Err(Rejection::KeyUnfit)
+                Err(VerifyErrorKind::KeyUnfit)
             }
-            (false, false) => Err(Rejection::KeyUnknown),
+            (false, false) => Err(VerifyErrorKind::KeyUnknown),
         }
     }
 
@@ -175,7 +175,7 @@ impl TrustedIssuer {
     }
 
     /// What is known of a genuine token.
-    pub(crate) fn with_claims(&self, facts: ClaimedFacts, json: Vec<u8>) -> Facts {
+    pub(crate) fn insert_claims(&self, facts: ClaimedFacts, json: Vec<u8>) -> Facts {
         let issuer = facts.issuer.unwrap_or_else(|| Arc::clone(&self.identifier));
         Facts {
             issuer,
@@ -189,7 +189,10 @@ impl TrustedIssuer {
     }
 
     /// Copies what the caller is known by out of the claims.
-    pub(crate) fn facts(&self, claims: &TokenClaims<'_, '_>) -> Result<ClaimedFacts, Rejection> {
+    pub(crate) fn facts(
+        &self,
+        claims: &TokenClaims<'_, '_>,
+    ) -> Result<ClaimedFacts, VerifyErrorKind> {
         let find = |source: usize| {
             let (place, below) = self.grants_at.get(source)?;
             claims.kept(*place)?.at(below)
@@ -208,7 +211,7 @@ impl TrustedIssuer {
             issuer: iss.map(Into::into),
             subject: claims.sub.as_deref().map(Into::into),
             client_id: claims.client().map(Into::into),
-            grants: unite(&self.settings.grants, find).map_err(Rejection::Grants)?,
+            grants: unite(&self.settings.grants, find).map_err(VerifyErrorKind::Grants)?,
             expires_at: claims.exp.unwrap_or(f64::INFINITY),
             confirmation: claims.confirmation()?,
         })
@@ -216,7 +219,11 @@ impl TrustedIssuer {
 }
 
 /// Checks header and signature as for any token, and nothing else.
-pub(crate) fn verify_signature(issuer: Issuer, keys: KeySet, token: &str) -> Result<(), Rejection> {
+pub(crate) fn verify_signature(
+    issuer: Issuer,
+    keys: KeySet,
+    token: &str,
+) -> Result<(), VerifyErrorKind> {
     let source = KeySource::given(&issuer.identifier, keys);
     let issuer = TrustedIssuer::new(issuer, source, &mut Vec::new());
     let compact = Compact::parse(token.as_bytes())?;

@@ -1,7 +1,7 @@
 //! `grpc-auth doctor`: the report for people and programs, and an exit code for each class.
 
 use grpc_auth::policy::{AccessRule, MethodPolicy, ServicePolicy};
-use grpc_auth::testing::AuthorizationServer;
+use grpc_auth::testing::TestAuthorizationServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -15,7 +15,7 @@ const HEALTH: ServicePolicy = ServicePolicy::new(
 );
 
 /// A health service without TLS that wants a token of this issuer.
-pub(crate) async fn protected_health(issuer: &AuthorizationServer) -> u16 {
+pub(crate) async fn protected_health(issuer: &TestAuthorizationServer) -> u16 {
     let auth = issuer.resource_server().build().await.unwrap();
     let (_, health) = tonic_health::server::health_reporter();
     let service = auth.protect_with(health, HEALTH).unwrap();

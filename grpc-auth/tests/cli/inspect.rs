@@ -1,16 +1,16 @@
 //! `grpc-auth inspect`: what it shows, and what it says of tokens that are believed.
 
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault, ManualClock};
+use grpc_auth::testing::{Endpoint, Fault, ManualClock, TestAuthorizationServer};
 use serde_json::{Value, json};
 
 use crate::program::{Folder, Program};
 
-pub(crate) async fn running_issuer() -> AuthorizationServer {
-    AuthorizationServer::start_with_clock(ManualClock::running()).await.unwrap()
+pub(crate) async fn running_issuer() -> TestAuthorizationServer {
+    TestAuthorizationServer::start_with_clock(ManualClock::running()).await.unwrap()
 }
 
-pub(crate) fn judged_by(issuer: &AuthorizationServer) -> Program {
-    let audience = AuthorizationServer::AUDIENCE;
+pub(crate) fn judged_by(issuer: &TestAuthorizationServer) -> Program {
+    let audience = TestAuthorizationServer::AUDIENCE;
     Program::new(["inspect", "--issuer", issuer.url(), "--audience", audience])
 }
 
@@ -50,7 +50,7 @@ async fn the_signature_is_never_shown() {
 #[tokio::test]
 async fn without_an_issuer_nothing_is_verified_and_that_is_said() {
     let issuer = running_issuer().await;
-    let token = issuer.token().subject("alice").forge();
+    let token = issuer.token().subject("alice").sign_with_wrong_key();
     let ended = Program::new(["inspect"]).stdin(&token).run().await.succeeds();
     assert!(
         ended.stdout.contains("Verdict  not judged\n  Nothing was verified"),
@@ -87,7 +87,7 @@ async fn keys_may_come_from_a_file_and_nobody_is_asked() {
     let offline = || judged_by(&issuer).args(["--jwks", &keys]);
     offline().stdin(&token).run().await.succeeds();
     assert_eq!(issuer.requests(Endpoint::Jwks), 0);
-    let forged = offline().stdin(issuer.token().forge()).run().await;
+    let forged = offline().stdin(issuer.token().sign_with_wrong_key()).run().await;
     assert_eq!(forged.code, 3, "{forged:?}");
 
     let broken = folder.write("broken.json", "{}");
@@ -118,7 +118,7 @@ async fn settings_come_from_the_environment_where_no_option_says_otherwise() {
     let program = || {
         Program::new(["inspect"])
             .env("GRPC_AUTH_ISSUER", issuer.url())
-            .env("GRPC_AUTH_AUDIENCE", AuthorizationServer::AUDIENCE)
+            .env("GRPC_AUTH_AUDIENCE", TestAuthorizationServer::AUDIENCE)
             .stdin(&token)
     };
     program().run().await.succeeds();
@@ -127,7 +127,7 @@ async fn settings_come_from_the_environment_where_no_option_says_otherwise() {
 
     // What belongs to a tenant of Auth0 does not count for another issuer.
     let program = Program::new(["inspect", "--issuer", issuer.url()])
-        .env("AUTH0_AUDIENCE", AuthorizationServer::AUDIENCE)
+        .env("AUTH0_AUDIENCE", TestAuthorizationServer::AUDIENCE)
         .stdin(&token);
     program.run().await.fails(2, "no audience is named");
 }
@@ -170,7 +170,7 @@ async fn tokens_of_auth0_are_judged_as_auth0_makes_them() {
     let program = || {
         Program::new(["inspect", "--jwks", &keys])
             .env("AUTH0_DOMAIN", "tenant.eu.auth0.com")
-            .env("AUTH0_AUDIENCE", AuthorizationServer::AUDIENCE)
+            .env("AUTH0_AUDIENCE", TestAuthorizationServer::AUDIENCE)
     };
     let ended = program().stdin(&token).run().await.succeeds();
     assert!(ended.stdout.contains("  grants    read:echo\n"), "{}", ended.stdout);
@@ -181,7 +181,7 @@ async fn tokens_of_auth0_are_judged_as_auth0_makes_them() {
         "{ended:?}"
     );
 
-    let audience = AuthorizationServer::AUDIENCE;
+    let audience = TestAuthorizationServer::AUDIENCE;
     let program = Program::new(["inspect", "--jwks", &keys, "--audience", audience]);
     let ended =
         program.args(["--issuer", "https://tenant.eu.auth0.com/"]).stdin(&token).run().await;

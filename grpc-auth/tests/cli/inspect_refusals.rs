@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use grpc_auth::testing::AuthorizationServer;
+use grpc_auth::testing::TestAuthorizationServer;
 use serde_json::json;
 
 use crate::inspect::{judged_by, running_issuer};
@@ -14,7 +14,7 @@ use crate::program::{Folder, Program};
 /// fix.
 type Case = (String, &'static str, [&'static str; 3]);
 
-fn cases(issuer: &AuthorizationServer) -> Vec<Case> {
+fn cases(issuer: &TestAuthorizationServer) -> Vec<Case> {
     let token = || issuer.token().subject("alice");
     let hour = Duration::from_secs(3600);
     let later = (issuer.clock().now() + hour).duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -134,7 +134,7 @@ fn cases(issuer: &AuthorizationServer) -> Vec<Case> {
             ["is not for this `alg`", "`kid` is \"es256-1\"", "its key is not for this `alg`"],
         ),
         (
-            token().forge(),
+            token().sign_with_wrong_key(),
             "signature",
             ["not the issuer's", "", "get it from the authorization server"],
         ),
@@ -189,7 +189,7 @@ async fn an_id_token_of_a_provider_is_told_apart() {
     let realm = "https://sso.example.com/realms/main";
     let token = issuer.token().header("typ", "JWT").claim("iss", realm).claim("typ", "ID").sign();
     let program = Program::new(["inspect", "--jwks", &keys, "--issuer", realm, "--audience"])
-        .args([AuthorizationServer::AUDIENCE, "--provider", "keycloak", "--client", "echo"]);
+        .args([TestAuthorizationServer::AUDIENCE, "--provider", "keycloak", "--client", "echo"]);
     let ended = program.stdin(token).run().await;
     assert!(ended.stdout.contains("Verdict  refused (required-claim)"), "{ended:?}");
     assert!(ended.stdout.contains("send the access token, not the ID token"), "{ended:?}");

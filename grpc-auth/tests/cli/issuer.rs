@@ -1,6 +1,6 @@
 //! `grpc-auth serve-issuer`, and the other commands against it.
 
-use grpc_auth::testing::AuthorizationServer;
+use grpc_auth::testing::TestAuthorizationServer;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
@@ -97,7 +97,7 @@ async fn its_tokens_are_made_by_the_clock_on_the_wall_and_live_as_long_as_is_sai
     let issued_at = async || {
         let program = Program::new(["token", "--no-store", "--json", "--issuer", issuer]);
         let program =
-            program.args(["--client-id", "a", "--audience", AuthorizationServer::AUDIENCE]);
+            program.args(["--client-id", "a", "--audience", TestAuthorizationServer::AUDIENCE]);
         let program = program.env("GRPC_AUTH_CLIENT_SECRET", "b");
         let said = program.run().await.succeeds().json();
         assert!(said["expires_in"].as_u64().unwrap() <= 7, "{said}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Registration};
+use grpc_auth::testing::{ClientRegistration, Endpoint, TestAuthorizationServer};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
@@ -11,11 +11,11 @@ use url::Url;
 use crate::inspect::running_issuer;
 use crate::program::{Ended, Folder, Program};
 
-async fn issuer() -> AuthorizationServer {
+async fn issuer() -> TestAuthorizationServer {
     let issuer = running_issuer().await;
     let host = issuer.url().trim_start_matches("http://").trim_end_matches('/');
     issuer.register(
-        Registration::public("orders-cli")
+        ClientRegistration::public("orders-cli")
             .redirect_uri(format!("http://127.0.0.1/callback/{host}"))
             .redirect_uri("http://127.0.0.1/back")
             .scopes(["read:orders"])
@@ -25,9 +25,9 @@ async fn issuer() -> AuthorizationServer {
     issuer
 }
 
-fn of_orders(command: &str, issuer: &AuthorizationServer, folder: &Folder) -> Program {
+fn of_orders(command: &str, issuer: &TestAuthorizationServer, folder: &Folder) -> Program {
     Program::new([command, "--issuer", issuer.url(), "--client-id", "orders-cli"])
-        .args(["--audience", AuthorizationServer::AUDIENCE, "--scope", "read:orders"])
+        .args(["--audience", TestAuthorizationServer::AUDIENCE, "--scope", "read:orders"])
         .state(folder)
 }
 
@@ -44,7 +44,7 @@ fn address(asked: &Value) -> Url {
     asked["url"].as_str().unwrap().parse().unwrap()
 }
 
-async fn log_in(issuer: &AuthorizationServer, folder: &Folder) -> Ended {
+async fn log_in(issuer: &TestAuthorizationServer, folder: &Folder) -> Ended {
     let program = of_orders("login", issuer, folder).args(["--no-browser", "--json"]);
     let mut child = program.start().await;
     let asked = instruction(&mut child).await;
@@ -65,7 +65,7 @@ async fn a_person_logs_in_gets_tokens_and_logs_out() {
     let second = of_orders("token", &issuer, &folder).run().await.succeeds().stdout;
     assert_eq!((first.clone(), issuer.requests(Endpoint::Token)), (second, 1));
     let program = Program::new(["inspect", "--issuer", issuer.url(), "--json", "--audience"]);
-    let program = program.args([AuthorizationServer::AUDIENCE]).stdin(first);
+    let program = program.args([TestAuthorizationServer::AUDIENCE]).stdin(first);
     assert_eq!(program.run().await.succeeds().json()["verdict"]["subject"], "alice");
     let said = of_orders("token", &issuer, &folder).args(["--json"]).run().await.succeeds().json();
     assert_eq!((&said["source"], &said["kept"]), (&"login".into(), &Value::Null), "{said}");
@@ -188,7 +188,7 @@ struct Opened {
 }
 
 #[cfg(unix)]
-async fn open(issuer: &AuthorizationServer, folder: &Folder) -> Opened {
+async fn open(issuer: &TestAuthorizationServer, folder: &Folder) -> Opened {
     use std::os::unix::fs::PermissionsExt;
 
     let (arguments, temporary) = (folder.path("arguments"), folder.path("temporary"));
@@ -244,7 +244,7 @@ async fn the_browser_gets_nothing_of_the_programs_environment_but_what_desktops_
     let (issuer, folder) = (issuer().await, Folder::new());
     let Opened { child, temporary, .. } = open(&issuer, &folder).await;
     let environment = std::fs::read_to_string(folder.path("environment")).unwrap();
-    for secret in [HUNTER, "DATABASE_PASSWORD", "GRPC_AUTH", AuthorizationServer::AUDIENCE] {
+    for secret in [HUNTER, "DATABASE_PASSWORD", "GRPC_AUTH", TestAuthorizationServer::AUDIENCE] {
         assert!(!environment.contains(secret), "{secret}: {environment}");
     }
     let home = format!("HOME={}", temporary.display());

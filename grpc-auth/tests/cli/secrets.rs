@@ -1,6 +1,6 @@
 //! Nothing secret in arguments, output, errors, help or files with a wider mode.
 
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
 
 use crate::doctor::{answering, protected_health};
 use crate::inspect::running_issuer;
@@ -31,7 +31,7 @@ async fn a_secret_as_an_argument_is_refused_and_not_repeated() {
 
 #[tokio::test]
 async fn what_stands_where_nothing_is_expected_is_not_repeated() {
-    let token = AuthorizationServer::start().await.unwrap().token().sign();
+    let token = TestAuthorizationServer::start().await.unwrap().token().sign();
     for command in ["token", "login", "logout", "serve-issuer"] {
         for (secret, json) in [(CANARY, false), (CANARY, true), (&token, false), (&token, true)] {
             let program = Program::new([command, secret]);
@@ -77,7 +77,7 @@ async fn no_run_shows_a_secret_or_writes_it_to_a_file() {
             (vec!["--client-secret-file", "-"], "X", CANARY),
             (vec![], "GRPC_AUTH_CLIENT_SECRET", ""),
             (vec!["--scope", "admin:all"], "GRPC_AUTH_CLIENT_SECRET", ""),
-            (vec!["--fresh"], "GRPC_AUTH_CLIENT_SECRET", ""),
+            (vec!["--force-refresh"], "GRPC_AUTH_CLIENT_SECRET", ""),
             (vec!["--login"], "GRPC_AUTH_CLIENT_SECRET", ""),
         ] {
             let program =
@@ -96,7 +96,7 @@ async fn no_run_shows_a_secret_or_writes_it_to_a_file() {
     issuer.heal();
     let repeated = format!(r#"{{"error":"invalid_client","error_description":"no: {CANARY}"}}"#);
     issuer.set_token_response(Some((401, repeated)));
-    let program = Program::new(["token", "--fresh", "--issuer", issuer.url()]);
+    let program = Program::new(["token", "--force-refresh", "--issuer", issuer.url()]);
     let program = program.args(["--client-id", "orders"]).env("GRPC_AUTH_CLIENT_SECRET", CANARY);
     let ended = program.state(&folder).run().await.fails(4, "`invalid_client`");
     assert!(!ended.stderr.contains(CANARY), "{ended:?}");

@@ -6,7 +6,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
 use serde_json::json;
 
 use crate::inspect::running_issuer;
@@ -14,15 +14,15 @@ use crate::program::{Folder, Program};
 
 const SECRET: &str = "s3cret: %&+ ä";
 
-async fn issuer() -> AuthorizationServer {
+async fn issuer() -> TestAuthorizationServer {
     let issuer = running_issuer().await;
     issuer.add_client("orders", SECRET, ["read:echo", "write:echo"]);
     issuer
 }
 
-fn token(issuer: &AuthorizationServer, folder: &Folder) -> Program {
+fn token(issuer: &TestAuthorizationServer, folder: &Folder) -> Program {
     Program::new(["token", "--issuer", issuer.url(), "--client-id", "orders"])
-        .args(["--audience", AuthorizationServer::AUDIENCE])
+        .args(["--audience", TestAuthorizationServer::AUDIENCE])
         .env("GRPC_AUTH_CLIENT_SECRET", SECRET)
         .state(folder)
 }
@@ -52,7 +52,7 @@ async fn what_is_asked_for_differently_is_asked_for() {
         &[],
         &["--scope", "read:echo"],
         &["--scope", "read:echo write:echo"],
-        &["--resource", AuthorizationServer::AUDIENCE],
+        &["--resource", TestAuthorizationServer::AUDIENCE],
     ];
     for (count, args) in (1..).zip(variants) {
         token(&issuer, &folder).args(args.iter().copied()).run().await.succeeds();
@@ -99,14 +99,14 @@ async fn a_kept_token_is_passed_over_when_it_is_wished_or_when_it_soon_ends() {
     assert!(!folder.path("state").exists(), "nothing is kept");
     assert_eq!(asked(&[]).await, 1);
     assert_eq!(asked(&["--no-store"]).await, 1);
-    assert_eq!(asked(&["--fresh"]).await, 1);
-    assert_eq!(asked(&["--lives-for", "4000"]).await, 1);
+    assert_eq!(asked(&["--force-refresh"]).await, 1);
+    assert_eq!(asked(&["--min-ttl", "4000"]).await, 1);
     assert_eq!(asked(&[]).await, 0);
 
     issuer.set_token_lifetime(Duration::from_secs(50));
-    assert_eq!(asked(&["--fresh"]).await, 1);
+    assert_eq!(asked(&["--force-refresh"]).await, 1);
     assert_eq!(asked(&[]).await, 1, "it lives for less than a minute");
-    assert_eq!(asked(&["--lives-for", "10"]).await, 0);
+    assert_eq!(asked(&["--min-ttl", "10"]).await, 0);
 }
 
 #[cfg(unix)]
@@ -159,7 +159,7 @@ async fn a_secret_comes_from_a_file_or_standard_input_or_the_environment() {
     let file = folder.write("secret", format!("{SECRET}\n"));
     let program = || {
         Program::new(["token", "--no-store", "--issuer", issuer.url(), "--client-id", "orders"])
-            .args(["--audience", AuthorizationServer::AUDIENCE])
+            .args(["--audience", TestAuthorizationServer::AUDIENCE])
             .state(&folder)
     };
     program().args(["--client-secret-file", &file]).run().await.succeeds();
@@ -264,7 +264,7 @@ async fn a_command_line_that_cannot_work_is_refused_with_what_to_write() {
     fails(&with(&["--client-secret-file", "-"]), 2, "there is no client secret in standard input")
         .await;
     fails(&with(&["--client-key-id", "k"]), 2, "--client-key-file").await;
-    fails(&with(&["--lives-for", "soon"]), 2, "invalid value 'soon'").await;
+    fails(&with(&["--min-ttl", "soon"]), 2, "invalid value 'soon'").await;
     fails(&with(&[]), 6, "help: run `grpc-auth login` with the same options").await;
     fails(&["--auth0-domain", "https://a/", "--client-id", "a"], 2, "is not a host name").await;
     fails(&["--issuer", "http://a.example/", "--client-id", "a"], 2, "is not https").await;

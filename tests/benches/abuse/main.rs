@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use allocation_counter::measure;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use grpc_auth::testing::{AuthorizationServer, Endpoint};
-use grpc_auth::{BearerToken, Denied, ResourceServer, TokenCache};
+use grpc_auth::testing::{Endpoint, TestAuthorizationServer};
+use grpc_auth::{BearerToken, DenialReason, ResourceServer, TokenCache};
 use tests::block_on;
 use tests::kinds::{Counting, call};
 use tests::pb::kit::kinds_client::KindsClient;
@@ -39,7 +39,7 @@ const MEGABYTE: u64 = 1_000_000;
 
 fn main() -> ExitCode {
     let runtime = Runtime::new().unwrap();
-    let issuer = runtime.block_on(AuthorizationServer::start()).unwrap();
+    let issuer = runtime.block_on(TestAuthorizationServer::start()).unwrap();
     let auth = runtime.block_on(issuer.resource_server().build()).unwrap();
 
     let good = garbage(&auth)
@@ -96,7 +96,7 @@ fn times(mut work: impl FnMut() -> Duration) -> f64 {
     times.get(times.len() / 2).copied().unwrap_or(f64::INFINITY)
 }
 
-fn junk(issuer: &AuthorizationServer, auth: &ResourceServer) -> bool {
+fn junk(issuer: &TestAuthorizationServer, auth: &ResourceServer) -> bool {
     let cache = TokenCache::default();
     let good: Vec<BearerToken> = (0..1000)
         .map(|n| BearerToken::parse(&issuer.token().subject(n.to_string()).sign()).unwrap())
@@ -125,7 +125,7 @@ fn junk(issuer: &AuthorizationServer, auth: &ResourceServer) -> bool {
             };
             let token = BearerToken::parse(&token).unwrap();
             let refused = at_once(auth.verify(&token)).unwrap().unwrap_err();
-            assert_eq!(refused.denied(), Denied::TokenInvalid);
+            assert_eq!(refused.denied(), DenialReason::TokenInvalid);
         }
     });
     let bound = (cache.bytes as u64 + 5 * MEGABYTE) as f64 / MEGABYTE as f64;
@@ -158,7 +158,7 @@ fn at_once<T>(work: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-fn unknown_keys(issuer: &AuthorizationServer, auth: &ResourceServer) -> bool {
+fn unknown_keys(issuer: &TestAuthorizationServer, auth: &ResourceServer) -> bool {
     let good = issuer.token().scopes(["read:word"]).sign();
     let token = issuer.token().sign();
     let rest = token.split_once('.').unwrap().1.to_owned();
@@ -180,7 +180,10 @@ fn unknown_keys(issuer: &AuthorizationServer, auth: &ResourceServer) -> bool {
                     let refused = block_on(auth.verify(&BearerToken::parse(&token).unwrap()));
                     let denied = refused.unwrap_err().denied();
                     // Without a fetch for it, it may be good.
-                    assert!(matches!(denied, Denied::TokenInvalid | Denied::BackendUnavailable));
+                    assert!(matches!(
+                        denied,
+                        DenialReason::TokenInvalid | DenialReason::BackendUnavailable
+                    ));
                 }
             })
         };

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use allocation_counter::measure;
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault, ManualClock};
-use grpc_auth::{BearerToken, ClientAuthentication, Denied, Introspection, Issuer, ResourceServer};
+use grpc_auth::testing::{Endpoint, Fault, ManualClock, TestAuthorizationServer};
+use grpc_auth::{
+    BearerToken, ClientAuthentication, DenialReason, Introspection, Issuer, ResourceServer,
+};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
@@ -64,16 +66,17 @@ async fn knock(auth: ResourceServer, next: Arc<AtomicU64>, junk: u64) {
             return;
         }
         let refused = auth.verify(&token(&format!("junk-{n}"))).await.unwrap_err();
-        assert_eq!(refused.denied(), Denied::TokenInvalid);
+        assert_eq!(refused.denied(), DenialReason::TokenInvalid);
     }
 }
 
 /// Junk while the endpoint does not answer: the circuit is open, and nothing is remembered.
-pub(super) fn unanswered(runtime: &Runtime, issuer: &AuthorizationServer) -> bool {
+pub(super) fn unanswered(runtime: &Runtime, issuer: &TestAuthorizationServer) -> bool {
     issuer.add_client("bench", "s3cret", [""; 0]);
     let asked = Issuer::oidc(issuer.url()).introspection(Introspection::new(client()));
     let builder = ResourceServer::builder().issuer(asked).clock(issuer.clock().clone());
-    let auth = runtime.block_on(builder.audience(AuthorizationServer::AUDIENCE).build()).unwrap();
+    let auth =
+        runtime.block_on(builder.audience(TestAuthorizationServer::AUDIENCE).build()).unwrap();
     let good: Vec<BearerToken> = (0..1000).map(|_| token(&issuer.token().opaque())).collect();
     for token in &good {
         runtime.block_on(auth.verify(token)).unwrap();
@@ -88,7 +91,7 @@ pub(super) fn unanswered(runtime: &Runtime, issuer: &AuthorizationServer) -> boo
     let memory = measure(|| {
         for n in 0..JUNK {
             let refused = at_once(auth.verify(&token(&format!("junk-{n}"))));
-            assert_eq!(refused.unwrap().unwrap_err().denied(), Denied::BackendUnavailable);
+            assert_eq!(refused.unwrap().unwrap_err().denied(), DenialReason::BackendUnavailable);
         }
     });
     let each = started.elapsed().as_secs_f64() * 1e6 / JUNK as f64;

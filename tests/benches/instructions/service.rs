@@ -10,7 +10,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use grpc_auth::server::Protect;
 use grpc_auth::testing::ManualClock;
 use grpc_auth::{
-    Claims, ClientAuthentication, Introspection, Issuer, KeySetEvent, ResourceServer, TokenCache,
+    Claims, ClientAuthentication, Introspection, Issuer, JwksEvent, ResourceServer, TokenCache,
 };
 use http::{HeaderMap, HeaderValue, Method, Version};
 use http_body_util::{BodyExt, Full};
@@ -122,7 +122,7 @@ pub(crate) async fn fetching(
         .audience(AUDIENCE)
         .clock(clock.clone())
         .on_key_set_event(move |_, event| {
-            if matches!(event, KeySetEvent::RefreshSucceeded { .. }) {
+            if matches!(event, JwksEvent::RefreshSucceeded { .. }) {
                 count.fetch_add(1, Relaxed);
             }
         })

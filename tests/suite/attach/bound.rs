@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grpc_auth::Dpop;
-use grpc_auth::client::{Authorized, DpopKey, TokenError, TokenSource};
+use grpc_auth::client::{AddToken, DpopKey, TokenError, TokenSource};
 use serde_json::{Value, json};
 use tests::assert_denied;
 use tests::pb::kit::kinds_client::KindsClient;
@@ -42,7 +42,7 @@ impl Bound {
         token
     }
 
-    fn client(&self) -> KindsClient<Authorized<Channel>> {
+    fn client(&self) -> KindsClient<AddToken<Channel>> {
         let layer = self.tokens.layer().origin(ORIGIN).unwrap();
         KindsClient::new(layer.layer(self.channel.clone()))
     }

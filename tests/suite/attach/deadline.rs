@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault, ManualClock};
+use grpc_auth::testing::{Endpoint, Fault, ManualClock, TestAuthorizationServer};
 use tests::assert_denied;
 use tests::callers::{settle, until};
 use tests::pb::kit::kinds_client::KindsClient;
@@ -55,5 +55,5 @@ async fn the_service_is_told_what_is_left() {
     // A call that does not wait says what it said.
     client.unary(within(60 * SECOND)).await.unwrap();
     assert_eq!(door.values("grpc-timeout")[1], "60000000u");
-    assert_eq!(AuthorizationServer::TOKEN_LIFETIME, 3600 * SECOND);
+    assert_eq!(TestAuthorizationServer::TOKEN_LIFETIME, 3600 * SECOND);
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use grpc_auth::ClientAuthentication;
-use grpc_auth::client::{OAuthClient, TokenRequest};
+use grpc_auth::client::{OAuthClient, TokenSourceBuilder};
 use grpc_auth::testing::ManualClock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -69,7 +69,7 @@ impl TokenEndpoint {
     }
 
     /// Tokens from here.
-    pub(crate) fn tokens(&self, clock: &ManualClock) -> TokenRequest {
+    pub(crate) fn tokens(&self, clock: &ManualClock) -> TokenSourceBuilder {
         let client = ClientAuthentication::client_secret_basic("caller", "s3cret");
         OAuthClient::token_endpoint(&*self.url, client).clock(clock.clone()).client_credentials()
     }

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use grpc_auth::ClientAuthentication;
-use grpc_auth::client::{Authorized, OAuthClient, TokenRequest, TokenSource};
-use grpc_auth::testing::{AuthorizationServer, Endpoint};
+use grpc_auth::client::{AddToken, OAuthClient, TokenSource, TokenSourceBuilder};
+use grpc_auth::testing::{Endpoint, TestAuthorizationServer};
 use tests::pb::kit::Word;
 use tests::pb::kit::kinds_client::KindsClient;
 use tests::{assert_denied, with_token};
@@ -28,17 +28,17 @@ pub(crate) use endpoint::TokenEndpoint;
 
 /// An authorization server, a service that sees what arrives, and a client of both.
 struct Attached {
-    issuer: Arc<AuthorizationServer>,
+    issuer: Arc<TestAuthorizationServer>,
     /// What was asked of it before.
     asked_before: u64,
     tokens: TokenSource,
     door: Door,
-    client: KindsClient<Authorized<Channel>>,
+    client: KindsClient<AddToken<Channel>>,
 }
 
 impl Attached {
     async fn start() -> Self {
-        let issuer = AuthorizationServer::start().await.unwrap();
+        let issuer = TestAuthorizationServer::start().await.unwrap();
         issuer.add_client("caller", "s3cret", ["read:word"]);
         issuer.add_client("other", "s3cret", ["read:word"]);
         Self::with(Arc::new(issuer)).await
@@ -49,7 +49,7 @@ impl Attached {
         Self::with(Arc::clone(&self.issuer)).await
     }
 
-    async fn with(issuer: Arc<AuthorizationServer>) -> Self {
+    async fn with(issuer: Arc<TestAuthorizationServer>) -> Self {
         let asked_before = issuer.requests(Endpoint::Token);
         let tokens = request(&issuer, "caller").build().unwrap();
         let door = Door::default();
@@ -73,7 +73,7 @@ async fn credentials(tokens: &TokenSource) -> String {
 }
 
 /// Opaque tokens, no two of which are the same.
-fn request(issuer: &AuthorizationServer, id: &str) -> TokenRequest {
+fn request(issuer: &TestAuthorizationServer, id: &str) -> TokenSourceBuilder {
     let client = ClientAuthentication::client_secret_basic(id, "s3cret");
     OAuthClient::oidc(issuer.url(), client).clock(issuer.clock().clone()).client_credentials()
 }
@@ -93,7 +93,7 @@ async fn calls_carry_the_token_that_is_held_and_the_first_waits_for_it() {
     assert_eq!(door.credentials(), [&*token; 3]);
     assert_eq!(issuer.requests(Endpoint::Token), 1);
     // When it has expired, the next one.
-    issuer.clock().advance(AuthorizationServer::TOKEN_LIFETIME);
+    issuer.clock().advance(TestAuthorizationServer::TOKEN_LIFETIME);
     client.unary(word()).await.unwrap();
     assert_ne!(door.credentials().last(), Some(&token));
     assert_eq!(issuer.requests(Endpoint::Token), 2);

@@ -9,7 +9,7 @@ use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grpc_auth::client::{DpopKey, OAuthClient, TokenSource};
-use grpc_auth::testing::{AuthorizationServer, Endpoint};
+use grpc_auth::testing::{Endpoint, TestAuthorizationServer};
 use grpc_auth::{ClientAuthentication, Dpop};
 use http::{HeaderMap, HeaderName, Request, Response};
 use jsonwebtoken::jwk::ThumbprintHash;
@@ -152,18 +152,18 @@ impl Judged {
 }
 
 /// The embedded server, which asks for a nonce as well, and a source of tokens that it binds.
-async fn tokens() -> (AuthorizationServer, TokenSource) {
-    let issuer = AuthorizationServer::start().await.unwrap();
+async fn tokens() -> (TestAuthorizationServer, TokenSource) {
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     issuer.require_dpop_nonce(true);
     let tokens = bound_tokens(&issuer);
     (issuer, tokens)
 }
 
-fn bound_tokens(issuer: &AuthorizationServer) -> TokenSource {
+fn bound_tokens(issuer: &TestAuthorizationServer) -> TokenSource {
     issuer.add_client("caller", "s3cret", ["read:word"]);
     let client = ClientAuthentication::client_secret_basic("caller", "s3cret");
     let client = OAuthClient::oidc(issuer.url(), client).clock(issuer.clock().clone());
-    let request = client.client_credentials().audience(AuthorizationServer::AUDIENCE);
+    let request = client.client_credentials().audience(TestAuthorizationServer::AUDIENCE);
     request.dpop(DpopKey::generate().unwrap()).build().unwrap()
 }
 

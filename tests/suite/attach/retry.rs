@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
 use grpc_auth::{ClientAuthentication, Introspection, IntrospectionCache, Issuer, ResourceServer};
 use tests::assert_denied;
 use tests::kinds::Counting;
@@ -233,17 +233,17 @@ async fn a_proxy_that_answers_401_refuses_the_token() {
 /// The whole of it: this crate's server, which asks the authorization server about each token.
 #[tokio::test]
 async fn a_revoked_token_is_replaced_within_the_call_that_notices() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     issuer.add_client("caller", "s3cret", ["read:word"]);
     issuer.add_client("api", "s3cret", [""; 0]);
     let api = ClientAuthentication::client_secret_basic("api", "s3cret");
     let asked = Introspection::new(api).cache(IntrospectionCache::off()).max_in_flight(2000);
     let auth = ResourceServer::builder()
         .issuer(Issuer::introspected(issuer.url(), asked))
-        .audience(AuthorizationServer::AUDIENCE)
+        .audience(TestAuthorizationServer::AUDIENCE)
         .clock(issuer.clock().clone());
     let auth = auth.build().await.unwrap();
-    let tokens = request(&issuer, "caller").audience(AuthorizationServer::AUDIENCE);
+    let tokens = request(&issuer, "caller").audience(TestAuthorizationServer::AUDIENCE);
     let tokens = tokens.build().unwrap();
     let handlers = Counting::default();
     let channel = tests::serve(auth.protect(handlers.clone())).await;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use grpc_auth::client::{AuthorizeError, TokenSource};
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::client::{AttachTokenError, TokenSource};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
 use http::{Request, Response};
 use tests::logs::Logs;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -51,8 +51,8 @@ impl Api {
     }
 }
 
-async fn tokens() -> (AuthorizationServer, TokenSource) {
-    let issuer = AuthorizationServer::start().await.unwrap();
+async fn tokens() -> (TestAuthorizationServer, TokenSource) {
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     issuer.add_client("caller", "s3cret", ["read:word"]);
     let tokens = request(&issuer, "caller").build().unwrap();
     (issuer, tokens)
@@ -86,16 +86,16 @@ async fn a_request_that_may_not_carry_a_token_is_not_sent() {
     let client = reqwest::Client::new();
     for bad in ["http://api.example.com/", "http://localhost.example.com/", "ftp://127.0.0.1/"] {
         let refused = tokens.authorize(client.get(bad)).await;
-        assert!(matches!(refused, Err(AuthorizeError::Plaintext { .. })), "{bad}");
+        assert!(matches!(refused, Err(AttachTokenError::Plaintext { .. })), "{bad}");
         let refused = tokens.send(client.get(bad)).await;
-        assert!(matches!(refused, Err(AuthorizeError::Plaintext { .. })), "{bad}");
+        assert!(matches!(refused, Err(AttachTokenError::Plaintext { .. })), "{bad}");
     }
     for header in ["authorization", "dpop"] {
         let own = || client.get("https://api.example.com/").header(header, "own");
         let refused = tokens.authorize(own()).await;
-        assert!(matches!(refused, Err(AuthorizeError::AlreadyAuthorized)), "{header}");
+        assert!(matches!(refused, Err(AttachTokenError::AlreadyAuthorized)), "{header}");
         let refused = tokens.send(own()).await;
-        assert!(matches!(refused, Err(AuthorizeError::AlreadyAuthorized)), "{header}");
+        assert!(matches!(refused, Err(AttachTokenError::AlreadyAuthorized)), "{header}");
     }
     assert_eq!(issuer.requests(Endpoint::Token), 0);
 
@@ -103,7 +103,7 @@ async fn a_request_that_may_not_carry_a_token_is_not_sent() {
     let logs = Logs::capture();
     for _ in 0..2 {
         let refused = tokens.authorize(client.get("https://api.example.com/")).await;
-        assert!(matches!(refused, Err(AuthorizeError::Token(_))));
+        assert!(matches!(refused, Err(AttachTokenError::Token(_))));
     }
     let _ = logs.line_with("no token can be got");
 }
@@ -164,8 +164,8 @@ async fn any_http_client_carries_tokens_and_gives_up_those_that_are_refused() {
         [("http://api.example.com/", true), ("/orders", false), ("api.example.com:443", false)]
     {
         let error = call(uri).await.unwrap_err();
-        let error = error.downcast_ref::<AuthorizeError>().unwrap();
-        assert_eq!(matches!(error, AuthorizeError::Plaintext { .. }), is_absolute, "{uri}");
-        assert_eq!(matches!(error, AuthorizeError::NotAbsolute), !is_absolute, "{uri}");
+        let error = error.downcast_ref::<AttachTokenError>().unwrap();
+        assert_eq!(matches!(error, AttachTokenError::Plaintext { .. }), is_absolute, "{uri}");
+        assert_eq!(matches!(error, AttachTokenError::NotAbsolute), !is_absolute, "{uri}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
 use tests::assert_denied;
 use tests::logs::Logs;
 use tests::pb::kit::kinds_client::KindsClient;
@@ -49,7 +49,7 @@ async fn how_long_the_authorization_server_wants_to_be_left_alone_is_passed_on()
 
 #[tokio::test]
 async fn a_client_that_is_refused_makes_calls_unauthenticated_and_the_log_says_why() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     issuer.add_client("caller", "another secret", ["read:word"]);
     let door = Door::default();
     let tokens = request(&issuer, "caller").build().unwrap();
@@ -68,7 +68,7 @@ async fn a_client_that_is_refused_makes_calls_unauthenticated_and_the_log_says_w
     client.unary(word()).await.unwrap();
     assert_eq!(door.seen().len(), 1);
     issuer.add_client("caller", "another secret", ["read:word"]);
-    issuer.clock().advance(AuthorizationServer::TOKEN_LIFETIME);
+    issuer.clock().advance(TestAuthorizationServer::TOKEN_LIFETIME);
     let logs = Logs::capture();
     client.unary(word()).await.unwrap_err();
     let _ = logs.line_with("no token can be got");

@@ -40,7 +40,7 @@ async fn a_misnamed_method_is_no_way_around_it() {
 
     // A name that the method's does not tell.
     assert!(client.get_url(call(&alice)).await.is_ok());
-    assert_eq!(world.asked.lock().unwrap().pop().unwrap().row().rpc(), "GetUrl");
+    assert_eq!(world.asked.lock().unwrap().pop().unwrap().entry().rpc(), "GetUrl");
     assert_denied(client.get_url(call(&mallory)).await, Code::PermissionDenied, POLICY);
     assert_eq!(paths(&world.asked), ["/kit.v1.Names/GetURL"]);
     // It is not asked about a method that lets anyone in.
@@ -89,6 +89,6 @@ async fn what_it_allows_is_still_required() {
     );
     assert_denied(client.get(call(&mallory)).await, Code::PermissionDenied, POLICY);
     assert!(logs.line_with("the authorizer denies it").contains("call denied"));
-    let row = world.asked.lock().unwrap().pop().unwrap().row();
+    let row = world.asked.lock().unwrap().pop().unwrap().entry();
     assert_eq!(row.requirements().len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grpc_auth::testing::AuthorizationServer;
+use grpc_auth::testing::TestAuthorizationServer;
 use grpc_auth::{ClientAuthentication, Introspection, Issuer, ResourceServer};
 use serde_json::{Value, json};
 use tests::sender::{Doors, Expected};
@@ -16,7 +16,8 @@ async fn asking(change: impl FnOnce(Introspection) -> Introspection) -> Doors {
     doors.issuer.add_client("api", "secret", [""; 0]);
     let client = ClientAuthentication::client_secret_basic("api", "secret");
     let issuer = Issuer::oidc(doors.issuer.url()).introspection(change(Introspection::new(client)));
-    let builder = ResourceServer::builder().issuer(issuer).audience(AuthorizationServer::AUDIENCE);
+    let builder =
+        ResourceServer::builder().issuer(issuer).audience(TestAuthorizationServer::AUDIENCE);
     let auth = builder.clock(doors.issuer.clock().clone()).dpop(dpop()).build().await.unwrap();
     let mut doors = doors;
     doors.connect(serve(auth.protect(doors.handlers.clone())).await);
@@ -35,7 +36,7 @@ async fn an_opaque_token_is_bound_by_what_the_issuer_says_of_it() {
         let dpop = format!("DPoP {token}");
         doors.refuses(&dpop, &[&proof], Expected::Proof, "was used before").await;
     }
-    let aud = AuthorizationServer::AUDIENCE;
+    let aud = TestAuthorizationServer::AUDIENCE;
     let answer = json!({"active": true, "aud": aud, "scope": "read:word", "token_type": "DPoP"});
     doors.issuer.set_introspection_response(Some(answer.to_string()));
     doors.refuses("Bearer another", &[], Expected::Token, "`cnf` binds it in another way").await;
@@ -44,10 +45,10 @@ async fn an_opaque_token_is_bound_by_what_the_issuer_says_of_it() {
 /// An answer that leaves `cnf` out, or names another key, does not untie a token that has one.
 #[tokio::test]
 async fn an_answer_about_a_jwt_keeps_its_binding() {
-    let doors = asking(Introspection::hybrid).await;
+    let doors = asking(Introspection::also_for_jwts).await;
     let other = doors.issuer.dpop_key();
     let answer = |cnf: Value| {
-        let aud = AuthorizationServer::AUDIENCE;
+        let aud = TestAuthorizationServer::AUDIENCE;
         let answer = json!({"active": true, "aud": aud, "scope": "read:word", "cnf": cnf});
         Some(answer.to_string().replace(r#""cnf":null,"#, ""))
     };

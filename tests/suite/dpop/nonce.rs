@@ -19,7 +19,7 @@ async fn a_nonce_is_asked_for_and_given_with_the_refusal() {
         doors.refuses(&authorization, &[&bare], Expected::Nonce, cause).await;
         doors.refuses(&authorization, &[&wrong], Expected::Nonce, cause).await;
         // Only a proof that is right in all else is told a nonce.
-        let forged = proof().forge();
+        let forged = proof().sign_with_wrong_key();
         doors.refuses(&authorization, &[&forged], Expected::Proof, "the signature of").await;
 
         let status = doors.prove(&token, &bare).await.unwrap_err();

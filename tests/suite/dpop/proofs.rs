@@ -68,7 +68,7 @@ fn wrong_proofs(doors: &Doors, token: &str) -> Vec<(String, Expected, &'static s
         (proof().header("jwk", weak).header("alg", "RS256").sign(), wrong, "too weak"),
         (proof().header("jwk", other.jwk()).sign(), wrong, "another than the token is bound to"),
         (other.proof(UNARY, token).sign(), wrong, "another than the token is bound to"),
-        (proof().forge(), wrong, "the signature of the DPoP proof is not its key's"),
+        (proof().sign_with_wrong_key(), wrong, "the signature of the DPoP proof is not its key's"),
         // Claims.
         (proof().without_claim("htm").sign(), wrong, "`htm` is not `POST`"),
         (proof().claim("htm", "GET").sign(), wrong, "`htm` is not `POST`"),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use grpc_auth::testing::DpopKey;
-use grpc_auth::{ReplayStore, ReplayStoreError, UsedProof};
+use grpc_auth::{DpopProofId, ReplayStore, ReplayStoreError};
 use tests::callers::settle;
 use tests::sender::{Doors, Expected, UNARY};
 use tests::serve;
@@ -74,7 +74,7 @@ struct Shared {
 impl ReplayStore for Shared {
     fn is_first_use<'s>(
         &'s self,
-        proof: UsedProof,
+        proof: DpopProofId,
     ) -> Pin<Box<dyn Future<Output = Result<bool, ReplayStoreError>> + Send + 's>> {
         Box::pin(async move {
             if self.hangs {

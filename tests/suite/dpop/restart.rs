@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use grpc_auth::{Dpop, ReplayStore, ReplayStoreError, UsedProof};
+use grpc_auth::{Dpop, DpopProofId, ReplayStore, ReplayStoreError};
 use tests::sender::{Doors, Expected, UNARY};
 use tests::serve;
 
@@ -152,7 +152,7 @@ struct Outliving {
 impl ReplayStore for Outliving {
     fn is_first_use<'s>(
         &'s self,
-        proof: UsedProof,
+        proof: DpopProofId,
     ) -> Pin<Box<dyn Future<Output = Result<bool, ReplayStoreError>> + Send + 's>> {
         Box::pin(ready(Ok(self.used.lock().unwrap().insert(proof.id()))))
     }

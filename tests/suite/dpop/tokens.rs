@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use grpc_auth::testing::{AuthorizationServer, Endpoint};
-use grpc_auth::{BearerToken, ConfigError, Denied, Dpop};
+use grpc_auth::testing::{Endpoint, TestAuthorizationServer};
+use grpc_auth::{BearerToken, ConfigError, DenialReason, Dpop};
 use serde_json::json;
 use tests::logs::Logs;
 use tests::sender::{Doors, Expected, UNARY, challenges};
@@ -28,7 +28,7 @@ async fn a_bound_token_is_good_with_a_proof_alone_and_a_proof_with_a_bound_token
     // The token comes first: a good proof makes none of these better.
     let token = || doors.issuer.token().scopes(["read:word"]).bound_to_key(&doors.key);
     for (token, expected, cause) in [
-        (token().forge(), Expected::Token, "the signature is not the issuer's"),
+        (token().sign_with_wrong_key(), Expected::Token, "the signature is not the issuer's"),
         (token().expired().sign(), Expected::Expired, "`exp` has passed"),
         (token().audience("other").sign(), Expected::Token, "`aud` does not contain"),
         (token().claim("cnf", json!({"jkt": "x"})).sign(), Expected::Token, "`cnf` binds it in"),
@@ -96,14 +96,14 @@ async fn outside_of_a_call_a_bound_token_is_refused() {
     for _ in 0..3 {
         let token = BearerToken::parse(&doors.token()).unwrap();
         let refused = doors.auth.verify(&token).await.unwrap_err();
-        assert_eq!(refused.denied(), Denied::TokenInvalid);
+        assert_eq!(refused.denied(), DenialReason::TokenInvalid);
         assert!(refused.to_string().contains("which only a call can prove"), "{refused}");
     }
 }
 
 #[tokio::test]
 async fn settings_that_cannot_work_are_said_when_the_server_is_built() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let second = Duration::from_secs(1);
     for (dpop, texts) in [
         (Dpop::for_origins([""; 0]), &["`for_origins`", "write at least one"][..]),
@@ -157,7 +157,7 @@ async fn no_proof_and_no_claim_of_one_stands_in_any_output() {
         proof().header("typ", "canary").sign(),
         proof().header("alg", "canary").sign(),
         proof().header("jwk", json!({"kty": "canary"})).sign(),
-        proof().forge(),
+        proof().sign_with_wrong_key(),
         "canary".to_owned(),
     ] {
         output.push_str(&format!("{:?}\n", doors.prove(&token, &proof).await));

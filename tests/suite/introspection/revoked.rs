@@ -195,7 +195,7 @@ async fn slow_endpoint() -> (String, oneshot::Receiver<()>, oneshot::Sender<()>)
         assert!(stream.read(&mut request).await.unwrap() > 0);
         asked.send(()).unwrap();
         on_answer.await.unwrap();
-        let aud = AuthorizationServer::AUDIENCE;
+        let aud = TestAuthorizationServer::AUDIENCE;
         let body = format!(r#"{{"active":true,"aud":"{aud}","scope":"read:word"}}"#);
         let length = body.len();
         let head =

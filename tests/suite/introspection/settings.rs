@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn settings_that_cannot_work_are_named() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let asked = || Introspection::new(client());
     let build = |issuers: Vec<Issuer>| {
         let builder = issuers.into_iter().fold(ResourceServer::builder(), |b, i| b.issuer(i));
@@ -41,7 +41,7 @@ async fn settings_that_cannot_work_are_named() {
             "both have `.introspection(..)`",
         ),
         (
-            vec![Issuer::entra_any_tenant().introspection(asked().hybrid())],
+            vec![Issuer::entra_any_tenant().introspection(asked().also_for_jwts())],
             "introspection would never be used for their tokens: leave it out",
         ),
         (

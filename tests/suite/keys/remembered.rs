@@ -28,7 +28,7 @@ async fn a_key_removed_from_the_set_is_refused_even_when_cached() {
 
 #[tokio::test]
 async fn tokens_are_remembered_across_refreshes_that_change_nothing() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let (auth, token) = remembering(&issuer).await;
     let token = BearerToken::parse(&token).unwrap();
     // They are parsed once for each time that the token is verified.
@@ -37,7 +37,7 @@ async fn tokens_are_remembered_across_refreshes_that_change_nothing() {
     issuer.clock().advance(14 * MINUTE);
     attempt(&issuer, &auth).await.unwrap();
     until("the keys are fetched again", async || fetches(&issuer) == 2).await;
-    until("they are fresh", async || health(&auth) == KeySetHealth::Fresh).await;
+    until("they are fresh", async || health(&auth) == JwksHealth::Fresh).await;
     assert!(std::ptr::eq(&*before, &*claims().await));
     // Past its end the cache says nothing, and the token is judged anew.
     issuer.clock().advance(10 * HOUR);
@@ -47,7 +47,7 @@ async fn tokens_are_remembered_across_refreshes_that_change_nothing() {
 }
 
 /// Looks a token up that was verified before, and long ago, and nothing else.
-async fn remembering(issuer: &AuthorizationServer) -> (ResourceServer, String) {
+async fn remembering(issuer: &TestAuthorizationServer) -> (ResourceServer, String) {
     let cache = TokenCache::default().max_age(10 * HOUR);
     let auth = issuer.resource_server().token_cache(cache).build().await.unwrap();
     let token = issuer.token().scopes(["read:word"]).expires_in(10 * HOUR).sign();
@@ -59,7 +59,7 @@ async fn remembering(issuer: &AuthorizationServer) -> (ResourceServer, String) {
 
 #[tokio::test]
 async fn tokens_that_are_remembered_keep_their_keys_in_use() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let (auth, token) = remembering(&issuer).await;
     for fetched in 2..5 {
         issuer.clock().advance(10 * MINUTE);
@@ -70,13 +70,13 @@ async fn tokens_that_are_remembered_keep_their_keys_in_use() {
         issuer.clock().advance(6 * MINUTE);
         with(&auth, &token).await.unwrap();
         until("the keys are fetched again", async || fetches(&issuer) == fetched).await;
-        until("they are fresh", async || health(&auth) == KeySetHealth::Fresh).await;
+        until("they are fresh", async || health(&auth) == JwksHealth::Fresh).await;
     }
 }
 
 #[tokio::test]
 async fn a_token_that_is_remembered_since_keys_were_fresh_for_longer_keeps_them_in_use_too() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     issuer.set_key_set_headers([(CACHE_CONTROL, HeaderValue::from_static("max-age=36000"))]);
     let (auth, token) = remembering(&issuer).await;
     // The same keys again, for a minute.
@@ -106,7 +106,7 @@ async fn a_remembered_token_expires_like_any_other() {
 
 #[tokio::test]
 async fn a_token_is_believed_for_five_minutes_without_a_look() {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let auth = issuer.resource_server().build().await.unwrap();
     let token = BearerToken::parse(&issuer.token().expires_in(HOUR).sign()).unwrap();
     let claims = async || auth.verify(&token).await.unwrap().claims::<Value>().unwrap();

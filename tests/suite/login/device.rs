@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use grpc_auth::login::PendingDevice;
-use grpc_auth::login::{LoggedIn, LoginError};
+use grpc_auth::login::{LoginError, LoginOutcome};
 use serde_json::{Value, json};
 use tests::told;
 use tokio::task::JoinHandle;
@@ -41,7 +41,7 @@ async fn start(kit: &Kit) -> PendingDevice {
 }
 
 /// Waits in the background until the next question, by the clock.
-struct Waiting(JoinHandle<Result<LoggedIn, LoginError>>);
+struct Waiting(JoinHandle<Result<LoginOutcome, LoginError>>);
 
 impl Waiting {
     async fn start(kit: &Kit) -> Self {
@@ -67,7 +67,7 @@ impl Waiting {
         settle().await;
     }
 
-    async fn end(self) -> Result<LoggedIn, LoginError> {
+    async fn end(self) -> Result<LoginOutcome, LoginError> {
         in_time(self.0).await.unwrap()
     }
 }

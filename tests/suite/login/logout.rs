@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use grpc_auth::login::LoggedOut;
+use grpc_auth::login::LogoutOutcome;
 use serde_json::{Value, json};
 
 use super::store::{Directory, log_in};
@@ -13,12 +13,12 @@ use super::{CLIENT, Kit};
 async fn both_tokens_are_revoked_and_the_file_is_gone() {
     let (kit, directory) = (Kit::start().await, Directory::new());
     let login = log_in(&kit, &directory).await;
-    assert!(matches!(login.log_out().await.unwrap(), LoggedOut::Revoked));
+    assert!(matches!(login.log_out().await.unwrap(), LogoutOutcome::Revoked));
     let forms = kit.server.forms("/revoke");
     let revoked: Vec<_> = forms.iter().map(|form| (&*form["token"], &*form["client_id"])).collect();
     assert_eq!(revoked, [("rt-1", CLIENT), ("at-1", CLIENT)]);
     assert!(login.load().await.unwrap().is_none());
-    assert!(matches!(login.log_out().await.unwrap(), LoggedOut::NotLoggedIn));
+    assert!(matches!(login.log_out().await.unwrap(), LogoutOutcome::NotLoggedIn));
     assert_eq!(kit.server.forms("/revoke").len(), 2);
 }
 
@@ -36,7 +36,7 @@ async fn the_file_goes_also_if_nothing_is_revoked_and_that_is_said() {
         let (kit, directory) = (Kit::start().await, Directory::new());
         let login = log_in(&kit, &directory).await;
         revoking(&kit, status, error);
-        let LoggedOut::NotRevoked(error) = login.log_out().await.unwrap() else {
+        let LogoutOutcome::NotRevoked(error) = login.log_out().await.unwrap() else {
             panic!("{error}")
         };
         assert!(error.to_string().contains(reason), "{error}");
@@ -45,7 +45,7 @@ async fn the_file_goes_also_if_nothing_is_revoked_and_that_is_said() {
     let (kit, directory) = (Kit::start().await, Directory::new());
     let login = log_in(&kit, &directory).await;
     kit.server.say("revocation_endpoint", Value::Null);
-    assert!(matches!(login.log_out().await.unwrap(), LoggedOut::NotRevocable));
+    assert!(matches!(login.log_out().await.unwrap(), LogoutOutcome::NotRevocable));
     assert!(login.load().await.unwrap().is_none());
 }
 
@@ -57,7 +57,7 @@ async fn a_server_that_revokes_refresh_tokens_alone_has_ended_the_login() {
         true => (200, Value::Null),
         false => (400, json!({ "error": "unsupported_token_type" })),
     });
-    assert!(matches!(login.log_out().await.unwrap(), LoggedOut::Revoked));
+    assert!(matches!(login.log_out().await.unwrap(), LogoutOutcome::Revoked));
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn a_file_that_cannot_be_read_goes_too() {
         let (kit, directory) = (Kit::start().await, Directory::new());
         let login = log_in(&kit, &directory).await;
         spoil(&directory.file());
-        let LoggedOut::NotRevoked(error) = login.log_out().await.unwrap() else { panic!() };
+        let LogoutOutcome::NotRevoked(error) = login.log_out().await.unwrap() else { panic!() };
         assert!(error.to_string().contains(".json`"), "{error}");
         assert!(login.load().await.unwrap().is_none());
         assert!(kit.server.forms("/revoke").is_empty());

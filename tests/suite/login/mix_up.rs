@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use grpc_auth::ClientAuthentication;
 use grpc_auth::client::OAuthClient;
-use grpc_auth::testing::{AuthorizationServer, Registration};
+use grpc_auth::testing::{ClientRegistration, TestAuthorizationServer};
 use url::Url;
 
 use super::{CLIENT, Kit};
@@ -13,10 +13,10 @@ use super::{CLIENT, Kit};
 #[tokio::test]
 async fn a_code_of_one_issuer_does_not_reach_another() {
     let malicious = Kit::start().await;
-    let honest = AuthorizationServer::start().await.unwrap();
+    let honest = TestAuthorizationServer::start().await.unwrap();
     let login = OAuthClient::oidc(honest.url(), ClientAuthentication::none(CLIENT)).login();
     let registered = login.redirect_uri().unwrap();
-    honest.register(Registration::public(CLIENT).redirect_uri(&registered));
+    honest.register(ClientRegistration::public(CLIENT).redirect_uri(&registered));
     let own = malicious.login().redirect_uri().unwrap();
     assert_ne!(own, registered);
 

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use grpc_auth::ClientAuthentication;
 use grpc_auth::client::OAuthClient;
-use grpc_auth::login::ByBrowser;
-use grpc_auth::login::{LoggedIn, Login, LoginError};
+use grpc_auth::login::AuthorizationCodeFlow;
+use grpc_auth::login::{Login, LoginError, LoginOutcome};
 use grpc_auth::testing::ManualClock;
 use tests::told;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -38,7 +38,7 @@ struct Kit {
 
 /// A login that waits for its answer.
 struct Running {
-    task: JoinHandle<Result<LoggedIn, LoginError>>,
+    task: JoinHandle<Result<LoginOutcome, LoginError>>,
     /// What the browser is opened with.
     opened: UnboundedReceiver<Url>,
 }
@@ -54,12 +54,12 @@ impl Kit {
         OAuthClient::oidc(self.server.url(), program).clock(self.clock.clone())
     }
 
-    fn login(&self) -> Login<ByBrowser> {
+    fn login(&self) -> Login<AuthorizationCodeFlow> {
         self.client().login()
     }
 
     /// Runs a login up to where its browser is open.
-    async fn open(&self, login: Login<ByBrowser>) -> (Running, Visit) {
+    async fn open(&self, login: Login<AuthorizationCodeFlow>) -> (Running, Visit) {
         let mut running = Running::start(login);
         let visit = running.visit().await;
         self.server.expect_nonce(visit.nonce());
@@ -68,7 +68,7 @@ impl Kit {
 }
 
 impl Running {
-    fn start(login: Login<ByBrowser>) -> Self {
+    fn start(login: Login<AuthorizationCodeFlow>) -> Self {
         let (sender, opened) = unbounded_channel();
         let login = login.browser(move |url| {
             let _ = sender.send(url.clone());
@@ -90,7 +90,7 @@ impl Running {
     }
 
     /// How it ends.
-    async fn end(self) -> Result<LoggedIn, LoginError> {
+    async fn end(self) -> Result<LoginOutcome, LoginError> {
         in_time(self.task).await.unwrap()
     }
 

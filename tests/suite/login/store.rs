@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use grpc_auth::ClientAuthentication;
 use grpc_auth::client::{DpopKey, OAuthClient};
-use grpc_auth::login::ByBrowser;
+use grpc_auth::login::AuthorizationCodeFlow;
 use grpc_auth::login::{Login, TokenStore};
-use grpc_auth::testing::AuthorizationServer;
+use grpc_auth::testing::TestAuthorizationServer;
 use serde_json::Value;
 use tests::told;
 
@@ -52,7 +52,7 @@ impl Drop for Directory {
 }
 
 /// Somebody logs in, and it is kept.
-pub(super) async fn log_in(kit: &Kit, directory: &Directory) -> Login<ByBrowser> {
+pub(super) async fn log_in(kit: &Kit, directory: &Directory) -> Login<AuthorizationCodeFlow> {
     let login = kit.login().scopes(["read:orders"]).audience("orders").store(directory.store());
     let (running, visit) = kit.open(login.clone()).await;
     visit.answer().await.says(200, "You are logged in");
@@ -68,7 +68,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-async fn refusal(login: &Login<ByBrowser>) -> String {
+async fn refusal(login: &Login<AuthorizationCodeFlow>) -> String {
     told(&login.load().await.unwrap_err())
 }
 
@@ -98,7 +98,7 @@ async fn a_login_is_found_again_and_asks_nothing_while_its_token_lives() {
 /// The next run has another key perhaps, and would present it in vain until it expires.
 #[tokio::test]
 async fn a_token_that_is_bound_to_a_key_is_not_kept() {
-    let (issuer, directory) = (AuthorizationServer::start().await.unwrap(), Directory::new());
+    let (issuer, directory) = (TestAuthorizationServer::start().await.unwrap(), Directory::new());
     issuer.add_client("orders", "s3cret", ["read:word"]);
     let orders = ClientAuthentication::client_secret_basic("orders", "s3cret");
     let client = OAuthClient::oidc(issuer.url(), orders).clock(issuer.clock().clone());

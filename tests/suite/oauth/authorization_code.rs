@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grpc_auth::testing::Registration;
+use grpc_auth::testing::ClientRegistration;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
@@ -186,7 +186,7 @@ async fn without_an_audience_the_token_is_opaque_or_for_the_first_of_the_clients
     assert_eq!(claims(&resource["access_token"])["aud"], "https://b.example/");
 
     oauth.issuer.register(
-        Registration::public("cli").redirect_uri(CALLBACK).audiences(["https://c.example"]),
+        ClientRegistration::public("cli").redirect_uri(CALLBACK).audiences(["https://c.example"]),
     );
     let answer = oauth.tokens(&[("audience", ""), ("scope", "openid")]).await;
     assert_eq!(claims(&answer["access_token"])["aud"], "https://c.example");
@@ -244,7 +244,8 @@ fn a_server_that_is_printed_shows_no_secret() {
         let oauth = Oauth::start().await;
         let code = oauth.code(&[]);
         let answer = oauth.redeem(&code).await.granted();
-        let text = format!("{:?} {:?}", oauth.issuer, Registration::confidential("a", "hunter2"));
+        let text =
+            format!("{:?} {:?}", oauth.issuer, ClientRegistration::confidential("a", "hunter2"));
         for secret in [
             "hunter2",
             "wonderland",

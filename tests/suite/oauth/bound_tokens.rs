@@ -96,7 +96,7 @@ async fn a_proof_that_is_wrong_is_refused_for_its_reason() {
         (proof().claim("htu", "https://evil.example/oauth/token").sign(), "`htu` is not"),
         (proof().issued_at(now - Duration::from_secs(62)).sign(), "`iat` is not now"),
         (proof().issued_at(now + Duration::from_secs(7)).sign(), "`iat` is not now"),
-        (proof().forge(), "signature"),
+        (proof().sign_with_wrong_key(), "signature"),
         (proof().header("typ", "JWT").sign(), "RFC 9449 §4.2"),
         (proof().without_claim("jti").sign(), "RFC 9449 §4.2"),
         ("no proof".to_owned(), "RFC 9449 §4.2"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grpc_auth::testing::{Endpoint, GrantType, Registration};
+use grpc_auth::testing::{ClientRegistration, Endpoint, GrantType};
 use serde_json::{Value, json};
 
 use super::{AUDIENCE, Answer, Oauth, claims};
@@ -172,6 +172,6 @@ async fn a_device_asks_for_what_its_client_may_have() {
     start(&[id, ("scope", "admin")]).await.assert_refused(400, "invalid_scope");
     start(&[id, ("resource", "echo")]).await.assert_refused(400, "invalid_target");
     start(&[id, id]).await.assert_refused(400, "invalid_request");
-    oauth.issuer.register(Registration::public("cli").grants([GrantType::AuthorizationCode]));
+    oauth.issuer.register(ClientRegistration::public("cli").grants([GrantType::AuthorizationCode]));
     start(&[id]).await.assert_refused(400, "unauthorized_client");
 }

@@ -1,6 +1,6 @@
 //! The pages: what protects them, what they show, and the tokens that the index gives.
 
-use grpc_auth::testing::Registration;
+use grpc_auth::testing::ClientRegistration;
 use reqwest::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
@@ -59,7 +59,7 @@ async fn the_style_is_the_one_that_the_policy_allows() {
 async fn a_form_may_lead_to_the_program_that_asked_and_nowhere_else() {
     let oauth = Oauth::start().await;
     oauth.issuer.register(
-        Registration::public("cli")
+        ClientRegistration::public("cli")
             .redirect_uri("http://127.0.0.1/callback")
             .redirect_uri("http://[::1]/callback")
             .redirect_uri("https://app.example/callback")
@@ -87,7 +87,10 @@ async fn what_others_chose_is_shown_as_text() {
     let mark = "\"><script>alert('x')</script>&amp;";
     let escaped = "&quot;&gt;&lt;script&gt;alert('x')&lt;/script&gt;&amp;amp;";
     oauth.issuer.register(
-        Registration::public("cli").name(mark).redirect_uri(CALLBACK).scopes(["read:echo<b>"]),
+        ClientRegistration::public("cli")
+            .name(mark)
+            .redirect_uri(CALLBACK)
+            .scopes(["read:echo<b>"]),
     );
     oauth.issuer.describe_scope("read:echo<b>", mark);
     oauth.issuer.add_user(mark, "wonderland");

@@ -12,13 +12,13 @@ mod revocation;
 mod settings;
 mod token_exchange;
 
-use grpc_auth::testing::{AuthorizationServer, Registration};
+use grpc_auth::testing::{ClientRegistration, TestAuthorizationServer};
 use reqwest::header::{LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 use serde_json::{Value, json};
 
-const AUDIENCE: &str = AuthorizationServer::AUDIENCE;
+const AUDIENCE: &str = TestAuthorizationServer::AUDIENCE;
 const CALLBACK: &str = "http://127.0.0.1:49152/callback";
 /// Of RFC 7636 appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -28,7 +28,7 @@ type Form<'f> = Vec<(&'f str, &'f str)>;
 
 /// An authorization server with a public client, two confidential ones, and a user.
 struct Oauth {
-    issuer: AuthorizationServer,
+    issuer: TestAuthorizationServer,
     http: Client,
 }
 
@@ -48,16 +48,16 @@ struct Answer {
 
 impl Oauth {
     async fn start() -> Self {
-        let issuer = AuthorizationServer::start().await.unwrap();
+        let issuer = TestAuthorizationServer::start().await.unwrap();
         let registered = "http://127.0.0.1/callback";
         issuer.register(
-            Registration::public("cli")
+            ClientRegistration::public("cli")
                 .name("Echo program")
                 .redirect_uri(registered)
                 .scopes(["read:echo", "write:echo"]),
         );
         for id in ["web", "other"] {
-            let registration = Registration::confidential(id, format!("{id}'s secret"));
+            let registration = ClientRegistration::confidential(id, format!("{id}'s secret"));
             issuer.register(registration.redirect_uri(registered).scopes(["read:echo"]));
         }
         issuer.add_user_with_claims("alice", "wonderland", json!({"tenant": "blue"}));

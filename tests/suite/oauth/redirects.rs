@@ -1,6 +1,6 @@
 //! What an authorization request may ask, and who is told that it may not.
 
-use grpc_auth::testing::{GrantType, Registration};
+use grpc_auth::testing::{ClientRegistration, GrantType};
 
 use super::{CALLBACK, CHALLENGE, Oauth, VERIFIER, query};
 
@@ -39,7 +39,7 @@ async fn a_request_of_a_stranger_or_to_a_strangers_address_is_shown_to_the_perso
 #[tokio::test]
 async fn an_address_is_compared_exactly_but_for_the_port_of_a_loopback_address() {
     let oauth = Oauth::start().await;
-    let registration = Registration::public("cli")
+    let registration = ClientRegistration::public("cli")
         .redirect_uri("http://127.0.0.1/callback")
         .redirect_uri("http://[::1]:1/callback?a=b")
         .redirect_uri("https://app.example/callback")
@@ -111,7 +111,7 @@ async fn a_request_that_cannot_be_granted_is_answered_to_the_client() {
         assert_eq!(sent["iss"], oauth.issuer.url());
         assert!(sent.get("code").is_none());
     }
-    let devices = Registration::public("cli").grants([GrantType::DeviceCode]);
+    let devices = ClientRegistration::public("cli").grants([GrantType::DeviceCode]);
     oauth.issuer.register(devices.redirect_uri(CALLBACK));
     let sent = oauth.get(&oauth.address(&[("scope", "")])).await.sent();
     assert_eq!(sent["error"], "unauthorized_client");
@@ -154,7 +154,7 @@ async fn only_an_address_that_people_may_be_sent_to_is_registered() {
         "app:/callback",
     ] {
         let registering = std::panic::AssertUnwindSafe(|| {
-            oauth.issuer.register(Registration::public("bad").redirect_uri(bad));
+            oauth.issuer.register(ClientRegistration::public("bad").redirect_uri(bad));
         });
         let panic = std::panic::catch_unwind(registering).expect_err(bad);
         let text = panic.downcast_ref::<String>().unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grpc_auth::testing::{GrantType, Registration};
+use grpc_auth::testing::{ClientRegistration, GrantType};
 use serde_json::Value;
 
 use super::{AUDIENCE, CALLBACK, Oauth, claims};
@@ -103,7 +103,8 @@ async fn one_is_given_if_it_is_asked_for_or_always_or_never() {
     let has_one = |answer: Value| answer.get("refresh_token").is_some();
     assert!(has_one(oauth.tokens(&[]).await));
     assert!(!has_one(oauth.tokens(&[("scope", "read:echo")]).await));
-    let registration = || Registration::public("cli").redirect_uri(CALLBACK).scopes(["read:echo"]);
+    let registration =
+        || ClientRegistration::public("cli").redirect_uri(CALLBACK).scopes(["read:echo"]);
     oauth.issuer.register(registration().always_refresh_tokens());
     assert!(has_one(oauth.tokens(&[("scope", "read:echo")]).await));
     oauth.issuer.register(registration().grants([GrantType::AuthorizationCode]));

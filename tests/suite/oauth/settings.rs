@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use grpc_auth::testing::{
-    AuthorizationServer, Endpoint, Fault, ManualClock, Registration, StartError,
+    ClientRegistration, Endpoint, Fault, ManualClock, StartError, TestAuthorizationServer,
 };
 use serde_json::{Value, json};
 
@@ -50,17 +50,17 @@ async fn a_server_reads_its_clients_users_and_scopes_from_a_file() {
             },
             {"id": "web", "secret": "web's secret", "scopes": ["read:echo"]},
             {"id": "keyed", "jwks": serde_json::from_str::<serde_json::Value>(
-                &AuthorizationServer::start().await.unwrap().jwks()).unwrap()},
+                &TestAuthorizationServer::start().await.unwrap().jwks()).unwrap()},
         ],
         "users": [{"name": "alice", "password": "wonderland", "claims": {"tenant": "red"}}],
         "scopes": {"read:echo": "Read what you have sent"},
     });
     let file = File::of("all", &file.to_string());
-    let issuer = AuthorizationServer::builder()
+    let issuer = TestAuthorizationServer::builder()
         .listen("localhost:0")
         .clock(ManualClock::running())
         .token_lifetime(Duration::from_secs(120))
-        .register(Registration::confidential("more", "secret"))
+        .register(ClientRegistration::confidential("more", "secret"))
         .load(&file.0)
         .unwrap()
         .start()
@@ -84,7 +84,7 @@ async fn a_server_reads_its_clients_users_and_scopes_from_a_file() {
 #[tokio::test]
 async fn a_server_that_cannot_work_says_what_to_write_instead() {
     let start = async |listen: &str| {
-        AuthorizationServer::builder().listen(listen).start().await.map(drop).unwrap_err()
+        TestAuthorizationServer::builder().listen(listen).start().await.map(drop).unwrap_err()
     };
     for open in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80", "[2001:db8::1]:80"] {
         let error = start(open).await;
@@ -95,28 +95,31 @@ async fn a_server_that_cannot_work_says_what_to_write_instead() {
         let error = start(none).await;
         assert!(matches!(error, StartError::ListenAddress { .. }), "{none}: {error}");
     }
-    let taken = AuthorizationServer::start().await.unwrap();
+    let taken = TestAuthorizationServer::start().await.unwrap();
     let address = taken.url().trim_start_matches("http://").trim_end_matches('/');
     assert!(matches!(start(address).await, StartError::Listen { .. }));
 
-    let builder = AuthorizationServer::builder;
+    let builder = TestAuthorizationServer::builder;
     let error = builder().token_lifetime(Duration::ZERO).start().await.unwrap_err();
     assert!(matches!(error, StartError::TokenLifetime), "{error}");
-    let twice = builder().register(Registration::public("a")).register(Registration::public("a"));
+    let twice = builder()
+        .register(ClientRegistration::public("a"))
+        .register(ClientRegistration::public("a"));
     let error = twice.start().await.unwrap_err().to_string();
     assert_eq!(
         error,
         "the client `a` cannot be registered: `id`: another client has the same: keep one of them"
     );
     for (registration, field) in [
-        (Registration::public(""), "id"),
-        (Registration::confidential("a", ""), "secret"),
-        (Registration::with_keys("a", "{}"), "jwks"),
-        (Registration::public("a").redirect_uri("/callback"), "redirect_uris"),
-        (Registration::public("a").scopes(["a b"]), "scopes"),
-        (Registration::public("a").audiences([""]), "audiences"),
+        (ClientRegistration::public(""), "id"),
+        (ClientRegistration::confidential("a", ""), "secret"),
+        (ClientRegistration::with_keys("a", "{}"), "jwks"),
+        (ClientRegistration::public("a").redirect_uri("/callback"), "redirect_uris"),
+        (ClientRegistration::public("a").scopes(["a b"]), "scopes"),
+        (ClientRegistration::public("a").audiences([""]), "audiences"),
         (
-            Registration::public("a").grants([grpc_auth::testing::GrantType::ClientCredentials]),
+            ClientRegistration::public("a")
+                .grants([grpc_auth::testing::GrantType::ClientCredentials]),
             "grant_types",
         ),
     ] {
@@ -127,7 +130,8 @@ async fn a_server_that_cannot_work_says_what_to_write_instead() {
 
 #[tokio::test]
 async fn a_file_that_cannot_be_read_is_named_with_the_place() {
-    let load = |path: &PathBuf| AuthorizationServer::builder().load(path).map(drop).unwrap_err();
+    let load =
+        |path: &PathBuf| TestAuthorizationServer::builder().load(path).map(drop).unwrap_err();
     let missing = std::env::temp_dir().join("grpc-auth-no-such-file.json");
     let error = load(&missing);
     assert!(matches!(error, StartError::FileUnreadable { .. }));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grpc_auth::testing::{GrantType, Registration};
+use grpc_auth::testing::{ClientRegistration, GrantType};
 use serde_json::json;
 
 use super::{AUDIENCE, Answer, Oauth, changed, claims};
@@ -87,7 +87,7 @@ async fn it_grants_what_both_may_and_no_more() {
             None => answer.assert_refused(400, "invalid_scope"),
         }
     }
-    let registration = Registration::confidential("web", "web's secret").audiences([NEXT]);
+    let registration = ClientRegistration::confidential("web", "web's secret").audiences([NEXT]);
     oauth.issuer.register(registration);
     oauth.exchange(&reader, &[("audience", AUDIENCE)]).await.assert_refused(400, "invalid_target");
     oauth.exchange(&reader, &[]).await.granted();
@@ -118,7 +118,7 @@ async fn only_a_living_access_token_of_this_servers_is_exchanged() {
     let refresh_token = oauth.tokens(&[]).await["refresh_token"].clone();
     for (what, token) in [
         ("unknown", "unknown".to_owned()),
-        ("forged", oauth.issuer.token().forge()),
+        ("forged", oauth.issuer.token().sign_with_wrong_key()),
         ("expired", oauth.issuer.token().expired().sign()),
         ("revoked", revoked),
         ("of another", Oauth::start().await.issuer.token().sign()),
@@ -174,6 +174,6 @@ async fn a_client_that_cannot_show_who_it_is_exchanges_nothing() {
     oauth.exchange(&token, &public).await.assert_refused(400, "unauthorized_client");
     oauth.exchange(&token, &[("client_secret", "no")]).await.assert_refused(401, "invalid_client");
     let grants = [GrantType::ClientCredentials];
-    oauth.issuer.register(Registration::confidential("web", "web's secret").grants(grants));
+    oauth.issuer.register(ClientRegistration::confidential("web", "web's secret").grants(grants));
     oauth.exchange(&token, &[]).await.assert_refused(400, "unauthorized_client");
 }

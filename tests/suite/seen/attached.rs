@@ -1,7 +1,7 @@
 //! Tokens that this program gets for itself, and what carries them.
 
 use grpc_auth::client::{DpopKey, OAuthClient, TokenSource};
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
 use grpc_auth::{ClientAuthentication, Dpop};
 use http::{Request, Response};
 use serde_json::json;
@@ -15,12 +15,12 @@ use tower_service::Service;
 use super::Seen;
 use crate::attach::TokenEndpoint;
 
-fn source(seen: &Seen, issuer: &AuthorizationServer) -> TokenSource {
+fn source(seen: &Seen, issuer: &TestAuthorizationServer) -> TokenSource {
     let secret = seen.secret("client secret", "canary-client-s3cret");
     issuer.add_client("caller", &*secret, ["read:word"]);
     let client = ClientAuthentication::client_secret_post("caller", secret);
     let client = OAuthClient::oidc(issuer.url(), client).clock(issuer.clock().clone());
-    let request = client.client_credentials().audience(AuthorizationServer::AUDIENCE);
+    let request = client.client_credentials().audience(TestAuthorizationServer::AUDIENCE);
     seen.debug("a request for tokens", &request);
     request.build().unwrap()
 }
@@ -50,11 +50,11 @@ pub(super) async fn channel(seen: &Seen) {
     held(seen, &tokens).await;
     for fault in [Fault::Status(500), Fault::Html, Fault::Truncated] {
         kit.issuer.fail(Endpoint::Token, fault);
-        kit.issuer.clock().advance(AuthorizationServer::TOKEN_LIFETIME);
+        kit.issuer.clock().advance(TestAuthorizationServer::TOKEN_LIFETIME);
         let status = client.unary(Word::default()).await.unwrap_err();
         seen.refusal("no token", &status);
         kit.issuer.heal();
-        kit.issuer.clock().advance(AuthorizationServer::TOKEN_LIFETIME);
+        kit.issuer.clock().advance(TestAuthorizationServer::TOKEN_LIFETIME);
         client.unary(Word::default()).await.unwrap();
         held(seen, &tokens).await;
     }

@@ -28,7 +28,7 @@ pub(super) async fn proved(seen: &Seen) {
     doors.prove(&token, &good).await.unwrap();
     for (what, proof) in [
         ("a proof that was used", good.clone()),
-        ("a forged proof", proof().forge()),
+        ("a forged proof", proof().sign_with_wrong_key()),
         ("a proof for another method", proof().claim("htm", "canary-htm").sign()),
         ("a proof for another address", proof().claim("htu", "https://canary-htu/").sign()),
         ("no proof", "canary-no-proof".into()),
@@ -107,7 +107,7 @@ pub(super) async fn authorized(seen: &Seen) {
     let told = std::sync::Arc::clone(&asked);
     let deny = move |request: AccessRequest| {
         told.lock().unwrap().push(format!("{request:?}"));
-        async { Ok::<_, grpc_auth::server::NoDecision>(AccessDecision::Deny) }
+        async { Ok::<_, grpc_auth::server::AuthorizerError>(AccessDecision::Deny) }
     };
     let auth = kit.issuer.resource_server().authorizer(deny).build().await.unwrap();
     seen.debug("a server with an authorizer", &auth);

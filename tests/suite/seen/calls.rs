@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use grpc_auth::policy::{AccessRule, MethodPolicy, ServicePolicy};
 use grpc_auth::testing::TokenBuilder;
-use grpc_auth::{BearerToken, Claims, Principal, RequestExt};
+use grpc_auth::{BearerToken, CallerExt, Claims, Principal};
 use serde::Deserialize;
 use serde_json::json;
 use tests::kinds::{Counting, METHODS, call};
@@ -72,7 +72,7 @@ pub(super) async fn refused(seen: &Seen) {
     const INVALID: &str = "ACCESS_TOKEN_INVALID";
     let refused = [
         ("expired", token().expired().sign(), "ACCESS_TOKEN_EXPIRED"),
-        ("forged", token().forge(), INVALID),
+        ("forged", token().sign_with_wrong_key(), INVALID),
         ("of another audience", token().audience("canary-audience").sign(), INVALID),
         (
             "of another issuer",
@@ -204,7 +204,7 @@ pub(super) async fn misfits(seen: &Seen) {
     for (what, text) in HANDLED.take() {
         seen.shows(what, text);
     }
-    let typed = kit.issuer.resource_server().with_claims::<Number>().build().await.unwrap();
+    let typed = kit.issuer.resource_server().insert_claims::<Number>().build().await.unwrap();
     let status = LeftClient::new(typed.protect(Service))
         .get(with_token(Word::default(), &token))
         .await
@@ -266,7 +266,7 @@ pub(super) async fn behind(seen: &Seen) {
     const POLICY: ServicePolicy =
         ServicePolicy::new("a.B", &[MethodPolicy::new("C", AccessRule::AllowUnauthenticated)]);
     let kit = Kit::start().await;
-    let auth = kit.issuer.resource_server().with_claims::<Tenanted>().build().await.unwrap();
+    let auth = kit.issuer.resource_server().insert_claims::<Tenanted>().build().await.unwrap();
     let layer = auth.layer([POLICY]).unwrap();
     let service = layer.layer(Show);
     seen.debug("a layer", &layer);

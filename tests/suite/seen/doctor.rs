@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use grpc_auth::BearerToken;
 use grpc_auth::doctor::{Doctor, Report};
-use grpc_auth::testing::AuthorizationServer;
+use grpc_auth::testing::TestAuthorizationServer;
 use http::header::AUTHORIZATION;
 use tokio_stream::wrappers::TcpListenerStream;
 
@@ -24,7 +24,7 @@ async fn examined(seen: &Seen, address: SocketAddr, token: &str) -> Report {
 }
 
 pub(super) async fn examinations(seen: &Seen) {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let subject = seen.secret("subject", "canary-examined");
     let token = issuer.token().subject(&subject).sign();
     let token = seen.token("a doctor's token", token);

@@ -1,6 +1,6 @@
 //! Tokens that an issuer is asked about.
 
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
 use grpc_auth::{ClientAuthentication, Introspection, Issuer, Redis, ResourceServer};
 use serde_json::json;
 use tests::callers::{settle, with};
@@ -9,20 +9,20 @@ use super::Seen;
 
 async fn server(
     seen: &Seen,
-    issuer: &AuthorizationServer,
+    issuer: &TestAuthorizationServer,
     introspection: Introspection,
 ) -> ResourceServer {
     seen.debug("how to introspect", &introspection);
     let asked = Issuer::oidc(issuer.url()).introspection(introspection);
     seen.debug("an issuer that is asked", &asked);
     let builder = ResourceServer::builder().issuer(asked).clock(issuer.clock().clone());
-    let auth = builder.audience(AuthorizationServer::AUDIENCE).build().await.unwrap();
+    let auth = builder.audience(TestAuthorizationServer::AUDIENCE).build().await.unwrap();
     seen.debug("a server that introspects", &auth);
     auth
 }
 
 pub(super) async fn asked(seen: &Seen) {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let secret = seen.secret("client secret", "canary-introspection-secret");
     issuer.add_client("service", &*secret, [""; 0]);
     let basic = ClientAuthentication::client_secret_basic("service", secret);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
-use grpc_auth::{Issuer, KeySetHealth, ResourceServer, Start};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
+use grpc_auth::{Issuer, JwksHealth, ResourceServer, StartupPolicy};
 use serde_json::{Value, json};
 use tests::Kit;
 use tests::callers::{attempt, settle, until, with};
@@ -16,7 +16,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-async fn is(auth: &ResourceServer, health: fn(KeySetHealth) -> bool) {
+async fn is(auth: &ResourceServer, health: fn(JwksHealth) -> bool) {
     until("its health is another", async || auth.key_sets().all(|(_, now)| health(now))).await;
 }
 
@@ -26,22 +26,23 @@ pub(super) async fn failures(seen: &Seen) {
         (Endpoint::Jwks, &[Fault::Status(500), Fault::Empty, Fault::Truncated, Fault::Corrupt]),
     ] {
         for fault in faults {
-            let issuer = AuthorizationServer::start().await.unwrap();
+            let issuer = TestAuthorizationServer::start().await.unwrap();
             issuer.fail(endpoint, *fault);
-            let auth = issuer.resource_server().start(Start::Warm).build().await.unwrap();
+            let auth = issuer.resource_server().start(StartupPolicy::Warm).build().await.unwrap();
             let token = seen.token("a good token", issuer.token().scopes(["read:word"]).sign());
             let status = with(&auth, &token).await.unwrap_err();
             assert_eq!(seen.refusal("no keys", &status), "AUTH_BACKEND_UNAVAILABLE");
             seen.debug("a server without keys", &auth);
-            let required = issuer.resource_server().start(Start::Required).build().await;
+            let required = issuer.resource_server().start(StartupPolicy::Required).build().await;
             seen.error("keys that are required", &required.unwrap_err());
         }
     }
 
     // Another issuer's metadata.
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let url = issuer.url().trim_end_matches('/');
-    let built = ResourceServer::oidc(url).audience("a").start(Start::Required).build().await;
+    let built =
+        ResourceServer::oidc(url).audience("a").start(StartupPolicy::Required).build().await;
     seen.error("another issuer", &built.unwrap_err());
 
     // Keys that ought to be secret, and others that are none.
@@ -63,7 +64,7 @@ pub(super) async fn failures(seen: &Seen) {
     attempt(&issuer, &auth).await.unwrap();
     for bad in [r#"{"keys": [{"kty": "canary-odd"}]}"#, r#"{"canary-odd": 1}"#, "canary-odd"] {
         issuer.set_jwks(Some(bad.into()));
-        let built = issuer.resource_server().start(Start::Required).build().await;
+        let built = issuer.resource_server().start(StartupPolicy::Required).build().await;
         seen.error("a bad key set", &built.unwrap_err());
         let given = ResourceServer::static_keys("https://i.example/", bad).audience("a");
         seen.error("a bad key set", &given.build().await.unwrap_err());
@@ -73,7 +74,7 @@ pub(super) async fn failures(seen: &Seen) {
 pub(super) async fn life(seen: &Seen) {
     let kit = Kit::start().await;
     // Without a word on stderr.
-    let panics = |_: &str, _: &grpc_auth::KeySetEvent<'_>| std::panic::resume_unwind(Box::new(()));
+    let panics = |_: &str, _: &grpc_auth::JwksEvent<'_>| std::panic::resume_unwind(Box::new(()));
     let builder = kit.issuer.resource_server().on_key_set_event(panics);
     seen.debug("a configuration", &builder);
     let auth = builder.build().await.unwrap();
@@ -87,7 +88,7 @@ pub(super) async fn life(seen: &Seen) {
     with(&auth, &fresh).await.unwrap();
     let status = with(&auth, &stolen).await.unwrap_err();
     assert_eq!(seen.refusal("a removed key", &status), "ACCESS_TOKEN_INVALID");
-    let forged = seen.token("a token with a bad signature", token().forge());
+    let forged = seen.token("a token with a bad signature", token().sign_with_wrong_key());
     let status = with(&auth, &forged).await.unwrap_err();
     assert_eq!(seen.refusal("a bad signature", &status), "ACCESS_TOKEN_INVALID");
     // The removed key has caused a fetch; two more are paid for.
@@ -110,7 +111,7 @@ pub(super) async fn life(seen: &Seen) {
     kit.issuer.fail(Endpoint::Jwks, Fault::Refuse);
     kit.issuer.clock().advance(16 * MINUTE);
     with(&auth, &fresh).await.unwrap();
-    is(&auth, |health| matches!(health, KeySetHealth::Stale { .. })).await;
+    is(&auth, |health| matches!(health, JwksHealth::Stale { .. })).await;
     // The third failure in a row is no warning.
     for _ in 0..3 {
         let asked = kit.issuer.requests(Endpoint::Jwks);
@@ -123,24 +124,24 @@ pub(super) async fn life(seen: &Seen) {
     }
     kit.issuer.clock().advance(3 * HOUR);
     let _ = with(&auth, &fresh).await;
-    is(&auth, |health| health == KeySetHealth::Unavailable).await;
+    is(&auth, |health| health == JwksHealth::Unavailable).await;
     let status = with(&auth, &fresh).await.unwrap_err();
     assert_eq!(seen.refusal("an outage", &status), "AUTH_BACKEND_UNAVAILABLE");
     kit.issuer.heal();
     kit.issuer.clock().advance(SECOND);
-    is(&auth, |health| health == KeySetHealth::Fresh).await;
+    is(&auth, |health| health == JwksHealth::Fresh).await;
     // The same keys again, with and without a new document.
     for headers in [vec![], vec![(http::header::ETAG, http::HeaderValue::from_static("\"2\""))]] {
         kit.issuer.set_key_set_headers(headers);
         kit.issuer.clock().advance(16 * MINUTE);
         with(&auth, &fresh).await.unwrap();
-        is(&auth, |health| health == KeySetHealth::Fresh).await;
+        is(&auth, |health| health == JwksHealth::Fresh).await;
     }
     seen.debug("a server", &auth);
 }
 
 pub(super) async fn metadata(seen: &Seen) {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let builder = issuer.resource_server().key_sets(|key_sets| key_sets.rediscover = SECOND);
     let auth = builder.build().await.unwrap();
     issuer.fail(Endpoint::Discovery, Fault::Status(404));
@@ -153,7 +154,7 @@ pub(super) async fn metadata(seen: &Seen) {
 
 pub(super) async fn groups(seen: &Seen) {
     const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let keys = format!("{}.well-known/jwks.json", issuer.url());
     let entra = Issuer::entra(TENANT).jwks_uri(keys);
     seen.debug("an issuer's configuration", &entra);
@@ -173,9 +174,9 @@ pub(super) async fn groups(seen: &Seen) {
 }
 
 pub(super) async fn health(seen: &Seen) {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     issuer.fail(Endpoint::Jwks, Fault::Status(500));
-    let auth = issuer.resource_server().start(Start::Warm).build().await.unwrap();
+    let auth = issuer.resource_server().start(StartupPolicy::Warm).build().await.unwrap();
     let (reporter, _health) = health_reporter();
     let watch = auth.watch_health(reporter, ["", "kit.v1.Kinds"]).await;
     seen.debug("a health watch", &watch);
@@ -189,12 +190,13 @@ pub(super) async fn health(seen: &Seen) {
 
 /// Its task is gone.
 pub(super) fn without_runtime(seen: &Seen) {
-    let issuer =
-        |runtime: &tokio::runtime::Runtime| runtime.block_on(AuthorizationServer::start()).unwrap();
+    let issuer = |runtime: &tokio::runtime::Runtime| {
+        runtime.block_on(TestAuthorizationServer::start()).unwrap()
+    };
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (one, other) = (runtime(), runtime());
     let issuer = issuer(&other);
-    let auth = one.block_on(issuer.resource_server().start(Start::Lazy).build()).unwrap();
+    let auth = one.block_on(issuer.resource_server().start(StartupPolicy::Lazy).build()).unwrap();
     drop(one);
     let status = other.block_on(attempt(&issuer, &auth)).unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);

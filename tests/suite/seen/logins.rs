@@ -5,7 +5,7 @@ use std::pin::pin;
 use grpc_auth::ClientAuthentication;
 use grpc_auth::client::OAuthClient;
 use grpc_auth::login::TokenStore;
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault, Registration};
+use grpc_auth::testing::{ClientRegistration, Endpoint, Fault, TestAuthorizationServer};
 use serde_json::Value;
 use tests::callers::settle;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,7 +17,7 @@ use super::Seen;
 use crate::token_source::Directory;
 
 /// The person's browser begins, they agree, and it is sent back.
-async fn agree(seen: &Seen, issuer: &AuthorizationServer, opened: &Url) {
+async fn agree(seen: &Seen, issuer: &TestAuthorizationServer, opened: &Url) {
     seen.shows("what the browser is opened with", opened.as_str());
     let file = std::fs::read_to_string(opened.to_file_path().unwrap()).unwrap();
     let (_, rest) = file.split_once("url=").unwrap();
@@ -68,9 +68,10 @@ fn kept(seen: &Seen, store: &TokenStore) {
 }
 
 pub(super) async fn login(seen: &Seen) {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let client = OAuthClient::oidc(issuer.url(), ClientAuthentication::none("cli"));
-    let program = Registration::public("cli").redirect_uri(client.login().redirect_uri().unwrap());
+    let program =
+        ClientRegistration::public("cli").redirect_uri(client.login().redirect_uri().unwrap());
     issuer.register(program.scopes(["read:word"]).always_refresh_tokens());
     let directory = Directory::new("seen-login");
     let store = TokenStore::at(directory.0.join("logins"));
@@ -80,7 +81,7 @@ pub(super) async fn login(seen: &Seen) {
         .clock(issuer.clock().clone())
         .login()
         .scopes(["read:word"])
-        .audience(AuthorizationServer::AUDIENCE)
+        .audience(TestAuthorizationServer::AUDIENCE)
         .parameter("ticket", ticket)
         .store(store.clone())
         .browser(move |url| {
@@ -113,7 +114,7 @@ pub(super) async fn login(seen: &Seen) {
         if let Some(fault) = fault {
             issuer.fail(Endpoint::Token, fault);
         }
-        issuer.clock().advance(AuthorizationServer::TOKEN_LIFETIME);
+        issuer.clock().advance(TestAuthorizationServer::TOKEN_LIFETIME);
         match stored.tokens().token().await {
             Ok(token) => seen.debug("a renewed token", &token),
             Err(error) => seen.error("a login that is not renewed", &error),

@@ -1,7 +1,7 @@
 //! What happens outside of the calls of a protected service.
 
 use grpc_auth::client::TokenRelayLayer;
-use grpc_auth::testing::{AuthorizationServer, principal_with_claims, with_principal};
+use grpc_auth::testing::{TestAuthorizationServer, principal_with_claims, with_principal};
 use grpc_auth::{Auth0Config, BearerToken, Issuer, ResourceServer};
 use serde_json::{Value, json};
 use tests::Kit;
@@ -50,8 +50,11 @@ pub(super) async fn judged(seen: &Seen) {
     seen.debug("a caller's claims", &caller.claims::<Value>().unwrap());
     let misfit = caller.claims::<Vec<u8>>().unwrap_err();
     seen.error("claims that do not fit", &misfit);
-    for bad in [token().forge(), token().expired().sign(), token().audience("canary-other").sign()]
-    {
+    for bad in [
+        token().sign_with_wrong_key(),
+        token().expired().sign(),
+        token().audience("canary-other").sign(),
+    ] {
         let bad = seen.token("a bad token", bad);
         let refused = kit.auth.verify(&BearerToken::parse(&bad).unwrap()).await.unwrap_err();
         seen.error("a refusal", &refused);
@@ -62,7 +65,7 @@ pub(super) async fn judged(seen: &Seen) {
 }
 
 pub(super) async fn testing(seen: &Seen) {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let secret = seen.secret("client secret", "canary-client-secret");
     issuer.add_client("service", &*secret, ["read:word"]);
     let token = async |secret: &str| {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use grpc_auth::client::{AccessToken, ClientCredentials, OAuthClient, SubjectToken, TokenSource};
-use grpc_auth::testing::{AuthorizationServer, Endpoint, Fault};
+use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
 use grpc_auth::{BearerToken, ClientAuthentication};
 use serde_json::json;
 use tests::callers::settle;
@@ -12,13 +12,13 @@ use super::Seen;
 use crate::token_endpoint::TokenEndpoint;
 
 pub(super) async fn granted(seen: &Seen) {
-    let issuer = AuthorizationServer::start().await.unwrap();
+    let issuer = TestAuthorizationServer::start().await.unwrap();
     let secret = seen.secret("client secret", "canary-own-secret");
     issuer.add_client("orders", &*secret, ["read:word"]);
     let orders = ClientAuthentication::client_secret_basic("orders", secret);
     let client = OAuthClient::oidc(issuer.url(), orders).clock(issuer.clock().clone());
     seen.debug("a client", &client);
-    let request = client.client_credentials().audience(AuthorizationServer::AUDIENCE);
+    let request = client.client_credentials().audience(TestAuthorizationServer::AUDIENCE);
     let value = seen.secret("a parameter", "canary-parameter");
     let request = request.parameter("more", value);
     seen.debug("a request for tokens", &request);
@@ -97,7 +97,7 @@ pub(super) async fn exchanged(seen: &Seen) {
 pub(super) async fn found(seen: &Seen) {
     let token = seen.secret("a token", "canary-fixed-token");
     let token = BearerToken::parse(&token).unwrap();
-    let fixed = TokenSource::fixed(token.clone());
+    let fixed = TokenSource::static_token(token.clone());
     fixed.token().await.unwrap();
     seen.debug("a fixed source", &fixed);
     let function = TokenSource::from_fn(move || {

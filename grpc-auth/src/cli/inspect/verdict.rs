@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use grpc_auth::{Principal, Refused};
+use grpc_auth::{Principal, VerifyError};
 use serde_json::{Value, json};
 
 use super::decoded::Decoded;
@@ -76,13 +76,13 @@ impl Believed {
 impl Refusal {
     /// In the words of the log, with what was found and what was expected.
     pub(super) fn new(
-        refused: &Refused,
+        refused: &VerifyError,
         decoded: &Decoded,
         expected: &Expected,
         now: SystemTime,
     ) -> Self {
         let code = refused.code();
-        let is_unavailable = refused.denied() == grpc_auth::Denied::BackendUnavailable;
+        let is_unavailable = refused.denied() == grpc_auth::DenialReason::BackendUnavailable;
         let details = detail(code, decoded, expected, now).into_iter().collect();
         let help = match option(code) {
             Some(option) => format!("{}. Here: {option}", refused.help()),

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use grpc_auth::KeySetEvent;
-use grpc_auth::server::Start;
+use grpc_auth::JwksEvent;
+use grpc_auth::server::StartupPolicy;
 use grpc_auth::{BearerToken, Issuer, ResourceServer};
 
 use super::ServiceArgs;
@@ -91,7 +91,7 @@ impl Verifier {
             .leeway(leeway)
             // An expired token is worth no fetch to a service, and here it is: that it was genuine is
             // half of the answer.
-            .start(Start::Warm)
+            .start(StartupPolicy::Warm)
             .on_key_set_event({
                 let seen = Arc::clone(&seen);
                 move |_, event| {
@@ -123,15 +123,15 @@ impl Verifier {
 }
 
 /// What explains that a key is not there.
-fn in_words(event: &KeySetEvent<'_>) -> Option<String> {
+fn in_words(event: &JwksEvent<'_>) -> Option<String> {
     use std::error::Error as _;
 
     match event {
-        KeySetEvent::RefreshFailed { error, .. } => {
+        JwksEvent::RefreshFailed { error, .. } => {
             let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
             Some(format!("the key set could not be fetched: {error}{cause}"))
         }
-        KeySetEvent::KeySkipped { position, reason } => {
+        JwksEvent::KeySkipped { position, reason } => {
             Some(format!("the key at place {position} of the key set is not used: {reason}"))
         }
         _ => None,

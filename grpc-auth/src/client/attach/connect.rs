@@ -2,10 +2,10 @@
 
 use tonic::transport::{Channel, Endpoint};
 
-use super::service::Authorized;
+use super::service::AddToken;
 use crate::client::source::TokenSource;
 use crate::error::ConfigError;
-use crate::tls::destination::Destination;
+use crate::tls::destination::SecureEndpoint;
 
 /// Why there is no channel.
 #[derive(Debug, thiserror::Error)]
@@ -21,12 +21,12 @@ pub enum ConnectError {
 
 impl TokenSource {
     /// Connects to a server whose calls are to carry these tokens, as
-    /// [`AuthorizedLayer`](super::AuthorizedLayer) says.
+    /// [`AddTokenLayer`](super::AddTokenLayer) says.
     ///
     /// Plaintext goes to loopback addresses alone, or by
     /// [`danger::PlaintextAllowed`](crate::danger::PlaintextAllowed). An `https` endpoint that has
     /// no TLS yet gets the system's roots; [`ClientTls`](crate::tls::ClientTls) gives it others. Proofs of tokens that are bound to a key are made for the endpoint's own
-    /// address: for another one there is [`AuthorizedLayer::origin`](super::AuthorizedLayer::origin).
+    /// address: for another one there is [`AddTokenLayer::origin`](super::AddTokenLayer::origin).
     ///
     /// ```
     /// use grpc_auth::client::{ClientCredentials, ConnectError};
@@ -51,8 +51,8 @@ impl TokenSource {
     /// or TLS cannot be set up; [`ConnectError::Transport`] when nobody answers there.
     pub async fn connect(
         &self,
-        endpoint: impl Into<Destination>,
-    ) -> Result<Authorized<Channel>, ConnectError> {
+        endpoint: impl Into<SecureEndpoint>,
+    ) -> Result<AddToken<Channel>, ConnectError> {
         let endpoint = endpoint.into().into_endpoint()?;
         Ok(self.around(endpoint.connect().await?, &endpoint))
     }
@@ -67,16 +67,16 @@ impl TokenSource {
     /// Outside of a tokio runtime, as [`Endpoint::connect_lazy`] does.
     pub fn connect_lazy(
         &self,
-        endpoint: impl Into<Destination>,
-    ) -> Result<Authorized<Channel>, ConfigError> {
+        endpoint: impl Into<SecureEndpoint>,
+    ) -> Result<AddToken<Channel>, ConfigError> {
         let endpoint = endpoint.into().into_endpoint()?;
         Ok(self.around(endpoint.connect_lazy(), &endpoint))
     }
 
-    fn around(&self, channel: Channel, endpoint: &Endpoint) -> Authorized<Channel> {
+    fn around(&self, channel: Channel, endpoint: &Endpoint) -> AddToken<Channel> {
         let uri = endpoint.uri();
         let origin = uri.scheme_str().zip(uri.authority());
         let origin = origin.map(|(scheme, authority)| format!("{scheme}://{authority}").into());
-        Authorized::new(channel, self.clone(), origin)
+        AddToken::new(channel, self.clone(), origin)
     }
 }

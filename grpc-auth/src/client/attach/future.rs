@@ -15,9 +15,9 @@ use super::credentials::{Next, Sent};
 use super::exchange::Exchange;
 
 pin_project! {
-    /// The response of [`Authorized`](super::Authorized).
+    /// The response of [`AddToken`](super::AddToken).
     #[must_use = "futures do nothing unless polled"]
-    pub struct AuthorizedFuture<S, R>
+    pub struct AddTokenFuture<S, R>
     where
         S: Service<Request<Body>>,
     {
@@ -41,7 +41,7 @@ pin_project! {
     }
 }
 
-impl<S, R> AuthorizedFuture<S, R>
+impl<S, R> AddTokenFuture<S, R>
 where
     S: Service<Request<Body>>,
     R: Default,
@@ -61,7 +61,7 @@ where
     }
 }
 
-impl<S, R> Future for AuthorizedFuture<S, R>
+impl<S, R> Future for AddTokenFuture<S, R>
 where
     S: Service<Request<Body>, Response = Response<R>, Future: Send, Error: Send> + Send + 'static,
     R: Default + Send + 'static,
@@ -95,7 +95,7 @@ where
     }
 }
 
-impl<S, R> fmt::Debug for AuthorizedFuture<S, R>
+impl<S, R> fmt::Debug for AddTokenFuture<S, R>
 where
     S: Service<Request<Body>>,
 {
@@ -105,6 +105,6 @@ where
             State::Waiting { .. } => "waiting",
             State::Refused { .. } => "refused",
         };
-        f.debug_tuple("AuthorizedFuture").field(&state).finish()
+        f.debug_tuple("AddTokenFuture").field(&state).finish()
     }
 }

@@ -18,7 +18,7 @@ use super::source::TokenSource;
 use crate::error::ConfigError;
 use crate::proof_of_possession::origin::check_origin;
 
-pub(super) use service::Authorized;
+pub(super) use service::AddToken;
 
 /// Attaches the tokens of a [`TokenSource`] to the calls of a channel; made by
 /// [`TokenSource::layer`].
@@ -55,7 +55,7 @@ pub(super) use service::Authorized;
 /// # mod echo { pub use tonic_health::pb::health_server::{Health, HealthServer}; }
 /// use grpc_auth::ClientAuthentication;
 /// use grpc_auth::client::OAuthClient;
-/// use grpc_auth::testing::AuthorizationServer;
+/// use grpc_auth::testing::TestAuthorizationServer;
 /// use tonic::{Code, Request, Response, Status};
 /// use tonic_health::pb::health_client::HealthClient;
 /// use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
@@ -77,7 +77,7 @@ pub(super) use service::Authorized;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let issuer = AuthorizationServer::start().await?;
+/// let issuer = TestAuthorizationServer::start().await?;
 /// issuer.add_client("reader", "s3cret", ["read:health"]);
 /// issuer.add_client("writer", "s3cret", ["write:health"]);
 /// let auth = issuer.resource_server().build().await?;
@@ -86,7 +86,7 @@ pub(super) use service::Authorized;
 /// let tokens = |id: &str| {
 ///     let client = ClientAuthentication::client_secret_basic(id, "s3cret");
 ///     let client = OAuthClient::oidc(issuer.url(), client).clock(issuer.clock().clone());
-///     client.client_credentials().audience(AuthorizationServer::AUDIENCE).build()
+///     client.client_credentials().audience(TestAuthorizationServer::AUDIENCE).build()
 /// };
 /// let mut client = HealthClient::new(tokens("reader")?.layer().layer(channel));
 /// assert!(client.check(HealthCheckRequest::default()).await.is_ok());
@@ -98,7 +98,7 @@ pub(super) use service::Authorized;
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
-pub struct AuthorizedLayer {
+pub struct AddTokenLayer {
     source: TokenSource,
     origin: Option<Arc<str>>,
 }
@@ -108,12 +108,12 @@ impl TokenSource {
     /// [`connect`](Self::connect) it is the caller who sees to it that tokens do not go to another
     /// host in plaintext.
     #[must_use]
-    pub fn layer(&self) -> AuthorizedLayer {
-        AuthorizedLayer { source: self.clone(), origin: None }
+    pub fn layer(&self) -> AddTokenLayer {
+        AddTokenLayer { source: self.clone(), origin: None }
     }
 }
 
-impl AuthorizedLayer {
+impl AddTokenLayer {
     /// Tells where the channel leads to, as its server knows itself: `https://echo.example.com`.
     /// Proofs are made for this address (RFC 9449), so that tokens that are bound to a key need it;
     /// others do not. Channels of [`connect`](TokenSource::connect) know it.
@@ -128,10 +128,10 @@ impl AuthorizedLayer {
     }
 }
 
-impl<S> Layer<S> for AuthorizedLayer {
-    type Service = Authorized<S>;
+impl<S> Layer<S> for AddTokenLayer {
+    type Service = AddToken<S>;
 
-    fn layer(&self, inner: S) -> Authorized<S> {
-        Authorized::new(inner, self.source.clone(), self.origin.clone())
+    fn layer(&self, inner: S) -> AddToken<S> {
+        AddToken::new(inner, self.source.clone(), self.origin.clone())
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn already_authorized() -> Refusal {
     internal(
         "the call was not sent: it already carries `authorization` or `dpop`, and the channel \
          attaches the tokens of a `TokenSource`; remove it, or use a channel without \
-         `AuthorizedLayer`",
+         `AddTokenLayer`",
     )
 }
 

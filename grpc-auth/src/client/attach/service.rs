@@ -12,7 +12,7 @@ use tower_service::Service;
 use super::body;
 use super::credentials::Sent;
 use super::exchange::Exchange;
-use super::future::AuthorizedFuture;
+use super::future::AddTokenFuture;
 use super::head::Head;
 use super::refusal;
 use crate::client::dpop::DPOP;
@@ -20,16 +20,16 @@ use crate::client::source::TokenSource;
 use crate::clock::deadline::Deadline;
 
 /// A channel whose calls carry tokens; made by [`TokenSource::connect`] and
-/// [`AuthorizedLayer`](super::AuthorizedLayer), which says what a call meets. Clones are the same
+/// [`AddTokenLayer`](super::AddTokenLayer), which says what a call meets. Clones are the same
 /// channel.
 #[derive(Clone, Debug)]
-pub struct Authorized<S> {
+pub struct AddToken<S> {
     inner: S,
     source: TokenSource,
     origin: Option<Arc<str>>,
 }
 
-impl<S> Authorized<S> {
+impl<S> AddToken<S> {
     pub(super) fn new(inner: S, source: TokenSource, origin: Option<Arc<str>>) -> Self {
         Self { inner, source, origin }
     }
@@ -41,7 +41,7 @@ impl<S> Authorized<S> {
     }
 }
 
-impl<S, R> Service<Request<Body>> for Authorized<S>
+impl<S, R> Service<Request<Body>> for AddToken<S>
 where
     S: Service<Request<Body>, Response = Response<R>, Future: Send, Error: Send>
         + Clone
@@ -51,7 +51,7 @@ where
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = AuthorizedFuture<S, R>;
+    type Future = AddTokenFuture<S, R>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -60,11 +60,11 @@ where
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let own = request.extensions_mut().remove::<TokenSource>();
         if request.headers().contains_key(AUTHORIZATION) {
-            return AuthorizedFuture::refused(*refusal::already_authorized());
+            return AddTokenFuture::refused(*refusal::already_authorized());
         }
         let source = own.unwrap_or_else(|| self.source.clone());
         if source.dpop().is_some() && request.headers().contains_key(DPOP) {
-            return AuthorizedFuture::refused(*refusal::already_authorized());
+            return AddTokenFuture::refused(*refusal::already_authorized());
         }
         let (mut parts, body) = request.into_parts();
         let deadline = Deadline::of(&parts.headers, source.clock());
@@ -78,7 +78,7 @@ where
             let service = mem::replace(&mut self.inner, spare);
             let head = Head::of(&parts);
             let exchange = Exchange { service, source, origin, head, message, deadline };
-            return AuthorizedFuture::waiting(exchange.begin(body));
+            return AddTokenFuture::waiting(exchange.begin(body));
         };
         source.outage().ends();
         let again = message.map(|message| Exchange {
@@ -92,9 +92,9 @@ where
         match Sent::with(token, source, origin, &mut parts) {
             Ok(sent) => {
                 let response = self.inner.call(Request::from_parts(parts, body));
-                AuthorizedFuture::called(response, sent, again)
+                AddTokenFuture::called(response, sent, again)
             }
-            Err(status) => AuthorizedFuture::refused(*status),
+            Err(status) => AddTokenFuture::refused(*status),
         }
     }
 }

@@ -26,7 +26,7 @@ pub(super) const DPOP: HeaderName = HeaderName::from_static("dpop");
 /// Carries the nonce that the next proof needs (RFC 9449 §8).
 pub(super) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
-/// A key that tokens are bound to, given by [`TokenRequest::dpop`](super::TokenRequest::dpop):
+/// A key that tokens are bound to, given by [`TokenSourceBuilder::dpop`](super::TokenSourceBuilder::dpop):
 /// whoever finds such a token cannot use it (RFC 9449).
 ///
 /// Each request for a token, and each call, carries a proof that is signed with it. Its clones are

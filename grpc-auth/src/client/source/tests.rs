@@ -90,7 +90,7 @@ async fn a_thousand_calls_that_are_refused_cause_one_new_token_and_all_get_it() 
 #[tokio::test]
 async fn a_token_that_is_all_there_is_is_not_replaced() {
     let token = BearerToken::parse("opaque").unwrap();
-    let tokens = TokenSource::fixed(token);
+    let tokens = TokenSource::static_token(token);
     let held = tokens.current().unwrap();
     assert!(!tokens.reject(&held));
     assert_eq!(text(&tokens.current().unwrap()), "opaque");

@@ -5,7 +5,7 @@ use crate::client::error::TokenError;
 /// Why an HTTP request was not sent with a token, and so not at all.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum AuthorizeError {
+pub enum AttachTokenError {
     /// The request carries credentials of its own.
     #[error(
         "the request was not sent: it already carries `authorization` or `dpop`; remove it, or send \
@@ -44,7 +44,7 @@ pub enum AuthorizeError {
     Request(#[source] reqwest::Error),
 }
 
-impl From<reqwest::Error> for AuthorizeError {
+impl From<reqwest::Error> for AttachTokenError {
     fn from(error: reqwest::Error) -> Self {
         Self::Request(error.without_url())
     }

@@ -10,7 +10,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 use url::Url;
 
-use super::error::AuthorizeError;
+use super::error::AttachTokenError;
 use super::{attach, check, may_do_better};
 use crate::client::source::TokenSource;
 
@@ -18,7 +18,7 @@ use crate::client::source::TokenSource;
 /// [`TokenSource::http_layer`].
 ///
 /// What goes to another host than this one without TLS is not sent, nor is a request whose address
-/// has no scheme and host: the error is an [`AuthorizeError`]. A token that is answered 401 is given
+/// has no scheme and host: the error is an [`AttachTokenError`]. A token that is answered 401 is given
 /// up, so that the next request has another one; the answer itself goes to the caller, for a body
 /// that was sent is gone. A `TokenSource` in the request's extensions is asked in place of the
 /// layer's own.
@@ -27,13 +27,13 @@ use crate::client::source::TokenSource;
 /// redirect led to another host than the caller meant: leave that to a client that removes
 /// `authorization` then, or follow none.
 #[derive(Clone, Debug)]
-pub struct AuthorizedHttpLayer {
+pub struct AddTokenHttpLayer {
     source: TokenSource,
 }
 
-/// An HTTP client whose requests carry tokens; made by [`AuthorizedHttpLayer`].
+/// An HTTP client whose requests carry tokens; made by [`AddTokenHttpLayer`].
 #[derive(Clone, Debug)]
-pub struct AuthorizedHttp<S> {
+pub struct AddTokenHttp<S> {
     inner: S,
     source: TokenSource,
 }
@@ -43,8 +43,8 @@ impl TokenSource {
     ///
     /// ```
     /// use grpc_auth::ClientAuthentication;
-    /// use grpc_auth::client::{AuthorizeError, OAuthClient};
-    /// use grpc_auth::testing::AuthorizationServer;
+    /// use grpc_auth::client::{AttachTokenError, OAuthClient};
+    /// use grpc_auth::testing::TestAuthorizationServer;
     /// use http::{Request, Response};
     /// use tower_layer::Layer;
     /// use tower_service::Service;
@@ -65,7 +65,7 @@ impl TokenSource {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let server = AuthorizationServer::start().await?;
+    /// let server = TestAuthorizationServer::start().await?;
     /// server.add_client("orders", "s3cret", ["read:orders"]);
     /// let orders = ClientAuthentication::client_secret_basic("orders", "s3cret");
     /// let tokens = OAuthClient::oidc(server.url(), orders).client_credentials().build()?;
@@ -76,24 +76,24 @@ impl TokenSource {
     ///
     /// let plaintext = Request::get("http://api.example.com/orders").body(())?;
     /// let refused = client.call(plaintext).await.unwrap_err();
-    /// assert!(matches!(refused.downcast_ref(), Some(AuthorizeError::Plaintext { .. })));
+    /// assert!(matches!(refused.downcast_ref(), Some(AttachTokenError::Plaintext { .. })));
     /// # Ok(()) }
     /// ```
     #[must_use]
-    pub fn http_layer(&self) -> AuthorizedHttpLayer {
-        AuthorizedHttpLayer { source: self.clone() }
+    pub fn http_layer(&self) -> AddTokenHttpLayer {
+        AddTokenHttpLayer { source: self.clone() }
     }
 }
 
-impl<S> Layer<S> for AuthorizedHttpLayer {
-    type Service = AuthorizedHttp<S>;
+impl<S> Layer<S> for AddTokenHttpLayer {
+    type Service = AddTokenHttp<S>;
 
-    fn layer(&self, inner: S) -> AuthorizedHttp<S> {
-        AuthorizedHttp { inner, source: self.source.clone() }
+    fn layer(&self, inner: S) -> AddTokenHttp<S> {
+        AddTokenHttp { inner, source: self.source.clone() }
     }
 }
 
-impl<S, B, R> Service<Request<B>> for AuthorizedHttp<S>
+impl<S, B, R> Service<Request<B>> for AddTokenHttp<S>
 where
     S: Service<Request<B>, Response = Response<R>, Future: Send> + Clone + Send + 'static,
     S::Error: Into<Box<dyn Error + Send + Sync>> + Send,
@@ -117,9 +117,9 @@ where
         Box::pin(async move {
             let uri = request.uri();
             if uri.scheme().is_none() || uri.authority().is_none() {
-                return Err(AuthorizeError::NotAbsolute.into());
+                return Err(AttachTokenError::NotAbsolute.into());
             }
-            let url = Url::parse(&uri.to_string()).map_err(|_| AuthorizeError::NotAbsolute)?;
+            let url = Url::parse(&uri.to_string()).map_err(|_| AttachTokenError::NotAbsolute)?;
             check(&url, request.headers())?;
             let token = source.for_request().await?;
             let method = request.method().clone();

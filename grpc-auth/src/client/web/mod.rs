@@ -16,17 +16,17 @@ use super::response::TokenType;
 use super::source::TokenSource;
 use crate::http::client::is_loopback;
 
-pub(super) use error::AuthorizeError;
+pub(super) use error::AttachTokenError;
 
 /// Whether a request to this address may carry a token, and does not carry one yet.
-fn check(url: &Url, headers: &HeaderMap) -> Result<(), AuthorizeError> {
+fn check(url: &Url, headers: &HeaderMap) -> Result<(), AttachTokenError> {
     if headers.contains_key(AUTHORIZATION) || headers.contains_key(DPOP) {
-        return Err(AuthorizeError::AlreadyAuthorized);
+        return Err(AttachTokenError::AlreadyAuthorized);
     }
     match url.scheme() {
         "https" => Ok(()),
         "http" if is_loopback(url) => Ok(()),
-        _ => Err(AuthorizeError::Plaintext { origin: url.origin().ascii_serialization() }),
+        _ => Err(AttachTokenError::Plaintext { origin: url.origin().ascii_serialization() }),
     }
 }
 
@@ -37,18 +37,18 @@ fn attach(
     method: &str,
     url: &Url,
     headers: &mut HeaderMap,
-) -> Result<Option<Box<str>>, AuthorizeError> {
+) -> Result<Option<Box<str>>, AttachTokenError> {
     let mut nonce = None;
     if token.token_type == TokenType::Dpop {
-        let key = source.dpop().ok_or(AuthorizeError::Proof)?;
+        let key = source.dpop().ok_or(AttachTokenError::Proof)?;
         let proof =
             key.prove(&Target::of_url(method, url), Some(&token.token), source.clock().moment());
-        let proof = proof.map_err(|_| AuthorizeError::Proof)?;
-        headers.try_insert(DPOP, proof.value).map_err(|_| AuthorizeError::HeadersFull)?;
+        let proof = proof.map_err(|_| AttachTokenError::Proof)?;
+        headers.try_insert(DPOP, proof.value).map_err(|_| AttachTokenError::HeadersFull)?;
         nonce = proof.nonce;
     }
     let inserted = headers.try_insert(AUTHORIZATION, token.authorization.clone());
-    inserted.map(|_| nonce).map_err(|_| AuthorizeError::HeadersFull)
+    inserted.map(|_| nonce).map_err(|_| AttachTokenError::HeadersFull)
 }
 
 /// Reads an answer. Tells whether the same request may do better now: with a nonce that came along,
@@ -76,7 +76,7 @@ fn may_do_better(
 
 impl TokenSource {
     /// A token for a request; none is sent without.
-    async fn for_request(&self) -> Result<Arc<AccessToken>, AuthorizeError> {
+    async fn for_request(&self) -> Result<Arc<AccessToken>, AttachTokenError> {
         match self.token().await {
             Ok(token) => {
                 self.outage().ends();

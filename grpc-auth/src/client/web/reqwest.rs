@@ -2,7 +2,7 @@
 
 use reqwest::{Client, Request, RequestBuilder, Response};
 
-use super::error::AuthorizeError;
+use super::error::AttachTokenError;
 use super::{attach, check, may_do_better};
 use crate::client::access_token::AccessToken;
 use crate::client::source::TokenSource;
@@ -15,12 +15,12 @@ impl TokenSource {
     ///
     /// ```
     /// use grpc_auth::ClientAuthentication;
-    /// use grpc_auth::client::{AuthorizeError, OAuthClient};
-    /// use grpc_auth::testing::AuthorizationServer;
+    /// use grpc_auth::client::{AttachTokenError, OAuthClient};
+    /// use grpc_auth::testing::TestAuthorizationServer;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let server = AuthorizationServer::start().await?;
+    /// let server = TestAuthorizationServer::start().await?;
     /// server.add_client("orders", "s3cret", ["read:orders"]);
     /// let orders = ClientAuthentication::client_secret_basic("orders", "s3cret");
     /// let tokens = OAuthClient::oidc(server.url(), orders).client_credentials().build()?;
@@ -30,16 +30,16 @@ impl TokenSource {
     /// assert!(request.headers()["authorization"].is_sensitive());
     ///
     /// let refused = tokens.authorize(client.get("http://api.example.com/orders")).await;
-    /// assert!(matches!(refused, Err(AuthorizeError::Plaintext { .. })));
+    /// assert!(matches!(refused, Err(AttachTokenError::Plaintext { .. })));
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
-    /// [`AuthorizeError`] when there is no token, or the request may not carry one.
+    /// [`AttachTokenError`] when there is no token, or the request may not carry one.
     pub async fn authorize(
         &self,
         request: RequestBuilder,
-    ) -> Result<RequestBuilder, AuthorizeError> {
+    ) -> Result<RequestBuilder, AttachTokenError> {
         let (client, request) = request.build_split();
         let mut request = request?;
         check(request.url(), request.headers())?;
@@ -53,8 +53,8 @@ impl TokenSource {
     /// cannot, and then the answer is the caller's.
     ///
     /// # Errors
-    /// [`AuthorizeError`] when there is no token, the request may not carry one, or nobody answers.
-    pub async fn send(&self, request: RequestBuilder) -> Result<Response, AuthorizeError> {
+    /// [`AttachTokenError`] when there is no token, the request may not carry one, or nobody answers.
+    pub async fn send(&self, request: RequestBuilder) -> Result<Response, AttachTokenError> {
         let (client, request) = request.build_split();
         let request = request?;
         check(request.url(), request.headers())?;
@@ -70,7 +70,7 @@ impl TokenSource {
         &self,
         client: &Client,
         mut request: Request,
-    ) -> Result<(Response, bool), AuthorizeError> {
+    ) -> Result<(Response, bool), AttachTokenError> {
         let token = self.for_request().await?;
         let nonce = attach_to(self, &token, &mut request)?;
         let url = request.url().clone();
@@ -89,7 +89,7 @@ fn attach_to(
     source: &TokenSource,
     token: &AccessToken,
     request: &mut Request,
-) -> Result<Option<Box<str>>, AuthorizeError> {
+) -> Result<Option<Box<str>>, AttachTokenError> {
     let (method, url) = (request.method().clone(), request.url().clone());
     attach(source, token, method.as_str(), &url, request.headers_mut())
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::provider::Provider;
 use crate::error::ConfigError;
-use crate::issuer::scope_sources::GrantSource;
+use crate::issuer::scope_sources::ScopeSource;
 use crate::issuer::{Issuer, Keys};
 
 /// What an Auth0 tenant needs to be told and to tell: one configuration for servers and clients.
@@ -80,7 +80,7 @@ pub(crate) fn issuer(domain: String) -> Issuer {
     let identifier = format!("https://{domain}/");
     Issuer {
         keys: Keys::At(format!("{identifier}.well-known/jwks.json")),
-        grants: vec![GrantSource::words("/scope"), GrantSource::array("/permissions")],
+        grants: vec![ScopeSource::words("/scope"), ScopeSource::array("/permissions")],
         provider: Provider::Auth0 { domain },
         ..Issuer::oidc(identifier)
     }

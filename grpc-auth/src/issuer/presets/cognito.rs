@@ -1,14 +1,14 @@
 //! Amazon Cognito: a user pool, whose access tokens name a client and no audience.
 
 use super::provider::Provider;
-use crate::issuer::scope_sources::GrantSource;
+use crate::issuer::scope_sources::ScopeSource;
 use crate::issuer::{IntendedFor, Issuer, RequiredClaim};
 
 pub(crate) fn issuer(region: &str, user_pool: &str, clients: Vec<String>) -> Issuer {
     Issuer {
         grants: vec![
-            GrantSource::words("/scope"),
-            GrantSource::array("/cognito:groups").prefixed("group:"),
+            ScopeSource::words("/scope"),
+            ScopeSource::array("/cognito:groups").prefixed("group:"),
         ],
         intended_for: IntendedFor::Clients(clients),
         required_claims: vec![RequiredClaim { name: "token_use", values: &["access"] }],

@@ -1,7 +1,7 @@
 //! Microsoft Entra ID: one tenant or any, version 2.0 or 1.0.
 
 use super::provider::Provider;
-use crate::issuer::scope_sources::GrantSource;
+use crate::issuer::scope_sources::ScopeSource;
 use crate::issuer::{Issuer, Keys, RequiredClaim};
 
 const LOGIN: &str = "https://login.microsoftonline.com";
@@ -29,7 +29,7 @@ pub(crate) fn any_tenant() -> Issuer {
 
 /// An ID token of the application itself has the same type and audience; it names no client.
 fn of(identifier: String, client: &'static str, provider: Provider) -> Issuer {
-    let grants = vec![GrantSource::words("/scp"), GrantSource::array("/roles").prefixed("role:")];
+    let grants = vec![ScopeSource::words("/scp"), ScopeSource::array("/roles").prefixed("role:")];
     let required_claims = vec![RequiredClaim { name: client, values: &[] }];
     Issuer { grants, required_claims, ..Issuer::oidc(identifier) }
         .of_provider(provider)

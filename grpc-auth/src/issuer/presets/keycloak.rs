@@ -1,7 +1,7 @@
 //! Keycloak: a realm, and the client that this service is in it.
 
 use super::provider::Provider;
-use crate::issuer::scope_sources::GrantSource;
+use crate::issuer::scope_sources::ScopeSource;
 use crate::issuer::{Issuer, RequiredClaim};
 
 /// The `typ` of tokens with a `jkt` in `cnf` (RFC 9449 §6.1).
@@ -13,9 +13,9 @@ pub(crate) fn issuer(base: &str, realm: &str, client: String) -> Issuer {
     let roles = format!("/resource_access/{escaped}/roles");
     Issuer {
         grants: vec![
-            GrantSource::words("/scope"),
-            GrantSource::array("/realm_access/roles").prefixed("role:"),
-            GrantSource::array(roles).prefixed("role:"),
+            ScopeSource::words("/scope"),
+            ScopeSource::array("/realm_access/roles").prefixed("role:"),
+            ScopeSource::array(roles).prefixed("role:"),
         ],
         // ID and refresh tokens have the same `typ` in their header, and another one here; so have
         // access tokens that are bound to a key.

@@ -1,12 +1,12 @@
 //! Okta: custom authorization servers, which say `scp` and no `typ`.
 
 use super::provider::Provider;
-use crate::issuer::scope_sources::GrantSource;
+use crate::issuer::scope_sources::ScopeSource;
 use crate::issuer::{Issuer, RequiredClaim};
 
 pub(crate) fn issuer(domain: String, authorization_server: &str) -> Issuer {
     Issuer {
-        grants: vec![GrantSource::array("/scp")],
+        grants: vec![ScopeSource::array("/scp")],
         // ID tokens have no type either, and no client id.
         required_claims: vec![RequiredClaim { name: "cid", values: &[] }],
         ..Issuer::oidc(format!("https://{domain}/oauth2/{authorization_server}"))

@@ -5,20 +5,20 @@ use std::time::SystemTime;
 use tokio::sync::watch;
 
 use super::KeySource;
-use crate::jwks::event::KeySetHealth;
+use crate::jwks::event::JwksHealth;
 
 impl KeySource {
-    pub(crate) fn health(&self) -> KeySetHealth {
-        let Some(refresh) = &self.shared.refresh else { return KeySetHealth::Fresh };
+    pub(crate) fn health(&self) -> JwksHealth {
+        let Some(refresh) = &self.shared.refresh else { return JwksHealth::Fresh };
         let now = self.shared.clock.now();
         let lifecycle = refresh.lock();
         match lifecycle.held() {
-            Some(held) if now < held.fresh_until => KeySetHealth::Fresh,
+            Some(held) if now < held.fresh_until => JwksHealth::Fresh,
             Some(held) if now < held.stale_until => {
-                KeySetHealth::Stale { age: now.duration_since(held.fetched_at).unwrap_or_default() }
+                JwksHealth::Stale { age: now.duration_since(held.fetched_at).unwrap_or_default() }
             }
-            _ if lifecycle.failures() == 0 => KeySetHealth::Idle,
-            _ => KeySetHealth::Unavailable,
+            _ if lifecycle.failures() == 0 => JwksHealth::Idle,
+            _ => JwksHealth::Unavailable,
         }
     }
 

@@ -8,7 +8,7 @@ use tracing::{Instrument, Span, debug_span};
 use super::{Refresh, Shared, Snapshot};
 use crate::clock::jitter::roll;
 use crate::http::error::HttpError;
-use crate::jwks::event::KeySetEvent;
+use crate::jwks::event::JwksEvent;
 use crate::jwks::fetch::{Fetched, KeyFetchError, KeyFetcher, Request};
 use crate::jwks::lifecycle::Next;
 use crate::metrics;
@@ -65,7 +65,7 @@ impl Shared {
         refresh: &Refresh,
         fetcher: &mut KeyFetcher,
     ) -> Result<(), KeyFetchError> {
-        self.tell(refresh, &KeySetEvent::RefreshStarted { forced: request == Request::Forced });
+        self.tell(refresh, &JwksEvent::RefreshStarted { forced: request == Request::Forced });
         let (now, held) = (self.clock.now(), refresh.lock().held());
         if held.is_some_and(|held| now >= held.fresh_until) {
             fetcher.accept_older();
@@ -119,7 +119,7 @@ impl Shared {
         drop(lifecycle);
         self.tell(
             refresh,
-            &KeySetEvent::RefreshSucceeded { generation, added, removed, not_modified },
+            &JwksEvent::RefreshSucceeded { generation, added, removed, not_modified },
         );
         Ok(())
     }
@@ -132,12 +132,12 @@ impl Shared {
             self.publish(&lifecycle);
             (lifecycle.failures(), lifecycle.held())
         };
-        self.tell(refresh, &KeySetEvent::RefreshFailed { error, consecutive });
+        self.tell(refresh, &JwksEvent::RefreshFailed { error, consecutive });
         if let Some(held) = held
             && (held.fresh_until..held.stale_until).contains(&now)
         {
             let age = now.duration_since(held.fetched_at).unwrap_or_default();
-            self.tell(refresh, &KeySetEvent::ServingStale { age });
+            self.tell(refresh, &JwksEvent::ServingStale { age });
         }
     }
 

@@ -12,7 +12,7 @@ use super::document::Key;
 use super::error::StoreError;
 use super::{Entry, TokenStore, file};
 use crate::client::access_token::AccessToken;
-use crate::client::builder::TokenRequest;
+use crate::client::builder::TokenSourceBuilder;
 use crate::client::request::GrantType;
 use crate::client::settings::Address;
 use crate::login::tokens::Tokens;
@@ -38,7 +38,7 @@ impl TokenStore {
     /// [`StoreError`] when others can get at the file, or the file system says no.
     pub async fn access_token(
         &self,
-        request: &TokenRequest,
+        request: &TokenSourceBuilder,
     ) -> Result<Option<AccessToken>, StoreError> {
         let Some(entry) = self.entry_of(request).await else { return Ok(None) };
         let stored = match entry.read().await {
@@ -63,9 +63,9 @@ impl TokenStore {
     /// use grpc_auth::ClientAuthentication;
     /// use grpc_auth::client::OAuthClient;
     /// use grpc_auth::login::TokenStore;
-    /// use grpc_auth::testing::AuthorizationServer;
+    /// use grpc_auth::testing::TestAuthorizationServer;
     ///
-    /// let server = AuthorizationServer::start().await?;
+    /// let server = TestAuthorizationServer::start().await?;
     /// server.add_client("orders", "s3cret", ["read:echo"]);
     /// let orders = ClientAuthentication::client_secret_basic("orders", "s3cret");
     /// let client = OAuthClient::oidc(server.url(), orders).clock(server.clock().clone());
@@ -87,7 +87,7 @@ impl TokenStore {
     /// [`StoreError`] when it cannot be written where nobody else reads it.
     pub async fn keep(
         &self,
-        request: &TokenRequest,
+        request: &TokenSourceBuilder,
         token: &AccessToken,
     ) -> Result<(), StoreError> {
         let Some(expires_at) = token.expires_at else { return Ok(()) };
@@ -97,7 +97,7 @@ impl TokenStore {
         entry.write(&kept(token, expires_at), None, &lock).await
     }
 
-    async fn entry_of(&self, request: &TokenRequest) -> Option<Entry> {
+    async fn entry_of(&self, request: &TokenSourceBuilder) -> Option<Entry> {
         // The next run may have another key, and none of its calls would be taken.
         if !matches!(request.demand.grant, GrantType::ClientCredentials)
             || request.demand.dpop.is_some()

@@ -8,7 +8,7 @@ use crate::proof_of_possession::Unproved;
 use crate::server::Inner;
 use crate::server::audit::Denial;
 use crate::token::bearer::{NoToken, Presented, Scheme};
-use crate::token::caller::Caller;
+use crate::token::caller::AuthenticatedCaller;
 use crate::verify::{Pending, Verdict, Verifier};
 
 /// What has to come before the caller is known.
@@ -18,11 +18,11 @@ pub(in crate::server) enum Unidentified {
     /// The introspection of a token that was presented so.
     Introspection(Pending, Scheme),
     /// Whether this caller's proof was used before.
-    Proof(proof_of_possession::Pending, Caller),
+    Proof(proof_of_possession::Pending, AuthenticatedCaller),
 }
 
 /// Boxed, so that what is moved is small: nearly all callers are believed.
-pub(super) type Identified = Result<Caller, Box<Denial>>;
+pub(super) type Identified = Result<AuthenticatedCaller, Box<Denial>>;
 
 /// What is known of a caller for now.
 pub(super) enum Identity {
@@ -65,7 +65,12 @@ impl Shared {
         }
     }
 
-    fn proven<B>(&self, request: &Request<B>, scheme: Scheme, caller: Caller) -> Identity {
+    fn proven<B>(
+        &self,
+        request: &Request<B>,
+        scheme: Scheme,
+        caller: AuthenticatedCaller,
+    ) -> Identity {
         match self.prove(request, scheme, &caller) {
             Ok(None) => Identity::Known(Ok(caller)),
             Ok(Some(proof)) => Identity::Pending(Unidentified::Proof(proof, caller)),
@@ -79,7 +84,7 @@ impl Shared {
         &self,
         request: &Request<B>,
         scheme: Scheme,
-        caller: &Caller,
+        caller: &AuthenticatedCaller,
     ) -> Result<Option<proof_of_possession::Pending>, Box<Denial>> {
         if is_unbound(scheme, caller) {
             return Ok(None);
@@ -91,11 +96,11 @@ impl Shared {
 
 /// Whether the token is bound to no key, and was presented so. Nearly all are.
 #[inline]
-fn is_unbound(scheme: Scheme, caller: &Caller) -> bool {
+fn is_unbound(scheme: Scheme, caller: &AuthenticatedCaller) -> bool {
     scheme == Scheme::Bearer && caller.principal().confirmation().is_none()
 }
 
 #[cold]
-pub(super) fn unproven(unproved: Unproved, caller: &Caller) -> Box<Denial> {
+pub(super) fn unproven(unproved: Unproved, caller: &AuthenticatedCaller) -> Box<Denial> {
     Box::new(Denial::from(unproved).of(caller.principal()))
 }

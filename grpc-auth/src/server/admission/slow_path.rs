@@ -7,7 +7,7 @@ use http::Request;
 use super::identity::{Identified, Unidentified, unproven};
 use super::{Decided, Settled, Shared, Waiting, denial};
 use crate::clock::deadline::Deadline;
-use crate::policy::denial::Denied;
+use crate::policy::denial::DenialReason;
 use crate::server::audit::Denial;
 
 /// tonic looks at the deadline too, and would drop the call without a word in the log: this is more
@@ -30,7 +30,7 @@ impl Shared {
         let clock = &self.auth.inner.settings.clock;
         let asking = match waiting {
             Waiting::Authorizer(asking) => asking,
-            Waiting::Caller(unidentified) => {
+            Waiting::AuthenticatedCaller(unidentified) => {
                 let caller = self.identify_later(request, unidentified);
                 let caller = deadline.bound(clock, LEAD, caller).await;
                 match self.settle(request, caller.unwrap_or_else(|| Err(Box::new(too_late())))) {
@@ -66,5 +66,5 @@ impl Shared {
 #[cold]
 fn too_late() -> Denial {
     let cause = "the call's deadline (`grpc-timeout`) passed while it waited to be decided on";
-    Denial::new(Denied::BackendUnavailable, cause)
+    Denial::new(DenialReason::BackendUnavailable, cause)
 }

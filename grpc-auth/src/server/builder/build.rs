@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::{ResourceServerBuilder, Start};
+use super::{ResourceServerBuilder, StartupPolicy};
 use crate::error::ConfigError;
 use crate::http::client::{HttpClient, secure_url};
 use crate::introspection::introspector::Introspector;
 use crate::issuer::presets::entra::TENANT_PLACE;
 use crate::issuer::presets::provider::Provider;
-use crate::issuer::scope_sources::GrantSource;
+use crate::issuer::scope_sources::ScopeSource;
 use crate::issuer::{IntendedFor, Issuer, Keys};
 use crate::jwks::fetch::{KeyFetchError, KeyFetcher, Location};
 use crate::jwks::set::KeySet;
 use crate::jwks::source::KeySource;
 use crate::metrics;
 use crate::proof_of_possession::SenderChecks;
-use crate::server::auth_context::CallSettings;
+use crate::server::auth_context::AuthSettings;
 use crate::server::challenge::{Challenge, DpopChallenge};
 use crate::server::router::TokenVerifier;
 use crate::server::{Inner, ResourceServer};
@@ -98,7 +98,7 @@ impl ResourceServerBuilder {
                     mutual_tls: self.mutual_tls,
                     dpop,
                 },
-                settings: Arc::new(CallSettings {
+                settings: Arc::new(AuthSettings {
                     challenge: Challenge::new(realm.unwrap_or_default(), self.disclose_scopes)
                         .with_dpop(dpop_challenge),
                     typed_claims: self.typed_claims,
@@ -177,7 +177,7 @@ impl ResourceServerBuilder {
         &self,
         issuer: &Issuer,
     ) -> Result<KeysOf<impl Future<Output = FirstFetch> + use<>>, ConfigError> {
-        if let Some(value) = issuer.grants.iter().find_map(GrantSource::invalid_pointer) {
+        if let Some(value) = issuer.grants.iter().find_map(ScopeSource::invalid_pointer) {
             return Err(ConfigError::value(
                 "claim",
                 value,
@@ -230,7 +230,7 @@ impl ResourceServerBuilder {
             self.clock.clone(),
             settings.rediscover,
         );
-        let at_once = self.start != Start::Lazy;
+        let at_once = self.start != StartupPolicy::Lazy;
         Ok(KeysOf::Fetched(KeySource::fetched(fetcher, settings, self.listener.clone(), at_once)))
     }
 }
@@ -273,16 +273,16 @@ fn check_template(issuer: &Issuer) -> Result<(), ConfigError> {
 
 /// Whether to start with what the first fetch brought.
 fn started(
-    start: Start,
+    start: StartupPolicy,
     issuer: &str,
     outcome: Result<(), KeyFetchError>,
 ) -> Result<(), ConfigError> {
     match (start, outcome) {
         (_, Ok(())) => Ok(()),
-        (Start::Required, Err(source)) => {
+        (StartupPolicy::Required, Err(source)) => {
             Err(ConfigError::KeysUnavailable { issuer: issuer.into(), source: source.into() })
         }
-        (Start::Lazy | Start::Warm, Err(_)) => {
+        (StartupPolicy::Lazy | StartupPolicy::Warm, Err(_)) => {
             warn!(
                 target: "grpc_auth",
                 issuer,

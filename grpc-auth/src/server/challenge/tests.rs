@@ -3,41 +3,46 @@
 use tonic::Code;
 
 use super::*;
-use crate::policy::rule::ScopeRule;
+use crate::policy::rule::ScopeExpr;
 use crate::policy::service_policy::{MethodPolicy, ServicePolicy};
 use crate::token::scope::Scope;
 
-const READ: ScopeRule = ScopeRule::Scope(Scope::from_static("read:echo"));
-const ADMIN: ScopeRule = ScopeRule::Scope(Scope::from_static("admin:all"));
+const READ: ScopeExpr = ScopeExpr::Scope(Scope::from_static("read:echo"));
+const ADMIN: ScopeExpr = ScopeExpr::Scope(Scope::from_static("admin:all"));
 const POLICY: ServicePolicy = ServicePolicy::new(
     "echo.Echo",
     &[MethodPolicy::new(
         "Collect",
-        AccessRule::RequireScopes(ScopeRule::All(&[READ, ScopeRule::Any(&[ADMIN, READ])])),
+        AccessRule::RequireScopes(ScopeExpr::All(&[READ, ScopeExpr::Any(&[ADMIN, READ])])),
     )],
 );
 
-/// The table at [`Denied`], line by line: status, reason, challenge.
+/// The table at [`DenialReason`], line by line: status, reason, challenge.
 #[test]
 fn every_refusal_says_what_the_table_says() {
-    let row = POLICY.row("Collect").unwrap();
+    let row = POLICY.entry("Collect").unwrap();
     let bare = Some("Bearer realm=\"api\"");
     for (denied, code, reason, header) in [
-        (Denied::CredentialsMissing, Code::Unauthenticated, Some("CREDENTIALS_MISSING"), bare),
         (
-            Denied::CredentialsMalformed,
+            DenialReason::CredentialsMissing,
+            Code::Unauthenticated,
+            Some("CREDENTIALS_MISSING"),
+            bare,
+        ),
+        (
+            DenialReason::CredentialsMalformed,
             Code::Unauthenticated,
             Some("ACCESS_TOKEN_MALFORMED"),
             Some("Bearer realm=\"api\", error=\"invalid_request\""),
         ),
         (
-            Denied::SchemeUnsupported,
+            DenialReason::SchemeUnsupported,
             Code::Unauthenticated,
             Some("ACCESS_TOKEN_TYPE_UNSUPPORTED"),
             bare,
         ),
         (
-            Denied::TokenExpired,
+            DenialReason::TokenExpired,
             Code::Unauthenticated,
             Some("ACCESS_TOKEN_EXPIRED"),
             Some(
@@ -46,7 +51,7 @@ fn every_refusal_says_what_the_table_says() {
             ),
         ),
         (
-            Denied::TokenInvalid,
+            DenialReason::TokenInvalid,
             Code::Unauthenticated,
             Some("ACCESS_TOKEN_INVALID"),
             Some(
@@ -55,7 +60,7 @@ fn every_refusal_says_what_the_table_says() {
             ),
         ),
         (
-            Denied::ScopeInsufficient(row),
+            DenialReason::ScopeInsufficient(row),
             Code::PermissionDenied,
             Some("ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
             Some(
@@ -63,13 +68,33 @@ fn every_refusal_says_what_the_table_says() {
                  scope=\"read:echo admin:all\"",
             ),
         ),
-        (Denied::MethodUnknown, Code::PermissionDenied, Some("PERMISSION_DENIED_BY_POLICY"), None),
-        (Denied::ClaimsMismatch, Code::PermissionDenied, Some("PERMISSION_DENIED_BY_POLICY"), None),
-        (Denied::PolicyRefused, Code::PermissionDenied, Some("PERMISSION_DENIED_BY_POLICY"), None),
-        (Denied::PolicyPanicked, Code::Internal, None, None),
-        (Denied::BackendUnavailable, Code::Unavailable, Some("AUTH_BACKEND_UNAVAILABLE"), None),
-        (Denied::LayerMissing, Code::Internal, None, None),
-        (Denied::PermitMissing, Code::Internal, None, None),
+        (
+            DenialReason::MethodUnknown,
+            Code::PermissionDenied,
+            Some("PERMISSION_DENIED_BY_POLICY"),
+            None,
+        ),
+        (
+            DenialReason::ClaimsMismatch,
+            Code::PermissionDenied,
+            Some("PERMISSION_DENIED_BY_POLICY"),
+            None,
+        ),
+        (
+            DenialReason::PolicyRefused,
+            Code::PermissionDenied,
+            Some("PERMISSION_DENIED_BY_POLICY"),
+            None,
+        ),
+        (DenialReason::PolicyPanicked, Code::Internal, None, None),
+        (
+            DenialReason::BackendUnavailable,
+            Code::Unavailable,
+            Some("AUTH_BACKEND_UNAVAILABLE"),
+            None,
+        ),
+        (DenialReason::LayerMissing, Code::Internal, None, None),
+        (DenialReason::PermitMissing, Code::Internal, None, None),
     ] {
         let status = denied.to_status(&Challenge::new("api", true));
         assert_eq!(status.code(), code, "{denied:?}");
@@ -79,7 +104,7 @@ fn every_refusal_says_what_the_table_says() {
         let challenge = status.metadata().get("www-authenticate");
         assert_eq!(challenge.map(|value| value.to_str().unwrap()), header, "{denied:?}");
         let retries = status.get_details_retry_info().and_then(|info| info.retry_delay);
-        assert_eq!(retries.is_some(), denied == Denied::BackendUnavailable);
+        assert_eq!(retries.is_some(), denied == DenialReason::BackendUnavailable);
     }
 }
 
@@ -91,18 +116,18 @@ fn where_proofs_are_checked_the_challenge_says_so() {
         let dpop = DpopChallenge { nonces: Arc::new(nonces) };
         Challenge::new("api", true).with_dpop(Some(dpop))
     };
-    let row = POLICY.row("Collect").unwrap();
+    let row = POLICY.entry("Collect").unwrap();
     let scopes = "error=\"insufficient_scope\", scope=\"read:echo admin:all\"";
     let of_proof = |denied, error| format!("error=\"{error}\", error_description=\"{denied}\"");
-    let invalid = of_proof(Denied::ProofInvalid, "invalid_dpop_proof");
-    let malformed = of_proof(Denied::ProofMalformed, "invalid_dpop_proof");
-    let nonce = of_proof(Denied::ProofNonceRequired, "use_dpop_nonce");
+    let invalid = of_proof(DenialReason::ProofInvalid, "invalid_dpop_proof");
+    let malformed = of_proof(DenialReason::ProofMalformed, "invalid_dpop_proof");
+    let nonce = of_proof(DenialReason::ProofNonceRequired, "use_dpop_nonce");
     for (denied, reason, error, is_of_bearer) in [
-        (Denied::CredentialsMissing, "CREDENTIALS_MISSING", "", true),
-        (Denied::ScopeInsufficient(row), "ACCESS_TOKEN_SCOPE_INSUFFICIENT", scopes, true),
-        (Denied::ProofMalformed, "ACCESS_TOKEN_MALFORMED", &malformed, false),
-        (Denied::ProofInvalid, "ACCESS_TOKEN_INVALID", &invalid, false),
-        (Denied::ProofNonceRequired, "DPOP_NONCE_REQUIRED", &nonce, false),
+        (DenialReason::CredentialsMissing, "CREDENTIALS_MISSING", "", true),
+        (DenialReason::ScopeInsufficient(row), "ACCESS_TOKEN_SCOPE_INSUFFICIENT", scopes, true),
+        (DenialReason::ProofMalformed, "ACCESS_TOKEN_MALFORMED", &malformed, false),
+        (DenialReason::ProofInvalid, "ACCESS_TOKEN_INVALID", &invalid, false),
+        (DenialReason::ProofNonceRequired, "DPOP_NONCE_REQUIRED", &nonce, false),
     ] {
         let status = denied.to_status(&challenge());
         assert_eq!(status.get_details_error_info().unwrap().reason, reason);
@@ -118,13 +143,13 @@ fn where_proofs_are_checked_the_challenge_says_so() {
         }
         assert_eq!(values, expected, "{denied:?}");
         let has_nonce = status.metadata().contains_key("dpop-nonce");
-        assert_eq!(has_nonce, denied == Denied::ProofNonceRequired, "{denied:?}");
+        assert_eq!(has_nonce, denied == DenialReason::ProofNonceRequired, "{denied:?}");
     }
 }
 
 #[test]
 fn scopes_are_not_disclosed_when_that_is_switched_off() {
-    let denied = Denied::ScopeInsufficient(POLICY.row("Collect").unwrap());
+    let denied = DenialReason::ScopeInsufficient(POLICY.entry("Collect").unwrap());
     let status = denied.to_status(&Challenge::new("api", false));
     let challenge = status.metadata().get("www-authenticate").unwrap();
     assert_eq!(challenge, "Bearer realm=\"api\", error=\"insufficient_scope\"");

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::registration::Registration;
+use super::registration::ClientRegistration;
 use super::registry::{Client, GrantType, User};
 use crate::json;
 use crate::json::error::{JsonError, Problem};
@@ -15,7 +15,7 @@ use crate::token::scope::is_scope_token;
 /// What a file says.
 #[derive(Debug, Default)]
 pub(crate) struct ClientFile {
-    pub(crate) registrations: Vec<Registration>,
+    pub(crate) registrations: Vec<ClientRegistration>,
     pub(crate) users: Vec<UserEntry>,
     pub(crate) scopes: BTreeMap<String, String>,
 }
@@ -66,12 +66,12 @@ impl fmt::Debug for UserEntry {
 }
 
 impl ClientFile {
-    pub(crate) fn parse(text: &str) -> Result<Self, FileProblem> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ClientFileError> {
         let document: Document =
-            json::read(text.as_bytes()).map_err(|error| FileProblem::of_json(&error))?;
+            json::read(text.as_bytes()).map_err(|error| ClientFileError::of_json(&error))?;
         let mut file = Self { users: document.users, scopes: document.scopes, ..Self::default() };
         for (index, entry) in document.clients.into_iter().enumerate() {
-            let problem = |field: &str, text: String| FileProblem {
+            let problem = |field: &str, text: String| ClientFileError {
                 place: format!("`clients[{index}].{field}`"),
                 text,
             };
@@ -81,7 +81,10 @@ impl ClientFile {
         }
         for (index, user) in file.users.iter().enumerate() {
             let problem = |field: &str, text: &str| {
-                Err(FileProblem { place: format!("`users[{index}].{field}`"), text: text.into() })
+                Err(ClientFileError {
+                    place: format!("`users[{index}].{field}`"),
+                    text: text.into(),
+                })
             };
             if user.name.is_empty() {
                 return problem("name", "it is empty");
@@ -95,7 +98,7 @@ impl ClientFile {
         }
         if let Some(scope) = file.scopes.keys().find(|scope| !is_scope_token(scope.as_bytes())) {
             let text = format!("{scope:?} is not a scope name (RFC 6749 §3.3)");
-            return Err(FileProblem { place: "`scopes`".into(), text });
+            return Err(ClientFileError { place: "`scopes`".into(), text });
         }
         Ok(file)
     }
@@ -109,11 +112,13 @@ impl ClientFile {
 }
 
 impl ClientEntry {
-    fn registration(self) -> Result<Registration, String> {
+    fn registration(self) -> Result<ClientRegistration, String> {
         let mut registration = match (self.secret, self.jwks) {
-            (None, None) => Registration::public(self.id),
-            (Some(secret), None) => Registration::confidential(self.id, secret),
-            (None, Some(jwks)) => Registration::with_keys(self.id, Value::Object(jwks).to_string()),
+            (None, None) => ClientRegistration::public(self.id),
+            (Some(secret), None) => ClientRegistration::confidential(self.id, secret),
+            (None, Some(jwks)) => {
+                ClientRegistration::with_keys(self.id, Value::Object(jwks).to_string())
+            }
             (Some(_), Some(_)) => return Err("there are `jwks` too: keep one of them".into()),
         };
         let Client { credentials, grants, .. } = registration.client;
@@ -131,12 +136,12 @@ impl ClientEntry {
 
 /// What is wrong with a file, and where.
 #[derive(Debug)]
-pub struct FileProblem {
+pub struct ClientFileError {
     place: String,
     text: String,
 }
 
-impl FileProblem {
+impl ClientFileError {
     /// The value itself, which may be a secret, is left out.
     fn of_json(error: &JsonError) -> Self {
         let (line, column) = error.line_and_column();
@@ -156,13 +161,13 @@ impl FileProblem {
     }
 }
 
-impl fmt::Display for FileProblem {
+impl fmt::Display for ClientFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.text)
     }
 }
 
-impl std::error::Error for FileProblem {}
+impl std::error::Error for ClientFileError {}
 
 #[cfg(test)]
 mod tests {

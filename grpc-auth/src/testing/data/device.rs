@@ -17,7 +17,7 @@ pub(crate) struct Device {
 pub(crate) enum Decision {
     Pending,
     Allowed(Grant),
-    Denied,
+    DenialReason,
     /// The tokens were fetched.
     Done,
 }

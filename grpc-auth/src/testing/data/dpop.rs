@@ -19,7 +19,7 @@ use crate::jose::thumbprint::canonical_form;
 use crate::token::confirmation::Thumbprint;
 
 /// A client's key that tokens can be bound to (RFC 9449); made by
-/// [`AuthorizationServer::dpop_key`](crate::testing::AuthorizationServer::dpop_key).
+/// [`TestAuthorizationServer::dpop_key`](crate::testing::TestAuthorizationServer::dpop_key).
 #[derive(Clone)]
 pub struct DpopKey {
     key: Arc<SigningKey>,
@@ -135,7 +135,7 @@ impl ProofBuilder {
     /// When the operating system has no random numbers.
     #[must_use]
     #[expect(clippy::expect_used, reason = "only a broken machine cannot make keys")]
-    pub fn forge(self) -> String {
+    pub fn sign_with_wrong_key(self) -> String {
         let forger = SigningKey::generate(self.key.algorithm(), String::new());
         encode_and_sign(self.header, self.claims, &forger.expect("a key can be generated"))
     }

@@ -7,16 +7,16 @@ use crate::jwks::set::KeySet;
 use crate::token::scope::is_scope_token;
 
 /// A client to be registered with
-/// [`AuthorizationServer::register`](crate::testing::AuthorizationServer::register).
+/// [`TestAuthorizationServer::register`](crate::testing::TestAuthorizationServer::register).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
-/// use grpc_auth::testing::{AuthorizationServer, Registration};
+/// use grpc_auth::testing::{TestAuthorizationServer, ClientRegistration};
 ///
-/// let issuer = AuthorizationServer::start().await?;
+/// let issuer = TestAuthorizationServer::start().await?;
 /// issuer.register(
-///     Registration::public("cli")
+///     ClientRegistration::public("cli")
 ///         .redirect_uri("http://127.0.0.1/callback")
 ///         .scopes(["read:echo", "write:echo"]),
 /// );
@@ -25,12 +25,12 @@ use crate::token::scope::is_scope_token;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a registration does nothing until it is given to a server"]
-pub struct Registration {
+pub struct ClientRegistration {
     pub(crate) id: String,
     pub(crate) client: Client,
 }
 
-impl Registration {
+impl ClientRegistration {
     /// A client without a secret, such as a program on people's machines: people sign in with a
     /// code or on another device, and it may be given refresh tokens.
     pub fn public(id: impl Into<String>) -> Self {

@@ -14,10 +14,10 @@ use crate::jose::algorithm::Algorithm;
 use crate::token::confirmation::Thumbprint;
 
 /// A token to be signed; made by
-/// [`AuthorizationServer::token`](crate::testing::AuthorizationServer::token).
+/// [`TestAuthorizationServer::token`](crate::testing::TestAuthorizationServer::token).
 ///
 /// Without further words it is an access token (RFC 9068) for
-/// [`AUDIENCE`](crate::testing::AuthorizationServer::AUDIENCE) with the subject `test`, without scopes,
+/// [`AUDIENCE`](crate::testing::TestAuthorizationServer::AUDIENCE) with the subject `test`, without scopes,
 /// valid for an hour, signed with ES256.
 #[derive(Clone)]
 #[must_use = "a token does nothing until it is signed"]
@@ -175,7 +175,7 @@ impl TokenBuilder {
     /// When the operating system has no random numbers.
     #[must_use]
     #[expect(clippy::expect_used, reason = "only a broken machine cannot make keys")]
-    pub fn forge(self) -> String {
+    pub fn sign_with_wrong_key(self) -> String {
         let forger = SigningKey::generate(self.key.algorithm(), self.key.kid.clone());
         self.sign_with(&forger.expect("a key can be generated"))
     }

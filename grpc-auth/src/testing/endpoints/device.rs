@@ -128,7 +128,9 @@ pub(crate) fn poll(state: &State, client_id: &str, device_code: &str) -> Result<
             Decision::Pending => {
                 Err(OAuthError::bad("authorization_pending", "nobody has decided yet"))
             }
-            Decision::Denied => Err(OAuthError::bad("access_denied", "the request was denied")),
+            Decision::DenialReason => {
+                Err(OAuthError::bad("access_denied", "the request was denied"))
+            }
             Decision::Done => Err(OAuthError::grant("the device code was used")),
             Decision::Allowed(grant) => {
                 let grant = grant.clone();
@@ -170,7 +172,7 @@ pub(crate) fn allow(state: &State, user_code: &str, user: &str) -> bool {
 
 /// Refuses a device; false if none waits any more.
 pub(crate) fn deny(state: &State, user_code: &str) -> bool {
-    with_waiting(state, user_code, |device| device.decision = Decision::Denied).is_some()
+    with_waiting(state, user_code, |device| device.decision = Decision::DenialReason).is_some()
 }
 
 /// Where people type the code (RFC 8628 §3.3). One that came with the address is shown, to be

@@ -37,7 +37,7 @@ use crate::jose::algorithm::Algorithm;
 use crate::json as reader;
 use crate::json::node::Node;
 use crate::jwks::set::KeySet;
-use crate::jwks::settings::KeySetSettings;
+use crate::jwks::settings::JwksSettings;
 use crate::login::fuzz as login;
 use crate::policy::rule::AccessRule;
 use crate::policy::service_policy::{MethodPolicy, ServicePolicy};
@@ -316,7 +316,7 @@ pub fn cache_control(data: &[u8]) {
         let Ok(value) = HeaderValue::from_bytes(line) else { return };
         headers.append(name, value);
     }
-    let kept = KeySetSettings::default().freshness(Freshness::of(&headers).max_age);
+    let kept = JwksSettings::default().freshness(Freshness::of(&headers).max_age);
     let left_alone = retry_after(&headers, SystemTime::UNIX_EPOCH);
     let day = Duration::from_secs(24 * 60 * 60);
     assert!((Duration::from_secs(60)..=day).contains(&kept), "kept for {kept:?}");
