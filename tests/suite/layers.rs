@@ -221,3 +221,14 @@ fn use_trees_and_paths_are_read() {
     found.sort();
     assert_eq!(found, ["crate::i::j", "super::g"]);
 }
+
+#[test]
+fn the_map_in_contributing_has_every_module() {
+    let map = Path::new(env!("CARGO_MANIFEST_DIR")).join("../CONTRIBUTING.md");
+    let map = fs::read_to_string(map).unwrap();
+    let map = &map[map.find("```text").unwrap()..];
+    let words: BTreeSet<&str> =
+        map.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
+    let missing: Vec<_> = ORDER.iter().filter(|module| !words.contains(**module)).collect();
+    assert!(missing.is_empty(), "CONTRIBUTING.md does not say what is in {missing:?}");
+}
