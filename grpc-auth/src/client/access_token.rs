@@ -3,12 +3,11 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use serde::Deserialize;
 
 use super::response::{TokenResponse, TokenType};
+use crate::jose::compact::unverified_claims;
 use crate::json;
 use crate::token::bearer::BearerToken;
 
@@ -99,13 +98,7 @@ pub(super) fn jwt_expiry(token: &BearerToken) -> Option<SystemTime> {
         exp: f64,
     }
 
-    let mut parts = token.expose_secret().split('.');
-    let (Some(_), Some(claims), Some(_), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return None;
-    };
-    let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
+    let claims = unverified_claims(token.as_bytes())?;
     let Expiry { exp } = json::read(&claims).ok()?;
     let since = Duration::try_from_secs_f64(exp).ok().filter(|_| exp <= LAST_SECOND)?;
     Some(UNIX_EPOCH + since)
@@ -123,6 +116,9 @@ impl fmt::Debug for AccessToken {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
 
     #[test]

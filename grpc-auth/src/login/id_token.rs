@@ -4,8 +4,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use constant_time_eq::constant_time_eq;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
@@ -13,6 +11,7 @@ use serde::de::DeserializeSeed;
 use serde::{Deserialize, Deserializer};
 
 use super::error::LoginError;
+use crate::jose::compact::unverified_claims;
 use crate::json;
 use crate::json::text::Texts;
 
@@ -98,13 +97,13 @@ fn payload(token: &str) -> Option<Zeroizing<Vec<u8>>> {
     if token.len() > MAX_BYTES {
         return None;
     }
-    let mut parts = token.split('.');
-    let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
-    parts.next().is_none().then(|| URL_SAFE_NO_PAD.decode(payload).ok()).flatten().map(Into::into)
+    unverified_claims(token.as_bytes()).map(Into::into)
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::{Value, json};
 
     use super::*;
