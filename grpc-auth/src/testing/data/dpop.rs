@@ -10,8 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::keys::SigningKey;
-use super::keys::encode_and_sign;
+use super::signing_key::SigningKey;
+use super::signing_key::encode_and_sign;
 use crate::clock::Moment;
 use crate::clock::manual::ManualClock;
 use crate::jose::algorithm::Algorithm;

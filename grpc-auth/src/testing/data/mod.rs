@@ -13,6 +13,7 @@ pub(crate) mod purpose;
 pub(crate) mod registration;
 pub(crate) mod registry;
 pub(crate) mod secret_store;
+pub(crate) mod signing_key;
 pub(crate) mod state;
 pub(crate) mod token;
 pub(crate) mod token_settings;

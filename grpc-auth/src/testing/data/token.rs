@@ -1,6 +1,6 @@
 //! Tokens of any shape, good and bad.
 
-use super::keys::encode_and_sign;
+use super::signing_key::encode_and_sign;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::dpop::DpopKey;
-use super::keys::SigningKey;
 use super::opaque::OpaqueTokens;
+use super::signing_key::SigningKey;
 use crate::jose::algorithm::Algorithm;
 use crate::token::confirmation::Thumbprint;
 
