@@ -38,22 +38,22 @@ pub(crate) struct TokenArgs {
     #[command(flatten)]
     token: TokenSettings,
     /// Prints the token of the person who logged in, though the client has a secret
-    #[arg(long, help_heading = "Where it comes from", conflicts_with_all = ["fresh", "no_store"])]
+    #[arg(long, help_heading = "Where it comes from", conflicts_with_all = ["force_refresh", "no_store"])]
     login: bool,
     /// Asks for a new one, though a token that was kept may live
     #[arg(long, help_heading = "Where it comes from")]
-    fresh: bool,
+    force_refresh: bool,
     /// Neither looks for a kept token nor keeps the new one
     #[arg(long, help_heading = "Where it comes from")]
     no_store: bool,
-    /// Takes a kept token only if it lives for so long
+    /// Reuses a cached token only if it is valid for at least this many seconds
     #[arg(
         long,
         value_name = "SECONDS",
         default_value_t = 60,
         help_heading = "Where it comes from"
     )]
-    lives_for: u32,
+    min_ttl: u32,
 }
 
 const EXAMPLES: &str = "\
@@ -121,12 +121,12 @@ async fn of_its_own(
     let request = wanted.of_request(client.oauth.client_credentials());
     let source = request.clone().build()?;
     let store = if args.no_store { None } else { Some(TokenStore::open()) };
-    let lives_for = Duration::from_secs(args.lives_for.into());
+    let min_ttl = Duration::from_secs(args.min_ttl.into());
     if let Some(Ok(store)) = &store
-        && !args.fresh
+        && !args.force_refresh
     {
         match store.access_token(&request).await {
-            Ok(Some(token)) if lives_until(&token, Clock::system().now() + lives_for) => {
+            Ok(Some(token)) if lives_until(&token, Clock::system().now() + min_ttl) => {
                 return Ok(Found { token: token.into(), source: SOURCE, kept: Some(true) });
             }
             Ok(_) => {}
