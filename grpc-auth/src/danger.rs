@@ -1,12 +1,12 @@
-//! Every switch that weakens something, and nothing else: whoever looks for what could be wrong with
-//! a program looks for `danger` in it.
+//! Every switch that weakens something, and nothing else: a review of a program begins with a search
+//! for `danger`.
 
 use std::fmt;
 
 use tonic::transport::Endpoint;
 
-/// An endpoint that tokens may be sent to in plaintext, although it is another host's: whoever sits
-/// on the way can read them, and use them until they expire.
+/// An endpoint that tokens may be sent to in plaintext, although it is another host's: an attacker on
+/// the way can read them, and use them until they expire.
 ///
 /// It is meant for networks that encrypt below of HTTP, like a service mesh whose sidecars speak
 /// mTLS, or WireGuard. For a server without a certificate of its own,

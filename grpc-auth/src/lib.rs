@@ -273,7 +273,7 @@ pub use crate::verify::token_cache::TokenCache;
 /// | the claims do not fit `T` | PERMISSION_DENIED, PERMISSION_DENIED_BY_POLICY; the log names the path |
 /// | it panics, or the `Deserialize` of `T` does | INTERNAL |
 ///
-/// The requirement's text stands in the [table](policy::ServicePolicy), and in the log when it
+/// The requirement's text is in the [table](policy::ServicePolicy), and in the log when it
 /// does not hold: it should hold no secret of its own.
 ///
 /// # Examples
@@ -344,12 +344,12 @@ pub use crate::verify::token_cache::TokenCache;
 ///
 /// # Limitations
 /// * It is a function of claims and message: `self` and the method's other parameters cannot be used.
-/// * Whether messages are streamed is told by the parameter's type as it is written,
+/// * The parameter's type, as it is written, decides whether messages are streamed:
 ///   `Request<Streaming<..>>`; behind a type alias of another name it does not compile.
 /// * The message is decoded before it is asked. Whether a caller may send large ones is a matter of
 ///   the access rule.
 /// * A panic goes to the process's panic hook as any other does, with its message. With
-///   `panic = "abort"` it ends the process, and nobody is let in.
+///   `panic = "abort"` it ends the process, and no caller is admitted.
 ///
 /// ```compile_fail
 /// #[grpc_auth::require(|_| true)]

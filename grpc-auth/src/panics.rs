@@ -29,7 +29,7 @@ struct Dropped<F>(Option<Pin<Box<F>>>);
 impl<F> Drop for Dropped<F> {
     fn drop(&mut self) {
         let work = self.0.take();
-        // The panic hook has told of it, and whoever waited has gone or has an answer.
+        // The panic hook has reported it, and the waiting task has gone or has an answer.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
     }
 }

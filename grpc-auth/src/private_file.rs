@@ -13,7 +13,7 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     own_folder().recursive(true).create(path)
 }
 
-/// Makes a folder with a name that nobody guesses, which only this user may enter.
+/// Makes a folder with a random name, which only this user may enter.
 pub(crate) fn new_folder(parent: &Path, prefix: &str) -> io::Result<PathBuf> {
     let path = parent.join(format!("{prefix}{}", random_name()?));
     // Nothing that stands there is taken.
@@ -56,7 +56,7 @@ pub(crate) fn others_may_rename(folder: &Path) -> bool {
     {
         use std::os::unix::fs::MetadataExt;
 
-        // One that is not there is found out by whoever uses it.
+        // The code that uses it finds out that it is missing.
         std::fs::metadata(folder)
             .is_ok_and(|metadata| metadata.mode() & 0o022 != 0 && metadata.mode() & 0o1000 == 0)
     }
@@ -74,7 +74,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = folder.join(format!(".{name}.{}", random_name()?));
     let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
-        // What is half written is nobody's.
+        // Removes the partial file; errors are ignored.
         let _ = fs::remove_file(&temporary);
     }
     written

@@ -57,7 +57,7 @@ impl Redis {
     /// Reads an address like `redis://:password@127.0.0.1:6379/0` or `rediss://redis.example.com/`.
     ///
     /// # Errors
-    /// [`ConfigError::Setting`] when it is none. Whether Redis answers shows when it is used.
+    /// [`ConfigError::Setting`] when it is invalid. Whether Redis answers shows when it is used.
     pub fn new(address: &str) -> Result<Self, ConfigError> {
         // Its own error may quote the address, and with it the password.
         let client = Client::open(address).map_err(|_| {

@@ -1,9 +1,9 @@
-//! What a stranger sent, fit for a terminal.
+//! Untrusted text, made fit for a terminal or a log line.
 
 /// Longer text is cut.
 const LONGEST: usize = 200;
 
-/// Text that a stranger chose: control characters, which a terminal would obey, are replaced, and the
+/// Untrusted text for a terminal: control characters, which a terminal would obey, are replaced, and the
 /// length is bounded.
 pub(crate) fn shown(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);

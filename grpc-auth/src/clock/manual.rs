@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
-/// A clock that moves when it is told to. Clones show the same time.
+/// A clock that a test moves. Clones show the same time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -63,13 +63,13 @@ impl ManualClock {
         self.0.stopped_at.unwrap_or_else(SystemTime::now) + forward - back
     }
 
-    /// Moves on; whoever waited for that time wakes up, as soon as the runtime gets to it: what
+    /// Moves on; tasks that waited for that time wake up, as soon as the runtime gets to them: what
     /// happens in the background takes some `tokio::task::yield_now().await`.
     pub fn advance(&self, duration: Duration) {
         self.0.moved.send_modify(|moved| moved.forward += duration);
     }
 
-    /// Is set back, as clocks are that went wrong. Whoever waits for a time waits for it longer.
+    /// Is set back, as clocks are that went wrong. Tasks that wait for a time wait longer.
     pub fn rewind(&self, duration: Duration) {
         self.0.moved.send_modify(|moved| moved.back += duration);
     }

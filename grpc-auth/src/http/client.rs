@@ -160,7 +160,7 @@ pub(crate) fn secure_url(setting: &'static str, value: &str) -> Result<Url, Conf
     match url.scheme() {
         "https" => Ok(url),
         "http" if is_loopback(&url) => Ok(url),
-        // As it was read: a stranger may have written it, and a URL has nothing in it that a terminal
+        // As it was parsed: its text may be hostile, and a URL has nothing in it that a terminal
         // obeys.
         _ => Err(ConfigError::UrlInsecure { setting, value: url.into() }),
     }

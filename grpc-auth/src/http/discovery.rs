@@ -20,7 +20,7 @@ use crate::single_flight::SingleFlight;
 /// Longer than any address; it may stand in a log line.
 const MAX_URL_BYTES: usize = 2048;
 
-/// For how long an address is believed that the metadata named.
+/// How long an address in the metadata stays cached.
 const REDISCOVER: Duration = Duration::from_secs(24 * 3600);
 
 const REDISCOVERY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -69,7 +69,7 @@ pub(crate) struct Endpoints {
     pub(crate) revocation: Option<Url>,
     /// It says who answers (RFC 9207 §3).
     pub(crate) names_itself: bool,
-    /// How codes may be bound to whoever asked for them (RFC 7636), if it says so.
+    /// How codes may be bound to the client that requested them (RFC 7636), if it says so.
     pub(crate) challenge_methods: Option<Vec<String>>,
     /// What clients may ask for, if it says so.
     pub(crate) scopes: Option<Vec<String>>,
@@ -242,7 +242,7 @@ fn metadata<T: DeserializeOwned>(document: &[u8], identifier: &str) -> Result<T,
     if identity.issuer != identifier {
         return Err(HttpError::IssuerMismatch {
             configured: identifier.into(),
-            // A stranger may have written it.
+            // Its text may be hostile.
             found: identity.issuer.chars().take(256).collect(),
         });
     }
@@ -333,11 +333,11 @@ mod tests {
     fn metadata_is_an_object_of_the_issuer_itself() {
         let issuer = Url::parse("https://a.example").unwrap();
         let found = |document: &str| match read(document.as_bytes(), &issuer, "https://a.example") {
-            Ok(_) => "believed",
+            Ok(_) => "accepted",
             Err(error) => error.kind(),
         };
         for (document, expected) in [
-            (r#" {"jwks_uri":"https://a.example/k","issuer":"https://a.example"} "#, "believed"),
+            (r#" {"jwks_uri":"https://a.example/k","issuer":"https://a.example"} "#, "accepted"),
             (r#"["https://a.example","https://a.example/k"]"#, "not_metadata"),
             (r#"{"issuer":"https://a.example"}"#, "not_metadata"),
             (

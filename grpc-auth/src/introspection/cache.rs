@@ -56,7 +56,7 @@ where
     }
 }
 
-/// Keyed by chance, and as good as random.
+/// The digest has a random key, so its bytes look random.
 pub(crate) fn hash(digest: &Digest) -> u64 {
     digest.first_chunk().map_or(0, |chunk| u64::from_le_bytes(*chunk))
 }

@@ -34,7 +34,7 @@ impl Circuit {
         *self = Self::default();
     }
 
-    /// The answer says nothing of the server: whoever comes next may probe it.
+    /// The answer says nothing of the server: the next call may probe it.
     pub(crate) fn undecided(&mut self) {
         self.opened = f64::NEG_INFINITY;
     }

@@ -119,7 +119,7 @@ impl From<HttpError> for Failure {
 
 impl Failure {
     /// Whether it says something of the server, and not of one token: five in a row are enough to
-    /// leave the server alone, and no stranger's token must bring them about.
+    /// leave the server alone, and a caller must not be able to cause them with a token.
     pub(crate) fn is_the_servers(&self) -> bool {
         match self {
             Self::Fetch(error) => match &**error {

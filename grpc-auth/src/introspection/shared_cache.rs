@@ -29,8 +29,8 @@ const TIMES: usize = 2 * size_of::<f64>();
 const MAX_ENTRY_BYTES: usize = TIMES + MAX_BYTES + AES_256_GCM_TAG + NONCE_LEN;
 const AES_256_GCM_TAG: usize = 16;
 
-/// The cache. Whoever can read Redis learns nothing from it, and whoever can write to it makes
-/// nobody believe anything: entries are sealed, each for its token.
+/// The cache. Entries are sealed, each for its token: a program that reads Redis learns nothing from
+/// them, and one that writes to it cannot make a token valid.
 pub(crate) struct SharedCache {
     redis: Redis,
     seal: RandomizedNonceKey,

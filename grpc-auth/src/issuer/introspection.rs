@@ -59,14 +59,14 @@ pub struct Introspection {
     pub(crate) shared_cache: Option<SharedCacheSettings>,
 }
 
-/// For how long answers of an introspection endpoint are believed, and how many are remembered.
+/// How long answers of an introspection endpoint stay cached, and how many.
 ///
-/// What is remembered is the answer, never what its caller may do. An answer is never believed
+/// What is remembered is the answer, never what its caller may do. An answer is never used
 /// beyond the token's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IntrospectionCache {
-    /// For how long an active token is believed to be active: so long a revoked one may still be
+    /// How long an active token stays cached as active: so long a revoked one may still be
     /// accepted. Default 60 s.
     pub active: Duration,
     /// The same, for tokens without `exp`. Default 30 s.
@@ -74,7 +74,7 @@ pub struct IntrospectionCache {
     /// How many active tokens at most. Default 10,000; rounded up to a power of two. 0 keeps none in
     /// memory.
     pub active_entries: usize,
-    /// For how long a token is believed not to be active. Default 10 s.
+    /// How long an inactive token stays cached as inactive. Default 10 s.
     pub inactive: Duration,
     /// How many inactive tokens at most; they displace no active one. Default 2,048.
     pub inactive_entries: usize,
@@ -170,7 +170,7 @@ impl Introspection {
         self
     }
 
-    /// Changes for how long answers are believed. [`IntrospectionCache::off()`] asks every time.
+    /// Changes how long answers stay cached. [`IntrospectionCache::off()`] introspects every time.
     #[must_use]
     pub fn cache(mut self, cache: IntrospectionCache) -> Self {
         self.cache = cache;
@@ -192,7 +192,7 @@ impl Introspection {
     }
 
     /// How many requests may be under way; calls beyond are answered UNAVAILABLE at once. Default
-    /// 64. Any token that is not known takes one, strangers' tokens as well: where the endpoint is
+    /// 64. Any token that is not cached takes one, invalid ones as well: where the endpoint is
     /// slow, limit how often an address may call before that.
     #[must_use]
     pub fn max_in_flight(mut self, requests: usize) -> Self {
@@ -236,7 +236,7 @@ impl Introspection {
         }
         #[cfg(feature = "redis")]
         if self.shared_cache.is_some() && cache.active.is_zero() {
-            let help = "the cache is off, and what is shared would be believed all the same: leave \
+            let help = "the cache is off, and shared answers would be used all the same: leave \
                         one of them out";
             return wrong("shared_cache", help);
         }

@@ -68,7 +68,7 @@ pub(crate) enum IntendedFor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequiredClaim {
     pub(crate) name: &'static str,
-    /// One of these; any, if there are none.
+    /// One of these; without any, every value.
     pub(crate) values: &'static [&'static str],
 }
 
@@ -132,7 +132,7 @@ impl Issuer {
     /// `default`.
     ///
     /// Access tokens of the organization's own server (`https://DOMAIN` without a path) are for
-    /// Okta alone; nobody else can verify them.
+    /// Okta alone; no other service can verify them.
     #[must_use]
     pub fn okta(domain: impl Into<String>, authorization_server: impl Into<String>) -> Self {
         presets::okta::issuer(domain.into(), &authorization_server.into())
@@ -157,7 +157,7 @@ impl Issuer {
         presets::entra::v1(tenant.into().to_ascii_lowercase())
     }
 
-    /// Any tenant of Microsoft Entra ID, for tokens of version 2.0: whoever has a Microsoft
+    /// Any tenant of Microsoft Entra ID, for tokens of version 2.0: any user of a Microsoft
     /// directory can have one. `iss` must be that of the tenant in `tid`, and the key must be for
     /// it; which tenants may do what is for the rules and the handlers to say. To accept some
     /// tenants, add each with [`entra`](Self::entra) instead.

@@ -6,7 +6,7 @@ use memchr::memchr;
 
 use super::error::JoseError;
 
-/// A token taken apart. Nothing of it is believed yet.
+/// The parts of a token. None of them is verified yet.
 pub(crate) struct Compact<'t> {
     pub(crate) header: Vec<u8>,
     pub(crate) claims: Vec<u8>,
@@ -17,7 +17,7 @@ pub(crate) struct Compact<'t> {
 
 impl<'t> Compact<'t> {
     pub(crate) fn parse(token: &'t [u8]) -> Result<Self, JoseError> {
-        // Five parts are an encrypted token, which nobody here can read.
+        // Five parts are an encrypted token, which this crate does not decrypt.
         let wrong_count = || JoseError::Parts(token.split(|byte| *byte == b'.').count());
         let (header, rest) = split(token).ok_or_else(wrong_count)?;
         let (claims, signature) = split(rest).ok_or_else(wrong_count)?;

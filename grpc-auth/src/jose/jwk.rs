@@ -39,9 +39,9 @@ pub(crate) enum Skipped {
     Unreadable,
     #[error("it is not for signatures (`use`, `key_ops`)")]
     OtherUse,
-    #[error("it is symmetric: whoever checks tokens with it could make them")]
+    #[error("it is symmetric: every verifier could make tokens with it")]
     Symmetric,
-    #[error("it holds private members: whoever reads the set could make tokens")]
+    #[error("it holds private members: every reader of the set could make tokens")]
     Private,
     #[error("its `kty` or `crv` is not supported")]
     UnsupportedType,

@@ -1,4 +1,4 @@
-//! A key that a stranger sends along to be checked with (RFC 9449 §4.2), and the name by which it is
+//! A key that the caller sends in a proof (RFC 9449 §4.2), and the thumbprint by which it is
 //! known (RFC 7638).
 
 use super::algorithm::Algorithm;

@@ -78,7 +78,7 @@ pub enum UnknownKidOutcome {
     /// Unknown key ids have caused enough fetches for now: the call is answered UNAVAILABLE, for its
     /// token may be good.
     Limited,
-    /// The issuer does not answer: nobody knows.
+    /// The issuer does not answer, so it is unknown.
     Unavailable,
 }
 
@@ -112,7 +112,7 @@ impl JwksHealth {
     }
 }
 
-/// Who is told.
+/// Who gets the events.
 #[derive(Clone, Default)]
 pub(crate) struct Listener(pub(crate) Option<Arc<Callback>>);
 

@@ -92,7 +92,7 @@ pub(crate) struct KeyFetcher {
     pub(crate) issuer: Box<str>,
     pub(crate) location: Location,
     pub(crate) clock: Clock,
-    /// For how long the address of the keys is believed.
+    /// How long the address of the keys stays cached.
     pub(crate) rediscover: Duration,
     discovered: Option<(Url, SystemTime)>,
     last: Option<Last>,

@@ -48,9 +48,9 @@ pub(super) struct Held {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Fetch(Request),
-    /// Looks again at this time, or when it is told to.
+    /// Looks again at this time, or when it is notified.
     At(SystemTime),
-    /// Waits until it is told to look.
+    /// Waits until it is notified.
     Idle,
 }
 
@@ -209,7 +209,7 @@ impl Lifecycle {
         } else {
             self.settings.last_retry
         };
-        // Nobody is served meanwhile: then a minute is as long as an issuer can ask for.
+        // No call is served meanwhile, so an issuer can ask for at most a minute.
         let retry_after = retry_after.unwrap_or_default();
         let retry_after =
             if is_cold { retry_after.min(self.settings.last_retry) } else { retry_after };
@@ -222,7 +222,7 @@ impl Lifecycle {
         self.pause = Some((now, now + backoff.max(retry_after)));
     }
 
-    /// A call needs any keys, and there are none that may be used.
+    /// A call needs keys, and there is no usable one.
     pub(super) fn need_keys(&mut self, now: SystemTime) -> Answer {
         if self.is_forgotten(now) {
             (self.failures, self.pause) = (0, None);
@@ -318,7 +318,7 @@ impl Lifecycle {
         (Answer::Wait, true)
     }
 
-    /// Nobody asked for so long that the last failure says nothing any more.
+    /// The last failure is so old that it says nothing any more.
     fn is_forgotten(&self, now: SystemTime) -> bool {
         let long_ago = |end: SystemTime| {
             now.duration_since(end).is_ok_and(|passed| passed >= self.settings.last_retry)

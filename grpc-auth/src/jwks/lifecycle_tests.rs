@@ -40,7 +40,7 @@ fn an_idle_set_is_left_alone_and_a_used_one_is_fetched_ahead() {
     assert_eq!(life.next(at(5000)), Next::Idle);
     assert!(life.used(at(720)));
     assert_eq!(life.next(at(720)), Next::Fetch(Request::Scheduled));
-    // Under way, nobody asks for more.
+    // While one is under way, no other is requested.
     life.begin();
     assert!(!life.used(at(720)));
     assert!(!life.request(Request::Forced));

@@ -86,7 +86,7 @@ pub struct JwksSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefreshMode {
-    /// A call that comes late in the set's freshness: an idle server asks nobody for anything.
+    /// A call that comes late in the set's freshness: an idle server sends no requests.
     WhileInUse,
     /// The same moment, with calls or without.
     Eager,

@@ -76,7 +76,7 @@ pub(crate) struct Shared {
     issuer: Box<str>,
     published: Published<Snapshot>,
     quiet: ArcSwap<Quiet>,
-    /// That of the quiet time: while it is the same, nobody needs to look there.
+    /// Sequence number of the usage window; unchanged means that it need not be read again.
     edition: AtomicU64,
     clock: Clock,
     refresh: Option<Refresh>,
@@ -339,7 +339,7 @@ impl Shared {
         }
     }
 
-    /// Whoever holds the lifecycle is alone in it: editions are counted one after the other.
+    /// The caller holds the lock of the lifecycle, so sequence numbers are counted one after the other.
     fn publish(&self, lifecycle: &Lifecycle) {
         let (from, until) = lifecycle.quiet(self.clock.now());
         let before = **self.quiet.load();

@@ -10,7 +10,7 @@ fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-/// Keys of generation 2 that were fetched, and nobody who fetches others.
+/// Keys of generation 2 that were fetched, and no task that fetches others.
 fn fetched() -> KeySource {
     let settings = Arc::new(JwksSettings::default());
     let mut lifecycle = Lifecycle::new(Arc::clone(&settings), at(0));

@@ -69,7 +69,7 @@ impl Bucket {
     }
 }
 
-/// Key ids that were looked for in vain, for a while. It holds hashes: a stranger's key ids take
+/// Key ids that were looked for in vain, for a while. It holds hashes: key ids that callers chose take
 /// no room.
 #[derive(Debug)]
 pub(super) struct Memory {
@@ -113,7 +113,7 @@ impl Memory {
     }
 }
 
-/// A time in the future is none that was remembered: the clock was set back.
+/// A time in the future was not remembered: the clock was set back.
 fn is_recent(since: SystemTime, now: SystemTime, forget: Duration) -> bool {
     now.duration_since(since).is_ok_and(|passed| passed < forget)
 }

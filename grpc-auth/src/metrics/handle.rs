@@ -80,7 +80,7 @@ impl Metric {
 #[cfg(not(feature = "metrics"))]
 impl Metric {
     pub(super) fn describe(&self) {
-        // Nobody asks what they are.
+        // Without a recorder the names are not used.
         let _ = (self.name, self.kind, self.unit, self.labels, self.help);
     }
 

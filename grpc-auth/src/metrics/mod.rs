@@ -2,7 +2,7 @@
 //! feature `metrics`.
 //!
 //! The labels of a metric are bounded: configured issuers, rows of policies, and words from this
-//! crate. No stranger chooses one. A new metric takes a [`Metric`] in [`METRICS`], a function here
+//! crate. Callers cannot choose one. A new metric takes a [`Metric`] in [`METRICS`], a function here
 //! and a line in `observability.md`, which a test compares.
 
 mod handle;
@@ -116,7 +116,7 @@ const METRICS: [&Metric; 11] = [
     &TOKEN_RENEWALS,
 ];
 
-/// How often the age of a key set is told while nothing happens to it; none if nobody is told.
+/// How often the age of a key set is reported while nothing happens to it; `None` without a recorder.
 pub(crate) const AGE_INTERVAL: Option<Duration> =
     if ENABLED { Some(Duration::from_secs(15)) } else { None };
 
@@ -164,7 +164,7 @@ pub(crate) enum Outcome {
     Valid,
     Expired,
     Invalid,
-    /// Nobody knows: what it takes to verify is not available.
+    /// Unknown: what it takes to verify is not available.
     Unavailable,
 }
 
@@ -324,7 +324,7 @@ pub(crate) fn key_set_age(issuer: &str, age: Duration) {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "nobody counts to 2^52")]
+#[expect(clippy::cast_precision_loss, reason = "no counter reaches 2^52")]
 fn number(count: u64) -> f64 {
     count as f64
 }

@@ -22,7 +22,7 @@ impl Permit {
 /// Decides whether a caller may pass a row. Without a principal the caller is anonymous.
 ///
 /// The function is pure: no I/O, no clock, no lock. The layer, the guard in each method, and
-/// whoever wants to know ask the same one.
+/// tests use the same one.
 ///
 /// # Errors
 /// [`DenialReason::CredentialsMissing`] when an anonymous caller meets a rule that asks for a token,

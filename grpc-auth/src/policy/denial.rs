@@ -43,7 +43,7 @@ pub enum DenialReason {
     SchemeUnsupported,
     /// The caller's token was good and has expired.
     TokenExpired,
-    /// The caller's token is not one of ours. One reason for every cause, so that it helps nobody
+    /// The caller's token is invalid. One reason for every cause, so that it does not help a caller
     /// who guesses.
     TokenInvalid,
     /// The caller sent no proof with a token that is bound to a key, several, or something that is

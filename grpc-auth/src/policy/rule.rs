@@ -17,7 +17,7 @@ pub enum AccessRule {
     RequireScopes(ScopeExpr),
 }
 
-/// An expression over scopes. An empty `All` or `Any` lets nobody in.
+/// An expression over scopes. An empty `All` or `Any` rejects every caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScopeExpr {

@@ -42,7 +42,7 @@ pub struct PolicyEntry {
 
 impl ServicePolicy {
     /// Writes the table of a service that has no guards of its own. A method without a row is
-    /// refused, whoever calls it.
+    /// rejected for every caller.
     ///
     /// `service` is the full name with its package, `grpc.health.v1.Health`.
     ///
@@ -113,7 +113,7 @@ impl ServicePolicy {
 impl MethodPolicy {
     /// Says who may call the RPC of this name, as the `.proto` file spells it. Both of its sides
     /// count as streams, which end when the caller's token expires, until [`kind`](Self::kind) says
-    /// that they are none.
+    /// otherwise.
     #[must_use]
     pub const fn new(rpc: &'static str, rule: AccessRule) -> Self {
         Self::annotated(0, rpc, rule)
@@ -137,7 +137,7 @@ impl MethodPolicy {
     }
 
     /// The texts of the method's [`#[require]`](macro@crate::require)s, as
-    /// [`#[protect]`](crate::protect) writes them: so that nobody who reads the table takes the
+    /// [`#[protect]`](crate::protect) writes them, so that a reader of the table does not take the
     /// rule for all there is.
     #[must_use]
     pub const fn requiring(self, requirements: &'static [&'static str]) -> Self {

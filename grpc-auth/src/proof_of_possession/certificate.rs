@@ -15,7 +15,7 @@ use crate::token::confirmation::Thumbprint;
 /// Tokens that are bound to a certificate are compared with the one of tonic's own connection,
 /// without further words. An application with an acceptor of its own puts this into the extensions
 /// of every request of the connection, from a layer outside of
-/// [`Protect`](crate::server::Protect); where both are there, this one counts. **Whoever inserts it
+/// [`Protect`](crate::server::Protect); where both are there, this one counts. **The code that inserts it
 /// vouches for it**: that the certificate was verified and its key proved in this connection's
 /// handshake. Made from a header that a client could write, it lets any client in that has seen a
 /// certificate, and certificates are public.

@@ -89,7 +89,7 @@ impl SenderChecks {
     }
 }
 
-/// Why the sender of a genuine token is not believed to be its holder: for the log.
+/// Why the sender of a valid token is not accepted as its holder: for the log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unproved {
     #[error(
@@ -144,7 +144,9 @@ pub(crate) enum Unproved {
     ProofKeyOther,
     #[error("the signature of the DPoP proof is not its key's")]
     ProofSignature,
-    #[error("the DPoP proof's `htm` is not `POST`, which every gRPC call is, or the call is none")]
+    #[error(
+        "the DPoP proof's `htm` is not `POST`, which every gRPC call is, or the call is not gRPC"
+    )]
     ProofMethod,
     #[error(
         "the DPoP proof's `htu` is not this method at a configured origin; if clients know the \
@@ -164,7 +166,7 @@ pub(crate) enum Unproved {
     ProofInFuture,
     #[error("the DPoP proof's `jti` is not a string of 1 to 256 bytes")]
     ProofId,
-    #[error("the DPoP proof has no nonce, or an old one: it is told the present one")]
+    #[error("the DPoP proof has no nonce, or an old one: the answer has the present one")]
     ProofNonce,
     #[error("the DPoP proof was used before")]
     ProofReplayed,
@@ -197,7 +199,7 @@ pub(crate) enum Unproved {
 }
 
 impl Unproved {
-    /// What the caller is told.
+    /// What the caller sees.
     pub(crate) fn denied(&self) -> DenialReason {
         match self {
             #[cfg(feature = "tls")]

@@ -123,7 +123,7 @@ impl<'t> ProofHeader<'t> {
         if let Some(name) = parameters.changing {
             return Err(Unproved::ProofParameter(name));
         }
-        // Nothing else is ever a proof: a token that the same key signed for another purpose is none.
+        // A token that the same key signed for another purpose is not a proof.
         if parameters.typ.as_deref() != Some("dpop+jwt") {
             return Err(Unproved::ProofType);
         }
@@ -198,7 +198,7 @@ impl<'t> ProofClaims<'t> {
     }
 }
 
-/// Hides the proofs from whoever prints the metadata further in.
+/// Marks the proofs as sensitive, so that printed metadata does not show them.
 pub(crate) fn hide(headers: &mut HeaderMap) {
     // `entry` would reserve a place, and a map can be full.
     if headers.contains_key(DPOP) {

@@ -92,7 +92,7 @@ pub enum ReplayStoreError {
     /// One key has used more proofs than its share.
     #[error("one key has used more proofs than its share")]
     KeyFull,
-    /// The store does not answer. Why stands in the log, so the words are fixed ones: the text of a
+    /// The store does not answer. The reason is logged, so the words are fixed ones: the text of a
     /// library's error may hold an address with its password.
     #[error("the store does not answer: {0}")]
     Unavailable(&'static str),
@@ -347,7 +347,7 @@ mod tests {
         assert_eq!(use_proof(&store, 2, "z", START + 3600, 0), "first");
         assert_eq!(use_proof(&store, 1, "a", START + 1, 1), "again");
         assert_eq!(use_proof(&store, 1, "unknown", START + 1, 1), "again");
-        // Whoever makes a new proof is let in.
+        // A new proof is accepted.
         assert_eq!(use_proof(&store, 1, "b", START + 1, 0), "first");
     }
 }

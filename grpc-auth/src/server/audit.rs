@@ -1,5 +1,5 @@
 //! The log line of every decision, written where it is made: allow at debug, deny at info, with
-//! the same fields. No token, no secret and no claim's value stands in them, but `iss`.
+//! the same fields. No token, no secret and no claim's value is in them, but `iss`.
 //!
 //! Allow means that the layer let the caller in: the rule, and the authorizer if there is one.
 //! Requirements that do not hold, and claims that do not fit the method's type, are denied after
@@ -72,7 +72,8 @@ impl Denial {
     }
 }
 
-/// `principal` is none for an anonymous caller. Whoever logs counts: the layer has a counter at hand.
+/// `principal` is `None` for an anonymous caller. The caller of this function counts: the layer has a
+/// counter at hand.
 pub(crate) fn log_allowed(method: &str, row: Option<PolicyEntry>, principal: Option<&Principal>) {
     debug!(
         target: "grpc_auth",

@@ -41,7 +41,7 @@ impl Clone for AuthContext {
 #[derive(Debug)]
 pub(crate) struct AuthSettings {
     pub(crate) challenge: Challenge,
-    /// What else stands in the extensions because of a call.
+    /// The typed claims that the layer inserts into the extensions.
     pub(crate) typed_claims: Vec<TypedClaims>,
     /// Who is asked after the rule.
     pub(crate) authorizer: Option<DecisionPoint>,

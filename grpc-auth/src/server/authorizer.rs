@@ -111,7 +111,7 @@ pub struct AuthorizerError {
 }
 
 impl AuthorizerError {
-    /// For a cause that stands in the log as it is, `"no policy is loaded"`.
+    /// For a cause that is logged as it is, `"no policy is loaded"`.
     #[must_use]
     pub const fn new(cause: &'static str) -> Self {
         Self { cause }
@@ -189,7 +189,7 @@ impl AccessRequest {
         &self.principal
     }
 
-    /// What else the caller sent. Nobody vouches for it.
+    /// What else the caller sent. None of it is verified.
     #[must_use]
     pub fn metadata(&self) -> &MetadataMap {
         &self.metadata
@@ -224,7 +224,7 @@ impl fmt::Debug for dyn Decide {
     }
 }
 
-/// What a resource server is told about its authorizer.
+/// How a resource server's authorizer is configured.
 #[derive(Debug, Default)]
 pub(super) struct AuthorizerSettings {
     authorizers: Vec<Arc<dyn Decide>>,
@@ -244,10 +244,13 @@ impl AuthorizerSettings {
         match (self.authorizers.len(), self.timeout) {
             // One of them alone would be asked, and the others would protect nothing.
             (2.., _) => wrong("authorizer", "it is set twice: ask both in one, and combine"),
-            (0, Some(_)) => wrong("authorizer_timeout", "nobody is asked: set `authorizer` too"),
-            (_, Some(Duration::ZERO)) => {
-                wrong("authorizer_timeout", "nobody answers in no time: write 1 s or more")
+            (0, Some(_)) => {
+                wrong("authorizer_timeout", "there is no authorizer: set `authorizer` too")
             }
+            (_, Some(Duration::ZERO)) => wrong(
+                "authorizer_timeout",
+                "an authorizer needs some time to answer: write 1 s or more",
+            ),
             (_, Some(timeout)) if timeout > LONGEST_TIMEOUT => {
                 wrong("authorizer_timeout", "callers are gone by then: write at most 30 s")
             }

@@ -26,7 +26,7 @@ use crate::policy::rpc_kind::RpcKind;
 )]
 pub trait EndableBody: Sized {
     #[doc(hidden)]
-    #[expect(private_interfaces, reason = "sealed: users name the trait, nobody implements it")]
+    #[expect(private_interfaces, reason = "sealed: users name the trait and do not implement it")]
     fn ending(self, side: Side, timer: Box<StreamDeadline>) -> Self;
 }
 
@@ -143,7 +143,7 @@ impl HttpBody for Ending {
         self.body.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
-    /// Nobody knows how much is sent before the end.
+    /// How much is sent before the end is unknown.
     fn size_hint(&self) -> SizeHint {
         SizeHint::default()
     }

@@ -173,7 +173,7 @@ impl ResourceServerBuilder {
     }
 
     /// Asks this decision point about every call that the rules let in; see [`Authorizer`].
-    /// Default: nobody is asked.
+    /// Default: no authorizer.
     ///
     /// ```
     /// use grpc_auth::server::{AccessDecision, AccessRequest};

@@ -138,7 +138,7 @@ fn permit_without_layer<R: Refuse>(row: PolicyEntry) -> Result<Permit, R> {
             target: "grpc_auth",
             method = %row,
             verdict = "deny",
-            "the service is mounted without its layer, so nobody may call this method: mount it \
+            "the service is mounted without its layer, so every call of this method is rejected: mount it \
              with `auth.protect(service)` instead of tonic's `Server::new(service)`"
         );
         metrics::denied(Some(row), DenialReason::LayerMissing);
@@ -184,7 +184,7 @@ impl Admitted<'_> {
 )]
 pub trait Inject: Sized {
     #[doc(hidden)]
-    #[expect(private_interfaces, reason = "sealed: users name the trait, nobody implements it")]
+    #[expect(private_interfaces, reason = "sealed: users name the trait and do not implement it")]
     fn inject(caller: Option<&AuthenticatedCaller>) -> Result<Self, Denial>;
 }
 
@@ -205,7 +205,7 @@ pub trait InjectOptional: Inject {}
 )]
 pub trait FromCaller: Sized {
     #[doc(hidden)]
-    #[expect(private_interfaces, reason = "sealed: users name the trait, nobody implements it")]
+    #[expect(private_interfaces, reason = "sealed: users name the trait and do not implement it")]
     fn from_caller(caller: &AuthenticatedCaller) -> Result<Self, Denial>;
 }
 

@@ -20,7 +20,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 /// Keeps a health service up to date for as long as it lives; made by
 /// [`ResourceServer::watch_health`].
 #[derive(Debug)]
-#[must_use = "the health service is told nothing more once this is dropped"]
+#[must_use = "the health service gets no more updates once this is dropped"]
 pub struct HealthWatch(JoinHandle<()>);
 
 impl ResourceServer {
@@ -29,7 +29,7 @@ impl ResourceServer {
     /// may no longer be used. A name is a service's full one; the empty name stands for the whole
     /// server, and is SERVING from the beginning unless it is named here.
     ///
-    /// It uses the keys as calls would, so they are kept while nobody calls. It ends when the
+    /// It uses the keys as calls would, so they stay fresh without calls. It ends when the
     /// [`HealthWatch`] is dropped, and leaves what it said last.
     ///
     /// ```
@@ -111,7 +111,7 @@ struct Told {
 }
 
 impl Told {
-    /// Watchers hear of every word, so only a change is told.
+    /// Watchers get every update, so only changes are sent.
     async fn tell(&mut self, auth: &ResourceServer) {
         let health = auth.health();
         let is_ready = health.is_ready();
@@ -137,7 +137,7 @@ impl Drop for HealthWatch {
     }
 }
 
-/// Waits until any of them changes; for ever if there are none.
+/// Waits until one of them changes; without any it waits for ever.
 async fn any_changed(settled: &mut [watch::Receiver<()>]) {
     let mut changes: Vec<_> = settled.iter_mut().map(|one| Box::pin(one.changed())).collect();
     poll_fn(|cx| {

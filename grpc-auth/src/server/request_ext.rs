@@ -32,8 +32,8 @@ use crate::token::principal::Principal;
 /// let request = with_principal(tonic::Request::new("hello".to_owned()), &caller);
 /// assert_eq!(greeting(&request).unwrap(), "hello from blue");
 ///
-/// let nobody = tonic::Request::new("hello".to_owned());
-/// assert!(greeting(&nobody).is_err());
+/// let anonymous = tonic::Request::new("hello".to_owned());
+/// assert!(greeting(&anonymous).is_err());
 /// # }
 /// ```
 pub trait CallerExt: sealed::HasExtensions {

@@ -49,12 +49,12 @@ impl Admitted<'_> {
         T: DeserializeOwned + Send + Sync + 'static,
         R: Refuse,
     {
-        // A rule that needs no caller has no requirements: whoever is nobody here must not pass.
+        // A rule that needs no caller has no requirements: anonymous callers are rejected.
         let Some(principal) = self.call.and_then(AuthContext::principal) else {
             return Err(self.refuse(&DenialReason::CredentialsMissing.into()));
         };
         // A panic can leave nothing broken that is seen again, unless the user's claims have cells in
-        // them. (Under `panic = "abort"` the process ends, which lets nobody in either.)
+        // them. (Under `panic = "abort"` the process ends, which admits no caller either.)
         let asked = catch_unwind(AssertUnwindSafe(|| match principal.typed_claims() {
             Ok(claims) => Ok(predicate(claims)),
             Err(mismatch) => Err(mismatch),
@@ -74,7 +74,7 @@ impl Admitted<'_> {
             target: "grpc_auth",
             method = %self.row,
             requirement = self.text(position),
-            "a requirement panicked, so nobody is let in; the panic's own message went to the \
+            "a requirement panicked, so the call is rejected; the panic's own message went to the \
              panic hook"
         );
         self.denial(position, DenialReason::PolicyPanicked, "panicked")
@@ -98,16 +98,16 @@ mod tests {
     use crate::policy::rule::AccessRule;
     use crate::policy::service_policy::{MethodPolicy, ServicePolicy};
 
-    /// A method that lets anyone in cannot have requirements. If one had, nobody would pass.
+    /// A method that lets anyone in cannot have requirements. If one had, every call would be rejected.
     #[test]
     fn nobody_fulfils_a_requirement() {
         const METHODS: &[MethodPolicy] =
             &[MethodPolicy::annotated(0, "Get", AccessRule::AllowUnauthenticated)
                 .requiring(&["anyone"])];
         let row = ServicePolicy::annotated("a.B", METHODS).entry("Get").unwrap();
-        let nobody = Admitted { row, call: None };
+        let anonymous = Admitted { row, call: None };
         let answer: Result<(), Result<(), Status>> =
-            nobody.require_of_claims_alone(0, |_: &Claims<serde_json::Value>| true);
+            anonymous.require_of_claims_alone(0, |_: &Claims<serde_json::Value>| true);
         assert_eq!(answer.unwrap_err().unwrap_err().code(), Code::Unauthenticated);
     }
 }

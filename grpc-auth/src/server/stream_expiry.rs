@@ -43,7 +43,7 @@ pub enum StreamExpiry {
     MaxAge(Duration),
 }
 
-/// Waits for the end of a call's streams, on behalf of whoever polls it. It takes a timer of the
+/// Waits for the end of a call's streams, for the task that polls it. It takes a timer of the
 /// runtime only if it has to wait.
 pub(super) struct StreamDeadline {
     at: SystemTime,
@@ -93,7 +93,7 @@ impl StreamExpiry {
             Self::CheckedAtOpen => None,
             Self::UntilExpiry => Some(until_expiry),
             Self::MaxAge(age) => {
-                // An age beyond all clocks is none.
+                // Overflow means no age limit.
                 let by_age = auth.inner.settings.clock.now().checked_add(age);
                 Some(match by_age.filter(|end| *end < expires_at) {
                     Some(end) => (end, TOO_OLD),
@@ -166,7 +166,7 @@ impl StreamDeadline {
         Poll::Ready(())
     }
 
-    /// What the caller is told, and the log, once for each call.
+    /// The status for the caller, and one log line for each call.
     pub(super) fn status(&self) -> Status {
         let is_told = |sides: &Arc<Sides>| sides.is_told.swap(true, Ordering::Relaxed);
         if !self.sides.as_ref().is_some_and(is_told) {

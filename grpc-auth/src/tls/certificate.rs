@@ -17,7 +17,7 @@ const MAX_NAMES: usize = 32;
 /// The last second that a date can be written for, at the end of the year 9999.
 const LAST: u64 = 253_402_300_799;
 
-/// What a certificate says about itself: read from it, and not verified here. Whoever made it chose
+/// What a certificate says about itself: read from it, and not verified here. Its author chose
 /// the texts: control characters, which a terminal would obey, are replaced, and long ones are cut.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]

@@ -14,7 +14,7 @@ use super::pem::Pem;
 use super::provider;
 use crate::error::ConfigError;
 
-/// Which servers are believed, who the client is, and by which name the server is to be known.
+/// Which servers are trusted, the client's identity, and the expected name of the server.
 ///
 /// The roots are named, for there is no choice that fits everywhere:
 ///
@@ -52,10 +52,10 @@ impl ClientTls {
     /// `SSL_CERT_FILE` and `SSL_CERT_DIR` name. It is read now.
     ///
     /// # Errors
-    /// [`ConfigError::TlsMaterial`] when there are none, as in images without `ca-certificates`.
+    /// [`ConfigError::TlsMaterial`] when there is none, as in images without `ca-certificates`.
     pub fn system() -> Result<Self, ConfigError> {
         let mut roots = RootCertStore::empty();
-        // Stores hold odd certificates; what cannot be read is trusted by nobody.
+        // Stores hold odd certificates; what cannot be read is not trusted.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if roots.is_empty() {
             return Err(ConfigError::TlsMaterial {

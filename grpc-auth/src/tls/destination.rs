@@ -59,7 +59,7 @@ impl fmt::Debug for SecureEndpoint {
     }
 }
 
-/// Gives roots to an https endpoint that has no TLS yet. Whether it has, tonic shows to nobody, but
+/// Gives roots to an https endpoint that has no TLS yet. tonic does not show whether it has, but
 /// the constructor behind `EchoClient::connect` knows: it adds the roots its features enable, which
 /// are the system's, to those that have none.
 fn with_roots(endpoint: Endpoint) -> Result<Endpoint, ConfigError> {

@@ -34,7 +34,7 @@ const RENEW_BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// It lives in a folder, which server and client share; it and the certificates are made when they
 /// are asked for first, and again when less than 30 days of their year are left (restart the server
 /// then, as well). The folder is made with the mode 0700, the files with 0600; a folder that others
-/// may write to is refused. Keep it out of version control: whoever reads `ca-key.pem` can be any
+/// may write to is refused. Keep it out of version control: a reader of `ca-key.pem` can be any
 /// server to the clients that trust it.
 ///
 /// | file | |
@@ -61,7 +61,7 @@ const RENEW_BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);
 ///
 /// let endpoint = Endpoint::try_from(format!("https://localhost:{}", address.port()))?;
 /// assert!(ca.client_tls()?.apply(endpoint.clone())?.connect().await.is_ok());
-/// // Nobody else believes it.
+/// // No other client trusts it.
 /// assert!(ClientTls::webpki_roots().apply(endpoint)?.connect().await.is_err());
 /// # std::fs::remove_dir_all(&folder)?;
 /// # Ok(()) }
@@ -102,7 +102,7 @@ impl DevelopmentCa {
     ///
     /// # Errors
     /// [`ConfigError::DevelopmentCa`] when the folder cannot be used,
-    /// [`ConfigError::Value`] when a name is none.
+    /// [`ConfigError::Value`] when a name is invalid.
     pub fn server_tls(&self) -> Result<ServerTls, ConfigError> {
         for name in &self.names {
             ServerName::try_from(name.as_str()).map_err(|_| ConfigError::server_name(name))?;

@@ -1,4 +1,4 @@
-//! TLS for channels and servers (feature `tls`): which servers are believed, who this program is,
+//! TLS for channels and servers (feature `tls`): which servers are trusted, this program's identity,
 //! and no token in plaintext.
 //!
 //! [`ClientTls`] is applied to an [`Endpoint`](tonic::transport::Endpoint), [`ServerTls`] is given to

@@ -59,7 +59,7 @@ impl Pem {
         ConfigError::TlsMaterial { place: self.place.clone(), problem }
     }
 
-    /// All certificates, in their order; at least one. A key beside them is none of our business.
+    /// All certificates, in their order; at least one. A key beside them is ignored.
     pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
         let sections = self.sections()?;
         let has_key = sections.iter().any(|(kind, _)| is_key(*kind));
@@ -76,7 +76,7 @@ impl Pem {
     }
 
     /// The certificates, as those who sign others. One that cannot be read is refused, and not
-    /// passed over: a client would then wonder why it is not believed.
+    /// passed over: clients would then reject the server without a visible cause.
     pub(super) fn roots(&self, into: &mut RootCertStore) -> Result<(), ConfigError> {
         for certificate in self.certificates()? {
             into.add(certificate).map_err(|_| self.unusable(BAD_CERTIFICATE))?;

@@ -53,7 +53,7 @@ impl BearerToken {
         Self(token.into())
     }
 
-    /// The token itself. Whoever holds it can act as the caller.
+    /// The token itself: a program that has it can act as the caller.
     #[must_use]
     pub fn expose_secret(&self) -> &str {
         // Every token68 is ASCII.
@@ -96,7 +96,7 @@ impl BearerToken {
 /// How a token is presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
-    /// By whoever holds it (RFC 6750).
+    /// As a bearer token (RFC 6750).
     Bearer,
     /// With a proof of its holder's key (RFC 9449 §7.1).
     Dpop,
@@ -111,7 +111,7 @@ pub(crate) struct Presented<'h> {
 }
 
 impl<'h> Presented<'h> {
-    /// Finds the credentials, and hides them: whoever prints the metadata further in does not print
+    /// Finds the credentials, and marks them as sensitive: printed metadata does not show
     /// the token.
     #[inline]
     pub(crate) fn of(headers: &'h mut HeaderMap) -> Result<Self, NoToken> {

@@ -56,7 +56,7 @@ impl Thumbprint {
         &self.0
     }
 
-    /// In base64url, as it stands in claims.
+    /// In base64url, as in claims.
     pub(crate) fn encode(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
     }

@@ -28,7 +28,7 @@ impl Standing {
 }
 
 impl Quiet {
-    /// Nobody is there to report to.
+    /// Static keys need no usage reports.
     pub(crate) fn always() -> Self {
         const AGES: Duration = Duration::from_secs(200_000_000_000);
         Self { edition: 0, from: UNIX_EPOCH, until: UNIX_EPOCH + AGES }

@@ -1,4 +1,4 @@
-//! The caller, once its token is believed.
+//! The verified identity of a caller.
 
 use std::fmt;
 use std::mem;
@@ -35,7 +35,7 @@ pub(crate) struct Verified {
     memo: ClaimsMemo,
 }
 
-/// For how long a verified token is believed without looking at it again.
+/// How long a verified token stays cached.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Validity {
     pub(crate) deadline: SystemTime,

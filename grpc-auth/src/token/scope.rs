@@ -39,7 +39,7 @@ impl Scope {
         Self(name)
     }
 
-    /// The name as it stands in tokens.
+    /// The name, as in tokens.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.0

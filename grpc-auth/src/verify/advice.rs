@@ -1,4 +1,4 @@
-//! What to do about a token that is not believed: for operators.
+//! What to do about a rejected token: for operators.
 
 use super::error::{VerifyError, VerifyErrorKind};
 use crate::jose::error::JoseError;
@@ -79,7 +79,7 @@ impl VerifyErrorKind {
             Self::Jose(JoseError::Algorithm) => invalid(
                 "algorithm",
                 "let the authorization server sign access tokens with RS256, PS256, ES256 or EdDSA: \
-                 with HS256 whoever can verify them could make them, and `none` is no signature",
+                 with HS256 every verifier could make them, and `none` is no signature",
             ),
             Self::AlgorithmNotAllowed => invalid(
                 "algorithm-not-allowed",
@@ -183,7 +183,7 @@ impl VerifyErrorKind {
             Self::Unbound => invalid(
                 "unbound",
                 "let the introspection endpoint repeat `cnf` (RFC 8705 §3.2, RFC 9449 §6.2): otherwise \
-                 nobody can check whom the token belongs to",
+                 no service can check which client the token belongs to",
             ),
             Self::Inactive => invalid(
                 "inactive",

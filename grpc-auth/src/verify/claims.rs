@@ -12,7 +12,7 @@ use crate::json::text::{Text, Texts};
 use crate::json::{Members, read_object};
 use crate::token::confirmation::Confirmation;
 
-/// The claims that decide, and those that somebody's configuration asks for; others are the user's
+/// The claims that decide, and those that a setting asks for; others are the user's
 /// business.
 #[derive(Debug)]
 pub(crate) struct TokenClaims<'t, 'n> {
@@ -63,7 +63,7 @@ impl<'t> Members<'t> for TokenClaims<'t, '_> {
                 let node = |text: &Cow<'t, str>| Node::Text(text.clone());
                 place.map(|place| (place, Node::List(self.aud.iter().map(node).collect())))
             }
-            // NumericDate: a JSON number, fractions allowed. A string is none.
+            // NumericDate: a JSON number, fractions allowed. A string is invalid.
             "exp" => {
                 self.exp = Some(map.next_value()?);
                 None
@@ -168,7 +168,7 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
         }
     }
 
-    /// Whether it is for us, and for whoever brings it.
+    /// Whether it is for this audience, and for the caller that presents it.
     pub(crate) fn check_purpose(
         &self,
         intended_for: &IntendedFor,

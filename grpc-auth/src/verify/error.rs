@@ -1,4 +1,4 @@
-//! Why a token is not believed: for the log. Callers learn far less (see `DenialReason`).
+//! Why a token is rejected: for the log. Callers learn far less (see `DenialReason`).
 
 use std::fmt;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::policy::denial::DenialReason;
 pub struct VerifyError(pub(crate) VerifyFailure);
 
 impl VerifyError {
-    /// What the caller is told.
+    /// What the caller sees.
     #[must_use]
     pub fn denied(&self) -> DenialReason {
         self.0.rejection.denied()
@@ -37,7 +37,7 @@ impl fmt::Debug for VerifyError {
 
 impl std::error::Error for VerifyError {}
 
-/// A token that is not believed, with what helps an operator to find out why.
+/// A rejected token, with what helps an operator to find out why.
 #[derive(Clone, Debug)]
 pub(crate) struct VerifyFailure {
     pub(crate) rejection: VerifyErrorKind,

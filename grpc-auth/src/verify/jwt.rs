@@ -192,7 +192,7 @@ impl Shared {
             let hint = issuer.settings.provider.hint(seen);
             VerifyFailure { hint, ..about(rejection, &header, Some(iss)) }
         };
-        // Cheap checks before expensive ones; but that a token has expired is told only to
+        // Cheap checks before expensive ones; but that a token has expired is said only to
         // someone who holds one of the issuer's.
         let verdict = issuer.check(&header, &claims, &self.audiences, now.seconds, self.leeway);
         if let Err(rejection) = &verdict

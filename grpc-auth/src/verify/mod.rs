@@ -30,7 +30,7 @@ pub(crate) enum Verdict {
     Known(Result<AuthenticatedCaller, VerifyFailure>),
     /// Keys have to be fetched first.
     Pending(Pending),
-    /// The issuer is asked about the token. Whoever may call without one waits for that as well: it
+    /// The issuer introspects the token. Methods open to anyone wait for that as well: it
     /// is as if the token were verified, and is over soon.
     Asked(Pending),
 }

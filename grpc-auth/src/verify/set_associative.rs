@@ -22,7 +22,7 @@ pub(crate) trait Entry {
     fn weight(&self) -> usize;
 }
 
-/// The table. Hashes are keyed by chance, so that nobody can choose what meets in one set.
+/// The table. Hashes have a random key, so that a caller cannot choose what meets in one set.
 pub(crate) struct Table<E> {
     sets: Box<[Set<E>]>,
     limit: usize,

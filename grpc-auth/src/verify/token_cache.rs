@@ -32,7 +32,7 @@ pub struct TokenCache {
     /// How many bytes of tokens and claims at most. Default 32 MiB. What the types take that claims
     /// are read as ([`Claims<T>`](crate::Claims)) is kept beside them, and comes on top.
     pub bytes: usize,
-    /// For how long a token is believed without looking at it again. Default 5 min.
+    /// How long a verified token stays cached. Default 5 min.
     pub max_age: Duration,
 }
 
@@ -109,7 +109,7 @@ impl VerifiedTokens {
         Self { hash: TailHash::new(), table, max_age: settings.max_age }
     }
 
-    /// For how long a token is believed; none if nothing is remembered.
+    /// How long a verified token stays cached; `None` without a cache.
     pub(super) fn max_age(&self) -> Option<Duration> {
         (!self.table.is_off()).then_some(self.max_age)
     }
@@ -158,8 +158,8 @@ impl VerifiedTokens {
     }
 }
 
-/// A hash of the end of a token, which is the end of its signature and as good as random: its last
-/// 16 characters, keyed by chance, so that nobody can choose tokens that meet in one set.
+/// A hash of the end of a token, which is the end of its signature and looks random: its last
+/// 16 characters, with a random key, so that a caller cannot choose tokens that meet in one set.
 ///
 /// Pair-multiply-shift, a universal family (Thorup, "High Speed Hashing for Integers and Strings",
 /// §3.3): only tokens that were verified are ever inserted, so there is nothing to find out by
@@ -169,7 +169,7 @@ struct TailHash {
     offset: u128,
 }
 
-/// Its keys are nobody's business.
+/// Omits the keys: they are secret.
 impl fmt::Debug for TailHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TailHash([redacted])")
@@ -195,7 +195,7 @@ impl TailHash {
 }
 
 /// Compares all of two tokens. The end of the signature, all of an ES256 or EdDSA one, is compared
-/// in constant time: how far a guess agrees with it shows in no time. Whoever has these 512 bits
+/// in constant time: how far a guess agrees with it does not show in the time it takes. A caller that has these 512 bits
 /// has nothing left to guess, so the rest may end early, which costs a third.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     // The 86 characters of 512 bits, and what fills the last vector that is compared at a time.

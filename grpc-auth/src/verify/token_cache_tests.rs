@@ -68,7 +68,7 @@ impl Table {
 
     fn find(&self, n: usize) -> bool {
         let found = self.0.find(token(n).as_bytes(), at(0), &self.1);
-        // Never somebody else's.
+        // Never another caller's.
         found.is_some_and(|found| found.subject() == Some(&*n.to_string()))
     }
 

@@ -1,4 +1,4 @@
-//! An issuer that is believed: its keys, and what its tokens mean.
+//! A trusted issuer: its keys, and what its tokens mean.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -6,7 +6,7 @@ use crate::issuer::{Issuer, Keys, RequiredClaim};
 
 const LOGIN: &str = "https://login.microsoftonline.com";
 
-/// What stands in place of the tenant in the issuer of tokens and keys for any of them.
+/// The placeholder for the tenant in the issuer of tokens and keys for any tenant.
 pub(crate) const TENANT_PLACE: &str = "{tenantid}";
 
 pub(crate) fn v2(tenant: String) -> Issuer {

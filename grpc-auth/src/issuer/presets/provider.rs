@@ -106,7 +106,7 @@ impl Provider {
                 ))
             }
             Self::Entra { .. } | Self::EntraV1 { .. } => Ok(()),
-            // Every token of a realm can be for `account`: the audience would keep nobody out.
+            // Every token of a realm can be for `account`: the audience would reject no token.
             Self::Keycloak { .. } if audiences.iter().any(|audience| audience == "account") => {
                 Err(ConfigError::value(
                     "audience",
@@ -154,7 +154,7 @@ fn host_name(
     domain: &str,
     example: &'static str,
 ) -> Result<(), ConfigError> {
-    // In `iss` it stands in lower case.
+    // In `iss` it is in lower case.
     let fits =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
     if domain.contains('.') && !domain.ends_with('.') && domain.bytes().all(fits) {
@@ -173,7 +173,7 @@ fn is_host(issuer: &str, domain: &str) -> bool {
     issuer.strip_prefix("https://").is_some_and(|host| host.trim_end_matches('/') == domain)
 }
 
-/// The form of a tenant's id; it stands in issuers, so nothing else may.
+/// The form of a tenant's id: a part of issuers.
 pub(crate) fn is_guid(text: &str) -> bool {
     let mut groups = text.split('-');
     let lengths = [8, 4, 4, 4, 12];

@@ -30,7 +30,7 @@ impl Shared {
                 Next::At(time) => Some(time.duration_since(now).unwrap_or_default()),
                 Next::Idle => None,
             };
-            // Whoever graphs the age sees it grow.
+            // The graph of the age grows.
             let pause = pause.into_iter().chain(metrics::AGE_INTERVAL).min();
             match pause {
                 Some(pause) => {
@@ -95,7 +95,7 @@ impl Shared {
             (Fetched::NotModified { max_age }, Some(before)) => {
                 (Arc::clone(&before.keys), Vec::new(), max_age)
             }
-            // Nobody asked whether nothing had changed.
+            // The request was not conditional.
             (Fetched::NotModified { .. }, None) => {
                 return Err(HttpError::Status { status: 304, retry_after: None }.into());
             }

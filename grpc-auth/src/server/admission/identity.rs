@@ -21,7 +21,7 @@ pub(in crate::server) enum Unidentified {
     Proof(proof_of_possession::Pending, AuthenticatedCaller),
 }
 
-/// Boxed, so that what is moved is small: nearly all callers are believed.
+/// Boxed, so that what is moved is small: nearly all callers are accepted.
 pub(super) type Identified = Result<AuthenticatedCaller, Box<Denial>>;
 
 /// What is known of a caller for now.
