@@ -67,7 +67,7 @@ fn contains(tokens: TokenStream, wanted: &impl Fn(&TokenTree) -> bool) -> bool {
     })
 }
 
-/// Tokens that are emitted although they are wrong, without the rules in them: nobody else would
+/// Tokens that are emitted although they are wrong, without the rules in them: no other macro would
 /// know what those mean, and say so once more.
 pub(crate) fn without_rules(tokens: TokenStream) -> TokenStream {
     let mut kept: Vec<TokenTree> = Vec::new();
@@ -95,7 +95,7 @@ pub(crate) fn without_rules(tokens: TokenStream) -> TokenStream {
 
 impl RuleAttribute {
     pub(crate) fn parse(attribute: &Attribute, name: &'static str) -> Result<Self, Error> {
-        // `#[cfg(..)] "a"` is an expression; nobody would look at the `cfg`.
+        // `#[cfg(..)] "a"` is an expression; the `cfg` would have no effect.
         let is_hash = |tree: &TokenTree| matches!(tree, TokenTree::Punct(p) if p.as_char() == '#');
         if let Meta::List(list) = &attribute.meta
             && contains(list.tokens.clone(), &is_hash)

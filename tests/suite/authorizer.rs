@@ -310,7 +310,10 @@ async fn settings_that_cannot_work_are_said_when_it_is_built() {
     let second = Duration::from_secs(1);
     for (builder, text) in [
         (builder().authorizer(yes).authorizer(yes), "`authorizer` cannot work: it is set twice"),
-        (builder().authorizer_timeout(second), "`authorizer_timeout` cannot work: there is no authorizer"),
+        (
+            builder().authorizer_timeout(second),
+            "`authorizer_timeout` cannot work: there is no authorizer",
+        ),
         (builder().authorizer(yes).authorizer_timeout(Duration::ZERO), "write 1 s or more"),
         (builder().authorizer(yes).authorizer_timeout(31 * second), "write at most 30 s"),
     ] {

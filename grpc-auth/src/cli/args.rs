@@ -56,7 +56,7 @@ Environment:
   AUTH0_DOMAIN, AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET, AUTH0_AUDIENCE
                                 the same for a tenant of Auth0; used with that tenant alone
   GRPC_AUTH_STATE_DIR           where tokens are kept between runs; else ~/.local/state/grpc-auth
-  NO_COLOR                      no colours; there are none where the output is no terminal
+  NO_COLOR                      no colours; never used where the output is no terminal
 
 Exit codes:
    0  done
@@ -101,7 +101,7 @@ pub(crate) fn not_understood(mut error: clap::Error) -> Exit {
     if is_failure && wants_json {
         return Output { json: true }.failure(&as_failure(&error));
     }
-    // Whoever does not read it does not miss it.
+    // It is optional.
     let _ = error.print();
     if is_failure { Exit::Usage } else { Exit::Done }
 }

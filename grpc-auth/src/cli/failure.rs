@@ -16,13 +16,13 @@ pub(crate) enum Exit {
     Failed,
     /// The command line or a setting cannot work. clap ends so, too.
     Usage,
-    /// The token is not believed.
+    /// The token is rejected.
     Refused,
     /// The authorization server says no.
     Denied,
-    /// Nobody answers: another time it may work.
+    /// The server does not answer: another time it may work.
     Unavailable,
-    /// Nobody has logged in.
+    /// There is no login.
     LoginNeeded,
     /// A class of the doctor's, from 10 on.
     Diagnosed(u8),

@@ -1,5 +1,5 @@
 //! What the program says: results on stdout, everything else on stderr. Colours where a terminal
-//! shows them and nobody minds (`NO_COLOR`), which is anstream's to find out.
+//! shows them and they are not switched off (`NO_COLOR`), which is anstream's to find out.
 
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal, Write};
@@ -36,7 +36,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Writes the result, in the form that was asked for. The text holds styles; what strangers
+    /// Writes the result, in the form that was asked for. The text holds styles; what others
     /// wrote in it was made printable.
     pub(crate) fn result(self, json: &Value, text: &str) -> Result<(), Failure> {
         if self.json {
@@ -55,7 +55,7 @@ impl Output {
         self.result(json, text)
     }
 
-    /// Says something to whoever sits there; it is no part of the result. Programs do without.
+    /// Says something to the person at the terminal; it is no part of the result. Programs do without.
     pub(crate) fn note(self, text: impl Display) {
         if !self.json {
             let _ = writeln!(anstream::stderr(), "{text}");
@@ -97,7 +97,7 @@ impl Output {
     }
 }
 
-/// Whoever reads has read enough (`| head`): that is no failure.
+/// The reader has read enough (`| head`): that is no failure.
 fn written(result: io::Result<()>) -> Result<(), Failure> {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -1,4 +1,4 @@
-//! What strangers wrote, fit for a terminal: no escape sequences, nothing that turns text around.
+//! Untrusted text, made fit for a terminal: no escape sequences, nothing that turns text around.
 
 use std::fmt::Write as _;
 

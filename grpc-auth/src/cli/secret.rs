@@ -100,7 +100,7 @@ pub(crate) fn looks_like_a_token(path: &Path) -> bool {
     text.len() > 20 && text.starts_with(b"eyJ") && text.contains(&b'.')
 }
 
-/// Takes `Bearer` off, with which it stands in a header.
+/// Takes `Bearer` off, as in a header.
 pub(crate) fn without_scheme(token: &SecretString) -> &str {
     let token = token.expose_secret();
     let token = after("authorization:", token).unwrap_or(token);

@@ -18,7 +18,7 @@ use crate::printable::printable;
 ///
 /// A real one: metadata, keys, a login page, every usual grant, refresh tokens and revocation; for
 /// trying out services and programs without an account anywhere. It listens on this machine alone,
-/// its page gives a token to whoever opens it, and all that it knows is gone when it ends.
+/// its page gives a token to every visitor, and all that it knows is gone when it ends.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct ServeIssuerArgs {
@@ -37,7 +37,7 @@ pub(crate) struct ServeIssuerArgs {
 }
 
 const EXAMPLES: &str = "\
-It ends on Ctrl-C, or when it is told to terminate.
+It ends on Ctrl-C, or on SIGTERM.
 
 Examples:
   With clients and users of your own:
@@ -91,7 +91,7 @@ pub(crate) async fn run(args: ServeIssuerArgs, output: Output) -> Result<Exit, F
     if let Some(path) = &args.clients {
         builder = builder.load(path).map_err(failure)?;
     }
-    // Before it says that it is ready: whoever ends it then ends it well.
+    // Before it says that it is ready: a signal after that ends it well.
     let end = End::prepare()?;
     let issuer = builder.start().await.map_err(failure)?;
     let clients = args.clients.as_deref().map(registered).unwrap_or_default();
@@ -100,7 +100,7 @@ pub(crate) async fn run(args: ServeIssuerArgs, output: Output) -> Result<Exit, F
     Ok(Exit::Done)
 }
 
-/// What is told of a client in the file, which was understood before.
+/// What is printed of a client in the file, which was understood before.
 struct Registered {
     id: String,
     audience: Option<String>,

@@ -47,7 +47,7 @@ impl ServerArgs {
 }
 
 impl Server {
-    /// For what it stands in texts: the issuer, as it stands in `iss`.
+    /// The name in texts: the issuer, as in `iss`.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Issuer(issuer) => issuer.clone(),

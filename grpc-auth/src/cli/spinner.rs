@@ -39,7 +39,7 @@ impl Drop for Spinner {
     }
 }
 
-/// Takes away what stands in the line, if somebody sees it.
+/// Clears the line, if it is shown.
 pub(crate) fn clear() {
     if io::stderr().is_terminal() {
         let _ = write!(io::stderr(), "{CLEAR}");

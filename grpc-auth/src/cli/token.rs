@@ -80,7 +80,7 @@ Examples:
 struct Found {
     token: std::sync::Arc<AccessToken>,
     source: &'static str,
-    /// Whether it is of an earlier run. Of a login, whoever renewed it last got it.
+    /// Whether it is of an earlier run. Of a login, the process that renewed it last obtained it.
     kept: Option<bool>,
 }
 
@@ -130,7 +130,7 @@ async fn of_its_own(
                 return Ok(Found { token: token.into(), source: SOURCE, kept: Some(true) });
             }
             Ok(_) => {}
-            // It was made worse by somebody: that is to be looked at, and not overwritten.
+            // Its permissions were changed: that is to be looked at, and not overwritten.
             Err(error) => return Err(Failure::of(Exit::Failed, &error)),
         }
     }

@@ -64,13 +64,13 @@ impl AccessToken {
         }
     }
 
-    /// The token itself. Whoever holds it can act as this program.
+    /// The token itself: a program that has it can act as this one.
     #[must_use]
     pub fn token(&self) -> &BearerToken {
         &self.token
     }
 
-    /// When it expires; none if nobody knows.
+    /// When it expires; `None` if that is unknown.
     #[must_use]
     pub fn expires_at(&self) -> Option<SystemTime> {
         self.expires_at
@@ -90,7 +90,7 @@ impl AccessToken {
     }
 }
 
-/// The `exp` of a JWT. Nobody has verified it: it says when the token is of no use any more, and
+/// The `exp` of a JWT. It is not verified: it says when the token is of no use any more, and
 /// never that it is of any.
 pub(super) fn jwt_expiry(token: &BearerToken) -> Option<SystemTime> {
     #[derive(Deserialize)]

@@ -76,13 +76,13 @@ impl OAuthClient {
         TokenSourceBuilder::new(self.clone(), GrantType::ClientCredentials)
     }
 
-    /// Tokens on behalf of whoever granted this refresh token (RFC 6749 §6). When the server
+    /// Tokens on behalf of the person who granted this refresh token (RFC 6749 §6). When the server
     /// rotates it, the new one is used from then on.
     pub fn refresh_token(&self, refresh_token: impl Into<SecretString>) -> TokenSourceBuilder {
         TokenSourceBuilder::new(self.clone(), GrantType::RefreshToken(refresh_token.into()))
     }
 
-    /// A token in exchange for somebody's (RFC 8693). For the callers of a service, each with a
+    /// A token in exchange for a caller's (RFC 8693). For the callers of a service, each with a
     /// token of their own, see [`on_behalf_of`](Self::on_behalf_of).
     pub fn token_exchange(&self, subject: SubjectToken) -> TokenSourceBuilder {
         TokenSourceBuilder::new(self.clone(), GrantType::exchange(Some(subject), None))
@@ -128,7 +128,7 @@ impl TokenSourceBuilder {
         self
     }
 
-    /// Says who acts for whoever the exchanged token is of (RFC 8693 §2.1): the token of a service,
+    /// Says who acts for the subject of the exchanged token (RFC 8693 §2.1): the token of a service,
     /// usually this one's own. For token exchange alone.
     pub fn actor(mut self, actor: SubjectToken) -> Self {
         if let GrantType::TokenExchange(exchange) = &self.demand.grant {

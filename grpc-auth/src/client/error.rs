@@ -9,7 +9,7 @@ use crate::http::error::HttpError;
 
 /// Why a [`TokenSource`](super::TokenSource) has no token.
 ///
-/// Time mends what is transient; what is [permanent](Self::is_permanent) somebody has to. The text
+/// A transient error ends by itself; a [permanent](Self::is_permanent) one needs a change. The text
 /// is for operators. It holds no secret, and no token.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -19,7 +19,7 @@ pub enum TokenError {
     Refused {
         /// Its error code: `invalid_client`, `invalid_scope`, ..
         error: Box<str>,
-        /// Its description, at most 256 characters; left out if the client's secret stands in it.
+        /// Its description, at most 256 characters; left out if it has the client's secret in it.
         description: Option<Box<str>>,
     },
     /// The authorization server was not reached, or cannot answer.
@@ -75,7 +75,7 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    /// Whether asking again is of no use until somebody changes something.
+    /// Whether a new request fails until a setting is changed.
     ///
     /// ```
     /// use grpc_auth::client::TokenError;

@@ -9,7 +9,7 @@ use crate::token::bearer::BearerToken;
 /// RFC 8693 §2.1.
 pub(super) const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
-/// Somebody's token, to be exchanged for one that is good elsewhere.
+/// A caller's token, to be exchanged for one for another service.
 ///
 /// It is wiped when it is dropped, and its `Debug` shows nothing of it.
 ///

@@ -73,7 +73,7 @@ struct Inner {
     digester: Digester,
     max_callers: usize,
     callers: Mutex<Callers>,
-    /// In a row, whoever's.
+    /// In a row, of all callers together.
     failures: Arc<AtomicU32>,
 }
 
@@ -144,7 +144,7 @@ impl TokenExchange {
         Self::with(Arc::clone(&self.0.server), self.0.request.clone(), callers)
     }
 
-    /// A token on behalf of whoever this one is of.
+    /// A token on behalf of the caller whose token this is.
     ///
     /// # Errors
     /// When the server does not exchange it, or is not reached.
@@ -176,7 +176,7 @@ impl TokenExchange {
         TokenSource::new(NoCaller, self.0.request.client.settings.clock.clone())
     }
 
-    /// The source of tokens on behalf of whoever this one is of.
+    /// The source of tokens on behalf of the caller whose token this is.
     #[must_use]
     pub fn source(&self, caller: &BearerToken) -> TokenSource {
         let digest = self.0.digester.of([caller.expose_secret()]);

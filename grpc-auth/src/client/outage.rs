@@ -14,7 +14,7 @@ use super::error::TokenError;
 pub(crate) struct Outage(AtomicBool);
 
 impl Outage {
-    /// A call needs a token, and there is none.
+    /// A call needs a token, and there is no token.
     pub(super) fn begins(&self, error: &TokenError) {
         if !self.0.swap(true, Ordering::Relaxed) {
             let permanent = error.is_permanent();

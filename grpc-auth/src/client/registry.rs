@@ -57,7 +57,7 @@ impl Registry {
         demand: TokenDemand,
     ) -> Result<Arc<Shared>, ConfigError> {
         let server = self.server(client)?;
-        // Whoever is told of new refresh tokens is told of this request's.
+        // A callback is for the refresh tokens of this request alone.
         let key = if demand.on_rotation.is_some() { None } else { Some(self.key(&demand)?) };
         let mut known = self.known();
         if let Some(shared) =

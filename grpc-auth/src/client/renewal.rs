@@ -13,13 +13,13 @@ const JITTER: f64 = 0.1;
 const MARGIN: Duration = Duration::from_secs(10);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
-/// For how long a refusal is remembered that somebody has to mend.
+/// How long a permanent refusal stays cached.
 const PERMANENT: Duration = Duration::from_secs(30);
 /// While nothing serves, a server is left alone for so long at most, whatever it asks for.
 const LONGEST_SILENCE: Duration = Duration::from_secs(300);
 /// How often a service that refuses a token causes another.
 const REJECTION_INTERVAL: Duration = Duration::from_secs(10);
-/// A token in a file is read again after this, and nobody is given one that was read longer ago.
+/// A token in a file is read again after this, and one that was read longer ago is not used.
 const FILE_AGE: Duration = Duration::from_secs(60);
 /// Longer than any program runs.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -78,7 +78,7 @@ pub(super) struct Renewal {
     failures: u32,
     /// After a failure: when it was, and until when nothing is asked.
     pause: Option<(SystemTime, SystemTime)>,
-    /// A service refused the token that is held, and nobody has looked for another since.
+    /// A service refused the token that is held, and no other was requested since.
     is_refused: bool,
     /// When a service last refused a token that was replaced for it.
     rejected_at: Option<SystemTime>,
@@ -95,7 +95,7 @@ pub(super) enum Answer {
     Wait,
     /// One is asked for, and it waits.
     Ask,
-    /// It is told why the last attempt failed.
+    /// It gets the error of the last attempt.
     Refuse,
 }
 
@@ -144,7 +144,7 @@ impl Renewal {
                     Answer::Ask
                 }
             }
-            // The clock was set back, and nobody knows how far: as one that is due.
+            // The clock was set back, and it is unknown how far: as one that is due.
             Some(held) if now >= held.renew_at || now < held.since => {
                 if self.is_running {
                     Answer::Serve
@@ -206,7 +206,7 @@ impl Renewal {
             let backoff = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(doublings));
             let end = now + backoff.min(LAST_RETRY).mul_f64(roll.clamp(0.0, 1.0));
             // When the token comes to its end, it is tried once more: an outage that is over by
-            // then has hurt nobody.
+            // then had no effect.
             match valid {
                 Some(held) if now < held.wait_at => end.min(held.wait_at),
                 Some(held) => end.min(held.end),
@@ -223,13 +223,13 @@ impl Renewal {
         self.failures
     }
 
-    /// Whoever was to bring a token is gone.
+    /// The renewal task was dropped.
     pub(super) fn give_up(&mut self) {
         self.is_running = false;
     }
 
     /// A service refused the token of this number. Tells whether another one may be tried; then
-    /// that is waited for, and the one that is held serves on if there is none.
+    /// that is waited for, and the one that is held is used until it comes.
     pub(super) fn reject(&mut self, now: SystemTime, generation: u64) -> bool {
         // It has been replaced, or is being: there is nothing to pay for.
         if generation != self.generation || self.is_refused || !self.is_valid(now) {

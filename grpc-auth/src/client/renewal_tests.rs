@@ -35,7 +35,7 @@ fn a_token_is_renewed_when_a_fifth_of_its_life_is_left_within_limits() {
         (3600, 1.0, 3_330_000, 3_590_000),
         (3600, 0.5, 3_315_000, 3_590_000),
         (86_400, 0.0, 86_100_000, 86_390_000),
-        // Nobody says how long it lives.
+        // Its lifetime is unknown.
         (300, 0.0, 240_000, 290_000),
         (100, 0.0, 70_000, 90_000),
         // Half its life, and half of that.
@@ -61,7 +61,7 @@ fn a_file_is_read_again_within_a_minute_and_before_its_token_ends() {
         let life = Life::read(at(0), end.map(at), 0.0);
         assert_eq!((life.renew_at, life.wait_at), (at(renew_at), at(wait_at)), "{end:?}");
     }
-    // One that has expired serves nobody.
+    // An expired one is not used.
     let mut renewal = Renewal::new();
     renewal.succeed(Life::read(at(10), Some(at(5)), 0.0));
     assert!(!renewal.is_valid(at(10)));
@@ -300,7 +300,7 @@ fn a_file_that_did_not_change_confirms_its_token() {
     assert_eq!(renewal.need(at(60)), Answer::Ask);
     renewal.confirm(Life::read(at(60), None, 0.0));
     assert_eq!(renewal.need(at(61)), Answer::Serve);
-    // Whoever sent it sent the present one.
+    // The call had sent the present one.
     assert!(renewal.reject(at(61), 1));
     assert_eq!(renewal.need(at(61)), Answer::Ask);
 }

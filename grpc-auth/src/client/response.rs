@@ -12,7 +12,7 @@ use crate::json;
 use crate::json::error::JsonError;
 use crate::token::bearer::BearerToken;
 
-/// A stranger may have written it, and it stands in log lines.
+/// Its text may be hostile, and it is logged.
 const MAX_DESCRIPTION: usize = 256;
 /// A word of so many letters and digits in a description may be a token.
 const MAX_WORD: usize = 40;
@@ -38,7 +38,7 @@ pub(crate) struct TokenResponse {
 
 impl TokenResponse {
     /// Refuses a token of another type than was asked for: one that is not bound, where it was to
-    /// be, could be used by whoever finds it (RFC 9449 §5).
+    /// be, could be used by any program that finds it (RFC 9449 §5).
     pub(crate) fn of_type(self, expected: TokenType) -> Result<Self, TokenError> {
         let problem = match (expected, self.token_type) {
             (TokenType::Dpop, TokenType::Bearer) => {

@@ -19,7 +19,7 @@ use crate::http::discovery::{Discovered, Endpoints};
 use crate::http::error::HttpError;
 use crate::issuer::presets::provider::Provider;
 
-/// Parameters whose values nobody else may see.
+/// Parameters whose values are secret.
 const SECRETS: [&str; 7] = [
     "token",
     "refresh_token",

@@ -25,20 +25,20 @@ use shared::Shared;
 ///
 /// Clones share what they have, and so do sources that are built of clones of one
 /// [`OAuthClient`](super::OAuthClient) with equal parameters. All who need a token at the same time
-/// cause one request, which goes on whoever of them goes away.
+/// cause one request, which goes on when some of them go away.
 ///
 /// | a token is | when | calls |
 /// |---|---|---|
 /// | fresh | at first | get it |
 /// | stale | a fifth of its life is left: 30 s to 300 s, half its life at most, less up to 10 % by chance | get it, and another one is asked for in the background |
-/// | about to expire | the last 10 s; of a short life, half of the above | wait for another one, and get this if there is none |
+/// | about to expire | the last 10 s; of a short life, half of the above | wait for another one, and get this if none comes |
 /// | expired | | wait for another one |
 ///
 /// One whose lifetime the server does not tell is used for 300 s. When it cannot be renewed, it is
 /// tried again after 1 s, 2 s, 4 s .. 30 s, less by chance, or when the server says (`Retry-After`).
-/// An answer that nobody but people can change, like `invalid_client`, is remembered for 30 s.
-/// Meanwhile calls are told so at once, unless there is a token that is still valid. Time is told by
-/// the clock of the [`OAuthClient`](super::OAuthClient), and nothing is asked while nobody needs a
+/// A permanent error, like `invalid_client`, stays cached for 30 s.
+/// Meanwhile calls get it at once, unless there is a token that is still valid. Time is told by
+/// the clock of the [`OAuthClient`](super::OAuthClient), and nothing is requested while no call needs a
 /// token. To find out at the start whether there are any, ask for [`token`](Self::token) there.
 ///
 /// ```
@@ -74,7 +74,7 @@ impl TokenSource {
         Self(shared)
     }
 
-    /// The token in a file that somebody else writes anew: a projected service-account token of
+    /// The token in a file that another program rewrites: a projected service-account token of
     /// Kubernetes, or one that an agent gets.
     ///
     /// It is read again within 60 s, and before the `exp` of a JWT; a file that is gone, or holds
@@ -173,7 +173,7 @@ impl TokenSource {
     /// A token that may be used now: the one that is held, or a new one.
     ///
     /// # Errors
-    /// When there is none, and none can be got.
+    /// When there is no token, and none can be obtained.
     pub async fn token(&self) -> Result<Arc<AccessToken>, TokenError> {
         self.0.token().await
     }

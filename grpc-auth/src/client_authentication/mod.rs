@@ -145,7 +145,7 @@ impl ClientAuthentication {
     /// Signs with RS256 or PS256, for keys that can do both. Default RS256.
     ///
     /// # Errors
-    /// [`ConfigError::TlsMaterial`] when the key cannot sign so, or there is none.
+    /// [`ConfigError::TlsMaterial`] when the key cannot sign so, or there is no key.
     pub fn algorithm(mut self, algorithm: Algorithm) -> Result<Self, ConfigError> {
         let Method::PrivateKeyJwt(assertion) = &mut self.method else {
             return Err(ConfigError::private_key("only `private_key_jwt` signs"));

@@ -12,7 +12,7 @@ use crate::error::ConfigError;
 
 /// A client's secret, from a string or from a file.
 ///
-/// It is wiped when it is dropped, and its `Debug` shows nothing of it. One that stands in a file is
+/// It is wiped when it is dropped, and its `Debug` shows nothing of it. One that is in a file is
 /// read when the client is made, and again when the authorization server does not accept it: a
 /// secret that was rotated is found without a restart.
 ///
@@ -55,7 +55,7 @@ impl ClientSecret {
         }
     }
 
-    /// Reads the file again, and tells whether another secret stands in it than the one that was
+    /// Reads the file again, and tells whether it has another secret than the one that was
     /// sent. (Another request may have read it since.)
     pub(crate) fn has_changed(&self, sent: &SecretString) -> bool {
         let Source::File(file) = &self.0 else { return false };

@@ -86,7 +86,7 @@ pub(crate) fn cause(diagnosis: &Diagnosis, target: &Target) -> String {
             format!("The certificate of {authority} cannot be accepted: {problem}.")
         }
         Diagnosis::NoRoots => {
-            "This machine's certificate store is empty, so no server can be believed.".into()
+            "This machine's certificate store is empty, so no server can be verified.".into()
         }
         Diagnosis::AlpnMissing => format!(
             "{authority} speaks TLS, but does not negotiate a protocol (ALPN), which HTTP/2 over TLS \

@@ -53,7 +53,7 @@ impl fmt::Display for Stage {
 /// | 0 | `healthy` | a gRPC server answered |
 /// | 10 | `name-not-found` | the host has no address |
 /// | 11 | `timeout-resolve` | the name server does not answer |
-/// | 12 | `connection-refused` | nobody listens on the port |
+/// | 12 | `connection-refused` | no program listens on the port |
 /// | 13 | `timeout-connect` | packets to it vanish |
 /// | 14 | `unreachable` | there is no way to it |
 /// | 20 | `plaintext-on-tls-port` | `https` was asked of a server without TLS |

@@ -13,7 +13,7 @@ pub(crate) fn fix(diagnosis: &Diagnosis, target: &Target) -> Option<String> {
                 .into()
         }
         Diagnosis::Healthy { grpc_status: Some(14), .. } => {
-            "Look at the logs of what is behind the proxy, or of the server if there is none.".into()
+            "Look at the logs of what is behind the proxy, or of the server without a proxy.".into()
         }
         Diagnosis::Healthy { .. } => return None,
         Diagnosis::NameNotFound { .. } => {

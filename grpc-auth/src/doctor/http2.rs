@@ -54,7 +54,7 @@ impl Http2 {
         };
         let ending = record.clone();
         let driver = tokio::spawn(async move {
-            // Why it ended is told by the call, and by what was read.
+            // The call, and what was read, say why it ended.
             let _ = connection.await;
             ending.end();
         });

@@ -22,7 +22,7 @@ const USER: &str = concat!("grpc-auth-doctor/", env!("CARGO_PKG_VERSION"));
 /// A connection that HTTP/2 can begin on.
 pub(crate) struct Ready {
     pub(crate) http2: Http2,
-    /// Nobody on the way can read what is sent.
+    /// What is sent cannot be read on the way.
     pub(crate) confidential: bool,
     pub(crate) handshake: Option<Handshake>,
 }
@@ -103,7 +103,7 @@ impl Doctor {
         }
     }
 
-    /// The server hung up on plaintext: whether it speaks TLS. Nobody need be trusted for that, and
+    /// The server hung up on plaintext: whether it speaks TLS. Nothing is trusted for that, and
     /// nothing is sent.
     pub(crate) async fn speaks_tls(&self, address: SocketAddr) -> bool {
         let tls = self.tls.clone().unwrap_or_else(ClientTls::webpki_roots);

@@ -57,7 +57,7 @@ impl Diagnosis {
     }
 }
 
-/// The text without what stands in the token as well; none if nothing does. A text that was cut short
+/// The text without the parts that are in the token as well; `None` if there is no such part. A text that was cut short
 /// may have its beginning alone.
 fn without(text: &str, token: &str) -> Option<String> {
     let is_part = |part: &str| memchr::memmem::find(token.as_bytes(), part.as_bytes()).is_some();

@@ -10,7 +10,7 @@ use crate::http::client::is_loopback;
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) tls: bool,
-    /// As it stands in `:authority`: an IPv6 address has brackets.
+    /// As in `:authority`: an IPv6 address has brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) loopback: bool,

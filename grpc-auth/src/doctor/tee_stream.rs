@@ -18,7 +18,7 @@ pub(crate) struct Recorded<T> {
     record: Record,
 }
 
-/// What a [`Recorded`] has kept, for whoever looks on.
+/// What a [`Recorded`] has kept, for the examination.
 #[derive(Clone)]
 pub(crate) struct Record(Arc<watch::Sender<Seen>>);
 

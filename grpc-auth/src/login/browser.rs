@@ -112,7 +112,7 @@ impl Login<AuthorizationCodeFlow> {
     /// ends nothing.
     ///
     /// The address begins the login, on a page of the login's own port, and is good in one browser:
-    /// a second one ends the login. Whoever else sees the address can begin the login in your
+    /// a second one ends the login. Another person who sees the address can begin the login in your
     /// place, and log your program in as themselves: show it to the person, and keep it out of logs
     /// and of the arguments of processes.
     pub fn announce(mut self, announce: impl Fn(&Url) + Send + Sync + 'static) -> Self {
@@ -199,7 +199,7 @@ impl Login<AuthorizationCodeFlow> {
     /// They can read the arguments of every process and connect to every port of 127.0.0.1. From the
     /// authorization request they could take `state` and `code_challenge`, log in as themselves, and
     /// send the program *their* code: it would go on as them, with the person's data. So the request
-    /// stands in no argument. The browser is opened with a file of mode 0600 in a folder of mode
+    /// is in no argument. The browser is opened with a file of mode 0600 in a folder of mode
     /// 0700, which leads to a page of this port under a random path; that gives the browser a cookie
     /// (`HttpOnly`, `SameSite=Lax`, for the callback's path) and sends it on. The answer has to bring
     /// the cookie, and a second browser at that page ends the login.
@@ -274,7 +274,7 @@ impl Login<AuthorizationCodeFlow> {
         // It may wait for a browser in the terminal.
         tokio::task::spawn_blocking(move || {
             if let Err(error) = open(&url) {
-                // If the login is over there is nobody to tell.
+                // If the login is over, its task is gone.
                 let _ = events.blocking_send(Event::NoBrowser(error));
             }
         });
@@ -373,7 +373,7 @@ impl<'a> Attempt<'a> {
         answer: &Answer,
         callback: &Callback,
     ) -> Result<LoginOutcome, LoginError> {
-        // RFC 9207 §2.4, before anything else in it is believed.
+        // RFC 9207 §2.4, before anything else in it is used.
         match &answer.issuer {
             Some(issuer) if *issuer != self.party.issuer => return Err(LoginError::IssuerOther),
             None if endpoints.names_itself => return Err(LoginError::IssuerMissing),

@@ -42,7 +42,7 @@ pub struct DevicePrompt {
 }
 
 /// A login that waits for the person to type in its code.
-#[must_use = "nobody is logged in before it is waited for"]
+#[must_use = "the login does nothing before it is awaited"]
 pub struct PendingDevice {
     party: Party,
     scope: String,
@@ -144,7 +144,7 @@ pub(crate) struct Read {
 }
 
 /// RFC 8628 §3.2. What is shown to a person was written by the server: it must neither move the
-/// cursor of their terminal nor send them where nobody is who they claim to be.
+/// cursor of their terminal nor send them to an unencrypted page.
 pub(crate) fn read(answer: &Answer, asked: &Url) -> Result<Read, LoginError> {
     let invalid = |problem: &'static str| LoginError::DeviceAnswer { problem: problem.into() };
     let document: Document = json::read(&answer.body)
@@ -204,7 +204,7 @@ impl PendingDevice {
     /// A server that cannot be reached is asked again, each time after twice as long.
     ///
     /// # Errors
-    /// [`LoginError::CodeExpired`] when nobody did in time, [`LoginError::Server`] when they
+    /// [`LoginError::CodeExpired`] when the person did not in time, [`LoginError::Server`] when they
     /// declined.
     pub async fn wait(self) -> Result<LoginOutcome, LoginError> {
         let server = &self.party.server;

@@ -1,4 +1,4 @@
-//! Why nobody is logged in, and what to do next.
+//! Why a login fails, and what to do next.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -29,7 +29,7 @@ pub enum LoginError {
     /// The tokens cannot be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The authorization server does not bind codes to whoever asked for them, not safely.
+    /// The authorization server does not bind codes safely to the client that requested them.
     #[error(
         "the authorization server lists `code_challenge_methods_supported` without `S256`: allow \
          S256 there; `plain` is never sent (RFC 7636 §4.2)"
@@ -65,7 +65,7 @@ pub enum LoginError {
          promises it (RFC 9207): log in again; if it stays so the metadata is wrong"
     )]
     IssuerMissing,
-    /// Nobody answered.
+    /// No answer came.
     #[error(
         "nobody logged in within {} s{}: log in again; if the authorization server showed an error \
          about the redirect URI, register `{redirect_uri}` for the client there, with any port",
@@ -79,7 +79,7 @@ pub enum LoginError {
         /// Why the last request to the login's port was not its answer, if there was one.
         refused: Option<CallbackError>,
     },
-    /// Two browsers have begun it, and nobody can tell which of them is the person's.
+    /// Two browsers have begun it, and it is unknown which of them is the person's.
     #[error(
         "the login was opened in two browsers, and nobody is logged in: log in again, in one of them; \
          if the other was not yours, find out who saw the address that you were shown"
@@ -91,7 +91,7 @@ pub enum LoginError {
          machine makes them, and log in again"
     )]
     Flooded,
-    /// The identity token cannot be believed (OpenID Connect Core §3.1.3.7).
+    /// The identity token is invalid (OpenID Connect Core §3.1.3.7).
     #[error("the identity token cannot be used: {problem}")]
     IdToken {
         /// What is wrong with it.
@@ -135,7 +135,7 @@ impl fmt::Display for CallbackError {
     }
 }
 
-/// A stranger may have written it: control characters would reach a terminal.
+/// Its text may be hostile: control characters would reach a terminal.
 struct Described<'a>(Option<&'a str>);
 
 impl fmt::Display for Described<'_> {

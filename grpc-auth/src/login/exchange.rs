@@ -72,7 +72,7 @@ impl Party {
             None => None,
         };
         if !settled() {
-            // Whoever they are for, nobody has them now. If they live on, so be it.
+            // No program has them now, so they may stay valid.
             let _ = self.revoke(&tokens).await;
             return Err(LoginError::OpenedTwice);
         }

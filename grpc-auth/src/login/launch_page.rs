@@ -1,5 +1,5 @@
-//! The file that a browser is opened with. What opens it stands in the arguments of a process, and
-//! those every user of the machine can read; what stands in the file they cannot.
+//! The file that a browser is opened with. Every user of the machine can read the arguments of
+//! a process, and so the file's name; only this user can read the file.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -107,7 +107,7 @@ mod tests {
         assert!(StartFile::write_in_first([], ADDRESS).is_err());
     }
 
-    /// Whoever may rename a folder can put another in its place, with a page of their own.
+    /// A user who may rename a folder can replace it, with a page of their own.
     #[test]
     fn it_is_not_written_where_others_could_replace_it() {
         use std::os::unix::fs::PermissionsExt;

@@ -13,7 +13,7 @@ use crate::client::source::TokenSource;
 use crate::json;
 use crate::token::claims::ClaimsError;
 
-/// Somebody has logged in.
+/// A person has logged in.
 #[derive(Clone)]
 pub struct LoginOutcome {
     tokens: TokenSource,

@@ -20,7 +20,7 @@ pub enum LogoutOutcome {
     /// expires, and the refresh token for as long as the server says.
     NotRevocable,
     /// The server could not be asked, or refused, or the file could not be read: end the session
-    /// there, if somebody else may have the tokens.
+    /// there, if another program may have the tokens.
     NotRevoked(LoginError),
 }
 

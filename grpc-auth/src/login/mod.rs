@@ -49,7 +49,7 @@ const OPENID: &str = "openid";
 /// A refresh token (OpenID Connect Core §11).
 const OFFLINE_ACCESS: &str = "offline_access";
 
-/// What belongs to the login itself, and nobody else sets.
+/// Parameters that the login itself sets.
 const RESERVED: [&str; 16] = [
     "response_type",
     "response_mode",
@@ -73,7 +73,7 @@ const RESERVED: [&str; 16] = [
 ///
 /// Both share what is asked for, and so a login by one way is found in the store by the other.
 #[derive(Clone)]
-#[must_use = "nobody logs in before it is run"]
+#[must_use = "a login does nothing before it is run"]
 pub struct Login<Way = AuthorizationCodeFlow> {
     wanted: Wanted,
     way: Way,
@@ -156,7 +156,7 @@ impl<Way> Login<Way> {
     }
 
     /// Asks for no scope but those in [`scopes`](Self::scopes). Without `openid` there is no
-    /// identity token, and nobody says who logged in; without `offline_access` most servers grant
+    /// identity token, and it is unknown who logged in; without `offline_access` most servers grant
     /// no refresh token.
     pub fn only_these_scopes(mut self) -> Self {
         self.wanted.has_defaults = false;

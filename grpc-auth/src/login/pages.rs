@@ -104,7 +104,7 @@ impl Pages {
     }
 }
 
-/// What stands in the file that the browser opens: it leads to this address at once, or by a link
+/// The file that the browser opens: it leads to this address at once, or by a link
 /// where that is forbidden.
 pub(crate) fn start_file(address: &str) -> String {
     let address = escaped(address);
@@ -169,7 +169,7 @@ impl Page {
     }
 }
 
-/// As text of a document, or in a quoted attribute. A stranger may have written it.
+/// As text of a document, or in a quoted attribute. Its text may be hostile.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

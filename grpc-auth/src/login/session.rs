@@ -1,11 +1,11 @@
 //! A login as a source of tokens: what it holds is handed out, then renewed by its refresh token.
 //!
-//! One renewal is under way at a time, on a task of its own, and whoever asks meanwhile waits for what
+//! One renewal is under way at a time, on a task of its own, and calls that need it meanwhile wait for what
 //! it brings. What is held is locked to look at it and to replace it, and never across an await. A
 //! renewal that shares its login with other processes does have the lock of the login's file while it
 //! asks the server: that is what the lock is for. A refresh token that two of them used would look
 //! stolen, and none may use one that another is about to replace (RFC 9700 §4.14.2). It is a value
-//! that the renewal owns, no thread waits for it, and whoever waits for it gives up in time.
+//! that the renewal owns, no thread waits for it, and waiting calls give up in time.
 
 use crate::lock::locked;
 use std::fmt;

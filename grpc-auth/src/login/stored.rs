@@ -11,7 +11,7 @@ use super::{Login, Party};
 use crate::client::source::TokenSource;
 use crate::error::ConfigError;
 
-/// Somebody has logged in before.
+/// A person has logged in before.
 #[derive(Clone)]
 pub struct StoredLogin {
     tokens: TokenSource,
@@ -23,7 +23,7 @@ pub struct StoredLogin {
 
 impl<Way> Login<Way> {
     /// The login that the [store](Self::store) holds for the same server, client, audience and
-    /// scopes; none if nobody logged in. Nothing is asked of the server as long as the stored access
+    /// scopes; `None` if no person has logged in. Nothing is asked of the server as long as the stored access
     /// token lives.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use crate::client::response::{TokenResponse, TokenType};
 use crate::token::bearer::BearerToken;
 
-/// For how long a token is used whose lifetime nobody tells.
+/// How long a token is used whose lifetime is unknown.
 const UNKNOWN_LIFETIME: Duration = Duration::from_secs(300);
 /// A token that ends sooner is no longer handed out, if another can be got.
 const MARGIN: Duration = Duration::from_secs(30);

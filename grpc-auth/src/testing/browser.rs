@@ -81,7 +81,7 @@ impl TestAuthorizationServer {
     }
 }
 
-/// Keeps its cookies, whoever set them.
+/// Keeps its cookies, from every server.
 struct Browser {
     http: reqwest::Client,
     cookies: HashMap<String, String>,

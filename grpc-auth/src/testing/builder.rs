@@ -198,7 +198,7 @@ fn loopback_address(listen: &str) -> Result<SocketAddr, StartError> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The address to listen on is none.
+    /// The address to listen on is invalid.
     #[error("cannot listen on {value:?}: write address and port, like `127.0.0.1:8080`")]
     ListenAddress {
         /// What was configured.

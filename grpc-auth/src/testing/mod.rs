@@ -189,8 +189,8 @@ pub fn principal_with_claims(claims: Value) -> Principal {
 /// assert!(Service.check(reader).await.is_ok());
 /// let writer = with_principal(request(), &principal(["write:health"]));
 /// assert_eq!(Service.check(writer).await.unwrap_err().code(), Code::PermissionDenied);
-/// let nobody = anonymous(request());
-/// assert_eq!(Service.check(nobody).await.unwrap_err().code(), Code::Unauthenticated);
+/// let unknown = anonymous(request());
+/// assert_eq!(Service.check(unknown).await.unwrap_err().code(), Code::Unauthenticated);
 /// # }
 /// ```
 #[must_use]
@@ -199,7 +199,7 @@ pub fn with_principal<M>(request: tonic::Request<M>, principal: &Principal) -> t
     call_by(request, Some(AuthenticatedCaller::new(principal.clone(), token)))
 }
 
-/// Makes a request come from nobody, as if a layer had found no credentials; see
+/// Makes a request anonymous, as if a layer had found no credentials; see
 /// [`with_principal`].
 #[must_use]
 pub fn anonymous<M>(request: tonic::Request<M>) -> tonic::Request<M> {

@@ -43,7 +43,7 @@ impl TestAuthorizationServer {
     /// Registers a client, or replaces the one of the same id.
     ///
     /// # Panics
-    /// When it cannot work, for want of an id or with an address that nobody may be sent to.
+    /// When it cannot work, for want of an id or with an address that people may not be sent to.
     #[expect(clippy::panic, reason = "a mistake in a test")]
     pub fn register(&self, registration: ClientRegistration) {
         if let Err((field, problem)) = registration.check() {
@@ -109,7 +109,7 @@ impl TestAuthorizationServer {
 
     /// Lets the device that shows this code have its tokens, as this user.
     ///
-    /// A device that asks sooner than five seconds after it asked last is told to slow down, by the
+    /// A device that asks sooner than five seconds after it asked last gets `slow_down`, by the
     /// server's clock.
     ///
     /// # Panics
@@ -137,6 +137,6 @@ fn decide(
     match authorize::read(state, query) {
         Ok(request) => answer(&request),
         Err(Refusal::Client(recipient, error)) => recipient.error(&state.url, &error),
-        Err(Refusal::Person(problem)) => panic!("nobody would be sent anywhere: {problem}"),
+        Err(Refusal::Person(problem)) => panic!("no browser would be sent anywhere: {problem}"),
     }
 }

@@ -265,7 +265,7 @@ async fn a_file_that_is_no_login_is_named_and_the_next_login_replaces_it() {
     for (text, reason) in [
         (String::new(), "it is not valid JSON: it ends early"),
         (good[..good.len() / 2].into(), "it is not valid JSON"),
-        (good.replace("\"at-1\"", "\"a b\""), "its access token is none"),
+        (good.replace("\"at-1\"", "\"a b\""), "its access token is invalid"),
         (good.replace("\"Bearer\"", "\"Basic\""), "its token type is unknown"),
         (good.replace("\"version\": 1", "\"version\": 2"), "another version"),
         (good.replace("\"orders\"", "\"other\""), "another client, server or audience"),

@@ -1,4 +1,4 @@
-//! What stands in a token, whether anybody believes it or not.
+//! What a token says, valid or not.
 
 use std::time::SystemTime;
 
@@ -141,7 +141,7 @@ impl Part {
         let members = match self {
             Self::Object(members) => members,
             Self::Unreadable(problem) => return format!("  (unreadable: {problem})\n"),
-            Self::Missing => return "  (there is none)\n".into(),
+            Self::Missing => return "  (missing)\n".into(),
         };
         let names: Vec<String> = members.keys().map(|name| printable(name)).collect();
         let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default().min(24);

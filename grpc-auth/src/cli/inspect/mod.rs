@@ -25,7 +25,7 @@ use verdict::Verdict;
 ///
 /// Shows header and claims of a JWT, and never its signature: what is shown cannot be used to call
 /// anything. With an issuer and an audience it is then judged as a service protected by this library
-/// judges it, against the issuer's keys; the reason is the one that stands in the service's log,
+/// judges it, against the issuer's keys; the reason is the one in the service's log,
 /// which callers are not told.
 ///
 /// Without an issuer nothing is verified: anybody can write a token that says anything.
@@ -63,7 +63,7 @@ pub(crate) struct ServiceArgs {
     /// The client that the service is (keycloak), or whose tokens it takes (cognito)
     #[arg(long, value_name = "ID")]
     pub(crate) client: Vec<String>,
-    /// Takes the issuer's keys from this file, and asks nobody: its `jwks_uri`, saved before
+    /// Takes the issuer's keys from this file, without a request: its `jwks_uri`, saved before
     #[arg(long, value_name = "FILE")]
     pub(crate) jwks: Option<PathBuf>,
     /// By how many seconds clocks may differ

@@ -9,7 +9,7 @@ use super::decoded::Decoded;
 use crate::times::{in_words, numeric_date, unix_seconds};
 
 pub(super) enum Verdict {
-    /// There is nobody to judge it by.
+    /// There is no issuer to judge it by.
     NotJudged,
     Believed(Believed),
     Refused(Refusal),
@@ -20,14 +20,14 @@ pub(super) struct Believed {
     principal: Principal,
 }
 
-/// Why it is not believed.
+/// Why it is rejected.
 pub(super) struct Refusal {
     pub(super) code: &'static str,
     pub(super) cause: String,
     /// What was found, and what was expected.
     pub(super) details: Vec<String>,
     pub(super) help: String,
-    /// It is the keys that are missing: another time it may be believed.
+    /// It is the keys that are missing: another time it may be accepted.
     pub(super) is_unavailable: bool,
 }
 

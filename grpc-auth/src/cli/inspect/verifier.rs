@@ -34,12 +34,12 @@ pub(super) fn configured(
             ("--client", !service.client.is_empty()),
             ("--jwks", service.jwks.is_some()),
         ];
-        // Whoever writes them expects a verdict.
+        // With these options a verdict is expected.
         return match given.iter().find(|(_, is_given)| *is_given) {
             None => Ok(None),
             Some((option, _)) => {
                 Err(Failure::usage(format!("`{option}` says nothing without an issuer"))
-                    .help("write `--issuer URL` too, as it stands in `iss`"))
+                    .help("write `--issuer URL` too, as in `iss`"))
             }
         };
     };

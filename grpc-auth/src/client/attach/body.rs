@@ -21,7 +21,7 @@ type Polled = Option<Result<Frame<Bytes>, Status>>;
 /// message of gRPC's, there without waiting, and the end of the body, the message as well: bytes
 /// that both share.
 pub(super) fn look_at(mut body: Body) -> (Body, Option<Bytes>) {
-    // Whoever sends the body polls it again, with a waker that does wake.
+    // The connection polls the body again, with a waker that does wake.
     let mut cx = Context::from_waker(Waker::noop());
     let mut poll = |body: &mut Body| Pin::new(body).poll_frame(&mut cx);
     let frame = match poll(&mut body) {

@@ -48,7 +48,7 @@ impl TokenSource {
     ///
     /// # Errors
     /// [`ConnectError::Config`] when the endpoint would carry tokens in plaintext to another host,
-    /// or TLS cannot be set up; [`ConnectError::Transport`] when nobody answers there.
+    /// or TLS cannot be set up; [`ConnectError::Transport`] when no server answers there.
     pub async fn connect(
         &self,
         endpoint: impl Into<SecureEndpoint>,

@@ -26,9 +26,9 @@ pub(super) use service::AddToken;
 /// # What a call meets
 ///
 /// - It carries the token that is held, as `authorization` (RFC 6750 §2.1), marked sensitive. If
-///   there is none yet it waits for one, for as long as its deadline (`grpc-timeout`) allows.
+///   there is no token yet it waits for one, for as long as its deadline (`grpc-timeout`) allows.
 /// - Without a token it is not sent. It is answered on the spot: UNAVAILABLE with RetryInfo where
-///   time mends the cause, UNAUTHENTICATED where somebody has to, DEADLINE_EXCEEDED where the
+///   time mends the cause, UNAUTHENTICATED where a setting has to change, DEADLINE_EXCEEDED where the
 ///   deadline was first. The cause is in the log, once for each outage.
 /// - If it carries an `authorization` already it is answered INTERNAL: two credentials are a mistake
 ///   of this program's, and neither is silently replaced by the other.

@@ -27,7 +27,7 @@ pub(super) const DPOP: HeaderName = HeaderName::from_static("dpop");
 pub(super) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// A key that tokens are bound to, given by [`TokenSourceBuilder::dpop`](super::TokenSourceBuilder::dpop):
-/// whoever finds such a token cannot use it (RFC 9449).
+/// another program that finds such a token cannot use it (RFC 9449).
 ///
 /// Each request for a token, and each call, carries a proof that is signed with it. Its clones are
 /// the same key, and know the same nonces of servers.
@@ -97,7 +97,7 @@ impl DpopKey {
     /// are refused: their proofs would add more than half a kilobyte to each call.
     ///
     /// # Errors
-    /// [`ConfigError::TlsMaterial`] when it is none of these.
+    /// [`ConfigError::TlsMaterial`] when it is another key.
     pub fn from_pem(pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         Self::new(SigningKey::from_pem(pem.as_ref())?)
     }
@@ -112,7 +112,7 @@ impl DpopKey {
         Ok(Self(Arc::new(Shared { key, header, thumbprint, nonces: Nonces::default() })))
     }
 
-    /// The thumbprint of the public key (RFC 7638), as it stands in the claim `cnf` of its tokens.
+    /// The thumbprint of the public key (RFC 7638), as in the claim `cnf` of its tokens.
     #[must_use]
     pub fn thumbprint(&self) -> String {
         self.0.thumbprint.encode()
@@ -178,7 +178,7 @@ mod tests {
     use crate::jose::algorithm::Algorithm;
     use crate::jose::jwk::Key;
 
-    /// RFC 9449 §4.1; a key of nobody's.
+    /// The key of RFC 9449 §4.1.
     const PEM: &str = "-----BEGIN PRIVATE KEY-----\n\
         MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
         -----END PRIVATE KEY-----\n";
@@ -222,7 +222,7 @@ mod tests {
         let mut answer = HeaderMap::new();
         assert!(!key.heed("https://a.example", &answer, None));
         answer.insert(DPOP_NONCE, "one".parse().unwrap());
-        // Whoever learns it, those that were sent without it may do better.
+        // Calls that were sent without the nonce may be sent again with it.
         for _ in 0..2 {
             assert!(key.clone().heed("https://a.example", &answer, None));
             assert!(key.heed("https://a.example", &answer, Some("former")));

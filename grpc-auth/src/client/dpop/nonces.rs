@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 
 /// Beyond, all are forgotten: each server tells its own again.
 const MAX_ORIGINS: usize = 64;
-/// It travels with each call, and a stranger may have made it.
+/// It is sent with each call, and its text may be hostile.
 const MAX_NONCE_BYTES: usize = 512;
 
 /// By origin, the last one each.

@@ -90,7 +90,7 @@ impl Shared {
         if let Some(token) = self.fresh(self.clock.now()) {
             return Ok(token);
         }
-        // Once more, if whoever was to bring the token is gone: its runtime ended, for example.
+        // Once more, if the renewal task is gone: its runtime ended, for example.
         for _ in 0..2 {
             match self.step() {
                 Step::Over(outcome) => return outcome,
@@ -207,7 +207,7 @@ impl Shared {
         self.publish(&state, now);
     }
 
-    /// Whoever was to bring a token is gone.
+    /// The renewal task was dropped.
     fn give_up(&self) {
         let mut state = self.state();
         state.renewal.give_up();
@@ -283,7 +283,7 @@ impl Shared {
     }
 }
 
-/// A request for a token that is under way. It is everybody's: whoever waits may go away.
+/// A request for a token that is under way. All waiting calls share it, and may go away.
 struct Flight {
     shared: Arc<Shared>,
     sender: watch::Sender<Option<Outcome>>,

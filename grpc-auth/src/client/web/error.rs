@@ -14,16 +14,16 @@ pub enum AttachTokenError {
     AlreadyAuthorized,
     /// The token would go to another host in plaintext.
     #[error(
-        "the request was not sent: `{origin}` is plaintext, and whoever sits on the way could read \
+        "the request was not sent: `{origin}` is plaintext, and an attacker on the way could read \
          the token and use it; write `https://..` (plaintext is accepted to loopback addresses alone)"
     )]
     Plaintext {
         /// Scheme and authority of the address.
         origin: String,
     },
-    /// Nobody knows where the request goes.
+    /// It is unknown where the request goes.
     #[error(
-        "the request was not sent: its address is no `https://host/path`, so nobody can say who \
+        "the request was not sent: its address is no `https://host/path`, so it is unknown who \
          would see the token; write scheme and host as well"
     )]
     NotAbsolute,

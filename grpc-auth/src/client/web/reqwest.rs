@@ -53,7 +53,7 @@ impl TokenSource {
     /// cannot, and then the answer is the caller's.
     ///
     /// # Errors
-    /// [`AttachTokenError`] when there is no token, the request may not carry one, or nobody answers.
+    /// [`AttachTokenError`] when there is no token, the request may not carry one, or the server does not answer.
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, AttachTokenError> {
         let (client, request) = request.build_split();
         let request = request?;

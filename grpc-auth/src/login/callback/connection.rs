@@ -1,4 +1,4 @@
-//! One connection of a browser, or of whoever else found the port.
+//! One connection of a browser, or of another program that found the port.
 
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ async fn write(stream: &mut TcpStream, page: &Page, shared: &Shared) {
         stream.write_all(&page.response()).await?;
         stream.shutdown().await
     };
-    // The client is gone, or reads nothing: there is nobody to tell.
+    // The client is gone, or reads nothing: so there is no one to answer.
     let _ = shared.clock.timeout(TIMEOUT, written).await;
 }
 

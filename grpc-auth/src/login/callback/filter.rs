@@ -13,7 +13,7 @@ const MAX_HEADERS: usize = 64;
 
 /// What the requests of this login look like.
 pub(crate) struct Door {
-    /// `127.0.0.1` and the port: what stands in `Host` unless another name leads here.
+    /// `127.0.0.1` and the port: the value of `Host` unless another name leads here.
     pub(crate) host: String,
     pub(crate) path: String,
     /// The path that begins the login, which only the person knows.
@@ -176,7 +176,7 @@ impl Door {
                 _ => &mut None,
             };
             *slot = Some(value.into_owned());
-            // RFC 6749 §3.1: whoever reads the first and whoever reads the last see two answers.
+            // RFC 6749 §3.1: a reader of the first and a reader of the last see two answers.
             if !names.insert(name) {
                 return Err(NotTheAnswer::ParameterTwice);
             }
@@ -186,7 +186,7 @@ impl Door {
         if !constant_time_eq(state.as_bytes(), self.state.expose_secret().as_bytes()) {
             return Err(NotTheAnswer::StateOther);
         }
-        // RFC 9700 §4.7: whoever ends it has to be the one who began it.
+        // RFC 9700 §4.7: the browser that ends it has to be the one that began it.
         if !is_known {
             return Err(NotTheAnswer::BrowserOther);
         }
@@ -194,7 +194,7 @@ impl Door {
         let result = match (code.filter(is_given), error.filter(|error| !error.is_empty())) {
             (Some(code), None) => Ok(code),
             (None, Some(error)) => {
-                // A server that repeats the state in words would show it to whoever reads them.
+                // A server that repeats the state in words would show it to every reader.
                 let shows_state = |text: &String| text.contains(self.state.expose_secret());
                 Err(Refused { error, description: description.filter(|text| !shows_state(text)) })
             }

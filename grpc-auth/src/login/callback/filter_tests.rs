@@ -55,7 +55,7 @@ fn an_answer_is_taken_from_the_browser_that_began_the_login() {
         let denied = "/callback?error=access_denied&state=the-state";
         assert_eq!(get_with(header, denied), Err(NotTheAnswer::BrowserOther), "{header}");
     }
-    // Whoever does not even know the state learns no more than that.
+    // A request without the state learns no more than that.
     let other = get_with("Accept: */*", "/callback?code=c&state=other");
     assert_eq!(other, Err(NotTheAnswer::StateOther));
 }

@@ -2,10 +2,10 @@
 //!
 //! One browser begins: it has the address of the start page from the person, gets a cookie there,
 //! and is sent on to the authorization server. Another one that begins as well ends the login, for
-//! nobody can tell which of them is the person's.
+//! it is unknown which of them is the person's.
 //!
 //! It takes one answer, from the browser that began. Until then every other request is refused and
-//! the wait goes on, so that nobody ends a login by guessing its port; while the answer is dealt
+//! the wait goes on, so that no other program ends a login by guessing its port; while the answer is dealt
 //! with, further ones are told that they come too late; then the port is closed.
 
 mod connection;
@@ -34,7 +34,7 @@ use filter::{Cookie, Door, Visit};
 
 /// At a time. A browser opens a few to spare.
 const MAX_CONNECTIONS: usize = 32;
-/// In one login. Whoever opens more keeps the person from logging in.
+/// In one login. A program that opens more keeps the person from logging in.
 const MAX_CONNECTIONS_IN_ALL: usize = 1000;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// For the browser to take the last page.
@@ -153,7 +153,7 @@ impl Callback {
         &self.redirect_uri
     }
 
-    /// The page that begins the login. Whoever knows it can: it is the person's alone.
+    /// The page that begins the login. It is secret: only the person may know it.
     pub(crate) fn start_url(&self) -> &SecretString {
         &self.start_url
     }
@@ -303,7 +303,7 @@ mod tests {
 
         assert_eq!(begin(&alone), None);
         assert!(alone.settle());
-        // What is kept from here on is kept: nobody is told otherwise.
+        // What is kept from here on is kept: the pages say so.
         assert_eq!(begin(&alone), Some(NotTheAnswer::AnsweredBefore));
         assert!(alone.settle());
     }

@@ -1,4 +1,4 @@
-//! What stands in a file.
+//! The contents of a file.
 
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -18,7 +18,7 @@ const VERSION: u32 = 1;
 /// The year 9999: times must stay within what a clock shows.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// What a login is for: whoever asks for the same finds it.
+/// What a login is for: an equal login finds it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Key {
     pub(crate) issuer: String,
@@ -82,13 +82,13 @@ pub(crate) fn read(bytes: &[u8], key: &Key, path: &Path) -> Result<Stored, Store
     if document.version != VERSION {
         return Err(corrupt("another version of grpc-auth wrote it"));
     }
-    // Copied from another name, or made by somebody: its tokens would go to another server.
+    // Copied from another name, or made by another user: its tokens would go to another server.
     if document.key != *key {
         return Err(corrupt("it is the login of another client, server or audience"));
     }
     let access = BearerToken::parse(&document.access_token);
     let tokens = Tokens {
-        access: access.ok_or_else(|| corrupt("its access token is none"))?,
+        access: access.ok_or_else(|| corrupt("its access token is invalid"))?,
         token_type: match &*document.token_type {
             "Bearer" => TokenType::Bearer,
             "DPoP" => TokenType::Dpop,

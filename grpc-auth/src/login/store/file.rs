@@ -10,7 +10,7 @@ use super::error::StoreError;
 
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// Makes the directory if there is none, and checks it.
+/// Makes the directory if it is missing, and checks it.
 pub(crate) fn prepare(directory: &Path) -> Result<(), StoreError> {
     if check_directory(directory)? {
         return Ok(());
@@ -23,7 +23,7 @@ pub(crate) fn prepare(directory: &Path) -> Result<(), StoreError> {
     check_directory(directory).map(|_| ())
 }
 
-/// Whether there is one, and nobody else gets at it. Who can write in it can replace its files.
+/// Whether it exists, and only this user can write in it: others could replace its files.
 pub(crate) fn check_directory(directory: &Path) -> Result<bool, StoreError> {
     match fs::metadata(directory) {
         Ok(metadata) if metadata.is_dir() => {
@@ -53,7 +53,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError
     Ok(Some(bytes))
 }
 
-/// Whoever reads it sees the old file or the new one, also after the power has failed. The lock is
+/// Readers see the old file or the new one, also after the power has failed. The lock is
 /// held: what stands under the temporary name is left over.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let temporary = path.with_extension("new");
@@ -61,7 +61,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let written = write(&temporary, bytes)
         .and_then(|()| fs::rename(&temporary, path).map_err(failure("replace", path)));
     if written.is_err() {
-        // What failed before is what is told.
+        // The first failure is reported.
         let _ = fs::remove_file(&temporary);
         return written;
     }
@@ -98,7 +98,7 @@ pub(crate) fn open_lock(path: &Path) -> Result<File, StoreError> {
 }
 
 /// Opens what is a file itself, follows no link, and checks what was opened: between a look at a
-/// name and its use somebody may change what it names.
+/// name and its use another process may change what it names.
 fn open(options: &mut OpenOptions, path: &Path) -> Result<File, StoreError> {
     #[cfg(unix)]
     {

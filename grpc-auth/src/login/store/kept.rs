@@ -53,7 +53,7 @@ impl TokenStore {
     }
 
     /// Keeps a token of client credentials for the next time that the program runs: for programs
-    /// that are run often, and for a moment. Tokens of other grants are somebody's own, and tokens
+    /// that are run often, and for a moment. Tokens of other grants belong to a person, and tokens
     /// without an end are not to be relied on: neither is kept, nor is one that is bound to a key, or of a client without a secret or a key.
     ///
     /// ```
@@ -84,7 +84,7 @@ impl TokenStore {
     /// ```
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be written where nobody else reads it.
+    /// [`StoreError`] when it cannot be written where only this user reads it.
     pub async fn keep(
         &self,
         request: &TokenSourceBuilder,

@@ -9,7 +9,7 @@ use fs4::{FileExt, TryLockError};
 use super::error::StoreError;
 use super::file;
 
-/// How long it is until it is looked again whether the other process has let go.
+/// How long until the lock is tried again.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The lock of one login, until it is dropped. Its file stays: if it were removed, two processes
@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Lock(#[expect(dead_code, reason = "it is held")] File);
 
 impl Lock {
-    /// Looks again and again. The other process may never let go, and a thread that waited for it
+    /// Looks again and again. The other process may never release it, and a thread that waited for it
     /// could not be called back: each attempt would leave one behind.
     pub(crate) async fn take(directory: PathBuf, path: PathBuf) -> Result<Self, StoreError> {
         loop {

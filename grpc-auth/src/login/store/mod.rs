@@ -35,7 +35,7 @@ const NAME_BYTES: usize = 16;
 
 /// A directory with one file for each login: for each issuer, client, audience and set of scopes.
 ///
-/// The files hold tokens, and whoever reads them is logged in. The directory is made with mode
+/// The files hold tokens, and every reader of them is logged in. The directory is made with mode
 /// 0700, the files with 0600. A file or a directory that others may read, that belongs to someone
 /// else, or that is a symbolic link where a file should be is refused, with the command that mends
 /// it. On Windows the directory has the access list of the person's profile, and nothing more is
@@ -54,7 +54,7 @@ const NAME_BYTES: usize = 16;
 /// # let directory = std::env::temp_dir().join(format!("grpc-auth-store-{}", std::process::id()));
 /// let client = OAuthClient::oidc("https://login.example.com/", ClientAuthentication::none("cli"));
 /// let login = client.login().store(TokenStore::at(&directory));
-/// assert!(login.load().await?.is_none(), "nobody has logged in");
+/// assert!(login.load().await?.is_none(), "there is no login");
 ///
 /// # #[cfg(unix)] {
 /// use std::os::unix::fs::PermissionsExt;
@@ -168,7 +168,7 @@ impl Entry {
         &self.path
     }
 
-    /// Nothing if nobody logged in.
+    /// `None` if no person has logged in.
     pub(crate) async fn read(&self) -> Result<Option<Stored>, StoreError> {
         self.blocking(|entry| {
             if !file::check_directory(&entry.directory)? {

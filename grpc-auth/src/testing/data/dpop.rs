@@ -43,7 +43,7 @@ impl DpopKey {
         jwk
     }
 
-    /// The thumbprint of RFC 7638, as it stands in `cnf`.
+    /// The thumbprint of RFC 7638, as in `cnf`.
     #[must_use]
     pub fn thumbprint(&self) -> String {
         let jwk = self.jwk();

@@ -33,7 +33,7 @@ pub enum Endpoint {
 pub enum Fault {
     /// Hangs up without an answer.
     Refuse,
-    /// Accepts the request and never answers. Whoever asks gives up by its own clock: move it, from
+    /// Accepts the request and never answers. The client gives up by its own clock: move it, from
     /// another task if the one that would is waiting.
     Hang,
     /// Answers with this HTTP status.

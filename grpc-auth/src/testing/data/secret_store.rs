@@ -53,7 +53,7 @@ impl<T> Vault<T> {
     }
 }
 
-/// 256 bits that nobody guesses, in base64url.
+/// 256 random bits, in base64url.
 pub(crate) fn random() -> Result<String, Unspecified> {
     let mut bytes = [0; 32];
     rand::fill(&mut bytes)?;

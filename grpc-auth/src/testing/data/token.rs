@@ -169,7 +169,7 @@ impl TokenBuilder {
         token.expect("there are random numbers")
     }
 
-    /// Signs the token with a key of nobody's under the id of the server's: a forgery.
+    /// Signs the token with a new key under the key id of the server's: a forgery.
     ///
     /// # Panics
     /// When the operating system has no random numbers.

@@ -88,7 +88,7 @@ pub(crate) async fn consent(
             allowed.unwrap_or_else(|_| pages::unavailable("The server has no random numbers."))
         }
         (Some("deny"), _) => interaction.purpose.deny(&state),
-        // Nobody signed in, or no button was pressed.
+        // No user signed in, or no button was pressed.
         _ => pages::problem("The form was not filled in. Start again from the application."),
     }
 }

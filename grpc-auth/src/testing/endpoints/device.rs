@@ -26,7 +26,7 @@ use crate::testing::data::state::State;
 use crate::testing::pages;
 
 const LIFETIME: Duration = Duration::from_secs(600);
-/// How many may be known at a time: whoever is a client can begin one.
+/// How many may be known at a time: every client can begin one.
 const MAX_DEVICES: usize = 10_000;
 /// Between two polls, and what is added when they come sooner (RFC 8628 §3.5).
 const INTERVAL: Duration = Duration::from_secs(5);

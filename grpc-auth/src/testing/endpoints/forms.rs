@@ -69,7 +69,7 @@ pub(crate) fn expired() -> Response {
 }
 
 /// Whether a form comes from a page of this server's, and not from one of another site. Browsers
-/// say so; programs that are none have no one's session to misuse.
+/// say so; other programs have no session to misuse.
 #[expect(clippy::result_large_err, reason = "a response is what is answered")]
 pub(crate) fn is_own_form(headers: &HeaderMap) -> Result<(), Response> {
     let text = |name: &str| headers.get(name).map(|value| value.as_bytes());

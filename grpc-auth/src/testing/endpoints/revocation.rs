@@ -39,7 +39,7 @@ fn revoked(state: &State, headers: &HeaderMap, body: &[u8]) -> Result<(), OAuthE
         grant.family.revoke(&state.opaque_tokens);
         return Ok(());
     }
-    // What is unknown or expired is as good as revoked (§2.2).
+    // What is unknown or expired counts as revoked (§2.2).
     let Some(claims) = active(state, token) else { return Ok(()) };
     if claims.get("client_id").and_then(Value::as_str).is_some_and(|owner| owner != client.id) {
         return Err(OAuthError::request("the token is another client's"));

@@ -19,7 +19,7 @@ use crate::lock::locked;
 use crate::testing::data::state::State;
 use crate::testing::endpoints::forms::is_own_form;
 
-/// Gives a token to whoever sits at this machine: not to a page of another site's, which has the
+/// Gives a token to the person at this machine: not to a page of another site's, which has the
 /// browser ask.
 pub(crate) async fn mint(
     Shared(state): Shared<Arc<State>>,

@@ -1,4 +1,4 @@
-//! What a client is told by way of the browser.
+//! What a client gets by way of the browser.
 
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;

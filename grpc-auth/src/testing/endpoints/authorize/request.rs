@@ -15,9 +15,9 @@ use crate::testing::endpoints::oauth_error::OAuthError;
 use crate::testing::endpoints::parameters::Parameters;
 use crate::testing::pages;
 
-/// Who is told that a request is refused.
+/// Who gets the refusal of a request.
 pub(crate) enum Refusal {
-    /// The person: who asks is not known, so that nobody is sent anywhere (RFC 6749 §4.1.2.1).
+    /// The person: who asks is not known, so that no browser is sent anywhere (RFC 6749 §4.1.2.1).
     Person(&'static str),
     /// The client.
     Client(Recipient, OAuthError),

@@ -1,4 +1,4 @@
-//! A code for tokens (RFC 6749 §4.1.3), by whoever has the secret half of its challenge
+//! A code for tokens (RFC 6749 §4.1.3), by the client that has the secret half of its challenge
 //! (RFC 7636 §4.6).
 
 use constant_time_eq::constant_time_eq;
@@ -37,7 +37,7 @@ fn check(
         return Err(OAuthError::grant("the code is another client's"));
     }
     if code.is_used {
-        // One of the two who had it stole it, and nobody knows which (RFC 6749 §4.1.2).
+        // One of the two who had it stole it, and it is unknown which (RFC 6749 §4.1.2).
         code.grant.family.revoke(&request.state.opaque_tokens);
         return Err(OAuthError::grant("the code was used: what came of it is revoked"));
     }

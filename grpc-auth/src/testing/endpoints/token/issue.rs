@@ -30,7 +30,7 @@ pub(crate) struct AccessToken<'t> {
     pub(crate) family: Option<&'t Arc<Family>>,
 }
 
-/// An access token that was made, and what the client is told.
+/// An access token that was made, and what the client gets.
 pub(crate) struct Issued {
     pub(crate) token: String,
     pub(crate) answer: Map<String, Value>,

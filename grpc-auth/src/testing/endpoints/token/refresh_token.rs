@@ -29,7 +29,7 @@ fn check(request: &TokenRequest<'_>, token: &RefreshToken) -> Result<Vec<String>
         return Err(OAuthError::grant("the refresh token is another client's"));
     }
     if token.is_used {
-        // One of the two who had it stole it, and nobody knows which.
+        // One of the two who had it stole it, and it is unknown which.
         grant.family.revoke(&request.state.opaque_tokens);
         return Err(OAuthError::grant(
             "the refresh token was used: all that came of it is revoked",

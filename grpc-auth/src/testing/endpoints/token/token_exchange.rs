@@ -1,4 +1,4 @@
-//! A token for another service in place of a caller's (RFC 8693): whoever was called calls on.
+//! A token for another service in place of a caller's (RFC 8693): the called service calls on.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -72,7 +72,7 @@ pub(crate) fn exchange(request: &TokenRequest<'_>) -> Result<Value, OAuthError> 
     Ok(answer.into())
 }
 
-/// The client, and in it whoever acted before (RFC 8693 §4.1).
+/// The client, and in it the actors before (RFC 8693 §4.1).
 fn actor(client_id: &str, before: Option<&Value>) -> Value {
     let mut actor = Map::from_iter([("sub".to_owned(), client_id.into())]);
     if let Some(before) = before {
