@@ -20,7 +20,7 @@ pub mod pb {
     pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("echo_descriptor");
 }
 
-/// Says what it is told.
+/// Echoes the message.
 #[derive(Debug, Default)]
 pub struct EchoService;
 

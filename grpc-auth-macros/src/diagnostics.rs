@@ -201,7 +201,7 @@ pub(crate) fn async_predicate(asyncness: impl ToTokens) -> Error {
     with_help(
         asyncness,
         "a requirement cannot wait",
-        "decide by what is in the claims and the message; whoever has to be asked is asked by an \
+        "decide by what is in the claims and the message; a remote decision point is asked by an \
          `Authorizer`",
     )
 }
@@ -234,7 +234,7 @@ pub(crate) fn require_on_impl(attribute: impl ToTokens) -> Error {
 pub(crate) fn no_request(method: &Ident) -> Error {
     with_help(
         method,
-        format_args!("method `{method}` takes no request, so nobody can tell who calls it"),
+        format_args!("method `{method}` takes no request, so its caller is unknown"),
         "the first parameter of a tonic method is `request: tonic::Request<..>`",
     )
 }
@@ -259,7 +259,7 @@ pub(crate) fn no_scopes(span: Span) -> Error {
 
 pub(crate) fn empty_group(call: impl ToTokens, name: &str) -> Error {
     let message = match name {
-        "any" => "an empty `any()` lets nobody in",
+        "any" => "an empty `any()` rejects every caller",
         _ => "an empty `all()` asks for nothing",
     };
     with_help(
@@ -307,7 +307,7 @@ pub(crate) fn rpc_not_a_name(value: impl ToTokens) -> Error {
     with_help(
         value,
         "`rpc` is the name of one RPC",
-        "write it as it stands in the `.proto` file: `rpc = \"GetURL\"`",
+        "write it as in the `.proto` file: `rpc = \"GetURL\"`",
     )
 }
 

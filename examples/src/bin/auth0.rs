@@ -44,8 +44,8 @@ async fn run() -> Result<usize, Box<dyn Error>> {
     let config = Auth0Config::from_env()?;
     let auth = ResourceServer::from_config(&config).start(StartupPolicy::Required).build().await?;
     let token = ClientCredentials::from_config(&config)?.build()?.token().await?;
-    // A server of no importance: its tokens are strangers' here.
-    let stranger = TestAuthorizationServer::start().await?;
+    // A server of no importance: its tokens are not accepted here.
+    let other = TestAuthorizationServer::start().await?;
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let channel = Endpoint::try_from(format!("http://{}", listener.local_addr()?))?;
@@ -55,7 +55,7 @@ async fn run() -> Result<usize, Box<dyn Error>> {
     let callers = [
         Caller::anonymous("no token"),
         Caller::with_token("your application", token.token().expose_secret())?,
-        Caller::with_token("a stranger", &stranger.token().audience(&config.audience).sign())?,
+        Caller::with_token("of another server", &other.token().audience(&config.audience).sign())?,
     ];
     let granted: Vec<&str> = token.scope().unwrap_or_default().split_ascii_whitespace().collect();
     println!("Your application is granted: {}\n", granted.join(" "));

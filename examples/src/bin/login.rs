@@ -57,9 +57,9 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
 
     let mut steps = Steps::default();
     println!("The program:");
-    steps.show("is somebody logged in?", login.load().await?.is_some(), false);
+    steps.show("is a person logged in?", login.load().await?.is_some(), false);
     let logged_in = login.run().await?;
-    let who = logged_in.subject().unwrap_or("nobody").to_owned();
+    let who = logged_in.subject().unwrap_or("unknown").to_owned();
     steps.show("now it is", who, "alice".to_owned());
 
     let mut echo = EchoClient::new(logged_in.tokens().connect(service.clone()).await?);
@@ -79,7 +79,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     println!("After a logout:");
     let logged_out = login.log_out().await?;
     steps.show("it", format!("{logged_out:?}"), "Revoked".to_owned());
-    steps.show("is somebody logged in?", login.load().await?.is_some(), false);
+    steps.show("is a person logged in?", login.load().await?.is_some(), false);
     std::fs::remove_dir_all(folder)?;
     Ok(steps.end())
 }

@@ -152,7 +152,7 @@ fn print_commands(issuer: &TestAuthorizationServer, address: &str) {
     println!("# what is there\ngrpcurl -plaintext {address} list\n");
     println!("# anyone may ping\ngrpcurl -plaintext {address} echo.Echo/Ping\n");
     println!(
-        "# nobody else gets in without a token\ngrpcurl -plaintext {address} echo.Echo/UnaryEcho\n"
+        "# every other call needs a token\ngrpcurl -plaintext {address} echo.Echo/UnaryEcho\n"
     );
     println!("# alice has every scope, for eight hours");
     call(&good, r#"{"message": "hello"}"#, "UnaryEcho");

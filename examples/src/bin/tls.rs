@@ -70,17 +70,17 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     let caller = Caller::with_token("alice", &token)?;
     let outcome = caller.call(&channel, "UnaryEcho").await?;
     show("a client that believes the authority", outcome.status(), "OK");
-    let outcome = Caller::anonymous("nobody").call(&channel, "UnaryEcho").await?;
+    let outcome = Caller::anonymous("anonymous").call(&channel, "UnaryEcho").await?;
     show("the same without a token", outcome.status(), "Unauthenticated");
 
     // A client that has no reason to believe the server hangs up before it says anything.
-    let stranger = ClientTls::webpki_roots();
-    let refused = stranger.apply(endpoint)?.connect().await.err();
+    let public = ClientTls::webpki_roots();
+    let refused = public.apply(endpoint)?.connect().await.err();
     let verdict =
         refused.map_or("connected".into(), |error| format!("refused: {}", innermost(&error)));
     show("a client that believes public authorities", verdict, "refused: invalid peer certificate");
     // And why, in words.
-    let report = Doctor::new(&format!("https://localhost:{port}"))?.tls(stranger).examine().await;
+    let report = Doctor::new(&format!("https://localhost:{port}"))?.tls(public).examine().await;
     show("what the doctor says of that", report.diagnosis().code().into(), "certificate-untrusted");
 
     // Tokens do not leave the machine in plaintext.

@@ -64,8 +64,8 @@ Exit codes:
    2  the command line or a setting cannot work
    3  `inspect`: the token would be refused
    4  the authorization server says no, or the person there does
-   5  nobody answers: try again
-   6  nobody is logged in: `grpc-auth login`
+   5  no answer: try again
+   6  not logged in: `grpc-auth login`
   10 and more
       `doctor`: what is wrong, each with a code of its own; see `grpc-auth doctor --help`
 

@@ -213,7 +213,7 @@ pub(crate) async fn log_out(args: LogoutArgs, output: Output) -> Result<Exit, Fa
     let (outcome, style, text) = match &ended {
         LogoutOutcome::Revoked => ("revoked", GOOD, "the tokens are useless from now on".to_owned()),
         LogoutOutcome::NotLoggedIn => {
-            ("not-logged-in", UNSURE, "nobody was, with these options".to_owned())
+            ("not-logged-in", UNSURE, "there was no login with these options".to_owned())
         }
         LogoutOutcome::NotRevocable => (
             "not-revocable",

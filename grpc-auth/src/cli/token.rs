@@ -163,7 +163,7 @@ async fn of_a_person(client: &Client, wanted: &Wanted, output: Output) -> Result
         return Err(Failure::new(
             Exit::LoginNeeded,
             format!(
-                "nobody is logged in at `{}` as the client `{}`, with these scopes and this audience",
+                "there is no login at `{}` as the client `{}`, with these scopes and this audience",
                 client.server.name(),
                 client.id
             ),

@@ -62,7 +62,7 @@ pub enum TokenError {
     /// A call on a channel of [`TokenExchange::connect`](super::TokenExchange::connect) does not say on
     /// whose behalf.
     #[error(
-        "the call is on nobody's behalf: insert `on_behalf_of.source(&caller)`, with the injected \
+        "the call names no caller to act for: insert `on_behalf_of.source(&caller)`, with the injected \
          `BearerToken`, into the extensions of the outgoing request"
     )]
     NoCaller,

@@ -37,7 +37,7 @@ use shared::Shared;
 /// One whose lifetime the server does not tell is used for 300 s. When it cannot be renewed, it is
 /// tried again after 1 s, 2 s, 4 s .. 30 s, less by chance, or when the server says (`Retry-After`).
 /// A permanent error, like `invalid_client`, stays cached for 30 s.
-/// Meanwhile calls get it at once, unless there is a token that is still valid. Time is told by
+/// Meanwhile calls get it at once, unless there is a token that is still valid. Time comes from
 /// the clock of the [`OAuthClient`](super::OAuthClient), and nothing is requested while no call needs a
 /// token. To find out at the start whether there are any, ask for [`token`](Self::token) there.
 ///

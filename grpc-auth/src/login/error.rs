@@ -38,8 +38,8 @@ pub enum LoginError {
     /// There is no port for the browser to come back to.
     #[error("no port of 127.0.0.1 can be listened on: log in by a device code instead")]
     Listen(#[source] io::Error),
-    /// The browser cannot be opened, or the file that it begins with cannot be written, and nobody
-    /// was shown the address.
+    /// The browser cannot be opened, or the file that it begins with cannot be written, and the
+    /// address was not shown.
     #[error(
         "the browser cannot be opened: show the address to the person with `.announce(..)`, or log \
          in by a device code"
@@ -67,7 +67,7 @@ pub enum LoginError {
     IssuerMissing,
     /// No answer came.
     #[error(
-        "nobody logged in within {} s{}: log in again; if the authorization server showed an error \
+        "no login within {} s{}: log in again; if the authorization server showed an error \
          about the redirect URI, register `{redirect_uri}` for the client there, with any port",
         .after.as_secs(), LastRefused(.refused)
     )]
@@ -81,7 +81,7 @@ pub enum LoginError {
     },
     /// Two browsers have begun it, and it is unknown which of them is the person's.
     #[error(
-        "the login was opened in two browsers, and nobody is logged in: log in again, in one of them; \
+        "the login was opened in two browsers, so the login failed: log in again, in one of them; \
          if the other was not yours, find out who saw the address that you were shown"
     )]
     OpenedTwice,

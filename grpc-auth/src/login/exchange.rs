@@ -59,7 +59,7 @@ impl Party {
             Some(token) => Some(id_token::check(token, &expected)?),
             // OpenID Connect Core §3.1.3.3. A server that granted less says so.
             None if asks_who(asked.scope) && response.scope.as_deref().is_none_or(asks_who) => {
-                let problem = "there is none: if the server knows no OpenID Connect, call \
+                let problem = "it is missing: if the server knows no OpenID Connect, call \
                                `.only_these_scopes()`";
                 return Err(LoginError::IdToken { problem: problem.into() });
             }

@@ -115,7 +115,7 @@ impl Session {
         // The program goes on to say that it acts for the one who logged in here.
         if self.subject.is_some() && stored.subject != self.subject {
             return Err(TokenError::Expired {
-                help: "somebody else logged in meanwhile: load the login again, and look whose it is",
+                help: "another person logged in meanwhile: load the login again, and look whose it is",
             });
         }
         let mut current = stored.tokens;

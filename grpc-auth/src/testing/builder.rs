@@ -206,8 +206,8 @@ pub enum StartError {
     },
     /// Other machines could reach it.
     #[error(
-        "cannot listen on `{address}`: this server is for development, and gives tokens to whoever \
-         opens its page; write a loopback address, like `127.0.0.1:{}`",
+        "cannot listen on `{address}`: this server is for development, and gives tokens to every \
+         visitor of its page; write a loopback address, like `127.0.0.1:{}`",
         address.port()
     )]
     NotLoopback {

@@ -52,7 +52,7 @@ impl ClientTls {
     /// `SSL_CERT_FILE` and `SSL_CERT_DIR` name. It is read now.
     ///
     /// # Errors
-    /// [`ConfigError::TlsMaterial`] when there is none, as in images without `ca-certificates`.
+    /// [`ConfigError::TlsMaterial`] when the system has no roots, as in images without `ca-certificates`.
     pub fn system() -> Result<Self, ConfigError> {
         let mut roots = RootCertStore::empty();
         // Stores hold odd certificates; what cannot be read is not trusted.

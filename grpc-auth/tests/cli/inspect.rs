@@ -1,4 +1,4 @@
-//! `grpc-auth inspect`: what it shows, and what it says of tokens that are believed.
+//! `grpc-auth inspect`: what it shows, and what it says of tokens that are accepted.
 
 use grpc_auth::testing::{Endpoint, Fault, ManualClock, TestAuthorizationServer};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ async fn a_token_that_a_service_believes_is_believed() {
     let token = issuer.token().subject("alice").scopes(["write:echo", "read:echo"]).sign();
 
     let ended = judged_by(&issuer).stdin(&token).run().await.succeeds();
-    assert!(ended.stdout.contains("\nVerdict  believed\n"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("\nVerdict  accepted\n"), "{}", ended.stdout);
     for line in ["  subject   alice\n", "  grants    read:echo, write:echo\n"] {
         assert!(ended.stdout.contains(line), "{}", ended.stdout);
     }
@@ -28,7 +28,7 @@ async fn a_token_that_a_service_believes_is_believed() {
 
     let ended = judged_by(&issuer).args(["--json"]).stdin(&token).run().await.succeeds();
     let verdict = &ended.json()["verdict"];
-    assert_eq!(verdict["outcome"], "believed");
+    assert_eq!(verdict["outcome"], "accepted");
     assert_eq!(verdict["subject"], "alice");
     assert_eq!(verdict["scopes"], json!(["read:echo", "write:echo"]));
 }

@@ -76,7 +76,7 @@ async fn a_person_logs_in_gets_tokens_and_logs_out() {
     let ended = of_orders("token", &issuer, &folder).run().await;
     ended.fails(6, "help: run `grpc-auth login` with the same options");
     let ended = of_orders("logout", &issuer, &folder).run().await.succeeds();
-    assert!(ended.stdout.starts_with("Not logged in: nobody was, with"), "{}", ended.stdout);
+    assert!(ended.stdout.starts_with("Not logged in: there was no login with"), "{}", ended.stdout);
 }
 
 #[tokio::test]
@@ -127,12 +127,12 @@ async fn a_person_who_says_no_or_nothing_is_not_logged_in() {
 
     let args = ["--no-browser", "--timeout", "1"];
     let ended = of_orders("login", &issuer, &folder).args(args).run().await;
-    let ended = ended.fails(6, "nobody logged in within 1 s");
+    let ended = ended.fails(6, "no login within 1 s");
     let host = issuer.url().trim_start_matches("http://").trim_end_matches('/');
     let registered = format!("register `http://127.0.0.1/callback/{host}` for the client there");
     assert!(ended.stderr.contains(&registered), "{}", ended.stderr);
     let ended = of_orders("token", &issuer, &folder).run().await;
-    ended.fails(6, "nobody is logged in");
+    ended.fails(6, "there is no login at");
 }
 
 #[tokio::test]

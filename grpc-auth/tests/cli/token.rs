@@ -188,7 +188,7 @@ async fn the_secret_of_a_tenant_of_auth0_is_sent_nowhere_else() {
         .env("AUTH0_DOMAIN", "tenant.eu.auth0.com")
         .state(&folder);
     // Without a secret it is the person's token that is meant.
-    program.run().await.fails(6, "nobody is logged in at `http://127.0.0.1:");
+    program.run().await.fails(6, "there is no login at `http://127.0.0.1:");
     assert_eq!(issuer.requests(Endpoint::Token), 0);
     let program =
         Program::new(["token", "--issuer", issuer.url()]).env("AUTH0_CLIENT_ID", "orders");

@@ -27,7 +27,7 @@ impl Service<Request<()>> for Mirror {
     }
 
     fn call(&mut self, request: Request<()>) -> Self::Future {
-        let caller = request.principal().and_then(Principal::subject).unwrap_or("nobody");
+        let caller = request.principal().and_then(Principal::subject).unwrap_or("unknown");
         let hidden = request.headers().get_all("dpop").iter().all(HeaderValue::is_sensitive);
         let answer = format!("{caller} {}", if hidden { "hidden" } else { "shown" });
         ready(Ok(Response::new(answer)))

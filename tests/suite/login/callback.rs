@@ -189,7 +189,7 @@ async fn nobody_is_waited_for_longer_than_five_minutes() {
     assert!(!running.task.is_finished());
     kit.clock.advance(Duration::from_secs(1));
     let error = running.error().await;
-    assert!(error.starts_with("nobody logged in within 300 s"), "{error}");
+    assert!(error.starts_with("no login within 300 s"), "{error}");
     assert!(error.contains("its `state` was not the one of this login"), "{error}");
     assert!(TcpStream::connect(visit.host()).await.is_err(), "the port is still open");
 }

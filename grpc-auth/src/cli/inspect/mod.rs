@@ -72,7 +72,7 @@ pub(crate) struct ServiceArgs {
 }
 
 const EXAMPLES: &str = "\
-Exit code: 0 if the token is believed, or was not judged; 3 if it is refused; 5 if the issuer's keys
+Exit code: 0 if the token is accepted, or was not judged; 3 if it is refused; 5 if the issuer's keys
 cannot be had.
 
 Examples:
@@ -131,9 +131,9 @@ fn to_text(verdict: &Verdict, now: SystemTime) -> String {
             styled(UNSURE, "not judged"),
             styled(FAINT, "help:"),
         ),
-        Verdict::Believed(believed) => {
-            let mut text = format!("{heading}  {}\n", styled(GOOD, "believed"));
-            for (name, value) in believed.facts(now) {
+        Verdict::Accepted(accepted) => {
+            let mut text = format!("{heading}  {}\n", styled(GOOD, "accepted"));
+            for (name, value) in accepted.facts(now) {
                 text += &format!("  {name:<9} {}\n", printable(&value));
             }
             text
@@ -160,7 +160,7 @@ fn capitalized(text: &str) -> String {
 impl Verdict {
     fn exit(&self) -> Exit {
         match self {
-            Self::NotJudged | Self::Believed(_) => Exit::Done,
+            Self::NotJudged | Self::Accepted(_) => Exit::Done,
             Self::Refused(refused) if refused.is_unavailable => Exit::Unavailable,
             Self::Refused(_) => Exit::Refused,
         }
@@ -169,7 +169,7 @@ impl Verdict {
     fn to_json(&self) -> Value {
         match self {
             Self::NotJudged => json!({ "outcome": "not-judged" }),
-            Self::Believed(believed) => believed.to_json(),
+            Self::Accepted(accepted) => accepted.to_json(),
             Self::Refused(refused) => json!({
                 "outcome": if refused.is_unavailable { "unknown" } else { "refused" },
                 "code": refused.code,

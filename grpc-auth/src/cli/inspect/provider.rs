@@ -47,7 +47,7 @@ impl Provider {
                 .map(|(region, pool)| Issuer::cognito(region, pool, clients)),
         };
         issuer.ok_or_else(|| {
-            Failure::usage(format!("the issuer `{identifier}` is none of this provider's"))
+            Failure::usage(format!("the issuer `{identifier}` is not of this provider"))
                 .help(format!("write it like `{}`", self.form()))
         })
     }

@@ -11,12 +11,12 @@ use crate::times::{in_words, numeric_date, unix_seconds};
 pub(super) enum Verdict {
     /// There is no issuer to judge it by.
     NotJudged,
-    Believed(Believed),
+    Accepted(Accepted),
     Refused(Refusal),
 }
 
 /// Who calls with it, and what it grants.
-pub(super) struct Believed {
+pub(super) struct Accepted {
     principal: Principal,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Expected {
     pub(super) clients: Vec<String>,
 }
 
-impl Believed {
+impl Accepted {
     pub(super) fn new(principal: Principal) -> Self {
         Self { principal }
     }
@@ -63,7 +63,7 @@ impl Believed {
     pub(super) fn to_json(&self) -> Value {
         let principal = &self.principal;
         json!({
-            "outcome": "believed",
+            "outcome": "accepted",
             "issuer": principal.issuer(),
             "subject": principal.subject(),
             "client_id": principal.client_id(),

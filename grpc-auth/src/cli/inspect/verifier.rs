@@ -12,7 +12,7 @@ use grpc_auth::{BearerToken, Issuer, ResourceServer};
 use super::ServiceArgs;
 use super::decoded::Decoded;
 use super::provider::Provider;
-use super::verdict::{Believed, Expected, Refusal, Verdict};
+use super::verdict::{Accepted, Expected, Refusal, Verdict};
 use crate::failure::{Exit, Failure};
 use crate::server::{Server, ServerArgs};
 
@@ -108,7 +108,7 @@ impl Verifier {
             return Ok(Verdict::Refused(Refusal::malformed(token)));
         };
         Ok(match service.verify(&bearer).await {
-            Ok(principal) => Verdict::Believed(Believed::new(principal)),
+            Ok(principal) => Verdict::Accepted(Accepted::new(principal)),
             Err(refused) => {
                 let mut refusal = Refusal::new(&refused, decoded, &expected, now);
                 if matches!(refusal.code, "keys-unavailable" | "key-unknown") {

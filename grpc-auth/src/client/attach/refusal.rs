@@ -67,7 +67,7 @@ pub(super) fn no_token(error: &TokenError, call: Call) -> Refusal {
     if error.is_permanent() {
         return Box::new(Status::unauthenticated(format!(
             "{what}: the authorization server gives this program no token for it, and will not \
-             until somebody changes something; the cause is in this program's log (target \
+             until a setting is changed; the cause is in this program's log (target \
              `grpc_auth`)",
         )));
     }

@@ -116,7 +116,7 @@ pub(crate) fn poll(state: &State, client_id: &str, device_code: &str) -> Result<
             return Err(OAuthError::grant("the device code is another client's"));
         }
         if device.expires_at <= now {
-            return Err(OAuthError::bad("expired_token", "nobody decided in time: start again"));
+            return Err(OAuthError::bad("expired_token", "no decision came in time: start again"));
         }
         let soon = device.polled_at.is_some_and(|last| last + device.interval > now);
         device.polled_at = Some(now);
@@ -126,7 +126,7 @@ pub(crate) fn poll(state: &State, client_id: &str, device_code: &str) -> Result<
         }
         match &device.decision {
             Decision::Pending => {
-                Err(OAuthError::bad("authorization_pending", "nobody has decided yet"))
+                Err(OAuthError::bad("authorization_pending", "there is no decision yet"))
             }
             Decision::DenialReason => {
                 Err(OAuthError::bad("access_denied", "the request was denied"))

@@ -109,7 +109,7 @@ fn users(state: &State) -> Markup {
         section.panel {
             h2 { "Users" }
             @if users.0.is_empty() {
-                p { "Nobody is registered." }
+                p { "No user is registered." }
             } @else {
                 ul.tags { @for name in users.0.keys() { li { (name) } } }
             }

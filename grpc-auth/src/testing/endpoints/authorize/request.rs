@@ -40,14 +40,14 @@ pub(crate) fn read(state: &State, query: &str) -> Result<AuthorizationRequest, R
             .map(|(_, value)| value.into_owned());
         values.next().filter(|_| values.next().is_none())
     };
-    let unknown = "The application that sent you here is not registered. Nobody was signed in.";
+    let unknown = "The application that sent you here is not registered. You were not signed in.";
     let client_id = only("client_id").ok_or(Refusal::Person(unknown))?;
     let client = locked(&state.clients).get(&client_id).cloned();
     let client = client.ok_or(Refusal::Person(unknown))?;
     let redirect_uri = only("redirect_uri").filter(|uri| client.has_redirect_uri(uri));
     let redirect_uri = redirect_uri.ok_or(Refusal::Person(
-        "The application wants you to be sent to an address that it has not registered. Nobody \
-         was signed in, and you are not sent there.",
+        "The application wants you to be sent to an address that it has not registered. You \
+         were not signed in, and you are not sent there.",
     ))?;
     let recipient = Recipient { redirect_uri, state: only("state") };
     // The first word on duplicates is had above, where it matters whom to tell.
@@ -123,11 +123,11 @@ fn check_prompt(parameters: &Parameters) -> Result<(), OAuthError> {
     let prompt = parameters.get("prompt").unwrap_or_default();
     let mut words = prompt.split_ascii_whitespace();
     if !words.clone().all(|word| matches!(word, "none" | "login" | "consent" | "select_account")) {
-        return Err(OAuthError::request("`prompt` is none of those supported"));
+        return Err(OAuthError::request("`prompt` is not one of those supported"));
     }
     match (words.clone().count(), words.any(|word| word == "none")) {
         (_, false) => Ok(()),
-        (1, true) => Err(OAuthError::bad("login_required", "nobody is signed in")),
+        (1, true) => Err(OAuthError::bad("login_required", "no user is signed in")),
         _ => Err(OAuthError::request("`prompt=none` stands alone")),
     }
 }
