@@ -58,4 +58,5 @@ mod traps;
 mod unknown_keys;
 mod verification;
 mod weight;
+mod words;
 mod wycheproof;

@@ -1,0 +1,92 @@
+//! Words that make a sentence hard to read do not come back: the actor is named, and the field's
+//! term is used.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The rule: the subject of a sentence is a thing in the code or a role.
+const WORDS: [&str; 13] = [
+    "nobody",
+    "whoever",
+    "stranger",
+    "strangers",
+    "somebody",
+    "as good as",
+    "is none",
+    "are none",
+    "stands in",
+    "is told",
+    "let go",
+    "lets go",
+    "believed",
+];
+
+const PLACES: [&str; 8] = [
+    "grpc-auth/src",
+    "grpc-auth-macros/src",
+    "examples",
+    "README.md",
+    "SECURITY.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "tests/README.md",
+];
+
+/// A line may have a word for a reason: its file, a part of it, the reason.
+const EXCEPTIONS: [(&str, &str, &str); 0] = [];
+
+fn files(place: &Path, found: &mut Vec<PathBuf>) {
+    if place.is_dir() {
+        for entry in fs::read_dir(place).unwrap() {
+            files(&entry.unwrap().path(), found);
+        }
+    } else if place.extension().is_some_and(|extension| extension == "rs" || extension == "md") {
+        found.push(place.to_owned());
+    }
+}
+
+/// Whether the line has the words as words of their own.
+fn has(line: &str, words: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    line.match_indices(words).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = line[at + words.len()..].chars().next();
+        !before.is_some_and(is_part) && !after.is_some_and(is_part)
+    })
+}
+
+#[test]
+fn hard_words_do_not_come_back() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut all = Vec::new();
+    PLACES.iter().for_each(|place| files(&root.join(place), &mut all));
+    assert!(all.len() > 200, "{}", all.len());
+    let mut found = Vec::new();
+    for path in all {
+        let name = path.strip_prefix(&root).unwrap().display().to_string();
+        for (number, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
+            let lower = line.to_lowercase();
+            let is_exception =
+                |(file, part, _): &(&str, &str, &str)| name == *file && line.contains(part);
+            if EXCEPTIONS.iter().any(is_exception) {
+                continue;
+            }
+            for word in WORDS.iter().filter(|word| has(&lower, word)) {
+                found.push(format!("{name}:{}: `{word}`: {}", number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(
+        found.is_empty(),
+        "name the actor (the caller, the client, the issuer, ..) and use the field's term:\n{}",
+        found.join("\n")
+    );
+}
+
+#[test]
+fn a_word_is_found_as_a_word_alone() {
+    assert!(has("so nobody calls", "nobody"));
+    assert!(has("which is none.", "is none"));
+    assert!(!has("entry.is_none()", "is none"));
+    assert!(!has("unbelieved", "believed"));
+}
