@@ -49,7 +49,7 @@ pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    let in_time = tokio::time::timeout(Duration::from_secs(600), wait).await;
+    let in_time = tokio::time::timeout(Duration::from_secs(120), wait).await;
     assert!(in_time.is_ok(), "waited in vain until {what}");
 }
 

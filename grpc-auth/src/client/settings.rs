@@ -1,5 +1,6 @@
 //! The settings of a client of an authorization server.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::client_authentication::ClientAuthentication;
@@ -10,7 +11,7 @@ use crate::tls::client::ClientTls;
 const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where the authorization server is, and how this program talks to it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct ClientSettings {
     pub(crate) address: Address,
     pub(crate) authentication: ClientAuthentication,
@@ -82,5 +83,29 @@ impl ClientSettings {
     /// Whether the server sees a certificate.
     pub(crate) fn has_identity(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.own().is_some())
+    }
+}
+
+/// Without addresses: a token endpoint may have a secret in its query.
+impl fmt::Debug for ClientSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientSettings")
+            .field("server", &self.name())
+            .field("authentication", &self.authentication)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_secret_of_an_address() {
+        let address = Address::TokenEndpoint("https://a.example/token?key=s3cret".into());
+        let authentication = ClientAuthentication::client_secret_basic("orders", "s3cret");
+        let shown = format!("{:?}", ClientSettings::new(address, authentication));
+        assert!(shown.contains("https://a.example/token"), "{shown}");
+        assert!(!shown.contains("s3cret"), "{shown}");
     }
 }
