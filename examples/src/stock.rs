@@ -1,4 +1,4 @@
-//! A small REST API that believes access tokens: what services of gRPC often stand beside.
+//! A small REST API that accepts access tokens: what services of gRPC often stand beside.
 
 use std::error::Error;
 

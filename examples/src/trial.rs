@@ -14,7 +14,7 @@ use crate::echo::pb::{EchoReply, EchoRequest};
 /// The RPCs of Echo.
 pub const METHODS: [&str; 5] = ["UnaryEcho", "Expand", "Collect", "Chat", "Ping"];
 
-/// Someone who calls, with a token or without.
+/// A caller, with a token or without.
 #[derive(Clone)]
 pub struct Caller {
     /// How the table names the caller.

@@ -351,7 +351,7 @@ pub(crate) fn orphaned(name: &str) -> Error {
     )
 }
 
-/// RFC 6749 §3.3, in the words of someone who sees the literal.
+/// RFC 6749 §3.3, in the words of a reader of the literal.
 pub(crate) fn check_scope(literal: &LitStr) -> Result<(), Error> {
     let scope = literal.value();
     let is_token = |c: char| matches!(c, '\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e');

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::Poll;
 
-/// It is said nowhere what with: the panic hook has.
+/// The panic hook has already reported the payload.
 #[derive(Debug)]
 pub(crate) struct Panicked;
 

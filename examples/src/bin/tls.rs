@@ -29,7 +29,7 @@ fn server_tls(files: Option<&[String; 3]>) -> Result<ServerTls, grpc_auth::Confi
     }
 }
 
-/// Whom the client believes. For a server with a certificate of a public authority, production is
+/// Which servers the client trusts. For a server with a certificate of a public authority, production is
 /// `ClientTls::system()`.
 fn client_tls(files: Option<&[String; 3]>) -> Result<ClientTls, grpc_auth::ConfigError> {
     match files {
@@ -69,16 +69,16 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     };
     let caller = Caller::with_token("alice", &token)?;
     let outcome = caller.call(&channel, "UnaryEcho").await?;
-    show("a client that believes the authority", outcome.status(), "OK");
+    show("a client that trusts the authority", outcome.status(), "OK");
     let outcome = Caller::anonymous("anonymous").call(&channel, "UnaryEcho").await?;
     show("the same without a token", outcome.status(), "Unauthenticated");
 
-    // A client that has no reason to believe the server hangs up before it says anything.
+    // A client that has no reason to trust the server hangs up before it says anything.
     let public = ClientTls::webpki_roots();
     let refused = public.apply(endpoint)?.connect().await.err();
     let verdict =
         refused.map_or("connected".into(), |error| format!("refused: {}", innermost(&error)));
-    show("a client that believes public authorities", verdict, "refused: invalid peer certificate");
+    show("a client that trusts public authorities", verdict, "refused: invalid peer certificate");
     // And why, in words.
     let report = Doctor::new(&format!("https://localhost:{port}"))?.tls(public).examine().await;
     show("what the doctor says of that", report.diagnosis().code().into(), "certificate-untrusted");

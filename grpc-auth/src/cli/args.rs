@@ -19,7 +19,7 @@ use crate::token::TokenArgs;
 ///
 /// Gets tokens from an OAuth 2.0 authorization server (Auth0, Keycloak, Okta, Entra, ..), for a
 /// program or for the person who sits here; looks into tokens, and says whether a service would
-/// believe them; and examines the way to a gRPC server.
+/// accept them; and examines the way to a gRPC server.
 ///
 /// Settings come from options, or from the environment, so that a shell or a CI job says them once.
 /// What an option says counts.
@@ -74,7 +74,7 @@ Examples:
     TOKEN=$(grpc-auth token) grpcurl -expand-headers \\
       -H 'authorization: Bearer ${TOKEN}' echo.example.com:443 echo.Echo/UnaryEcho
 
-  Would my service believe this token, and if not, why?
+  Would my service accept this token, and if not, why?
     grpc-auth inspect token.txt --issuer https://issuer.example.com/ \\
       --audience https://echo.example.com
 

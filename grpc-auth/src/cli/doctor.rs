@@ -44,7 +44,7 @@ pub(crate) struct DoctorArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 struct TlsArgs {
-    /// Believes servers with certificates of the authorities in this PEM file, and no others; by
+    /// Trusts servers with certificates of the authorities in this PEM file, and no others; by
     /// default those that this machine trusts
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,

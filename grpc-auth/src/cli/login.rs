@@ -226,7 +226,7 @@ pub(crate) async fn log_out(args: LogoutArgs, output: Output) -> Result<Exit, Fa
             "not-revoked",
             UNSURE,
             format!("the tokens are forgotten here, but they are not revoked: {error}; end the \
-                     session at the server, if anybody else may have them"),
+                     session at the server, if other programs may have them"),
         ),
         _ => ("logged-out", UNSURE, "the tokens are forgotten here".to_owned()),
     };

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// The text with everything invisible spelt out, as JSON and Rust both read it.
+/// The text with everything invisible escaped, as JSON and Rust both read it.
 pub(crate) fn printable(text: &str) -> String {
     spelt_out(text, |c| c.is_ascii_control())
 }
 
-/// JSON over several lines. What is spelt out stands inside strings, so it means the same.
+/// JSON over several lines. What is escaped is inside strings, so it means the same.
 pub(crate) fn pretty(value: &Value) -> String {
     // serde has escaped the rest of ASCII; its line breaks are its own.
     spelt_out(&format!("{value:#}"), |c| c == '\u{7f}')

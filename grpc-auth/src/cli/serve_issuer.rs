@@ -44,7 +44,7 @@ Examples:
     grpc-auth serve-issuer --example > clients.json
     grpc-auth serve-issuer --clients clients.json
 
-  A service that believes its tokens:
+  A service that accepts its tokens:
     ResourceServer::oidc(\"http://127.0.0.1:9400/\").audience(\"https://api.example.test\")
 
   In a script, on a free port: the first line says where it is
@@ -162,7 +162,7 @@ fn to_text(issuer: &TestAuthorizationServer, clients: &[Registered]) -> String {
     }
     text += &format!(
         "\n{}\n  ResourceServer::oidc(\"{url}\").audience(\"{}\")\n\n{}",
-        styled(HEADING, "Believe its tokens"),
+        styled(HEADING, "Accept its tokens"),
         clients
             .iter()
             .find_map(|client| client.audience.as_deref())

@@ -21,7 +21,7 @@ pub(crate) fn in_words(time: SystemTime, now: SystemTime) -> String {
     format!("{}, {distance}", httpdate::fmt_http_date(time))
 }
 
-/// The two largest units would be more than anybody asks for: one is enough, rounded down.
+/// The two largest units would be too exact: one is enough, rounded down.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (count, unit) = match seconds {

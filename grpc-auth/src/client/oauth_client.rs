@@ -49,8 +49,8 @@ pub struct OAuthClient {
 }
 
 impl OAuthClient {
-    /// A client of a server whose metadata names its endpoints: its issuer identifier, spelt as it
-    /// spells it.
+    /// A client of a server whose metadata names its endpoints: its issuer identifier, byte for byte
+    /// as it writes it.
     pub fn oidc(issuer: impl Into<String>, authentication: ClientAuthentication) -> Self {
         Self::new(Address::Issuer(issuer.into()), authentication)
     }
@@ -66,7 +66,7 @@ impl OAuthClient {
     }
 
     /// The application of this configuration. It sends its secret in the form, as applications at
-    /// Auth0 do unless they are told otherwise; without a secret it is a program on its user's
+    /// Auth0 do unless they are configured otherwise; without a secret it is a program on its user's
     /// machine.
     ///
     /// # Errors

@@ -173,7 +173,7 @@ fn holds_a_token(text: &str) -> bool {
     text.split(|c| !is_part(c)).any(|word| word.len() > MAX_WORD)
 }
 
-/// Whether the server does not believe that the client is who it says.
+/// Whether the server rejects the client's authentication.
 pub(super) fn is_invalid_client(answer: &Answer) -> bool {
     matches!(answer.status, 400 | 401)
         && json::read::<ErrorDocument>(&answer.body)

@@ -1,4 +1,4 @@
-//! Chance: what started together does not go on together.
+//! Random jitter, so that replicas do not act in lock-step.
 
 use aws_lc_rs::rand;
 

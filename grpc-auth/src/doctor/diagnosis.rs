@@ -61,7 +61,7 @@ impl fmt::Display for Stage {
 /// | 22 | `timeout-tls` | the handshake is not answered |
 /// | 23 | `tls-failed` | the handshake failed for another reason |
 /// | 24 | `client-certificate-required` | the server wants a client certificate (mutual TLS) |
-/// | 25 | `client-certificate-refused` | the server does not believe the client's |
+/// | 25 | `client-certificate-refused` | the server does not trust the client's |
 /// | 30 | `certificate-untrusted` | its issuer is not among the roots |
 /// | 31 | `certificate-expired` | |
 /// | 32 | `certificate-not-yet-valid` | often this machine's clock |

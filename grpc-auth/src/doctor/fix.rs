@@ -115,7 +115,7 @@ pub(crate) fn fix(diagnosis: &Diagnosis, target: &Target) -> Option<String> {
                 .into()
         }
         Diagnosis::Timeout { stage: Stage::Http2 } | Diagnosis::ConnectionClosed { .. } => format!(
-            "See what listens on port {port}, and its log; a proxy may need to be told that HTTP/2 \
+            "See what listens on port {port}, and its log; a proxy may need a setting for HTTP/2 \
              comes{}.",
             if target.tls { String::new() } else { " in plaintext (h2c)".into() }
         ),

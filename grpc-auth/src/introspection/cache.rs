@@ -1,4 +1,4 @@
-//! What is remembered of a token that was asked about, under its hash.
+//! Introspection results, cached under the hash of the token.
 
 use constant_time_eq::constant_time_eq_32;
 

@@ -1,4 +1,4 @@
-//! What an introspection endpoint says of a token (RFC 7662 §2.2), and whether to believe it.
+//! The answer of an introspection endpoint (RFC 7662 §2.2), and its checks.
 
 use std::borrow::Cow;
 
@@ -112,7 +112,7 @@ impl Expectation<'_> {
         if token_type.as_deref().is_some_and(|typ| !is_access_token(typ)) {
             return Err(VerifyErrorKind::IntrospectedTokenType);
         }
-        // Servers may be asked about refresh tokens too (RFC 7662 §2.1), whose `token_type` is that
+        // Servers introspect refresh tokens too (RFC 7662 §2.1), whose `token_type` is that
         // of the access tokens they are good for.
         let is_for_access =
             |node: &Node<'_>| matches!(node.as_text(), Some("access_token" | "access"));

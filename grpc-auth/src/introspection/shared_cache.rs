@@ -250,7 +250,7 @@ fn log(error: &RedisError) {
     tracing::warn!(
         target: "grpc_auth",
         error = ?error.kind(),
-        "Redis does not serve the shared introspection cache; tokens are asked about as without it"
+        "Redis does not serve the shared introspection cache; tokens are introspected as without it"
     );
 }
 

@@ -1,4 +1,4 @@
-//! How an issuer is asked about tokens.
+//! Introspection settings.
 
 use std::time::Duration;
 
@@ -100,14 +100,14 @@ impl IntrospectionCache {
         self.active.max(self.active_without_expiry)
     }
 
-    /// Believes active tokens for so long.
+    /// How long active tokens stay cached.
     #[must_use]
     pub fn active(mut self, active: Duration) -> Self {
         self.active = active;
         self
     }
 
-    /// Believes inactive tokens to be so for so long.
+    /// How long inactive tokens stay cached.
     #[must_use]
     pub fn inactive(mut self, inactive: Duration) -> Self {
         self.inactive = inactive;
@@ -154,7 +154,7 @@ impl Introspection {
 
     /// Asks about JWTs of this issuer as well, once they are verified here: for revocation, and for
     /// lightweight tokens, whose claims are in the answer alone. What the answer says is what
-    /// counts; a JWT that is refused here is not asked about.
+    /// counts; a JWT that is rejected here is not introspected.
     #[must_use]
     pub fn also_for_jwts(mut self) -> Self {
         self.hybrid = true;
@@ -205,7 +205,7 @@ impl Introspection {
     /// for as long as an active entry could live, so that no older one counts again. Tokens that were
     /// never active take no room there. `key`
     /// is at least 32 random bytes that all replicas are configured with: by it tokens are known in
-    /// Redis, and entries are sealed. While Redis does not answer, tokens are asked about as without
+    /// Redis, and entries are sealed. While Redis does not answer, tokens are introspected as without
     /// it, and the log says so. An attempt takes at most half a second; after one that failed, one
     /// call probes Redis every five seconds.
     #[cfg(feature = "redis")]

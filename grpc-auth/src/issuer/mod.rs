@@ -203,7 +203,7 @@ impl Issuer {
         Self { keys: Keys::Given(jwks.into()), ..Self::oidc(issuer) }
     }
 
-    /// An issuer that is asked about every token, JWTs included: its keys are not fetched.
+    /// An issuer that introspects every token, JWTs included: its keys are not fetched.
     #[must_use]
     pub fn introspected(issuer: impl Into<String>, introspection: Introspection) -> Self {
         Self { keys: Keys::None, ..Self::oidc(issuer).introspection(introspection) }
@@ -262,7 +262,7 @@ impl Issuer {
     }
 
     /// Accepts tokens without `kid`: up to four keys that fit the algorithm are tried. Without key
-    /// ids a sudden rotation cannot be told from forgeries; it is noticed with the next refresh.
+    /// ids a sudden rotation looks like a forgery; it is noticed with the next refresh.
     #[must_use]
     pub fn allow_missing_key_id(mut self) -> Self {
         self.allow_missing_key_id = true;

@@ -41,7 +41,7 @@ fn fetched() -> KeySource {
 #[test]
 fn who_looked_at_keys_that_are_no_more_looks_again_before_a_fetch_is_asked_for() {
     let keys = fetched();
-    // More often than the issuer may be asked about unknown keys.
+    // More often than the issuer may be asked for unknown keys.
     for _ in 0..10 {
         assert!(matches!(keys.need_key(at(1), "new", None, 1, None), Missing::LookAgain));
     }

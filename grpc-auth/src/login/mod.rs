@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`OAuthClient::login`] | the program runs where the person's browser runs |
 //! | [`OAuthClient::device_login`] | it does not: over SSH, in a container, on a machine without a screen |
-//! | [`Login::load`] | someone has logged in before, and a [`TokenStore`] kept it |
+//! | [`Login::load`] | a person has logged in before, and a [`TokenStore`] kept it |
 //! | [`Login::log_out`] | to make the tokens useless, and forget them |
 
 mod browser;

@@ -1,5 +1,4 @@
-//! What callers are told ([`DenialReason`]), what operators are told ([`ConfigError`]), and the only
-//! map from the former to [`tonic::Status`].
+//! Why a call is rejected, and the one table of what its caller sees.
 
 use std::fmt;
 

@@ -174,8 +174,8 @@ impl Shared {
         caller.principal().has_expired(clock.now(), *leeway)
     }
 
-    /// Who has no token has none that expires, and unary calls have no streams: whether their
-    /// message came in time is for the guard to see, where there is one.
+    /// The deadline of the call's streams. Anonymous calls have no deadline; unary calls have no streams,
+    /// and their guard checks whether the message came in time.
     #[inline]
     fn timer(
         &self,
@@ -188,7 +188,7 @@ impl Shared {
         StreamDeadline::of(self.stream_expiry, &self.auth, caller?.principal(), row)
     }
 
-    /// Leaves what was learnt in the extensions.
+    /// Stores the auth context in the extensions.
     fn insert_context<B>(
         &self,
         request: &mut Request<B>,
@@ -263,14 +263,13 @@ fn insert_claims(
     Ok(())
 }
 
-/// What an outer layer learnt is not this layer's.
+/// Removes the typed claims of an outer layer.
 #[cold]
 fn forget_claims(outer: &AuthContext, extensions: &mut Extensions) {
     outer.settings.typed_claims.iter().for_each(|claims| (claims.remove)(extensions));
 }
 
-// What refuses is out of the way of calls that are let in: they are many, and the fewer lines of
-// code a processor fetches for each, the better.
+// Rejections are `#[cold]`, to keep the path of permitted calls small.
 
 #[cold]
 fn denial(cause: impl Into<Denial>) -> Box<Denial> {

@@ -1,4 +1,4 @@
-//! Asking someone else: decisions that take more than the token says, made by a decision point
+//! Remote authorization: decisions that take more than the token says, made by a decision point
 //! elsewhere.
 
 use std::any::type_name;
@@ -20,7 +20,7 @@ use crate::policy::service_policy::PolicyEntry;
 use crate::sanitize_untrusted::escape;
 use crate::token::principal::Principal;
 
-/// A decision point that is asked about every call that the rules let in (XACML's PDP): a policy
+/// A decision point that answers for every call that the rules permit (XACML's PDP): a policy
 /// engine, a relationship database, an AuthZEN service.
 ///
 /// It is asked after the method's rule and before the message is read; `#[require]`s and the method
@@ -33,7 +33,7 @@ use crate::token::principal::Principal;
 /// | `Err(_)`, or none within [`authorizer_timeout`](super::ResourceServerBuilder::authorizer_timeout) | UNAVAILABLE, AUTH_BACKEND_UNAVAILABLE, with RetryInfo |
 /// | a panic | INTERNAL (with `panic = "abort"` the process ends) |
 ///
-/// Calls that are refused anyhow are not asked about; nor are methods that let anyone in, which have
+/// It does not get calls that are rejected anyhow, nor those of methods open to anyone, which have
 /// nothing to decide. Answers are not remembered, and nothing limits how many are waited for: an
 /// authorizer that needs a cache or a limit has its own. When a caller goes away, the future is
 /// dropped.
@@ -124,7 +124,7 @@ impl<E: std::error::Error> From<E> for AuthorizerError {
     }
 }
 
-/// A call that an [`Authorizer`] is asked about.
+/// A call that an [`Authorizer`] answers for.
 ///
 /// It holds neither the token nor a proof that came with it, and not the message. `Debug` shows the
 /// method and whose token it is.

@@ -75,7 +75,7 @@ struct Ending {
 type Polled = Poll<Option<Result<Frame<Bytes>, Status>>>;
 
 impl Ending {
-    /// The end that the token brings.
+    /// Ends the body because the token expired.
     fn end(&mut self) -> Polled {
         self.body = None;
         let status = self.timer.status();
@@ -137,7 +137,7 @@ impl HttpBody for Ending {
         }
     }
 
-    /// The end that the token brings comes in a frame of its own, so only an end that has been
+    /// The expiry of the token ends the body in a frame of its own, so only an end that has been
     /// reached counts.
     fn is_end_stream(&self) -> bool {
         self.body.as_ref().is_none_or(HttpBody::is_end_stream)

@@ -67,7 +67,7 @@ pub trait ProtectedService<Server>: Sized {
     fn into_server(service: Arc<Self>) -> Server;
 }
 
-/// An OAuth 2.0 resource server (RFC 6749 §1.1): it knows whose tokens to believe, and wraps
+/// An OAuth 2.0 resource server (RFC 6749 §1.1): it knows which issuers to trust, and wraps
 /// services so that only permitted calls reach them. Cloning it copies a pointer.
 ///
 /// ```no_run

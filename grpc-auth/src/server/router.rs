@@ -57,7 +57,7 @@ impl Verifier for TokenVerifier {
     }
 }
 
-/// Whether a token that was verified here is asked about as well.
+/// Whether a token that was verified here is introspected as well.
 fn is_hybrid(introspector: &Introspector, caller: &AuthenticatedCaller) -> bool {
     introspector.is_hybrid() && caller.principal().issuer() == introspector.issuer()
 }

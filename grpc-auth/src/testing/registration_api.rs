@@ -57,12 +57,12 @@ impl TestAuthorizationServer {
         locked(&self.state.clients).remove(id);
     }
 
-    /// Registers someone who can sign in, or gives them another password.
+    /// Registers a user who can sign in, or changes the password.
     pub fn add_user(&self, name: impl Into<String>, password: &str) {
         locked(&self.state.users).0.insert(name.into(), User::new(password, Map::new()));
     }
 
-    /// Registers someone whose tokens have these claims besides.
+    /// Registers a user whose tokens have these claims besides.
     ///
     /// # Panics
     /// When the claims are no object, or one of them is the server's own to make, like `sub`.

@@ -73,7 +73,7 @@ impl TestAuthorizationServer {
         &self.state.clock
     }
 
-    /// The configuration of a resource server that believes this server's tokens for
+    /// The configuration of a resource server that accepts this server's tokens for
     /// [`AUDIENCE`](Self::AUDIENCE), by the same clock, and that does not start without its keys
     /// ([`StartupPolicy::Required`]).
     pub fn resource_server(&self) -> ResourceServerBuilder {

@@ -18,7 +18,7 @@ use crate::error::ConfigError;
 ///
 /// The roots are named, for there is no choice that fits everywhere:
 ///
-/// | | believes servers with certificates of |
+/// | | trusts servers with certificates of |
 /// |---|---|
 /// | [`system`](Self::system) | the authorities that this machine trusts, an enterprise's own among them. What is used where none is given |
 /// | [`webpki_roots`](Self::webpki_roots) | the authorities that browsers trust, as of this program's build: for images without a certificate store |
@@ -48,7 +48,7 @@ pub struct ClientTls {
 }
 
 impl ClientTls {
-    /// Believes servers that this machine trusts: the operating system's store, or the files that
+    /// Trusts servers that this machine trusts: the operating system's store, or the files that
     /// `SSL_CERT_FILE` and `SSL_CERT_DIR` name. It is read now.
     ///
     /// # Errors
@@ -68,13 +68,13 @@ impl ClientTls {
         Ok(Self::with(roots))
     }
 
-    /// Believes servers that browsers trust: Mozilla's list, as it was when this program was built.
+    /// Trusts servers that browsers trust: Mozilla's list, as it was when this program was built.
     #[must_use]
     pub fn webpki_roots() -> Self {
         Self::with(RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()))
     }
 
-    /// Believes servers with certificates of the authorities in this PEM file, and no others. It is
+    /// Trusts servers with certificates of the authorities in this PEM file, and no others. It is
     /// read now.
     ///
     /// # Errors
@@ -84,7 +84,7 @@ impl ClientTls {
         Self::of(&Pem::file(path.as_ref(), "a PEM file with the certificates of authorities")?)
     }
 
-    /// Believes servers with certificates of the authorities in this PEM, and no others.
+    /// Trusts servers with certificates of the authorities in this PEM, and no others.
     ///
     /// # Errors
     /// [`ConfigError::TlsMaterial`] as [`ca_file`](Self::ca_file).
@@ -92,7 +92,7 @@ impl ClientTls {
         Self::of(&Pem::given("the PEM of authorities", pem.as_ref()))
     }
 
-    /// Believes the authorities in this PEM file as well.
+    /// Trusts the authorities in this PEM file as well.
     ///
     /// # Errors
     /// As [`ca_file`](Self::ca_file).

@@ -110,7 +110,7 @@ impl DevelopmentCa {
         self.leaf("server", &self.names).map(ServerTls::new)
     }
 
-    /// For a client: it believes this authority, and no other.
+    /// For a client: it trusts this authority, and no other.
     ///
     /// # Errors
     /// [`ConfigError::DevelopmentCa`] when the folder cannot be used.

@@ -102,8 +102,8 @@ pub(crate) enum Scheme {
     Dpop,
 }
 
-/// What stands where a token should. Only its frame was looked at: that is enough to find a token
-/// that was verified before, and a token costs more to look through than to find.
+/// The raw credential. Only its scheme and length were checked: that is enough to find a token in the
+/// cache, which costs less than a check of its characters.
 #[derive(Clone, Copy)]
 pub(crate) struct Presented<'h> {
     token: &'h [u8],

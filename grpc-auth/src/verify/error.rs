@@ -8,7 +8,7 @@ use crate::issuer::scope_sources::GrantsError;
 use crate::jose::error::JoseError;
 use crate::policy::denial::DenialReason;
 
-/// Why [`ResourceServer::verify`](crate::ResourceServer::verify) does not believe a token.
+/// Why [`ResourceServer::verify`](crate::ResourceServer::verify) rejects a token.
 ///
 /// Its text is for the operator's eyes: which check failed, and which setting has a say in it. It
 /// holds no value from the token, at most the name of a claim, and `Debug` says the same. Callers learn what
@@ -147,7 +147,7 @@ pub(crate) enum VerifyErrorKind {
     #[error("the introspection endpoint does not answer, and nothing is known of the token")]
     IntrospectionUnavailable,
     #[error(
-        "more tokens than `Introspection::max_in_flight` are being asked about, and nothing is \
+        "more tokens than `Introspection::max_in_flight` are being introspected, and nothing is \
          known of this one"
     )]
     IntrospectionBusy,

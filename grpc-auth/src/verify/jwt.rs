@@ -27,7 +27,7 @@ use crate::token::bearer::BearerToken;
 use crate::token::caller::AuthenticatedCaller;
 use crate::token::principal::{Principal, Validity, time_of};
 
-/// Believes tokens of the configured issuers made for this service.
+/// Accepts tokens of the configured issuers made for this service.
 #[derive(Debug)]
 pub(crate) struct JwtVerifier(Arc<Shared>);
 
@@ -193,7 +193,7 @@ impl Shared {
             VerifyFailure { hint, ..about(rejection, &header, Some(iss)) }
         };
         // Cheap checks before expensive ones; but that a token has expired is said only to
-        // someone who holds one of the issuer's.
+        // a caller that holds one of the issuer's.
         let verdict = issuer.check(&header, &claims, &self.audiences, now.seconds, self.leeway);
         if let Err(rejection) = &verdict
             && *rejection != VerifyErrorKind::Expired

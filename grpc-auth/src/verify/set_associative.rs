@@ -1,9 +1,8 @@
 //! A table of fixed size, read without a lock.
 //!
-//! It is built like a processor's cache. A hash chooses a set of eight places, in one of which an
-//! entry stands or nowhere; a tag beside each place says whether it is worth to look. What is
-//! inserted displaces what was not used lately, in its set alone. There is nothing to clean up, and
-//! no order to keep.
+//! An 8-way set-associative cache: the hash of a key chooses a set of eight places. A 32-bit tag for
+//! each place avoids most loads of pointers. A new entry replaces one of its set that was not used
+//! lately (the CLOCK algorithm). There is nothing to clean up, and no order to keep.
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,10 +36,10 @@ pub(crate) struct Table<E> {
 struct Set<E> {
     /// Parts of the hashes; 0 stands for an empty place.
     tags: [AtomicU32; WAYS],
-    /// Since the hand last passed.
+    /// The reference bit of the CLOCK algorithm.
     used: [AtomicBool; WAYS],
     entries: [ArcSwapOption<E>; WAYS],
-    /// Of what came once, in turn: halves of tags, for a wrong guess costs little.
+    /// 16-bit tags of keys that were seen once; a false positive is harmless.
     seen: [AtomicU16; WAYS],
     hand: AtomicU8,
 }
@@ -224,7 +223,7 @@ impl<E> Default for Set<E> {
     }
 }
 
-/// Without the entries: they are people's.
+/// Omits the entries: they hold personal data.
 impl<E: Entry> fmt::Debug for Table<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Table")

@@ -72,15 +72,15 @@ async fn where_anyone_may_call_an_unproved_token_means_nobody() {
     };
     let good = proof().sign();
     assert_eq!(open(&dpop, &[&good]).await, "test hidden");
-    assert_eq!(open(&dpop, &[&good]).await, "nobody hidden");
-    assert_eq!(open(&dpop, &[&proof().sign_with_wrong_key()]).await, "nobody hidden");
-    assert_eq!(open(&dpop, &[&proof().sign(), &proof().sign()]).await, "nobody hidden");
-    assert_eq!(open(&dpop, &[]).await, "nobody hidden");
-    assert_eq!(open(&bearer, &[&proof().sign()]).await, "nobody hidden");
+    assert_eq!(open(&dpop, &[&good]).await, "unknown hidden");
+    assert_eq!(open(&dpop, &[&proof().sign_with_wrong_key()]).await, "unknown hidden");
+    assert_eq!(open(&dpop, &[&proof().sign(), &proof().sign()]).await, "unknown hidden");
+    assert_eq!(open(&dpop, &[]).await, "unknown hidden");
+    assert_eq!(open(&bearer, &[&proof().sign()]).await, "unknown hidden");
     // Of a server that checks no proofs.
     let auth = doors.issuer.resource_server().build().await.unwrap();
     let answer = mirror(&auth, Method::POST, "/echo.Echo/Open", &dpop, &[&good]).await;
-    assert_eq!(answer, "nobody hidden");
+    assert_eq!(answer, "unknown hidden");
 }
 
 /// tonic serves them: a proof for a POST is none for a GET, and one for a GET is none at all.

@@ -186,8 +186,8 @@ async fn an_identity_token_that_is_not_of_this_login_ends_it() {
 #[tokio::test]
 async fn an_identity_token_that_was_asked_for_has_to_come() {
     for (scope, reason) in [
-        (None, Some("there is none")),
-        (Some("openid read:orders"), Some("there is none")),
+        (None, Some("it is missing")),
+        (Some("openid read:orders"), Some("it is missing")),
         // The server says that it granted less.
         (Some("read:orders"), None),
     ] {

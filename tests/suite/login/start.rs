@@ -60,7 +60,7 @@ async fn the_file_is_gone_however_the_login_ends() {
     let mut late = Running::start(kit.login());
     let of_late = folder(&late.opened().await);
     kit.clock.advance(std::time::Duration::from_secs(300));
-    assert!(late.error().await.starts_with("nobody logged in"));
+    assert!(late.error().await.starts_with("no login within"));
     assert!(!of_late.exists());
 
     let mut denied = Running::start(kit.login());
@@ -156,7 +156,7 @@ async fn a_second_browser_at_the_start_ends_the_login() {
     second.says(409, "the login was opened in two browsers");
     assert_eq!((second.header("location"), second.header("set-cookie")), (None, None));
     let error = running.error().await;
-    assert!(error.starts_with("the login was opened in two browsers, and nobody"), "{error}");
+    assert!(error.starts_with("the login was opened in two browsers, so the login failed"), "{error}");
     assert!(tokio::net::TcpStream::connect(first.host()).await.is_err(), "the port is still open");
     assert!(kit.server.forms("/token").is_empty());
 }

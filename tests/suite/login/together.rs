@@ -70,7 +70,7 @@ async fn a_login_that_somebody_else_replaced_is_not_continued_with_their_tokens(
     let login = log_in(&kit, &directory).await;
     kit.clock.advance(Duration::from_secs(601));
     let error = here.tokens().token().await.unwrap_err();
-    assert!(error.is_permanent() && error.to_string().contains("somebody else"), "{error}");
+    assert!(error.is_permanent() && error.to_string().contains("another person"), "{error}");
     assert!(kit.server.forms("/token").iter().all(|form| form["grant_type"] != "refresh_token"));
 
     let now = login.load().await.unwrap().unwrap();

@@ -21,14 +21,14 @@ use decoded::Decoded;
 use provider::Provider;
 use verdict::Verdict;
 
-/// Decodes a token, and says whether a service would believe it, and why not
+/// Decodes a token, and says whether a service would accept it, and why not
 ///
 /// Shows header and claims of a JWT, and never its signature: what is shown cannot be used to call
 /// anything. With an issuer and an audience it is then judged as a service protected by this library
 /// judges it, against the issuer's keys; the reason is the one in the service's log,
 /// which callers are not told.
 ///
-/// Without an issuer nothing is verified: anybody can write a token that says anything.
+/// Without an issuer nothing is verified: any program can write a token that says anything.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
@@ -79,7 +79,7 @@ Examples:
   What is in it?
     grpc-auth inspect < token.txt
 
-  Would my service believe it?
+  Would my service accept it?
     grpc-auth token | grpc-auth inspect --issuer https://issuer.example.com/ \\
       --audience https://echo.example.com
 
@@ -126,7 +126,7 @@ fn to_text(verdict: &Verdict, now: SystemTime) -> String {
     let heading = styled(HEADING, "Verdict");
     match verdict {
         Verdict::NotJudged => format!(
-            "{heading}  {}\n  Nothing was verified: anybody can write such a token.\n  {} \
+            "{heading}  {}\n  Nothing was verified: any program can write such a token.\n  {} \
              `--issuer URL --audience AUDIENCE` says what a service makes of it.\n",
             styled(UNSURE, "not judged"),
             styled(FAINT, "help:"),

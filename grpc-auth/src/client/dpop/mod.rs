@@ -152,7 +152,7 @@ impl DpopKey {
     }
 
     /// Remembers the nonce that a server gives with any answer. Tells whether it is another than was
-    /// sent: many calls may be told the same one at once.
+    /// sent: many calls may get the same one at once.
     pub(super) fn heed(&self, origin: &str, headers: &HeaderMap, sent: Option<&str>) -> bool {
         let nonce = headers.get(DPOP_NONCE).and_then(|value| value.to_str().ok());
         nonce.is_some_and(|nonce| self.0.nonces.remember(origin, nonce) && sent != Some(nonce))

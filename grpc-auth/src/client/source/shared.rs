@@ -30,7 +30,7 @@ pub(crate) struct Shared {
     clock: Clock,
     held: ArcSwapOption<Held>,
     state: Mutex<State>,
-    /// Failures in a row, of all sources that are told of as one.
+    /// Failures in a row, of all sources that share the counter.
     failures: Arc<AtomicU32>,
     /// Whether calls have to do without a token.
     pub(crate) outage: Outage,

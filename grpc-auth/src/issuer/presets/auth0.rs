@@ -10,7 +10,7 @@ use crate::error::ConfigError;
 use crate::issuer::scope_sources::ScopeSource;
 use crate::issuer::{Issuer, Keys};
 
-/// What an Auth0 tenant needs to be told and to tell: one configuration for servers and clients.
+/// The settings of an Auth0 tenant: one configuration for servers and clients.
 ///
 /// From code, from any serde format, or from the environment: `AUTH0_DOMAIN`, `AUTH0_AUDIENCE`
 /// and, for callers, `AUTH0_CLIENT_ID` and `AUTH0_CLIENT_SECRET`.

@@ -16,7 +16,7 @@ pub(crate) enum Provider {
     Cognito { region: String, user_pool: String },
 }
 
-/// What a refused token looked like, as far as its sender can be told nothing by it.
+/// What a refused token looked like, as far as that helps no attacker.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Seen<'a> {
     /// It has other than three parts.

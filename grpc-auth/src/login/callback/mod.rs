@@ -6,7 +6,7 @@
 //!
 //! It takes one answer, from the browser that began. Until then every other request is refused and
 //! the wait goes on, so that no other program ends a login by guessing its port; while the answer is dealt
-//! with, further ones are told that they come too late; then the port is closed.
+//! with, further ones get a page that says they come too late; then the port is closed.
 
 mod connection;
 pub(crate) mod filter;

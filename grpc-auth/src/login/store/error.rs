@@ -27,7 +27,7 @@ pub enum StoreError {
         /// The permissions that it should have: `600` or `700`.
         wanted: &'static str,
     },
-    /// Someone else can change it at any time.
+    /// Another user can change it at any time.
     #[error(
         "`{}` belongs to another user: remove it, or set `GRPC_AUTH_STATE_DIR` to a directory of \
          your own", .path.display()

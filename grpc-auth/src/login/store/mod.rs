@@ -36,7 +36,7 @@ const NAME_BYTES: usize = 16;
 /// A directory with one file for each login: for each issuer, client, audience and set of scopes.
 ///
 /// The files hold tokens, and every reader of them is logged in. The directory is made with mode
-/// 0700, the files with 0600. A file or a directory that others may read, that belongs to someone
+/// 0700, the files with 0600. A file or a directory that others may read, that belongs to another user
 /// else, or that is a symbolic link where a file should be is refused, with the command that mends
 /// it. On Windows the directory has the access list of the person's profile, and nothing more is
 /// checked.

@@ -120,7 +120,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Someone who can sign in.
+/// A user who can sign in.
 #[derive(Clone)]
 pub(crate) struct User {
     password: Thumbprint,

@@ -196,7 +196,7 @@ pub(crate) async fn enter(
     let typed = form.get("user_code").unwrap_or_default();
     match with_waiting(&state, typed, |device| device.request.clone()) {
         Some(request) => forms::begin(&state, Purpose::Device(request)),
-        None => pages::device(typed, Some("No device waits for this code. Is it spelt right?")),
+        None => pages::device(typed, Some("No device waits for this code. Is it typed correctly?")),
     }
 }
 

@@ -50,7 +50,7 @@ use crate::verify::token_cache::TokenCache;
 const ISSUER: &str = "https://issuer.example";
 const AUDIENCE: &str = "fuzz";
 
-/// Believes keys whose private halves are gone, under the ids `rs256-1`, `es256-1` and `eddsa-1`,
+/// Trusts keys whose private halves are gone, under the ids `rs256-1`, `es256-1` and `eddsa-1`,
 /// and is lenient in all else.
 static SERVER: LazyLock<ResourceServer> = LazyLock::new(|| {
     let keys = KeyRing::generate().expect("keys can be made").jwks();

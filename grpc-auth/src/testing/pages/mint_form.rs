@@ -7,7 +7,7 @@ use crate::lock::locked;
 use crate::testing::data::state::{AUDIENCE, State};
 use crate::token::scope::is_scope_token;
 
-/// A token that someone wants.
+/// A token that a visitor wants.
 pub(super) struct Wish {
     pub(super) subject: String,
     pub(super) audience: String,

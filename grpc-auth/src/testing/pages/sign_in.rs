@@ -9,7 +9,7 @@ use super::layout::{Width, emblem, page, summary};
 use crate::testing::data::purpose::Purpose;
 use crate::testing::data::state::State;
 
-/// The form; again if someone of this name gave a wrong password. Which of the two was wrong is not
+/// The form; again after a wrong password for this name. Which of the two was wrong is not
 /// said.
 pub(crate) fn sign_in(
     state: &State,
