@@ -156,7 +156,10 @@ async fn a_second_browser_at_the_start_ends_the_login() {
     second.says(409, "the login was opened in two browsers");
     assert_eq!((second.header("location"), second.header("set-cookie")), (None, None));
     let error = running.error().await;
-    assert!(error.starts_with("the login was opened in two browsers, so the login failed"), "{error}");
+    assert!(
+        error.starts_with("the login was opened in two browsers, so the login failed"),
+        "{error}"
+    );
     assert!(tokio::net::TcpStream::connect(first.host()).await.is_err(), "the port is still open");
     assert!(kit.server.forms("/token").is_empty());
 }
