@@ -29,7 +29,7 @@ use tonic::codegen::Service;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
-use crate::doors::serve_raw;
+use crate::bypasses::serve_raw;
 use crate::scripted::raw;
 use crate::streams::assert_expired;
 
