@@ -7,7 +7,7 @@ use clap::Args;
 use grpc_auth::Clock;
 use grpc_auth::client::OAuthClient;
 use grpc_auth::login::DevicePrompt;
-use grpc_auth::login::{LoginError, LoginOutcome, LogoutOutcome, TokenStore};
+use grpc_auth::login::{LoginError, LoginErrorKind, LoginOutcome, LogoutOutcome, TokenStore};
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
@@ -249,18 +249,25 @@ fn store() -> Result<TokenStore, Failure> {
 
 /// In the words of this command line.
 pub(crate) fn failure(error: LoginError) -> Failure {
-    let (exit, help) = match error {
+    let kind = error.kind();
+    let error = match error {
         LoginError::Config(error) => return error.into(),
         LoginError::Server(error) => return error.into(),
+        error => error,
+    };
+    let exit = match kind {
+        LoginErrorKind::Setting => Exit::Usage,
+        LoginErrorKind::Server => Exit::Unavailable,
+        LoginErrorKind::Machine => Exit::Failed,
+        LoginErrorKind::NotLoggedIn => Exit::LoginNeeded,
+        LoginErrorKind::Denied => Exit::Denied,
+    };
+    let help = match error {
         LoginError::Listen(_) | LoginError::Browser(_) => {
-            (Exit::Failed, Some("`grpc-auth login --device` needs neither browser nor port here"))
+            Some("`grpc-auth login --device` needs neither browser nor port here")
         }
-        LoginError::TimedOut { .. } => {
-            (Exit::LoginNeeded, Some("`--timeout SECONDS` waits longer, at most an hour"))
-        }
-        LoginError::CodeExpired => (Exit::LoginNeeded, None),
-        LoginError::Store(_) | LoginError::Flooded => (Exit::Failed, None),
-        _ => (Exit::Denied, None),
+        LoginError::TimedOut { .. } => Some("`--timeout SECONDS` waits longer, at most an hour"),
+        _ => None,
     };
     let failure = Failure::of(exit, &error);
     match help {

@@ -108,11 +108,46 @@ pub enum LoginError {
     CodeExpired,
 }
 
+/// What kind of failure a [`LoginError`] is: what a program does next depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginErrorKind {
+    /// A setting has to change.
+    Setting,
+    /// The authorization server was asked in vain; its [`TokenError`] says whether to try again.
+    Server,
+    /// This machine has no port, no browser or no place for the tokens.
+    Machine,
+    /// The person did not log in in time.
+    NotLoggedIn,
+    /// The authorization server or the person said no, or the answer was rejected.
+    Denied,
+}
+
 /// Why a request to the login's port was not the answer that it waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallbackError(NotTheAnswer);
 
 impl LoginError {
+    /// What kind of failure it is.
+    #[must_use]
+    pub const fn kind(&self) -> LoginErrorKind {
+        match self {
+            Self::Config(_) => LoginErrorKind::Setting,
+            Self::Server(_) => LoginErrorKind::Server,
+            Self::Listen(_) | Self::Browser(_) | Self::Store(_) | Self::Flooded => {
+                LoginErrorKind::Machine
+            }
+            Self::TimedOut { .. } | Self::CodeExpired => LoginErrorKind::NotLoggedIn,
+            Self::ChallengeMethod
+            | Self::Refused { .. }
+            | Self::IssuerOther
+            | Self::IssuerMissing
+            | Self::OpenedTwice
+            | Self::IdToken { .. }
+            | Self::DeviceAnswer { .. } => LoginErrorKind::Denied,
+        }
+    }
+
     pub(crate) fn refused(refused: &Refused) -> Self {
         // What RFC 6749 §4.1.2.1 allows in it, less the space.
         let plain = |character: char| if character.is_ascii_graphic() { character } else { '?' };

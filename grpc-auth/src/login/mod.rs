@@ -37,7 +37,7 @@ use crate::http::discovery::Endpoints;
 
 pub use browser::AuthorizationCodeFlow;
 pub use device::{DeviceFlow, DevicePrompt, PendingDevice};
-pub use error::{CallbackError, LoginError};
+pub use error::{CallbackError, LoginError, LoginErrorKind};
 pub use logged_in::LoginOutcome;
 pub use logout::LogoutOutcome;
 pub use store::TokenStore;
