@@ -12,6 +12,7 @@ mod compressed;
 mod configuration;
 mod corpora;
 mod deadlines;
+mod denial_table;
 mod differential;
 mod doctor;
 mod dpop;
