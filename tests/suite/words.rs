@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rule: the subject of a sentence is a thing in the code or a role.
-const WORDS: [&str; 13] = [
+const WORDS: [&str; 22] = [
     "nobody",
     "whoever",
     "stranger",
@@ -19,6 +19,15 @@ const WORDS: [&str; 13] = [
     "let go",
     "lets go",
     "believed",
+    "believe",
+    "believes",
+    "whomever",
+    "someone",
+    "anybody",
+    "asked about",
+    "are told",
+    "be told",
+    "spelt",
 ];
 
 const PLACES: [&str; 8] = [
@@ -33,7 +42,8 @@ const PLACES: [&str; 8] = [
 ];
 
 /// A line may have a word for a reason: its file, a part of it, the reason.
-const EXCEPTIONS: [(&str, &str, &str); 0] = [];
+const EXCEPTIONS: [(&str, &str, &str); 1] =
+    [("README.md", "unwrap_or(\"someone\")", "a value that the example prints")];
 
 fn files(place: &Path, found: &mut Vec<PathBuf>) {
     if place.is_dir() {

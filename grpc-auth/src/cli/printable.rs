@@ -21,17 +21,17 @@ pub(crate) fn compact(value: &Value) -> String {
 }
 
 fn spelt_out(text: &str, is_hidden: impl Fn(char) -> bool) -> String {
-    let mut spelt = String::with_capacity(text.len());
+    let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         if is_hidden(c) || is_invisible(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(spelt, "\\u{unit:04x}");
+                let _ = write!(escaped, "\\u{unit:04x}");
             }
         } else {
-            spelt.push(c);
+            escaped.push(c);
         }
     }
-    spelt
+    escaped
 }
 
 /// Controls beyond ASCII, marks that change the direction, separators, what has no glyph.
