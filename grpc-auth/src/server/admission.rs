@@ -49,7 +49,7 @@ pub(super) enum Admission {
 /// What a call waits for.
 pub(super) enum Waiting {
     /// Who its caller is.
-    AuthenticatedCaller(Unidentified),
+    Caller(Unidentified),
     /// The authorizer's answer about a caller that the rule lets in.
     Authorizer(Asking),
 }
@@ -89,7 +89,7 @@ impl Shared {
                 Err(denial(DenialReason::BackendUnavailable))
             }
             Identity::Pending(unidentified) => {
-                return Admission::Waiting(Box::new(Waiting::AuthenticatedCaller(unidentified)));
+                return Admission::Waiting(Box::new(Waiting::Caller(unidentified)));
             }
         };
         match self.settle(request, caller) {

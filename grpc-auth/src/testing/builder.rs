@@ -19,7 +19,7 @@ use crate::lock::locked;
 use crate::testing::data::state::State;
 use crate::testing::server::TestAuthorizationServer;
 
-/// The settings of an [`TestAuthorizationServer`]; made by
+/// The settings of a [`TestAuthorizationServer`]; made by
 /// [`TestAuthorizationServer::builder`](super::TestAuthorizationServer::builder).
 ///
 /// ```
@@ -194,7 +194,7 @@ fn loopback_address(listen: &str) -> Result<SocketAddr, StartError> {
     if address.ip().is_loopback() { Ok(address) } else { Err(StartError::NotLoopback { address }) }
 }
 
-/// Why an [`TestAuthorizationServer`] cannot be started.
+/// Why a [`TestAuthorizationServer`] cannot be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {

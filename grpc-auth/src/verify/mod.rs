@@ -1,4 +1,5 @@
-//! Believing a token: from the text in the metadata to a [`AuthenticatedCaller`], or to the reason why not.
+//! Verifies a token: from the text in the metadata to an [`AuthenticatedCaller`], or to the reason why
+//! not.
 
 mod advice;
 pub(crate) mod claims;

@@ -30,7 +30,7 @@ impl Shared {
         let clock = &self.auth.inner.settings.clock;
         let asking = match waiting {
             Waiting::Authorizer(asking) => asking,
-            Waiting::AuthenticatedCaller(unidentified) => {
+            Waiting::Caller(unidentified) => {
                 let caller = self.identify_later(request, unidentified);
                 let caller = deadline.bound(clock, LEAD, caller).await;
                 match self.settle(request, caller.unwrap_or_else(|| Err(Box::new(too_late())))) {
