@@ -1,7 +1,6 @@
 //! Redis, for state that replicas share (feature `redis`): its address, and one connection that is
 //! opened again when it failed.
 
-use crate::lock::locked;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,6 +10,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, FromRedisValue, Pipeline, RedisError};
 
 use crate::error::ConfigError;
+use crate::lock::locked;
 use crate::single_flight::SingleFlight;
 
 /// A command that takes longer has failed.

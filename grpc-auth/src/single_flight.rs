@@ -1,10 +1,11 @@
 //! Work that runs once for all callers that wait for its result.
 
-use crate::lock::locked;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::watch;
+
+use crate::lock::locked;
 
 /// Runs work once for all callers that want its result at the same time.
 ///

@@ -1,7 +1,6 @@
 //! Tokens on behalf of callers: the one that came with a call is exchanged for one that is good at
 //! the next service.
 
-use crate::lock::locked;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::AtomicU32;
@@ -25,6 +24,7 @@ use super::source::grant::{Grant, Obtaining};
 use super::source::shared::Shared;
 use crate::clock::Clock;
 use crate::error::ConfigError;
+use crate::lock::locked;
 use crate::metrics;
 use crate::tls::destination::SecureEndpoint;
 use crate::token::bearer::BearerToken;

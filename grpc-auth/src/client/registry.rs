@@ -1,6 +1,5 @@
 //! Who asks the same server for the same tokens shares them (X2).
 
-use crate::lock::locked;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
@@ -14,6 +13,7 @@ use super::server::Server;
 use super::settings::ClientSettings;
 use super::source::shared::Shared;
 use crate::error::ConfigError;
+use crate::lock::locked;
 
 /// The sources of one client at one server. It keeps none of them alive.
 #[derive(Debug, Default)]

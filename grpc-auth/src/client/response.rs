@@ -1,8 +1,11 @@
 //! What a token endpoint answers (RFC 6749 §5).
 
+pub(crate) mod error_response;
+
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use error_response::{refusal, refused};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -12,13 +15,9 @@ use crate::json;
 use crate::json::error::JsonError;
 use crate::token::bearer::BearerToken;
 
-/// Its text may be hostile, and it is logged.
-const MAX_DESCRIPTION: usize = 256;
-/// A word of so many letters and digits in a description may be a token.
-const MAX_WORD: usize = 40;
-/// A hundred years; what is longer is no lifetime, and does not fit into every calendar.
-/// In seconds. Of a token that lives for less, each call would need another.
+/// In seconds. A token with a shorter lifetime would have to be renewed for each call.
 const MIN_LIFETIME: f64 = 1.0;
+/// In seconds: a hundred years. A longer time does not fit into every calendar.
 const MAX_LIFETIME: f64 = 100.0 * 365.0 * 24.0 * 3600.0;
 /// RFC 8693 §3: what can be sent to a service as it is.
 const SENDABLE: [&str; 2] =
@@ -83,12 +82,6 @@ enum Seconds {
     Text(String),
 }
 
-#[derive(Deserialize)]
-struct ErrorDocument {
-    error: String,
-    error_description: Option<String>,
-}
-
 /// Reads the answer. Its words and member names are left out of an error if they show a secret.
 pub(crate) fn read(
     answer: &Answer,
@@ -141,58 +134,6 @@ impl Seconds {
         let duration = Duration::try_from_secs_f64(seconds).ok()?;
         (MIN_LIFETIME..=MAX_LIFETIME).contains(&seconds).then_some(duration)
     }
-}
-
-/// Why the server does not do what it is asked for (RFC 6749 §5.2).
-pub(crate) fn refusal(
-    answer: &Answer,
-    now: SystemTime,
-    is_secret: impl Fn(&str) -> bool,
-) -> TokenError {
-    let refused = (answer.status / 100 == 4).then(|| refused(&answer.body, is_secret)).flatten();
-    refused.unwrap_or_else(|| answer.to_error(now).into())
-}
-
-fn refused(body: &[u8], is_secret: impl Fn(&str) -> bool) -> Option<TokenError> {
-    let document: ErrorDocument = json::read(body).ok()?;
-    if !is_error_code(&document.error) || is_secret(&document.error) {
-        return None;
-    }
-    let description = document.error_description;
-    let description = description.filter(|text| !is_secret(text) && !holds_a_token(text));
-    Some(TokenError::Refused {
-        error: document.error.into(),
-        description: description
-            .map(|text| text.chars().take(MAX_DESCRIPTION).collect::<String>().into()),
-    })
-}
-
-/// Whether a word in it looks like a token, an assertion or a code.
-fn holds_a_token(text: &str) -> bool {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
-    text.split(|c| !is_part(c)).any(|word| word.len() > MAX_WORD)
-}
-
-/// Whether the server rejects the client's authentication.
-pub(super) fn is_invalid_client(answer: &Answer) -> bool {
-    matches!(answer.status, 400 | 401)
-        && json::read::<ErrorDocument>(&answer.body)
-            .is_ok_and(|found| found.error == "invalid_client")
-}
-
-/// Whether the server wants its nonce in the proof (RFC 9449 §8).
-pub(super) fn asks_for_nonce(answer: &Answer) -> bool {
-    matches!(answer.status, 400 | 401)
-        && json::read::<ErrorDocument>(&answer.body)
-            .is_ok_and(|found| found.error == "use_dpop_nonce")
-}
-
-fn is_error_code(error: &str) -> bool {
-    !error.is_empty()
-        && error.len() <= 64
-        && error
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }
 
 fn unreadable(error: &JsonError, is_secret: impl Fn(&str) -> bool) -> TokenError {

@@ -8,14 +8,17 @@ use url::Url;
 use super::dpop::{DPOP, DPOP_NONCE, DpopKey, Target};
 use super::error::TokenError;
 use super::response;
+use super::response::error_response;
 use super::response::{TokenResponse, TokenType};
 use super::settings::{Address, ClientSettings};
 use crate::client_authentication::ClientAuthentication;
 use crate::clock::Clock;
 use crate::error::ConfigError;
-use crate::http::client::{Answer, HttpClient, secure_url};
+use crate::http::address::secure_url;
+use crate::http::cached_metadata::CachedMetadata;
+use crate::http::client::{Answer, HttpClient};
 use crate::http::discovery;
-use crate::http::discovery::{Discovered, Endpoints};
+use crate::http::discovery::Endpoints;
 use crate::http::error::HttpError;
 use crate::issuer::presets::provider::Provider;
 
@@ -44,7 +47,7 @@ pub(crate) struct Server {
 #[derive(Debug)]
 enum Where {
     Known(Endpoints),
-    Discovered { issuer: Url, said: Discovered<Endpoints, TokenError> },
+    Discovered { issuer: Url, said: CachedMetadata<Endpoints, TokenError> },
 }
 
 impl Server {
@@ -52,7 +55,7 @@ impl Server {
         client.check()?;
         let discovered = |issuer: &str| {
             let issuer = secure_url("issuer", issuer)?;
-            Ok(Where::Discovered { issuer, said: Discovered::nothing() })
+            Ok(Where::Discovered { issuer, said: CachedMetadata::new() })
         };
         let (identifier, endpoints) = match &client.address {
             Address::Issuer(issuer) => (issuer.clone(), discovered(issuer)?),
@@ -136,12 +139,12 @@ impl Server {
             let headers = HeaderMap::from_iter([(DPOP, proof.value)]);
             let answer = self.post_once(url, headers, form).await?;
             key.heed(target.origin(), &answer.headers, proof.nonce.as_deref());
-            let asks_for_nonce = response::asks_for_nonce(&answer);
+            let asks_for_nonce = error_response::asks_for_nonce(&answer);
             if asks_for_nonce && !tried_nonce && answer.headers.contains_key(DPOP_NONCE) {
                 tried_nonce = true;
             } else if !tried_secret
                 && let Some(sent) = &sent
-                && response::is_invalid_client(&answer)
+                && error_response::is_invalid_client(&answer)
                 && self.authentication().has_changed(sent)
             {
                 tried_secret = true;
@@ -160,7 +163,9 @@ impl Server {
         if answer.status == 200 {
             return Ok(());
         }
-        Err(response::refusal(&answer, self.clock().now(), |text| self.is_shown_in(&form, text)))
+        Err(error_response::refusal(&answer, self.clock().now(), |text| {
+            self.is_shown_in(&form, text)
+        }))
     }
 
     /// Whether a text of the server's shows what is secret of the request that it answers.
@@ -222,7 +227,7 @@ impl Server {
         let sent = self.authentication().secret();
         let answer = self.post_once(url, headers.clone(), form).await?;
         if let Some(sent) = sent
-            && response::is_invalid_client(&answer)
+            && error_response::is_invalid_client(&answer)
             && self.authentication().has_changed(&sent)
         {
             return self.post_once(url, headers, form).await;

@@ -1,6 +1,5 @@
 //! What a client and its authorization server both know.
 
-use crate::lock::locked;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -9,6 +8,7 @@ use secrecy::ExposeSecret;
 use secrecy::SecretString;
 
 use crate::error::ConfigError;
+use crate::lock::locked;
 
 /// A client's secret, from a string or from a file.
 ///

@@ -1,6 +1,5 @@
 //! Looking on while rustls verifies: it decides, and what it was shown is kept.
 
-use crate::lock::locked;
 use std::sync::{Arc, Mutex};
 use std::time::UNIX_EPOCH;
 
@@ -15,6 +14,7 @@ use tokio_rustls::rustls::{DigitallySignedStruct, Error, SignatureScheme};
 
 use crate::clock::Clock;
 use crate::error::ConfigError;
+use crate::lock::locked;
 use crate::tls::client::ClientTls;
 use crate::tls::provider;
 

@@ -4,7 +4,7 @@ use http::uri::PathAndQuery;
 use url::{Host, Url};
 
 use crate::error::ConfigError;
-use crate::http::client::is_loopback;
+use crate::http::address::is_loopback;
 
 /// A server's address, as a client has it in its configuration.
 #[derive(Clone, Debug)]

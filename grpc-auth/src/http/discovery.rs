@@ -1,29 +1,20 @@
 //! The issuer's metadata: OpenID Connect Discovery 1.0 §4 and RFC 8414 §3.
 
-use crate::lock::locked;
-use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
 use std::time::SystemTime;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::client::{HttpClient, is_local, secure_url};
+use super::address::{is_local, secure_url};
+use super::client::HttpClient;
 use super::error::HttpError;
-use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::json;
 use crate::json::error::JsonError;
-use crate::single_flight::SingleFlight;
 
 /// Longer than any address; it may stand in a log line.
 const MAX_URL_BYTES: usize = 2048;
-
-/// How long an address in the metadata stays cached.
-const REDISCOVER: Duration = Duration::from_secs(24 * 3600);
-
-const REDISCOVERY_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize)]
 struct Identity {
@@ -142,80 +133,6 @@ fn endpoints_in(
         challenge_methods: metadata.code_challenge_methods_supported,
         scopes: metadata.scopes_supported,
     })
-}
-
-/// What the metadata said. It is fetched again once a day, once for all callers that wait for it.
-#[derive(Debug)]
-pub(crate) struct Discovered<T, E> {
-    said: Mutex<Option<(T, SystemTime)>>,
-    fetching: SingleFlight<Result<T, E>>,
-}
-
-impl<T: Clone, E: Clone + From<HttpError>> Discovered<T, E> {
-    pub(crate) fn nothing() -> Self {
-        Self { said: Mutex::new(None), fetching: SingleFlight::new() }
-    }
-
-    /// What was said before, or what is said now. The old answer is better than none.
-    pub(crate) async fn get(
-        &self,
-        clock: &Clock,
-        ask: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        if let Some(said) = self.fresh(clock.now()) {
-            return Ok(said);
-        }
-        let refreshed = async {
-            let now = clock.now();
-            // An earlier caller may have fetched it since.
-            match self.fresh(now) {
-                Some(said) => Ok(said),
-                None => self.refresh(clock, now, ask).await,
-            }
-        };
-        self.fetching.join(refreshed).await
-    }
-
-    fn fresh(&self, now: SystemTime) -> Option<T> {
-        let said = self.said();
-        let (said, since) = said.as_ref()?;
-        let passed = now.duration_since(*since).ok()?;
-        (passed < REDISCOVER).then(|| said.clone())
-    }
-
-    async fn refresh(
-        &self,
-        clock: &Clock,
-        now: SystemTime,
-        ask: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        let held = self.said().clone();
-        // Not all of a request's time, if there is an answer.
-        let asked = match held {
-            Some(_) => clock.timeout(REDISCOVERY_TIMEOUT, ask).await,
-            None => Some(ask.await),
-        };
-        let timeout = || Err(HttpError::Timeout(REDISCOVERY_TIMEOUT).into());
-        let (said, since) = match asked.unwrap_or_else(timeout) {
-            Ok(said) => (said, now),
-            // Not asked again for a minute.
-            Err(error) => (held.ok_or(error)?.0, now - REDISCOVER + Duration::from_secs(60)),
-        };
-        *self.said() = Some((said.clone(), since));
-        Ok(said)
-    }
-
-    /// What was said does not hold any more: it is asked again the next time.
-    pub(crate) fn doubt(&self, clock: &Clock) {
-        if let Some((_, since)) = &mut *self.said() {
-            *since = (*since).min(clock.now() - REDISCOVER);
-        }
-    }
-
-    /// Never across an await.
-    fn said(&self) -> MutexGuard<'_, Option<(T, SystemTime)>> {
-        locked(&self.said)
-    }
 }
 
 async fn fetch(http: &HttpClient, issuer: &Url, now: SystemTime) -> Result<Vec<u8>, HttpError> {

@@ -1,6 +1,8 @@
 //! Requests to authorization servers: the HTTP client, cache headers and the metadata of issuers.
 
+pub(crate) mod address;
 pub(crate) mod cache_control;
+pub(crate) mod cached_metadata;
 pub(crate) mod client;
 pub(crate) mod discovery;
 pub(crate) mod error;

@@ -7,7 +7,9 @@ use url::Url;
 use crate::client_authentication::{CannotSign, ClientAuthentication};
 use crate::clock::Clock;
 use crate::error::ConfigError;
-use crate::http::client::{HttpClient, secure_url};
+use crate::http::address::secure_url;
+use crate::http::cached_metadata::CachedMetadata;
+use crate::http::client::HttpClient;
 use crate::http::discovery;
 use crate::http::error::HttpError;
 use crate::issuer::Issuer;
@@ -32,7 +34,7 @@ enum Endpoint {
     /// Named by the metadata of the issuer at this address.
     Discovered {
         issuer: Url,
-        said: discovery::Discovered<Url, Failure>,
+        said: CachedMetadata<Url, Failure>,
     },
 }
 
@@ -71,9 +73,7 @@ impl Question {
         let http = HttpClient::new(settings.connect_timeout)?;
         let endpoint = match at {
             Some(url) => Endpoint::At(url),
-            None => {
-                Endpoint::Discovered { issuer: address, said: discovery::Discovered::nothing() }
-            }
+            None => Endpoint::Discovered { issuer: address, said: CachedMetadata::new() },
         };
         let (issuer, client) = (issuer.identifier.as_str().into(), settings.client.clone());
         Ok(Self { issuer, http, endpoint, client, clock })

@@ -1,6 +1,5 @@
 //! Answers that replicas share in Redis.
 
-use crate::lock::locked;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -17,6 +16,7 @@ use super::Digest;
 use crate::clock::Moment;
 use crate::error::ConfigError;
 use crate::issuer::shared_cache::SharedCacheSettings;
+use crate::lock::locked;
 use crate::redis::Redis;
 
 /// For how long a Redis that failed is not asked again.

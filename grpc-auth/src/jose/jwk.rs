@@ -1,14 +1,14 @@
 //! One JWK (RFC 7517), and whether it may check signatures here.
 
+mod material;
+
 use std::fmt;
 
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::ParsedPublicKey;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::algorithm::{Algorithm, Material};
-use super::weak_keys::{has_small_order, is_weak_rsa};
+use super::weak_keys::has_small_order;
 use crate::json;
 use crate::json::error::{JsonError, Problem};
 use crate::json::node::Node;
@@ -155,73 +155,6 @@ impl fmt::Debug for Key {
     }
 }
 
-impl Material {
-    fn read(jwk: &Node<'_>) -> Result<Self, Skipped> {
-        let number = |name: &str| {
-            let bytes = jwk.text(name).and_then(|value| URL_SAFE_NO_PAD.decode(value).ok());
-            bytes.ok_or(Skipped::Malformed)
-        };
-        // RFC 7518 §6.2.1.2 wants coordinates in full length; servers that leave out leading zeros
-        // mean the same number. RSA's numbers (§6.3.1) have none.
-        let coordinate = |name: &str, length: usize| {
-            let bytes = number(name)?;
-            let missing = length.checked_sub(bytes.len()).ok_or(Skipped::Malformed)?;
-            Ok::<_, Skipped>([vec![0; missing], bytes].concat())
-        };
-        let point = |length: usize| {
-            let (x, y) = (coordinate("x", length)?, coordinate("y", length)?);
-            // SEC 1 §2.3.3, uncompressed; the crypto library refuses points off the curve.
-            Ok([&[4][..], &x, &y].concat())
-        };
-        match (jwk.text("kty"), jwk.text("crv")) {
-            (Some("RSA"), _) => {
-                let n = number("n")?;
-                let zeros = n.iter().take_while(|byte| **byte == 0).count();
-                let (n, e) = (n.get(zeros..).unwrap_or_default().to_vec(), number("e")?);
-                if is_weak_rsa(&n, &e) {
-                    return Err(Skipped::Weak);
-                }
-                Ok(Self::Rsa { n, e })
-            }
-            (Some("EC"), Some("P-256")) => point(32).map(Self::P256),
-            (Some("EC"), Some("P-384")) => point(48).map(Self::P384),
-            (Some("EC"), Some("P-521")) => point(66).map(Self::P521),
-            (Some("OKP"), Some("Ed25519")) => {
-                let key = number("x")?;
-                if key.len() != 32 || has_small_order(&key) {
-                    return Err(Skipped::Malformed);
-                }
-                Ok(Self::Ed25519(key))
-            }
-            _ => Err(Skipped::UnsupportedType),
-        }
-    }
-
-    fn fits(&self, algorithms: &[Algorithm]) -> bool {
-        use Algorithm::{EdDsa, Es256, Es384, Es512};
-        algorithms.iter().all(|algorithm| {
-            matches!(
-                (self, algorithm),
-                (Self::P256(_), Es256)
-                    | (Self::P384(_), Es384)
-                    | (Self::P521(_), Es512)
-                    | (Self::Ed25519(_), EdDsa)
-            ) || (matches!(self, Self::Rsa { .. })
-                && !matches!(algorithm, Es256 | Es384 | Es512 | EdDsa))
-        })
-    }
-
-    /// RFC 7518 §3.3, §3.4; RFC 8032 §5.1.6.
-    fn signature_bytes(&self) -> usize {
-        match self {
-            Self::Rsa { n, .. } => n.len(),
-            Self::P256(_) | Self::Ed25519(_) => 64,
-            Self::P384(_) => 96,
-            Self::P521(_) => 132,
-        }
-    }
-}
-
 /// Two keys are one if they are used under the same name, with the same algorithms, for the same
 /// issuer, and are the same numbers.
 fn identity(
@@ -247,6 +180,8 @@ fn identity(
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::{Value, json};
 
     use super::*;

@@ -1,5 +1,7 @@
 //! The grammar of JSON (RFC 8259) over a text, token by token.
 
+mod skip;
+
 use std::borrow::Cow;
 
 use super::MAX_DEPTH;
@@ -288,122 +290,6 @@ impl<'de> Parser<'de> {
             self.at += 1;
         }
         self.at - start
-    }
-
-    /// Reads any value and forgets it. Names are checked as everywhere.
-    pub(super) fn skip(&mut self) -> Result<(), JsonError> {
-        match self.peek()? {
-            b'{' => {
-                self.enter()?;
-                let mut names = Names::new();
-                let mut is_first = true;
-                while self.next(is_first, b'}')? {
-                    is_first = false;
-                    let name = self.name(&mut names)?;
-                    self.skip().map_err(|error| error.in_member(&name))?;
-                }
-                Ok(())
-            }
-            b'[' => {
-                self.enter()?;
-                let mut index = 0;
-                while self.next(index == 0, b']')? {
-                    self.skip().map_err(|error| error.in_item(index))?;
-                    index += 1;
-                }
-                Ok(())
-            }
-            first => self.skip_scalar(first),
-        }
-    }
-
-    fn skip_scalar(&mut self, first: u8) -> Result<(), JsonError> {
-        match first {
-            b'"' => self.string().map(drop),
-            b'n' => self.literal("null"),
-            b't' => self.literal("true"),
-            b'f' => self.literal("false"),
-            b'-' | b'0'..=b'9' => self.number().map(drop),
-            _ => Err(JsonError::syntax("a value is missing")),
-        }
-    }
-
-    /// Moves behind a string. Half of a surrogate pair has no value, and is an escape all the same.
-    fn skip_raw_string(&mut self) -> Result<(), JsonError> {
-        self.at += 1;
-        while self.plain_end()? == b'\\' {
-            self.at += 1;
-            match self.escape() {
-                Err(error) if matches!(error.problem(), Problem::NoValue(_)) => {}
-                escape => drop(escape?),
-            }
-        }
-        self.at += 1;
-        Ok(())
-    }
-
-    fn skip_raw_scalar(&mut self, first: u8) -> Result<(), JsonError> {
-        match first {
-            b'"' => self.skip_raw_string(),
-            // It is behind the number by then.
-            b'-' | b'0'..=b'9' => match self.number() {
-                Err(error) if matches!(error.problem(), Problem::NoValue(_)) => Ok(()),
-                number => number.map(drop),
-            },
-            first => self.skip_scalar(first),
-        }
-    }
-
-    fn skip_raw_name(&mut self) -> Result<(), JsonError> {
-        if self.peek()? != b'"' {
-            return Err(JsonError::syntax("a member has no name"));
-        }
-        self.skip_raw_string()?;
-        if self.peek()? != b':' {
-            return Err(JsonError::syntax("a colon is missing"));
-        }
-        self.advance();
-        Ok(())
-    }
-
-    /// The text of any value, however deep: it takes no stack. Depth, names and values are checked
-    /// when the text is read itself.
-    pub(super) fn raw(&mut self) -> Result<&'de str, JsonError> {
-        self.skip_white_space();
-        let start = self.at;
-        // How the arrays and objects that are open end.
-        let mut ends: Vec<u8> = Vec::new();
-        loop {
-            let mut is_first = true;
-            match self.peek()? {
-                b'{' => {
-                    self.advance();
-                    ends.push(b'}');
-                }
-                b'[' => {
-                    self.advance();
-                    ends.push(b']');
-                }
-                first => {
-                    self.skip_raw_scalar(first)?;
-                    is_first = false;
-                }
-            }
-            // Moves to the next value, out of what ends before it.
-            loop {
-                let Some(&end) = ends.last() else {
-                    return Ok(self.text.get(start..self.at).unwrap_or_default());
-                };
-                if self.has_next(is_first, end)? {
-                    if end == b'}' {
-                        self.skip_raw_name()?;
-                    }
-                    break;
-                }
-                ends.pop();
-                is_first = false;
-            }
-        }
     }
 }
 

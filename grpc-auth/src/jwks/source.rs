@@ -4,7 +4,6 @@ mod health;
 mod published;
 mod refresh_task;
 
-use crate::lock::locked;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
@@ -19,6 +18,7 @@ use super::lifecycle::{Answer, Arrival, Lifecycle};
 use super::set::KeySet;
 use super::settings::JwksSettings;
 use crate::clock::Clock;
+use crate::lock::locked;
 
 use crate::token::key_set_version::Quiet;
 use crate::token::key_set_version::Standing;

@@ -17,7 +17,7 @@ use super::logged_in::LoginOutcome;
 use super::pages::Pages;
 use super::{Login, Party, asks_who, opener, pkce};
 use crate::error::ConfigError;
-use crate::http::client::secure_url;
+use crate::http::address::secure_url;
 use crate::http::discovery::Endpoints;
 
 const TIMEOUT: Duration = Duration::from_secs(300);

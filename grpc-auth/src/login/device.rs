@@ -13,8 +13,9 @@ use super::exchange::Asked;
 use super::logged_in::LoginOutcome;
 use super::{Login, Party};
 use crate::client::error::TokenError;
-use crate::client::response;
-use crate::http::client::{Answer, is_local, secure_url};
+use crate::client::response::error_response;
+use crate::http::address::{is_local, secure_url};
+use crate::http::client::Answer;
 use crate::json;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -129,7 +130,7 @@ impl Login<DeviceFlow> {
         if answer.status != 200 {
             let now = server.clock().now();
             let is_shown = |text: &str| server.is_shown_in(&form, text);
-            return Err(response::refusal(&answer, now, is_shown).into());
+            return Err(error_response::refusal(&answer, now, is_shown).into());
         }
         let Read { prompt, device_code, interval } = read(&answer, url)?;
         let expires_at = asked_at + prompt.expires_in;

@@ -7,7 +7,6 @@
 //! stolen, and none may use one that another is about to replace (RFC 9700 §4.14.2). It is a value
 //! that the renewal owns, no thread waits for it, and waiting calls give up in time.
 
-use crate::lock::locked;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -21,6 +20,7 @@ use crate::client::server::Server;
 use crate::client::source::TokenSource;
 use crate::client::source::grant::{Grant, Granted, Obtaining};
 use crate::clock::Clock;
+use crate::lock::locked;
 use crate::single_flight::SingleFlight;
 
 /// The tokens of one login.

@@ -3,7 +3,7 @@
 use url::Url;
 
 use crate::error::ConfigError;
-use crate::http::client::is_loopback;
+use crate::http::address::is_loopback;
 
 /// Scheme and authority of an address (RFC 3986 §3.1, §3.2), normalized.
 #[derive(Clone, Debug, PartialEq, Eq)]

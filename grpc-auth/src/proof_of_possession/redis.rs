@@ -1,6 +1,5 @@
 //! Used proofs in Redis.
 
-use crate::lock::locked;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
@@ -8,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use redis::{ExistenceCheck, Pipeline, RedisError, SetExpiry, SetOptions};
 
 use super::replay::{DpopProofId, ReplayStore, ReplayStoreError};
+use crate::lock::locked;
 use crate::redis::{Connection, Redis};
 
 /// By so much the clocks of replicas may differ: a proof is remembered for longer than it counts at

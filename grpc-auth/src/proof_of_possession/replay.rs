@@ -1,6 +1,5 @@
 //! Which proofs were used: none counts twice (RFC 9449 §11.1).
 
-use crate::lock::locked;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::future::{Future, ready};
@@ -13,6 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::clock::{Clock, Moment};
+use crate::lock::locked;
 use crate::token::confirmation::Thumbprint;
 
 /// Remembers the DPoP proofs that were used, for as long as they could be used again.

@@ -4,7 +4,7 @@ use tonic::transport::{ClientTlsConfig, Endpoint};
 use url::Url;
 
 use crate::error::ConfigError;
-use crate::http::client::is_loopback;
+use crate::http::address::is_loopback;
 
 /// Refuses what would leave the machine in plaintext. `https` never does: with the feature `tls`,
 /// tonic speaks TLS to it or not at all. Neither does an endpoint with an `origin` of its own:

@@ -1,6 +1,5 @@
 //! Tokens of an authorization server, by a grant type of OAuth 2.0.
 
-use crate::lock::locked;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
@@ -12,6 +11,7 @@ use crate::client::request::TokenDemand;
 use crate::client::server::Server;
 use crate::client::source::grant::{Grant, Granted, Obtaining};
 use crate::clock::Clock;
+use crate::lock::locked;
 use crate::panics::caught;
 
 /// Asks an authorization server.

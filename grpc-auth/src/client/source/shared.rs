@@ -1,7 +1,6 @@
 //! What the clones of a source share: the token that calls read without a lock, and the flight that
 //! gets the next one.
 
-use crate::lock::locked;
 use std::error::Error as _;
 use std::fmt;
 use std::ops::Range;
@@ -21,6 +20,7 @@ use crate::client::renewal::{Answer, Failure, Renewal};
 use crate::clock::Clock;
 use crate::clock::jitter::roll;
 use crate::http::error::HttpError;
+use crate::lock::locked;
 use crate::metrics;
 use crate::panics::caught;
 

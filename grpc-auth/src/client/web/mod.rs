@@ -14,7 +14,7 @@ use super::access_token::AccessToken;
 use super::dpop::{DPOP, Target};
 use super::response::TokenType;
 use super::source::TokenSource;
-use crate::http::client::is_loopback;
+use crate::http::address::is_loopback;
 
 pub(super) use error::AttachTokenError;
 

@@ -14,7 +14,6 @@ pub(crate) mod filter;
 pub(super) use filter::judge_any;
 pub(super) use filter::{Answer, NotTheAnswer};
 
-use crate::lock::locked;
 use std::collections::VecDeque;
 use std::io;
 use std::net::Ipv4Addr;
@@ -30,6 +29,7 @@ use url::Url;
 use super::error::LoginError;
 use super::pages::{Page, Pages};
 use crate::clock::Clock;
+use crate::lock::locked;
 use filter::{Cookie, Door, Visit};
 
 /// At a time. A browser opens a few to spare.

@@ -8,7 +8,8 @@ use tracing::warn;
 
 use super::{ResourceServerBuilder, StartupPolicy};
 use crate::error::ConfigError;
-use crate::http::client::{HttpClient, secure_url};
+use crate::http::address::secure_url;
+use crate::http::client::HttpClient;
 use crate::introspection::introspector::Introspector;
 use crate::issuer::presets::entra::TENANT_PLACE;
 use crate::issuer::presets::provider::Provider;

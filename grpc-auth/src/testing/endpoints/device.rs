@@ -2,7 +2,6 @@
 
 use super::forms;
 use crate::testing::data::device::{Decision, Device};
-use crate::testing::data::purpose::DeviceRequest;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use super::json::secret_json;
 use super::oauth_error::OAuthError;
 use super::parameters::Parameters;
 use crate::testing::data::grants::Grant;
+use crate::testing::data::purpose::DeviceRequest;
 use crate::testing::data::purpose::Purpose;
 use crate::testing::data::registry::GrantType;
 use crate::testing::data::state::State;

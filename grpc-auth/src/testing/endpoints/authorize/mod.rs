@@ -7,7 +7,6 @@ pub(crate) mod request;
 pub(crate) use request::read;
 
 use super::forms;
-use crate::testing::data::purpose::AuthorizationRequest;
 use std::sync::Arc;
 
 use aws_lc_rs::error::Unspecified;
@@ -16,6 +15,7 @@ use axum::http::Uri;
 use axum::response::Response;
 
 use crate::testing::data::grants::{Code, Grant};
+use crate::testing::data::purpose::AuthorizationRequest;
 use crate::testing::data::purpose::Purpose;
 use crate::testing::data::state::State;
 
