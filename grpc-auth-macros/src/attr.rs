@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, ExprCall, ExprPath, Lit, LitStr, Meta, Path, Token};
 
 use crate::diagnostics;
-use crate::model::{Rule, ScopeExpr};
+use crate::rule::{Rule, ScopeExpr};
 
 /// The access rules.
 const RULES: [&str; 3] = ["require_scopes", "authenticated", "allow_unauthenticated"];

@@ -11,9 +11,10 @@ use syn::{AttrStyle, Expr, FnArg, Pat, PatType, Path};
 use crate::attr;
 use crate::diagnostics::Errors;
 use crate::kind;
-use crate::model::{Row, Rule, ScopeExpr, Service};
+use crate::model::{Row, Service};
 use crate::parse::{Impl, Item, Method, Options};
 use crate::requirement::is_stream;
+use crate::rule::{Rule, ScopeExpr};
 
 /// Expands `#[protect]`. The user's impl is always emitted, so that one mistake gives one message.
 pub(crate) fn protect(options: TokenStream, item: TokenStream) -> TokenStream {

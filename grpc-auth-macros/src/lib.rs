@@ -12,6 +12,7 @@ mod kind;
 mod model;
 mod parse;
 mod requirement;
+mod rule;
 #[cfg(test)]
 mod tests;
 

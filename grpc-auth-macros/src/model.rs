@@ -13,22 +13,7 @@ use crate::attr::{
 use crate::diagnostics::{self, Errors};
 use crate::parse::{Impl, Item, Method, Options, OtherItem};
 use crate::requirement::Requirement;
-
-/// Who may call.
-#[derive(Clone)]
-pub(crate) enum Rule {
-    AllowUnauthenticated,
-    Authenticated,
-    RequireScopes(Vec<ScopeExpr>),
-}
-
-#[derive(Clone)]
-pub(crate) enum ScopeExpr {
-    Literal(LitStr),
-    Constant(Path),
-    All(Vec<ScopeExpr>),
-    Any(Vec<ScopeExpr>),
-}
+use crate::rule::Rule;
 
 /// A protected service.
 pub(crate) struct Service {
