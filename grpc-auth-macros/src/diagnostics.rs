@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use proc_macro2::Span;
 use quote::ToTokens;
-use syn::{Error, Ident, LitStr};
+use syn::{Attribute, Error, Ident, LitStr};
 
 /// Errors found so far; all of them are reported at once.
 #[derive(Default)]
@@ -86,6 +86,26 @@ pub(crate) fn no_rule(method: &Ident) -> Error {
     )
 }
 
+pub(crate) fn foreign_rule(attribute: &Attribute, method: &Ident) -> Error {
+    let name = attribute.path().to_token_stream().to_string();
+    let help = match name.as_str() {
+        "require_scope" => "write `#[require_scopes(\"..\")]`",
+        "require_authentication" => "write `#[authenticated]`",
+        "allow_anonymous" => "write `#[allow_unauthenticated]`",
+        _ => {
+            "write `#[require_scopes(\"..\")]`; if the issuer puts roles or permissions into another \
+             claim, `Issuer::scopes_from` makes scopes of them"
+        }
+    };
+    with_help(
+        attribute,
+        format_args!(
+            "`#[{name}]` is no access rule, so method `{method}` does not say who may call it"
+        ),
+        help,
+    )
+}
+
 pub(crate) fn second_rule(attribute: impl ToTokens, owner: impl Display) -> Error {
     with_help(
         attribute,
@@ -124,6 +144,22 @@ pub(crate) fn unknown_item(item: impl ToTokens) -> Error {
         item,
         "`#[grpc_auth::protect]` cannot read this item, which may be a method",
         "write methods plainly, without `default`",
+    )
+}
+
+pub(crate) fn unfinished_item(error: &Error) -> Error {
+    at(
+        error.span(),
+        format_args!("`#[grpc_auth::protect]` cannot read this item: {error}"),
+        "finish it or remove it; the other methods keep their guards",
+    )
+}
+
+pub(crate) fn no_body(method: &Ident) -> Error {
+    with_help(
+        method,
+        format_args!("method `{method}` has no body"),
+        "write its body in braces after the return type",
     )
 }
 
@@ -236,6 +272,15 @@ pub(crate) fn no_request(method: &Ident) -> Error {
         method,
         format_args!("method `{method}` takes no request, so its caller is unknown"),
         "the first parameter of a tonic method is `request: tonic::Request<..>`",
+    )
+}
+
+pub(crate) fn request_comes_first(ty: impl ToTokens) -> Error {
+    with_help(
+        ty,
+        "the first parameter of a tonic method is its request",
+        "move this parameter behind `request: tonic::Request<..>`: parameters after the request are \
+         injected",
     )
 }
 

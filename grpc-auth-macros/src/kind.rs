@@ -6,7 +6,7 @@ use quote::{ToTokens, quote};
 use syn::{FnArg, Path, ReturnType, Signature};
 
 /// An expression for the kind of the method's RPC.
-pub(crate) fn of(signature: &Signature, krate: &Path, trait_path: &Path) -> TokenStream {
+pub(crate) fn of(signature: &Signature, trait_path: &Path) -> TokenStream {
     let request = signature.inputs.iter().find_map(|input| match input {
         FnArg::Typed(parameter) => Some(parameter.ty.to_token_stream()),
         FnArg::Receiver(_) => None,
@@ -17,12 +17,7 @@ pub(crate) fn of(signature: &Signature, krate: &Path, trait_path: &Path) -> Toke
     };
     let [request, response] = [request.unwrap_or_else(|| quote!(())), response]
         .map(|ty| outside_of_method(ty, trait_path));
-    quote! {
-        #krate::__private::RpcKind::of(
-            <#krate::__private::Side<#request>>::STREAMS,
-            <#krate::__private::Side<#response>>::STREAMS,
-        )
-    }
+    quote!(__auth::kind(__auth::Side::<#request>::STREAMS, __auth::Side::<#response>::STREAMS))
 }
 
 /// The same type where the method's lifetimes are not known, nor which trait `Self::ChatStream` is

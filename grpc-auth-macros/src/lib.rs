@@ -10,6 +10,7 @@ mod diagnostics;
 mod expand;
 mod kind;
 mod model;
+mod names;
 mod parse;
 mod requirement;
 mod rule;

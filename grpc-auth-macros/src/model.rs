@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 
-use heck::ToUpperCamelCase;
 use quote::format_ident;
 use syn::ext::IdentExt;
-use syn::{Attribute, Error, FnArg, Ident, LitStr, Path, Signature, Type, parse_quote};
+use syn::{
+    Attribute, FnArg, GenericArgument, Ident, LitStr, Path, PathArguments, Signature, Type,
+    parse_quote,
+};
 
 use crate::attr::{
     RuleAttribute, hides_cfg, hides_rule, is_require, own_name, rule_name, without_rules,
 };
 use crate::diagnostics::{self, Errors};
+use crate::names;
 use crate::parse::{Impl, Item, Method, Options, OtherItem};
 use crate::requirement::Requirement;
 use crate::rule::Rule;
@@ -24,19 +27,19 @@ pub(crate) struct Service {
     /// `cfg` on the impl.
     pub(crate) cfgs: Vec<Attribute>,
     /// In the order of the impl's methods; none where the method has a mistake.
-    pub(crate) rows: Vec<Option<Row>>,
+    pub(crate) entries: Vec<Option<Entry>>,
 }
 
 /// One method's line in the table.
-pub(crate) struct Row {
+pub(crate) struct Entry {
     pub(crate) rpc: LitStr,
-    /// The method's name without `_` and in lower case, where the RPC's name was derived from it:
-    /// the row then matches every path with such a name.
-    pub(crate) derived_from: Option<String>,
+    /// The method's name, where the RPC's name was derived from it: the entry then matches every path
+    /// with the same name but for `_` and case.
+    pub(crate) derived_from: Option<Ident>,
     pub(crate) rule: Rule,
     /// In the order of the attributes; none where anyone is let in.
     pub(crate) requirements: Vec<Requirement>,
-    /// `cfg` on the method: without it there is no row.
+    /// `cfg` on the method: without it there is no entry.
     pub(crate) cfgs: Vec<Attribute>,
 }
 
@@ -52,13 +55,13 @@ impl Service {
             errors.push(diagnostics::require_on_impl(attribute));
         }
         let default = default.map(|attribute| attribute.rule);
-        let mut rows: Vec<Option<Row>> = Vec::new();
+        let mut entries: Vec<Option<Entry>> = Vec::new();
         let mut methods: Vec<Ident> = Vec::new();
         for item in &mut item.items {
             match item {
                 Item::Method(method) => {
-                    let row = row(method, default.as_ref(), &krate, errors);
-                    rows.push(row);
+                    let entry = entry(method, default.as_ref(), &krate, errors);
+                    entries.push(entry);
                     methods.push(method.signature.ident.clone());
                 }
                 Item::Other { attrs, tokens, kind } => {
@@ -76,27 +79,33 @@ impl Service {
                 }
             }
         }
-        same_rpc_twice(&rows, &methods, errors);
+        same_rpc_twice(&entries, &methods, errors);
         Self {
             server: options.server.unwrap_or_else(|| server_beside(&item.trait_path)),
             krate,
             descriptor: options.descriptor,
             cfgs: cfgs(&item.header.attrs),
-            rows,
+            entries,
         }
     }
 }
 
-fn row(
+fn entry(
     method: &mut Method,
     default: Option<&Rule>,
     krate: &Path,
     errors: &mut Errors,
-) -> Option<Row> {
+) -> Option<Entry> {
     let name = &method.signature.ident;
     let had_rule = method.attrs.iter().any(|a| rule_name(a, krate).is_some() || hides_rule(a));
     let attribute = take_rule(&mut method.attrs, krate, &format!("method `{name}`"), errors);
-    let request = errors.take(request(&method.signature));
+    let request = request(&method.signature);
+    if request.is_none() && !method.lacks_parameters {
+        errors.push(diagnostics::no_request(name));
+    }
+    if let Some(ty) = request.filter(|ty| is_injected(ty)) {
+        errors.push(diagnostics::request_comes_first(ty));
+    }
     let required = take_requirements(&mut method.attrs, krate);
     let requirements: Vec<_> = required
         .iter()
@@ -111,7 +120,10 @@ fn row(
         (None, _) if had_rule => return None,
         (None, Some(rule)) => (rule.clone(), None),
         (None, None) => {
-            errors.push(diagnostics::no_rule(name));
+            match take_foreign_rule(&mut method.attrs) {
+                Some(attribute) => errors.push(diagnostics::foreign_rule(&attribute, name)),
+                None => errors.push(diagnostics::no_rule(name)),
+            }
             return None;
         }
     };
@@ -120,9 +132,9 @@ fn row(
             .iter()
             .for_each(|attribute| errors.push(diagnostics::require_of_anyone(attribute)));
     }
-    let derived_from = rpc.is_none().then(|| folded(name));
-    request.map(|_| Row {
-        rpc: rpc.unwrap_or_else(|| rpc_name(name)),
+    let derived_from = rpc.is_none().then(|| name.clone());
+    request.map(|_| Entry {
+        rpc: rpc.unwrap_or_else(|| names::rpc_name(name)),
         derived_from,
         rule,
         requirements,
@@ -161,36 +173,59 @@ fn take_requirements(attributes: &mut Vec<Attribute>, krate: &Path) -> Vec<Attri
     attributes.extract_if(.., |attribute| is_require(attribute, krate)).collect()
 }
 
+/// An attribute that other frameworks have for access rules, and this crate has not.
+fn take_foreign_rule(attributes: &mut Vec<Attribute>) -> Option<Attribute> {
+    const FOREIGN: [&str; 8] = [
+        "require_scope",
+        "require_role",
+        "require_roles",
+        "require_permission",
+        "require_permissions",
+        "require_authentication",
+        "allow_anonymous",
+        "roles_allowed",
+    ];
+    let is_foreign =
+        |attribute: &Attribute| FOREIGN.iter().any(|name| attribute.path().is_ident(name));
+    let position = attributes.iter().position(is_foreign)?;
+    Some(attributes.remove(position))
+}
+
+/// Tells whether a type is one of those that are injected after the request.
+fn is_injected(ty: &Type) -> bool {
+    let Type::Path(ty) = ty else { return false };
+    let Some(last) = ty.path.segments.last() else { return false };
+    match (last.ident.to_string().as_str(), &last.arguments) {
+        ("Claims" | "Principal" | "BearerToken", _) => true,
+        ("Option", PathArguments::AngleBracketed(arguments)) => arguments
+            .args
+            .iter()
+            .any(|argument| matches!(argument, GenericArgument::Type(ty) if is_injected(ty))),
+        _ => false,
+    }
+}
+
 /// The type of the parameter after the receiver.
-fn request(signature: &Signature) -> Result<&Type, Error> {
-    let parameter = signature.inputs.iter().find_map(|input| match input {
+fn request(signature: &Signature) -> Option<&Type> {
+    signature.inputs.iter().find_map(|input| match input {
         FnArg::Typed(parameter) => Some(&*parameter.ty),
         FnArg::Receiver(_) => None,
-    });
-    parameter.ok_or_else(|| diagnostics::no_request(&signature.ident))
-}
-
-/// The Rust name without what tonic adds to and changes in the RPC's name.
-fn folded(method: &Ident) -> String {
-    method.unraw().to_string().replace('_', "").to_ascii_lowercase()
-}
-
-/// tonic derives the method's name from the RPC's; the way back is a guess, which the path of a call
-/// matches without `_` and case.
-fn rpc_name(method: &Ident) -> LitStr {
-    LitStr::new(&method.unraw().to_string().to_upper_camel_case(), method.span())
+    })
 }
 
 /// Methods under `cfg` may be alternatives.
-fn same_rpc_twice(rows: &[Option<Row>], methods: &[Ident], errors: &mut Errors) {
+fn same_rpc_twice(entries: &[Option<Entry>], methods: &[Ident], errors: &mut Errors) {
     let mut by_rpc: HashMap<String, &Ident> = HashMap::new();
-    let mut by_method: HashMap<&str, &Ident> = HashMap::new();
-    for (row, method) in rows.iter().zip(methods) {
-        let Some(row) = row.as_ref().filter(|row| row.cfgs.is_empty()) else { continue };
-        let alike = row.derived_from.as_deref().and_then(|name| by_method.insert(name, method));
-        let same = by_rpc.insert(row.rpc.value(), method);
+    let mut by_method: HashMap<String, &Ident> = HashMap::new();
+    for (entry, method) in entries.iter().zip(methods) {
+        let Some(entry) = entry.as_ref().filter(|entry| entry.cfgs.is_empty()) else { continue };
+        let alike = entry
+            .derived_from
+            .as_ref()
+            .and_then(|own| by_method.insert(names::normalized(own), method));
+        let same = by_rpc.insert(entry.rpc.value(), method);
         match (same, alike) {
-            (Some(other), _) => errors.push(diagnostics::same_rpc_twice(&row.rpc, other)),
+            (Some(other), _) => errors.push(diagnostics::same_rpc_twice(&entry.rpc, other)),
             (None, Some(other)) => errors.push(diagnostics::alike(method, other)),
             (None, None) => {}
         }

@@ -1,6 +1,9 @@
 //! What four services expand to. `UPDATE_EXPECT=1 cargo test -p grpc-auth-macros` blesses new
 //! expansions.
 
+mod incomplete;
+mod names;
+
 use expect_test::{ExpectFile, expect_file};
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -14,16 +14,21 @@ impl Echo for EchoService {
         'life0: 'async_trait,
         Self: 'async_trait,
     {
-        let admitted = match ::grpc_auth::__private::enter(
-            const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(0) },
-            &__arg1,
-        ) {
-            ::core::result::Result::Ok(admitted) => admitted,
-            ::core::result::Result::Err(refusal) => return refusal,
+        let admitted = match ::grpc_auth::__private::guard::<
+            EchoServer<Self>,
+            Self,
+            0,
+        >(&__arg1) {
+            ::core::result::Result::Ok(value) => value,
+            ::core::result::Result::Err(status) => {
+                return ::grpc_auth::__private::denied(status);
+            }
         };
-        let caller: Principal = match admitted.inject::<Principal, _>() {
-            ::core::result::Result::Ok(injected) => injected,
-            ::core::result::Result::Err(refusal) => return refusal,
+        let caller: Principal = match admitted.inject() {
+            ::core::result::Result::Ok(value) => value,
+            ::core::result::Result::Err(status) => {
+                return ::grpc_auth::__private::denied(status);
+            }
         };
         Box::pin(async move {
             let _ = __arg1;
@@ -35,26 +40,23 @@ impl Echo for EchoService {
 impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
     const POLICY: ::grpc_auth::policy::ServicePolicy = {
         #[allow(unused_imports)]
-        use ::grpc_auth::__private::OneMessage as _;
-        ::grpc_auth::policy::ServicePolicy::annotated(
-            <EchoServer<Self> as ::grpc_auth::__private::NamedService>::NAME,
+        use ::grpc_auth::__private::{
+            self as __auth, OneMessage as _, OtherConstant as _,
+        };
+        __auth::policy::<
+            EchoServer<Self>,
+        >(
             &[
-                ::grpc_auth::policy::MethodPolicy::annotated(
+                __auth::entry(
                         0,
                         "UnaryEcho",
-                        ::grpc_auth::policy::AccessRule::RequireScopes(
-                            ::grpc_auth::policy::ScopeExpr::Scope(
-                                ::grpc_auth::Scope::from_static("read:echo"),
-                            ),
-                        ),
+                        __auth::require_scopes(__auth::scope("read:echo")),
                     )
                     .derived()
                     .kind(
-                        ::grpc_auth::__private::RpcKind::of(
-                            <::grpc_auth::__private::Side<
-                                Request<EchoRequest>,
-                            >>::STREAMS,
-                            <::grpc_auth::__private::Side<
+                        __auth::kind(
+                            __auth::Side::<Request<EchoRequest>>::STREAMS,
+                            __auth::Side::<
                                 Pin<
                                     Box<
                                         dyn Future<
@@ -62,7 +64,7 @@ impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
                                         > + Send + 'static,
                                     >,
                                 >,
-                            >>::STREAMS,
+                            >::STREAMS,
                         ),
                     ),
             ],

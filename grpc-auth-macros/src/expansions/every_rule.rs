@@ -4,17 +4,12 @@ impl Echo for EchoService {
         &self,
         request: Request<EchoRequest>,
     ) -> Result<Response<EchoReply>, Status> {
-        let admitted = match ::grpc_auth::__private::enter(
-            const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(0) },
-            &request,
-        ) {
-            ::core::result::Result::Ok(admitted) => admitted,
-            ::core::result::Result::Err(refusal) => return refusal,
-        };
-        let claims: Claims<Tenant> = match admitted.inject::<Claims<Tenant>, _>() {
-            ::core::result::Result::Ok(injected) => injected,
-            ::core::result::Result::Err(refusal) => return refusal,
-        };
+        let admitted = ::grpc_auth::__private::guard::<
+            EchoServer<Self>,
+            Self,
+            0,
+        >(&request)?;
+        let claims: Claims<Tenant> = admitted.inject()?;
         self.echo(request, claims)
     }
     type ExpandStream = Replies;
@@ -22,12 +17,7 @@ impl Echo for EchoService {
         &self,
         request: Request<EchoRequest>,
     ) -> Result<Response<Self::ExpandStream>, Status> {
-        if let ::core::result::Result::Err(refusal) = ::grpc_auth::__private::enter(
-            const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(1) },
-            &request,
-        ) {
-            return refusal;
-        }
+        ::grpc_auth::__private::guard::<EchoServer<Self>, Self, 1>(&request)?;
         let Request { message, .. } = request;
         expand(message)
     }
@@ -35,81 +25,53 @@ impl Echo for EchoService {
         &self,
         mut request: Request<Streaming<EchoRequest>>,
     ) -> Result<Response<Self::ExpandStream>, Status> {
-        if let ::core::result::Result::Err(refusal) = ::grpc_auth::__private::enter(
-            const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(2) },
-            &request,
-        ) {
-            return refusal;
-        }
+        ::grpc_auth::__private::guard::<EchoServer<Self>, Self, 2>(&request)?;
         request.get_mut()
     }
     async fn ping(&self, request: Request<()>) -> Result<Response<()>, Status> {
-        let admitted = match ::grpc_auth::__private::enter(
-            const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(3) },
-            &request,
-        ) {
-            ::core::result::Result::Ok(admitted) => admitted,
-            ::core::result::Result::Err(refusal) => return refusal,
-        };
+        let admitted = ::grpc_auth::__private::guard::<
+            EchoServer<Self>,
+            Self,
+            3,
+        >(&request)?;
         let _ = request;
-        let caller: Option<Principal> = match admitted
-            .inject_optional::<Option<Principal>, _>()
-        {
-            ::core::result::Result::Ok(injected) => injected,
-            ::core::result::Result::Err(refusal) => return refusal,
-        };
+        let caller: Option<Principal> = admitted.inject_optional()?;
         Ok(Response::new(()))
     }
 }
 impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
     const POLICY: ::grpc_auth::policy::ServicePolicy = {
         #[allow(unused_imports)]
-        use ::grpc_auth::__private::OneMessage as _;
-        ::grpc_auth::policy::ServicePolicy::annotated(
-            <EchoServer<Self> as ::grpc_auth::__private::NamedService>::NAME,
+        use ::grpc_auth::__private::{
+            self as __auth, OneMessage as _, OtherConstant as _,
+        };
+        __auth::policy::<
+            EchoServer<Self>,
+        >(
             &[
-                ::grpc_auth::policy::MethodPolicy::annotated(
+                __auth::entry(
                         0,
                         "UnaryEcho",
-                        ::grpc_auth::policy::AccessRule::RequireScopes(
-                            ::grpc_auth::policy::ScopeExpr::Scope(
-                                ::grpc_auth::Scope::from_static("read:echo"),
-                            ),
-                        ),
+                        __auth::require_scopes(__auth::scope("read:echo")),
                     )
                     .derived()
                     .kind(
-                        ::grpc_auth::__private::RpcKind::of(
-                            <::grpc_auth::__private::Side<
-                                Request<EchoRequest>,
-                            >>::STREAMS,
-                            <::grpc_auth::__private::Side<
-                                Result<Response<EchoReply>, Status>,
-                            >>::STREAMS,
+                        __auth::kind(
+                            __auth::Side::<Request<EchoRequest>>::STREAMS,
+                            __auth::Side::<Result<Response<EchoReply>, Status>>::STREAMS,
                         ),
                     ),
-                ::grpc_auth::policy::MethodPolicy::annotated(
+                __auth::entry(
                         1,
                         "Expand",
-                        ::grpc_auth::policy::AccessRule::RequireScopes(
-                            ::grpc_auth::policy::ScopeExpr::All(
+                        __auth::require_scopes(
+                            __auth::all(
                                 &[
-                                    ::grpc_auth::policy::ScopeExpr::Scope(scopes::WRITE),
-                                    ::grpc_auth::policy::ScopeExpr::Any(
+                                    __auth::Constant(scopes::WRITE).scope(),
+                                    __auth::any(
                                         &[
-                                            ::grpc_auth::policy::ScopeExpr::Scope(
-                                                ::grpc_auth::Scope::from_static("team:blue"),
-                                            ),
-                                            ::grpc_auth::policy::ScopeExpr::All(
-                                                &[
-                                                    ::grpc_auth::policy::ScopeExpr::Scope(
-                                                        ::grpc_auth::Scope::from_static("a"),
-                                                    ),
-                                                    ::grpc_auth::policy::ScopeExpr::Scope(
-                                                        ::grpc_auth::Scope::from_static("b"),
-                                                    ),
-                                                ],
-                                            ),
+                                            __auth::scope("team:blue"),
+                                            __auth::all(&[__auth::scope("a"), __auth::scope("b")]),
                                         ],
                                     ),
                                 ],
@@ -117,43 +79,29 @@ impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
                         ),
                     )
                     .kind(
-                        ::grpc_auth::__private::RpcKind::of(
-                            <::grpc_auth::__private::Side<
-                                Request<EchoRequest>,
-                            >>::STREAMS,
-                            <::grpc_auth::__private::Side<
+                        __auth::kind(
+                            __auth::Side::<Request<EchoRequest>>::STREAMS,
+                            __auth::Side::<
                                 Result<Response<<Self as Echo>::ExpandStream>, Status>,
-                            >>::STREAMS,
+                            >::STREAMS,
                         ),
                     ),
-                ::grpc_auth::policy::MethodPolicy::annotated(
-                        2,
-                        "Chat",
-                        ::grpc_auth::policy::AccessRule::Authenticated,
-                    )
+                __auth::entry(2, "Chat", __auth::authenticated())
                     .derived()
                     .kind(
-                        ::grpc_auth::__private::RpcKind::of(
-                            <::grpc_auth::__private::Side<
-                                Request<Streaming<EchoRequest>>,
-                            >>::STREAMS,
-                            <::grpc_auth::__private::Side<
+                        __auth::kind(
+                            __auth::Side::<Request<Streaming<EchoRequest>>>::STREAMS,
+                            __auth::Side::<
                                 Result<Response<<Self as Echo>::ExpandStream>, Status>,
-                            >>::STREAMS,
+                            >::STREAMS,
                         ),
                     ),
-                ::grpc_auth::policy::MethodPolicy::annotated(
-                        3,
-                        "Ping",
-                        ::grpc_auth::policy::AccessRule::AllowUnauthenticated,
-                    )
+                __auth::entry(3, "Ping", __auth::allow_unauthenticated())
                     .derived()
                     .kind(
-                        ::grpc_auth::__private::RpcKind::of(
-                            <::grpc_auth::__private::Side<Request<()>>>::STREAMS,
-                            <::grpc_auth::__private::Side<
-                                Result<Response<()>, Status>,
-                            >>::STREAMS,
+                        __auth::kind(
+                            __auth::Side::<Request<()>>::STREAMS,
+                            __auth::Side::<Result<Response<()>, Status>>::STREAMS,
                         ),
                     ),
             ],

@@ -8,12 +8,7 @@ where
         self: Arc<Self>,
         request: Request<()>,
     ) -> Result<Response<()>, Status> {
-        if let ::core::result::Result::Err(refusal) = renamed::__private::enter(
-            const { renamed::__private::row::<pb::EchoServer<Self>, Self>(0) },
-            &request,
-        ) {
-            return refusal;
-        }
+        renamed::__private::guard::<pb::EchoServer<Self>, Self, 0>(&request)?;
         self.store.get(request)
     }
     #[cfg(feature = "admin")]
@@ -22,12 +17,7 @@ where
         self: Arc<Self>,
         request: Request<()>,
     ) -> Result<Response<()>, Status> {
-        if let ::core::result::Result::Err(refusal) = renamed::__private::enter(
-            const { renamed::__private::row::<pb::EchoServer<Self>, Self>(1) },
-            &request,
-        ) {
-            return refusal;
-        }
+        renamed::__private::guard::<pb::EchoServer<Self>, Self, 1>(&request)?;
         self.store.r#move(request)
     }
 }
@@ -38,42 +28,37 @@ where
 {
     const POLICY: renamed::policy::ServicePolicy = {
         #[allow(unused_imports)]
-        use renamed::__private::OneMessage as _;
-        renamed::policy::ServicePolicy::annotated(
-            <pb::EchoServer<Self> as renamed::__private::NamedService>::NAME,
-            &[
-                renamed::policy::MethodPolicy::annotated(
-                        0,
-                        "GetUrl",
-                        renamed::policy::AccessRule::Authenticated,
-                    )
-                    .kind(
-                        renamed::__private::RpcKind::of(
-                            <renamed::__private::Side<Request<()>>>::STREAMS,
-                            <renamed::__private::Side<
-                                Result<Response<()>, Status>,
-                            >>::STREAMS,
-                        ),
-                    ),
-                #[cfg(feature = "admin")]
-                renamed::policy::MethodPolicy::annotated(
-                        1,
-                        "Move",
-                        renamed::policy::AccessRule::RequireScopes(
-                            renamed::policy::ScopeExpr::Scope(
-                                renamed::Scope::from_static("admin:all"),
+        use renamed::__private::{self as __auth, OneMessage as _, OtherConstant as _};
+        __auth::policy::<
+            pb::EchoServer<Self>,
+        >(
+            &__auth::named_by(
+                pb::DESCRIPTOR,
+                <pb::EchoServer<Self> as __auth::NamedService>::NAME,
+                [
+                    __auth::entry(0, "GetUrl", __auth::authenticated())
+                        .derived()
+                        .kind(
+                            __auth::kind(
+                                __auth::Side::<Request<()>>::STREAMS,
+                                __auth::Side::<Result<Response<()>, Status>>::STREAMS,
                             ),
                         ),
-                    )
-                    .kind(
-                        renamed::__private::RpcKind::of(
-                            <renamed::__private::Side<Request<()>>>::STREAMS,
-                            <renamed::__private::Side<
-                                Result<Response<()>, Status>,
-                            >>::STREAMS,
+                    #[cfg(feature = "admin")]
+                    __auth::entry(
+                            1,
+                            "Move",
+                            __auth::require_scopes(__auth::scope("admin:all")),
+                        )
+                        .derived()
+                        .kind(
+                            __auth::kind(
+                                __auth::Side::<Request<()>>::STREAMS,
+                                __auth::Side::<Result<Response<()>, Status>>::STREAMS,
+                            ),
                         ),
-                    ),
-            ],
+                ],
+            ),
         )
     };
     fn into_server(service: renamed::__private::Arc<Self>) -> pb::EchoServer<Self> {
@@ -81,8 +66,20 @@ where
     }
 }
 #[cfg(feature = "echo")]
-const _: () = renamed::__private::check_descriptor(
-    pb::DESCRIPTOR,
-    <pb::EchoServer<()> as renamed::__private::NamedService>::NAME,
-    &["GetUrl", #[cfg(feature = "admin")] "Move"],
-);
+const _: () = {
+    use renamed::__private as __auth;
+    const __METHODS: &[__auth::MethodName] = &[
+        __auth::MethodName::derived(0, "get_url"),
+        #[cfg(feature = "admin")]
+        __auth::MethodName::derived(1, "move"),
+    ];
+    const __CHECK: __auth::DescriptorCheck<2> = __auth::DescriptorCheck::new(
+        pb::DESCRIPTOR,
+        <pb::EchoServer<()> as __auth::NamedService>::NAME,
+        __METHODS,
+    );
+    const _: () = __CHECK.method(0);
+    #[cfg(feature = "admin")]
+    const _: () = __CHECK.method(1);
+    const _: () = __CHECK.rpcs();
+};

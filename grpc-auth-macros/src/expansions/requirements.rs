@@ -5,75 +5,52 @@ impl Echo for EchoService {
         &self,
         request: Request<EchoRequest>,
     ) -> Result<Response<EchoReply>, Status> {
-        let admitted = match ::grpc_auth::__private::enter(
-            const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(0) },
-            &request,
-        ) {
-            ::core::result::Result::Ok(admitted) => admitted,
-            ::core::result::Result::Err(refusal) => return refusal,
-        };
-        if let ::core::result::Result::Err(refusal) = admitted
-            .require(0, &request, const { owns_echo })
-        {
-            return refusal;
-        }
-        if let ::core::result::Result::Err(refusal) = admitted
-            .require(1, &request, const { |claims: &Claims<Tenant>, _| claims.staff })
-        {
-            return refusal;
-        }
+        let admitted = ::grpc_auth::__private::guard::<
+            EchoServer<Self>,
+            Self,
+            0,
+        >(&request)?;
+        admitted.require(0, &request, const { owns_echo })?;
+        admitted
+            .require(1, &request, const { |claims: &Claims<Tenant>, _| claims.staff })?;
         let _ = request;
-        let claims: Claims<Tenant> = match admitted.inject::<Claims<Tenant>, _>() {
-            ::core::result::Result::Ok(injected) => injected,
-            ::core::result::Result::Err(refusal) => return refusal,
-        };
+        let claims: Claims<Tenant> = admitted.inject()?;
         reply(claims)
     }
     async fn chat(
         &self,
         mut request: Request<tonic::Streaming<EchoRequest>>,
     ) -> Result<Response<EchoReply>, Status> {
-        let admitted = match ::grpc_auth::__private::enter(
-            const { ::grpc_auth::__private::row::<EchoServer<Self>, Self>(1) },
-            &request,
-        ) {
-            ::core::result::Result::Ok(admitted) => admitted,
-            ::core::result::Result::Err(refusal) => return refusal,
-        };
-        if let ::core::result::Result::Err(refusal) = admitted
-            .require_of_claims_alone(0, const { Self::is_member })
-        {
-            return refusal;
-        }
+        let admitted = ::grpc_auth::__private::guard::<
+            EchoServer<Self>,
+            Self,
+            1,
+        >(&request)?;
+        admitted.require_of_claims_alone(0, const { Self::is_member })?;
         reply(request.get_mut())
     }
 }
 impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
     const POLICY: ::grpc_auth::policy::ServicePolicy = {
         #[allow(unused_imports)]
-        use ::grpc_auth::__private::OneMessage as _;
-        ::grpc_auth::policy::ServicePolicy::annotated(
-            <EchoServer<Self> as ::grpc_auth::__private::NamedService>::NAME,
+        use ::grpc_auth::__private::{
+            self as __auth, OneMessage as _, OtherConstant as _,
+        };
+        __auth::policy::<
+            EchoServer<Self>,
+        >(
             &[
                 #[cfg(feature = "echo")]
-                ::grpc_auth::policy::MethodPolicy::annotated(
+                __auth::entry(
                         0,
                         "UnaryEcho",
-                        ::grpc_auth::policy::AccessRule::RequireScopes(
-                            ::grpc_auth::policy::ScopeExpr::Scope(
-                                ::grpc_auth::Scope::from_static("read:echo"),
-                            ),
-                        ),
+                        __auth::require_scopes(__auth::scope("read:echo")),
                     )
                     .derived()
                     .kind(
-                        ::grpc_auth::__private::RpcKind::of(
-                            <::grpc_auth::__private::Side<
-                                Request<EchoRequest>,
-                            >>::STREAMS,
-                            <::grpc_auth::__private::Side<
-                                Result<Response<EchoReply>, Status>,
-                            >>::STREAMS,
+                        __auth::kind(
+                            __auth::Side::<Request<EchoRequest>>::STREAMS,
+                            __auth::Side::<Result<Response<EchoReply>, Status>>::STREAMS,
                         ),
                     )
                     .requiring(
@@ -82,20 +59,14 @@ impl ::grpc_auth::ProtectedService<EchoServer<Self>> for EchoService {
                             "| claims : & Claims < Tenant > , _ | claims . staff",
                         ],
                     ),
-                ::grpc_auth::policy::MethodPolicy::annotated(
-                        1,
-                        "Chat",
-                        ::grpc_auth::policy::AccessRule::Authenticated,
-                    )
+                __auth::entry(1, "Chat", __auth::authenticated())
                     .derived()
                     .kind(
-                        ::grpc_auth::__private::RpcKind::of(
-                            <::grpc_auth::__private::Side<
+                        __auth::kind(
+                            __auth::Side::<
                                 Request<tonic::Streaming<EchoRequest>>,
-                            >>::STREAMS,
-                            <::grpc_auth::__private::Side<
-                                Result<Response<EchoReply>, Status>,
-                            >>::STREAMS,
+                            >::STREAMS,
+                            __auth::Side::<Result<Response<EchoReply>, Status>>::STREAMS,
                         ),
                     )
                     .requiring(&["Self :: is_member"]),

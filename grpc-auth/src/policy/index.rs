@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use http::Uri;
 
+use super::rpc_name::likeness;
 use super::service_policy::{PolicyEntry, ServicePolicy};
 
 const HAS_QUERY: &str = "the call's `:path` has a query (`?`), which the path of a gRPC method never \
@@ -122,8 +123,9 @@ impl PolicyIndex {
             "`rpc = \"{rpc}\"` in its rule (in a policy written by hand, \
              `MethodPolicy::new(\"{rpc}\", ..)`)"
         );
-        let nearest =
-            own.map(|row| (likeness(row.rpc(), rpc), row)).max_by_key(|(score, _)| *score);
+        let nearest = own
+            .map(|row| (likeness(row.rpc().as_bytes(), rpc.as_bytes()), row))
+            .max_by_key(|(score, _)| *score);
         match nearest {
             Some((score, row)) if 2 * score >= rpc.len().max(row.rpc().len()) => format!(
                 "no entry of the policy has this path; the nearest is `{}`: if its method serves \
@@ -159,19 +161,8 @@ fn rows_of(policy: ServicePolicy) -> impl Iterator<Item = (Box<str>, PolicyEntry
 /// inserting `_` and changing case, and nothing else.
 fn normalized(path: &str) -> impl Iterator<Item = u8> {
     let (service, rpc) = path.split_at(path.rfind('/').map_or(0, |slash| slash + 1));
-    service.bytes().chain(folded(rpc))
-}
-
-fn folded(rpc: &str) -> impl DoubleEndedIterator<Item = u8> {
-    rpc.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase())
-}
-
-/// How many bytes two names share at their beginning and at their end.
-fn likeness(one: &str, other: &str) -> usize {
-    let same = |(one, other): &(u8, u8)| one == other;
-    let start = folded(one).zip(folded(other)).take_while(same).count();
-    let end = folded(one).rev().zip(folded(other).rev()).take_while(same).count();
-    (start + end).min(one.len()).min(other.len())
+    let rpc = rpc.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase());
+    service.bytes().chain(rpc)
 }
 
 /// Fit for the log, and to be written into a rule.

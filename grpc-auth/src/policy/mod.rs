@@ -30,6 +30,7 @@ pub(crate) mod descriptor;
 mod display;
 pub(crate) mod index;
 pub(crate) mod rpc_kind;
+mod rpc_name;
 pub(crate) mod rule;
 pub(crate) mod service_policy;
 

@@ -95,7 +95,7 @@ impl ServicePolicy {
 
     /// The row of the method at this position of the annotated impl. `cfg` may have removed rows
     /// before it, so it stands at its position or nearer to the beginning.
-    pub(crate) const fn row_of_method(&self, position: usize) -> Option<PolicyEntry> {
+    pub(crate) const fn entry_of_method(&self, position: usize) -> Option<PolicyEntry> {
         let mut methods = self.methods;
         if position < methods.len() {
             methods = methods.split_at(position + 1).0;
@@ -134,6 +134,19 @@ impl MethodPolicy {
     #[must_use]
     pub const fn derived(self) -> Self {
         Self { is_derived: true, ..self }
+    }
+
+    pub(super) const fn rpc(&self) -> &'static str {
+        self.rpc
+    }
+
+    pub(super) const fn is_derived(&self) -> bool {
+        self.is_derived
+    }
+
+    /// The same rule for the RPC of exactly this name.
+    pub(super) const fn of_rpc(self, rpc: &'static str) -> Self {
+        Self { rpc, is_derived: false, ..self }
     }
 
     /// The texts of the method's [`#[require]`](macro@crate::require)s, as
@@ -258,7 +271,7 @@ mod tests {
             MethodPolicy::annotated(4, "Get", OPEN),
         ];
         let policy = ServicePolicy::annotated("a.B", REST);
-        let rule = |position| policy.row_of_method(position).map(|row| *row.rule());
+        let rule = |position| policy.entry_of_method(position).map(|row| *row.rule());
         assert_eq!(rule(1), Some(AccessRule::Authenticated));
         assert_eq!(rule(4), Some(OPEN));
         assert_eq!([0, 2, 3, 5].map(rule), [None; 4]);

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use serde::de::DeserializeOwned;
-use tonic::{Request, Status};
+use tonic::{Extensions, Status};
 use tracing::error;
 
 use super::audit::Denial;
@@ -28,16 +28,13 @@ pub struct Admitted<'r> {
     pub(super) call: Option<&'r AuthContext>,
 }
 
-/// Takes the permit of exactly this row, which the layer gave for this very call, and rejects the
+/// Takes the permit of exactly this entry, which the layer gave for this very call, and rejects the
 /// call without one. Without a layer only methods that let anyone in can be called.
 ///
 /// # Errors
-/// The refusal, as what the method returns.
-pub fn enter<'r, M, R: Refuse>(
-    row: PolicyEntry,
-    request: &'r Request<M>,
-) -> Result<Admitted<'r>, R> {
-    let call = AuthContext::of(request.extensions());
+/// The status that the caller gets.
+pub(crate) fn enter(row: PolicyEntry, extensions: &Extensions) -> Result<Admitted<'_>, Status> {
+    let call = AuthContext::of(extensions);
     let permit = match call {
         Some(call) => take_permit(row, call)?,
         None => permit_without_layer(row)?,
@@ -45,7 +42,7 @@ pub fn enter<'r, M, R: Refuse>(
     Ok(Admitted { row: permit.entry(), call })
 }
 
-fn take_permit<R: Refuse>(row: PolicyEntry, call: &AuthContext) -> Result<Permit, R> {
+fn take_permit(row: PolicyEntry, call: &AuthContext) -> Result<Permit, Status> {
     let permit = match call.decision() {
         Decision::Permitted(permit) if permit.entry() == row => permit,
         Decision::Permitted(permit) => return Err(no_permit(row, call, &of_another(row, permit))),
@@ -100,7 +97,7 @@ fn of_another(row: PolicyEntry, permit: Permit) -> NoPermit {
 
 /// The caller did nothing wrong: the operator's code did.
 #[cold]
-fn no_permit<R: Refuse>(row: PolicyEntry, call: &AuthContext, why: &NoPermit) -> R {
+fn no_permit(row: PolicyEntry, call: &AuthContext, why: &NoPermit) -> Status {
     error!(
         target: "grpc_auth",
         method = %row,
@@ -111,28 +108,28 @@ fn no_permit<R: Refuse>(row: PolicyEntry, call: &AuthContext, why: &NoPermit) ->
         "method called without a permit of its own"
     );
     metrics::denied(Some(row), DenialReason::PermitMissing);
-    R::refuse(DenialReason::PermitMissing.to_status(&call.settings.challenge))
+    DenialReason::PermitMissing.to_status(&call.settings.challenge)
 }
 
 /// Where there is no layer the guard does what it would do.
 #[cfg(feature = "testing")]
-fn decide_in_test<R: Refuse>(row: PolicyEntry, call: &AuthContext) -> Result<Permit, R> {
+fn decide_in_test(row: PolicyEntry, call: &AuthContext) -> Result<Permit, Status> {
     authorize(row, call.principal()).map_err(|denied| {
         let denial = Denial::from(denied).of_caller(call.principal());
         denial.log(&format!("/{row}"), Some(row));
-        R::refuse(denial.denied.to_status(&call.settings.challenge))
+        denial.denied.to_status(&call.settings.challenge)
     })
 }
 
 /// The token was good when the call arrived, and is not any more now that its message is here.
 #[cold]
-fn too_late<R: Refuse>(row: PolicyEntry, call: &AuthContext) -> R {
+fn too_late(row: PolicyEntry, call: &AuthContext) -> Status {
     let denial = Denial::new(DenialReason::TokenExpired, TOO_LATE).of_caller(call.principal());
     denial.log(&format!("/{row}"), Some(row));
-    R::refuse(denial.denied.to_status(&call.settings.challenge))
+    denial.denied.to_status(&call.settings.challenge)
 }
 
-fn permit_without_layer<R: Refuse>(row: PolicyEntry) -> Result<Permit, R> {
+fn permit_without_layer(row: PolicyEntry) -> Result<Permit, Status> {
     authorize(row, None).map_err(|_| {
         error!(
             target: "grpc_auth",
@@ -142,7 +139,7 @@ fn permit_without_layer<R: Refuse>(row: PolicyEntry) -> Result<Permit, R> {
              with `auth.protect(service)` instead of tonic's `Server::new(service)`"
         );
         metrics::denied(Some(row), DenialReason::LayerMissing);
-        R::refuse(DenialReason::LayerMissing.to_status(&Challenge::new("", false)))
+        DenialReason::LayerMissing.to_status(&Challenge::new("", false))
     })
 }
 
@@ -150,8 +147,8 @@ impl Admitted<'_> {
     /// Makes what the method asks for.
     ///
     /// # Errors
-    /// The refusal, as what the method returns.
-    pub fn inject<T: Inject, R: Refuse>(&self) -> Result<T, R> {
+    /// The status that the caller gets.
+    pub fn inject<T: Inject>(&self) -> Result<T, Status> {
         let caller = self.call.and_then(|call| call.caller.as_ref());
         T::inject(caller).map_err(|denial| match caller {
             Some(caller) => self.refuse(&denial.of(caller.principal())),
@@ -162,16 +159,16 @@ impl Admitted<'_> {
     /// Makes what a method that lets anyone in asks for.
     ///
     /// # Errors
-    /// The refusal, as what the method returns.
-    pub fn inject_optional<T: InjectOptional, R: Refuse>(&self) -> Result<T, R> {
+    /// The status that the caller gets.
+    pub fn inject_optional<T: InjectOptional>(&self) -> Result<T, Status> {
         self.inject()
     }
 
-    pub(super) fn refuse<R: Refuse>(&self, denial: &Denial) -> R {
+    pub(super) fn refuse(&self, denial: &Denial) -> Status {
         denial.log(&format!("/{}", self.row), Some(self.row));
         let none = Challenge::new("", false);
         let challenge = self.call.map_or(&none, |call| &call.settings.challenge);
-        R::refuse(denial.denied.to_status(challenge))
+        denial.denied.to_status(challenge)
     }
 }
 
@@ -264,8 +261,7 @@ fn required<T: FromCaller>(caller: Option<&AuthenticatedCaller>) -> Result<T, De
     T::from_caller(caller.ok_or(DenialReason::CredentialsMissing)?)
 }
 
-/// What a method returns when its guard refuses: a result before `async_trait` saw the method, a
-/// boxed future after it.
+/// What a method returns after `async_trait` expanded it: a boxed future.
 #[diagnostic::on_unimplemented(
     message = "a protected method returns `Result<_, tonic::Status>`",
     label = "not what a tonic service returns"
@@ -273,12 +269,6 @@ fn required<T: FromCaller>(caller: Option<&AuthenticatedCaller>) -> Result<T, De
 pub trait Refuse {
     #[doc(hidden)]
     fn refuse(status: Status) -> Self;
-}
-
-impl<T> Refuse for Result<T, Status> {
-    fn refuse(status: Status) -> Self {
-        Err(status)
-    }
 }
 
 impl<'a, T: Send + 'a> Refuse for Pin<Box<dyn Future<Output = Result<T, Status>> + Send + 'a>> {

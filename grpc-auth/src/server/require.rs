@@ -3,30 +3,29 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::de::DeserializeOwned;
-use tonic::Request;
+use tonic::{Request, Status};
 use tracing::error;
 
 use super::audit::Denial;
 use super::auth_context::AuthContext;
-use super::guard::{Admitted, Refuse};
+use super::guard::Admitted;
 use crate::policy::denial::DenialReason;
 use crate::token::claims::Claims;
 
 impl Admitted<'_> {
-    /// Asks the requirement at this position of the method's row.
+    /// Checks the requirement at this position of the method's entry.
     ///
     /// # Errors
-    /// The refusal, as what the method returns.
-    pub fn require<T, M, F, R>(
+    /// The status that the caller gets.
+    pub fn require<T, M, F>(
         &self,
         position: usize,
         request: &Request<M>,
         predicate: F,
-    ) -> Result<(), R>
+    ) -> Result<(), Status>
     where
         F: Fn(&Claims<T>, &M) -> bool,
         T: DeserializeOwned + Send + Sync + 'static,
-        R: Refuse,
     {
         self.ask(position, |claims| predicate(claims, request.get_ref()))
     }
@@ -34,20 +33,18 @@ impl Admitted<'_> {
     /// The same in a method with a stream of messages, none of which has come yet.
     ///
     /// # Errors
-    /// The refusal, as what the method returns.
-    pub fn require_of_claims_alone<T, F, R>(&self, position: usize, predicate: F) -> Result<(), R>
+    /// The status that the caller gets.
+    pub fn require_of_claims_alone<T, F>(&self, position: usize, predicate: F) -> Result<(), Status>
     where
         F: Fn(&Claims<T>) -> bool,
         T: DeserializeOwned + Send + Sync + 'static,
-        R: Refuse,
     {
         self.ask(position, predicate)
     }
 
-    fn ask<T, R>(&self, position: usize, predicate: impl Fn(&Claims<T>) -> bool) -> Result<(), R>
+    fn ask<T>(&self, position: usize, predicate: impl Fn(&Claims<T>) -> bool) -> Result<(), Status>
     where
         T: DeserializeOwned + Send + Sync + 'static,
-        R: Refuse,
     {
         // A rule that needs no caller has no requirements: anonymous callers are rejected.
         let Some(principal) = self.call.and_then(AuthContext::principal) else {
@@ -92,7 +89,7 @@ impl Admitted<'_> {
 
 #[cfg(test)]
 mod tests {
-    use tonic::{Code, Status};
+    use tonic::Code;
 
     use super::*;
     use crate::policy::rule::AccessRule;
@@ -106,8 +103,7 @@ mod tests {
                 .requiring(&["anyone"])];
         let row = ServicePolicy::annotated("a.B", METHODS).entry("Get").unwrap();
         let anonymous = Admitted { row, call: None };
-        let answer: Result<(), Result<(), Status>> =
-            anonymous.require_of_claims_alone(0, |_: &Claims<serde_json::Value>| true);
-        assert_eq!(answer.unwrap_err().unwrap_err().code(), Code::Unauthenticated);
+        let answer = anonymous.require_of_claims_alone(0, |_: &Claims<serde_json::Value>| true);
+        assert_eq!(answer.unwrap_err().code(), Code::Unauthenticated);
     }
 }
