@@ -99,13 +99,17 @@ fn entry(
     let name = &method.signature.ident;
     let had_rule = method.attrs.iter().any(|a| rule_name(a, krate).is_some() || hides_rule(a));
     let attribute = take_rule(&mut method.attrs, krate, &format!("method `{name}`"), errors);
-    let request = request(&method.signature);
-    if request.is_none() && !method.lacks_parameters {
-        errors.push(diagnostics::no_request(name));
-    }
-    if let Some(ty) = request.filter(|ty| is_injected(ty)) {
-        errors.push(diagnostics::request_comes_first(ty));
-    }
+    let request = match request(&method.signature) {
+        Some(ty) if is_injected(ty) => {
+            errors.push(diagnostics::request_comes_first(ty));
+            None
+        }
+        None if !method.lacks_parameters => {
+            errors.push(diagnostics::no_request(name));
+            None
+        }
+        request => request,
+    };
     let required = take_requirements(&mut method.attrs, krate);
     let requirements: Vec<_> = required
         .iter()

@@ -33,7 +33,7 @@ macro_rules! pass {
 }
 
 pass! {
-    descriptor: generic_service names;
+    descriptor: generic_service names names_of_the_descriptor;
     injected: injected injected_below_async_trait;
     protect:
         above_async_trait all_kinds arc_self_and_default_stubs arc_self_below_async_trait
