@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tests::logs::Logs;
 use tokio::task::JoinSet;
 
-use crate::token_endpoint::{Form, TokenEndpoint};
+use crate::client::token_endpoint::{Form, TokenEndpoint};
 
 const SECOND: Duration = Duration::from_secs(1);
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::{Code, Status, Streaming};
 
-use crate::scripted::{Call, Script, Scripted, word};
+use crate::streams::scripted::{Call, Script, Scripted, word};
 
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_secs(60);

@@ -9,7 +9,7 @@ use serde_json::json;
 use tests::callers::settle;
 
 use super::Seen;
-use crate::token_endpoint::TokenEndpoint;
+use crate::client::token_endpoint::TokenEndpoint;
 
 pub(super) async fn granted(seen: &Seen) {
     let issuer = TestAuthorizationServer::start().await.unwrap();
@@ -107,7 +107,7 @@ pub(super) async fn found(seen: &Seen) {
     function.token().await.unwrap();
     seen.debug("a source of the program's own", &function);
 
-    let directory = crate::token_source::Directory::new("seen");
+    let directory = crate::client::token_source::Directory::new("seen");
     let content = seen.secret("a file", "canary two-words");
     let path = directory.write("token", "canary-file-token");
     seen.secret("a token", "canary-file-token");

@@ -95,7 +95,7 @@ async fn run(name: &str, corpus: &[u8], expected: usize) {
 
 #[tokio::test]
 async fn no_attack_gets_in_and_good_tokens_do() {
-    let corpus = unpack(include_bytes!("../corpora/attacks.jsonl.gz"));
+    let corpus = unpack(include_bytes!("../../corpora/attacks.jsonl.gz"));
     run("attacks", &corpus, 321).await;
 }
 

@@ -21,8 +21,8 @@ use tonic::codegen::{Body as HttpBody, Service};
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
-use crate::scripted::{Call, Script, Scripted, raw, word};
-use crate::streams::{TICK, advance_to, assert_expired, token};
+use crate::streams::expiry::{TICK, advance_to, assert_expired, token};
+use crate::streams::scripted::{Call, Script, Scripted, raw, word};
 
 const CONNECTIONS: usize = 20;
 const STREAMS: usize = 10_000;

@@ -2,7 +2,7 @@
 //! changed in type, form and time. What grpc-auth accepts, jsonwebtoken accepts with an equal
 //! `Validation`, or the difference is in [`EXPLAINED`].
 
-#[path = "../fuzz/oracle.rs"]
+#[path = "../../fuzz/oracle.rs"]
 mod oracle;
 
 use std::collections::BTreeMap;

@@ -29,7 +29,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Response, Status};
 use tower_layer::Layer;
 
-use crate::streams::assert_expired;
+use crate::streams::expiry::assert_expired;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const SECOND: Duration = Duration::from_secs(1);

@@ -29,9 +29,9 @@ use tonic::codegen::Service;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
-use crate::bypasses::serve_raw;
-use crate::scripted::raw;
-use crate::streams::assert_expired;
+use crate::decisions::bypasses::serve_raw;
+use crate::streams::expiry::assert_expired;
+use crate::streams::scripted::raw;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use url::Url;
 
 use super::Seen;
-use crate::token_source::Directory;
+use crate::client::token_source::Directory;
 
 /// The person's browser begins, they agree, and it is sent back.
 async fn agree(seen: &Seen, issuer: &TestAuthorizationServer, opened: &Url) {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::exposure_walks::everything;
+use crate::observability::exposure_walks::everything;
 
-const DOCUMENT: &str = include_str!("../../grpc-auth/src/observability.md");
+const DOCUMENT: &str = include_str!("../../../grpc-auth/src/observability.md");
 
 /// The lines of the table with this head, cell by cell.
 fn table(head: &str) -> Vec<Vec<String>> {
@@ -85,7 +85,7 @@ fn every_event_span_and_metric_is_documented_and_emitted() {
 }
 
 /// Every value of a label is one that the document names, but issuers and methods.
-fn values_are_documented(metrics: &[crate::exposure_walks::Metric]) {
+fn values_are_documented(metrics: &[crate::observability::exposure_walks::Metric]) {
     let words: BTreeSet<_> = DOCUMENT.split('`').skip(1).step_by(2).collect();
     let kinds = ["transport", "timeout", "status", "too_large", "not_metadata", "key_set"];
     let of_errors = ["encoded", "issuer_mismatch", "keys_url", "older"];

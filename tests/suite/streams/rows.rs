@@ -26,8 +26,8 @@ use tonic::codegen::Service;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tower_layer::Layer;
 
-use crate::scripted::raw;
-use crate::streams::assert_expired;
+use crate::streams::expiry::assert_expired;
+use crate::streams::scripted::raw;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const KINDS: [(&str, RpcKind); 5] = [

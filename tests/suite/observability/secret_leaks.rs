@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::exposure_walks::{Everything, Secret, everything, seen_on};
+use crate::observability::exposure_walks::{Everything, Secret, everything, seen_on};
 
 /// Where a secret is seen that must not be: as lines for people.
 fn hits(everything: &Everything) -> Vec<String> {

@@ -13,7 +13,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::Seen;
-use crate::attach::TokenEndpoint;
+use crate::client::attach::TokenEndpoint;
 
 fn source(seen: &Seen, issuer: &TestAuthorizationServer) -> TokenSource {
     let secret = seen.secret("client secret", "canary-client-s3cret");

@@ -16,8 +16,8 @@ use tower::service_fn;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::scripted::raw;
-use crate::streams::{advance_to, assert_expired, token};
+use crate::streams::expiry::{advance_to, assert_expired, token};
+use crate::streams::scripted::raw;
 
 const POLICY: ServicePolicy = ServicePolicy::new(
     "kit.v1.Kinds",

@@ -20,7 +20,7 @@ use tonic::transport::Server;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tower_layer::Layer;
 
-use crate::raw_http2::{Raw, send_path};
+use crate::decisions::raw_http2::{Raw, send_path};
 
 #[tokio::test]
 async fn a_service_mounted_without_its_layer_refuses_everything_and_says_what_to_do() {

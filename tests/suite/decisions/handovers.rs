@@ -23,7 +23,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tonic::{Code, Request, Status};
 
-use crate::scripted::{Call, Script, Scripted};
+use crate::streams::scripted::{Call, Script, Scripted};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);

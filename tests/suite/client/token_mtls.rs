@@ -15,7 +15,7 @@ use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
-use crate::token_endpoint::Script;
+use crate::client::token_endpoint::Script;
 
 /// A certificate authority, and a token endpoint that talks to nobody whom it has not certified.
 struct Pki {

@@ -13,7 +13,7 @@ use tests::block_on;
 use tests::callers::until;
 use tests::logs::Logs;
 
-use crate::token_source::Directory;
+use crate::client::token_source::Directory;
 
 const SECOND: Duration = Duration::from_secs(1);
 
