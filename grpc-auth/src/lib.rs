@@ -68,7 +68,7 @@ pub use crate::token::claims::{Claims, ClaimsError};
 /// |---|---|
 /// | `server = path::EchoServer` | the server type does not stand beside the trait's path |
 /// | `crate = path` | this crate has another name |
-/// | `descriptor = path` | the constant bytes of a `FileDescriptorSet`: RPCs without a row and rows without an RPC do not compile |
+/// | `descriptor = path` | the constant bytes of a `FileDescriptorSet`: it gives the RPCs' names, and RPCs without a method and methods without an RPC do not compile |
 ///
 /// Parameters after the request are injected: [`Claims<T>`], [`Principal`], [`BearerToken`], or an
 /// `Option` of them; where anyone is let in, only the options.
@@ -136,20 +136,16 @@ pub use crate::token::claims::{Claims, ClaimsError};
 ///
 /// ```text
 /// async fn check(&self, request: Request<HealthCheckRequest>) -> Result<.., Status> {
-///     if let Err(refusal) = enter(
-///         const { row::<HealthServer<Self>, Self>(0) },
-///         &request,
-///     ) {
-///         return refusal;
-///     }
+///     let admitted = guard::<HealthServer<Self>, Self, 0>(&request)?;
+///     let caller: Principal = admitted.inject()?;
 ///     ..
 /// }
 ///
 /// impl ProtectedService<HealthServer<Self>> for Service {
-///     const POLICY: ServicePolicy = ServicePolicy::annotated(HealthServer::<Self>::NAME, &[
-///         MethodPolicy::annotated(0, "Check", AccessRule::RequireScopes(..))
+///     const POLICY: ServicePolicy = policy::<HealthServer<Self>>(&[
+///         entry(0, "Check", require_scopes(all(&[scope("read:health"), ..])))
 ///             .derived()
-///             .kind(RpcKind::of(
+///             .kind(kind(
 ///                 Side::<Request<HealthCheckRequest>>::STREAMS,
 ///                 Side::<Result<.., Status>>::STREAMS,
 ///             )),
@@ -162,7 +158,7 @@ pub use crate::token::claims::{Claims, ClaimsError};
 /// An impl of 1,000 annotated methods, checked against its descriptor, costs the compiler 0.6 ms a
 /// method: `cargo check` of it took 1.35 s instead of 0.79 s, `cargo build` 1.43 s instead of 0.84 s
 /// (rustc 1.95, two cores; `cargo bench -p tests --bench expansion`). At run time the guard takes
-/// the permit that the layer gave for its row and this call, and rejects the call without one.
+/// the permit that the layer gave for its entry and this call, and rejects the call without one.
 ///
 /// # One permit, one method, one call
 /// A handler that calls another method of a protected service with its own request
@@ -173,16 +169,16 @@ pub use crate::token::claims::{Claims, ClaimsError};
 /// for the same reason, so put it above the layer.
 ///
 /// # Limitations
-/// * tonic's Rust names do not tell the RPC's name where the `.proto` file is not in UpperCamelCase
-///   (`GetURL` becomes `get_url`). Without `rpc = ".."` a rule is for the path whose method name is
-///   the same without `_` and case; two methods with such names need `rpc = ".."`. A path that no
-///   rule is for is rejected, and the log names the nearest and what to write. With `descriptor`
-///   names are exact, and others do not compile.
+/// * A Rust name does not tell how the `.proto` file spells the RPC: `get_url` serves `GetURL` as
+///   well as `GetUrl`. With `descriptor` the names come from there. Without it an entry matches the
+///   path whose method name is the same without `_` and case, and two methods with such names need
+///   `rpc = ".."`. A path that no entry matches is rejected, and the log names the nearest entry and
+///   what to write.
 /// * Rules behind `cfg_attr` and methods made by macro calls are refused: they cannot be seen.
 /// * An attribute macro below `#[protect]` works on what `#[protect]` wrote. Methods that it adds
-///   have neither row nor guard, and no caller reaches them; with `descriptor` their RPCs do not
+///   have neither entry nor guard, and no caller reaches them; with `descriptor` their RPCs do not
 ///   compile. Put such macros above.
-/// * Methods left to default stubs have no row and are rejected: PERMISSION_DENIED with a valid
+/// * Methods left to default stubs have no entry and are rejected: PERMISSION_DENIED with a valid
 ///   token, UNAUTHENTICATED without one.
 pub use grpc_auth_macros::protect;
 
@@ -193,7 +189,7 @@ pub use grpc_auth_macros::protect;
 /// #[require_scopes("read:echo")]                                 // one scope
 /// #[require_scopes("read:echo", "write:echo")]                   // both
 /// #[require_scopes(scopes::READ, any("team:blue", "admin:all"))] // a constant, and one of two
-/// #[require_scopes("read:url", rpc = "GetURL")]                  // a name that Rust's does not tell
+/// #[require_scopes("read:url", rpc = "GetURL")]                  // the RPC's name in the `.proto` file
 /// ```
 ///
 /// Scopes are checked against RFC 6749 §3.3 while compiling.

@@ -1,4 +1,4 @@
-// Parameters that are injected stand after the request.
+//! Parameters that are injected stand after the request.
 use grpc_auth::Principal;
 use tests::pb::kit::Word;
 use tests::pb::kit::left_server::{Left, LeftServer};

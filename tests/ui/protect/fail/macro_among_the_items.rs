@@ -1,3 +1,5 @@
+//! A macro that makes methods inside the protected impl.
+
 use tests::pb::kit::Word;
 use tests::pb::kit::left_server::{Left, LeftServer};
 use tonic::{Request, Response, Status};

@@ -1,3 +1,5 @@
+//! `#[protect]` on a negative impl.
+
 struct Service;
 
 #[grpc_auth::protect]

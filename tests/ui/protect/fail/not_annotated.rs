@@ -1,3 +1,5 @@
+//! A service without `#[protect]` is mounted.
+
 use grpc_auth::ResourceServer;
 use tests::pb::kit::Word;
 use tests::pb::kit::left_server::{Left, LeftServer};

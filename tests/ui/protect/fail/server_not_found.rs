@@ -1,3 +1,5 @@
+//! The server type that tonic generates is not imported.
+
 use tests::pb::kit::Word;
 use tests::pb::kit::left_server::Left;
 use tonic::{Request, Response, Status};

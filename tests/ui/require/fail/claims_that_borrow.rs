@@ -1,3 +1,5 @@
+//! Requirements whose claims borrow from the token.
+
 use grpc_auth::Claims;
 use tests::pb::kit::Word;
 use tests::pb::kit::left_server::{Left, LeftServer};

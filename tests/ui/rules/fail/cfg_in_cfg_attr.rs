@@ -1,3 +1,5 @@
+//! A method that `cfg_attr` removes.
+
 use tests::pb::kit::Word;
 use tests::pb::kit::left_server::{Left, LeftServer};
 use tonic::{Request, Response, Status};

@@ -1,9 +1,0 @@
-struct Service;
-
-#[grpc_auth::protect]
-impl Service {
-    #[authenticated]
-    fn get(&self) {}
-}
-
-fn main() {}

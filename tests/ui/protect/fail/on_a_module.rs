@@ -1,4 +1,0 @@
-#[grpc_auth::protect]
-mod service {}
-
-fn main() {}
