@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use proc_macro2::Span;
 use quote::format_ident;
 use syn::ext::IdentExt;
 use syn::{
@@ -236,11 +237,12 @@ fn same_rpc_twice(entries: &[Option<Entry>], methods: &[Ident], errors: &mut Err
     }
 }
 
-/// `pb::echo_server::Echo` is served by `pb::echo_server::EchoServer`.
+/// `pb::echo_server::Echo` is served by `pb::echo_server::EchoServer`. If that is not there, the
+/// compiler's message stands at `#[protect]`, which wrote the name.
 fn server_beside(trait_path: &Path) -> Path {
     let mut path = trait_path.clone();
     if let Some(last) = path.segments.last_mut() {
-        last.ident = format_ident!("{}Server", last.ident.unraw(), span = last.ident.span());
+        last.ident = format_ident!("{}Server", last.ident.unraw(), span = Span::call_site());
         last.arguments = syn::PathArguments::None;
     }
     path

@@ -66,7 +66,7 @@ pub use crate::token::claims::{Claims, ClaimsError};
 ///
 /// | option | when |
 /// |---|---|
-/// | `server = path::EchoServer` | the server type does not stand beside the trait's path |
+/// | `server = path::EchoServer` | the compiler cannot find type `EchoServer` at `#[protect]`: import it beside the trait, or name it here |
 /// | `crate = path` | this crate has another name |
 /// | `descriptor = path` | the constant bytes of a `FileDescriptorSet`: it gives the RPCs' names, and RPCs without a method and methods without an RPC do not compile |
 ///
