@@ -33,7 +33,7 @@ struct Watched {
 impl Watched {
     async fn serve(auth: &ResourceServer) -> Self {
         let (reporter, health) = health_reporter();
-        let watch = auth.watch_health(reporter, ["", KINDS]).await;
+        let watch = auth.watch_health(reporter, ["", KINDS]);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = Server::builder()
