@@ -41,7 +41,7 @@ pub use authorizer::{AccessDecision, AccessRequest, Authorizer, AuthorizerError}
 pub use body::EndableBody;
 pub use builder::{ResourceServerBuilder, StartupPolicy};
 pub use future::ResponseFuture;
-pub use health::Health;
+pub use health::VerifierHealth;
 #[cfg(feature = "health")]
 pub use health_watch::HealthWatch;
 pub use layer::ProtectLayer;
