@@ -184,7 +184,7 @@ async fn one_issuer_of_several_that_is_down_is_told_by_its_name() {
         tokio::join!(TestAuthorizationServer::start(), TestAuthorizationServer::start());
     let (up, down) = (up.unwrap(), down.unwrap());
     down.fail(Endpoint::Discovery, Fault::Status(404));
-    let other = grpc_auth::Issuer::oidc(down.url());
+    let other = grpc_auth::Issuer::discover(down.url());
     let auth = up.resource_server().issuer(other).start(StartupPolicy::Warm).build().await.unwrap();
     let health = auth.health();
     assert!(!health.is_ready());

@@ -155,7 +155,7 @@ pub(crate) fn read_answer(json: &[u8], issuer: &str, audience: &str) -> Result<(
 
     let mut wanted = Vec::new();
     let keys = KeySource::given(issuer, KeySet::none());
-    let issuer = TrustedIssuer::new(crate::issuer::Issuer::oidc(issuer), keys, &mut wanted);
+    let issuer = TrustedIssuer::new(crate::issuer::Issuer::discover(issuer), keys, &mut wanted);
     want_use(&mut wanted);
     let audiences = [audience.to_owned()];
     let expectation = Expectation {
@@ -186,7 +186,7 @@ mod tests {
         json: &str,
     ) -> Result<Result<Active, VerifyErrorKind>, NoAnswer> {
         let mut wanted = Vec::new();
-        let settings = Issuer::oidc("https://as.example/");
+        let settings = Issuer::discover("https://as.example/");
         let keys = KeySource::given("https://as.example/", KeySet::none());
         let issuer = TrustedIssuer::new(settings, keys, &mut wanted);
         want_use(&mut wanted);

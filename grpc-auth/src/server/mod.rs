@@ -109,7 +109,7 @@ impl ResourceServer {
 
     /// Accepts tokens of any authorization server with metadata; the audience is still to be set.
     pub fn oidc(issuer: impl Into<String>) -> ResourceServerBuilder {
-        Self::builder().issuer(Issuer::oidc(issuer))
+        Self::builder().issuer(Issuer::discover(issuer))
     }
 
     /// Accepts tokens signed with keys that are given as the JSON of a key set; the audience is
