@@ -10,7 +10,7 @@ use super::claims::TokenClaims;
 use super::error::{VerifyErrorKind, VerifyFailure};
 use super::token_cache::VerifiedTokens;
 use super::trusted_issuer::{TrustedIssuer, deadline};
-use super::{Pending, Verdict, Verifier};
+use super::{Verdict, Verifier};
 use crate::clock::Clock;
 use crate::issuer::presets::provider::{Provider, Seen};
 use crate::jose::compact::Compact;
@@ -21,7 +21,8 @@ use crate::json::node::Node;
 use crate::jwks::lifecycle::Arrival;
 use crate::jwks::source::{Missing, Waiting};
 use crate::metrics;
-use crate::metrics::{Outcome, Timer, Verifications};
+use crate::metrics::Timer;
+use crate::policy::denial::DenialReason;
 use crate::sanitize_untrusted::escape;
 use crate::token::bearer::BearerToken;
 use crate::token::caller::AuthenticatedCaller;
@@ -41,7 +42,6 @@ struct Shared {
     leeway: f64,
     clock: Clock,
     verified: VerifiedTokens,
-    metrics: Verifications,
 }
 
 /// Why there is no verdict that is good yet.
@@ -92,8 +92,7 @@ impl JwtVerifier {
         verified: VerifiedTokens,
     ) -> Self {
         issuers.sort_by_key(|issuer| issuer.settings.provider == Provider::EntraAnyTenant);
-        let metrics = Verifications::new();
-        Self(Arc::new(Shared { issuers, audiences, wanted, leeway, clock, verified, metrics }))
+        Self(Arc::new(Shared { issuers, audiences, wanted, leeway, clock, verified }))
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -127,33 +126,22 @@ impl Verifier for JwtVerifier {
 
     fn verify(&self, token: BearerToken) -> Verdict {
         let timer = Timer::start(&self.0.clock);
-        match self.judge(token) {
-            Verdict::Known(result) => {
-                self.0.metrics.end(&timer, outcome(&result));
-                Verdict::Known(result)
+        let unsettled = match self.0.settle(&token, None) {
+            Ok(result) => {
+                metrics::verified(&timer, outcome(&result), false);
+                return Verdict::Known(result);
             }
-            Verdict::Pending(pending) => {
-                let span = debug_span!(target: "grpc_auth", "wait_for_keys", outcome = Empty);
-                let waiting = async move {
-                    let result = pending.await;
-                    let outcome = outcome(&result);
-                    metrics::verified_after_waiting(&timer, outcome);
-                    Span::current().record("outcome", outcome.as_str());
-                    result
-                };
-                Verdict::Pending(Box::pin(waiting.instrument(span)))
-            }
-            asked @ Verdict::Asked(_) => asked,
-        }
-    }
-}
-
-impl JwtVerifier {
-    fn judge(&self, token: BearerToken) -> Verdict {
-        match self.0.settle(&token, None) {
-            Ok(result) => Verdict::Known(result),
-            Err(unsettled) => Verdict::Pending(self.0.in_time(token, *unsettled)),
-        }
+            Err(unsettled) => *unsettled,
+        };
+        let shared = Arc::clone(&self.0);
+        let span = debug_span!(target: "grpc_auth", "wait_for_keys", outcome = Empty);
+        let waiting = async move {
+            let result = shared.in_time(token, unsettled).await;
+            metrics::verified(&timer, outcome(&result), true);
+            Span::current().record("outcome", outcome(&result));
+            result
+        };
+        Verdict::Pending(Box::pin(waiting.instrument(span)))
     }
 }
 
@@ -270,18 +258,15 @@ impl Shared {
     }
 
     /// Waits for keys as long as a call may.
-    fn in_time(self: &Arc<Self>, token: BearerToken, unsettled: Unsettled) -> Pending {
+    async fn in_time(&self, token: BearerToken, unsettled: Unsettled) -> Attempt {
         let Unsettled { refusal, waiting } = unsettled;
-        let (shared, longest) = (Arc::clone(self), waiting.longest);
-        Box::pin(async move {
-            let clock = shared.clock.clone();
-            let in_time = clock.timeout(longest, shared.wait_for_keys(token, waiting)).await;
-            in_time.unwrap_or_else(|| Err(refusal.without_keys()))
-        })
+        let longest = waiting.longest;
+        let in_time = self.clock.timeout(longest, self.wait_for_keys(token, waiting)).await;
+        in_time.unwrap_or_else(|| Err(refusal.without_keys()))
     }
 
     /// Tries again whenever a fetch has ended, until it is clear that none will help.
-    async fn wait_for_keys(self: Arc<Self>, token: BearerToken, mut waiting: Waiting) -> Attempt {
+    async fn wait_for_keys(&self, token: BearerToken, mut waiting: Waiting) -> Attempt {
         loop {
             waiting.finished.changed().await.ok();
             match self.settle(&token, Some(waiting.arrival)) {
@@ -292,10 +277,13 @@ impl Shared {
     }
 }
 
-fn outcome(result: &Attempt) -> Outcome {
-    match result {
-        Ok(_) => Outcome::Valid,
-        Err(refusal) => refusal.rejection.denied().into(),
+/// The name of a verdict in metrics and spans.
+fn outcome(result: &Attempt) -> &'static str {
+    match result.as_ref().map_err(|refusal| refusal.rejection.denied()) {
+        Ok(_) => "valid",
+        Err(DenialReason::TokenExpired) => "expired",
+        Err(DenialReason::BackendUnavailable) => "unavailable",
+        Err(_) => "invalid",
     }
 }
 
