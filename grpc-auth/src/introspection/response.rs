@@ -25,10 +25,6 @@ pub(crate) struct Expectation<'a> {
     pub(crate) leeway: f64,
 }
 
-/// The answer is not a JSON object, which says nothing about the token.
-#[derive(Debug, PartialEq)]
-pub(crate) struct NoAnswer(pub(crate) JsonError);
-
 /// A token that is active and for us.
 pub(crate) struct Active {
     pub(crate) facts: Facts,
@@ -87,14 +83,17 @@ pub(crate) fn want_use(wanted: &mut Vec<String>) {
 
 impl Expectation<'_> {
     /// Reads an answer.
-    pub(crate) fn read(&self, json: &[u8]) -> Result<Result<Active, VerifyErrorKind>, NoAnswer> {
+    ///
+    /// # Errors
+    /// When it is not a JSON object, which says nothing about the token.
+    pub(crate) fn read(&self, json: &[u8]) -> Result<Result<Active, VerifyErrorKind>, JsonError> {
         let mut answer =
             Answer { active: None, token_type: None, claims: TokenClaims::new(self.wanted) };
         match read_object(json, &mut answer) {
             Ok(()) => {}
             // What is no JSON object was not said by an introspection endpoint; an object that can
             // be read in two ways was, and is no reason to let anyone in.
-            Err(error) if error.is_no_object() => return Err(NoAnswer(error)),
+            Err(error) if error.is_no_object() => return Err(error),
             Err(error) => return Ok(Err(JoseError::Json { part: "introspection", error }.into())),
         }
         Ok(self.check(answer, json))
@@ -142,9 +141,8 @@ impl Expectation<'_> {
         claims.check_times(self.now, self.leeway)?;
         claims.join_words("scope");
         let exp = claims.exp;
-        let facts = self.issuer.facts(&claims)?;
-        drop(claims);
-        Ok(Active { facts: self.issuer.insert_claims(facts, json.to_vec()), exp })
+        let facts = Facts { claims: json.into(), ..self.issuer.facts(&claims)? };
+        Ok(Active { facts, exp })
     }
 }
 
@@ -169,7 +167,7 @@ pub(crate) fn read_answer(json: &[u8], issuer: &str, audience: &str) -> Result<(
     match expectation.read(json) {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(rejection)) => Err(rejection.to_string()),
-        Err(NoAnswer(error)) => Err(error.to_string()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -184,7 +182,7 @@ mod tests {
     fn read(
         allow_missing_audience: bool,
         json: &str,
-    ) -> Result<Result<Active, VerifyErrorKind>, NoAnswer> {
+    ) -> Result<Result<Active, VerifyErrorKind>, JsonError> {
         let mut wanted = Vec::new();
         let settings = Issuer::discover("https://as.example/");
         let keys = KeySource::given("https://as.example/", KeySet::none());
@@ -299,7 +297,7 @@ mod tests {
     #[test]
     fn what_is_no_object_is_no_answer() {
         for text in ["", "<html>", "[]", "true", r#"{"active":true"#, r#"{"active":true} x"#] {
-            assert!(matches!(read(true, text), Err(NoAnswer(_))), "{text}");
+            assert!(read(true, text).is_err(), "{text}");
         }
     }
 }

@@ -33,7 +33,6 @@ use crate::policy::service_policy::ServicePolicy;
 use crate::proof_of_possession::SenderChecks;
 use crate::token::bearer::BearerToken;
 use crate::token::principal::Principal;
-use crate::verify::Verifier;
 use crate::verify::error::{VerifyError, VerifyErrorKind};
 use router::TokenVerifier;
 

@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span};
 
+use super::Verdict;
 use super::claims::TokenClaims;
 use super::error::{VerifyErrorKind, VerifyFailure};
 use super::token_cache::VerifiedTokens;
 use super::trusted_issuer::{TrustedIssuer, deadline};
-use super::{Verdict, Verifier};
 use crate::clock::Clock;
 use crate::issuer::presets::provider::{Provider, Seen};
 use crate::jose::compact::Compact;
@@ -44,21 +44,19 @@ struct Shared {
     verified: VerifiedTokens,
 }
 
-/// Why there is no verdict that is good yet.
-enum NeedsKeys {
-    VerifyError(Box<VerifyFailure>),
-    Keys(Box<MissingKeys>),
+/// A token that is not accepted with the keys that are known now.
+struct Rejected {
+    refusal: VerifyFailure,
+    /// Keys that could change that.
+    missing: Option<MissingKeys>,
 }
 
-/// Keys that would decide.
 struct MissingKeys {
     /// The place of the issuer.
     issuer: usize,
     /// Of the keys before they were looked at.
     generation: u64,
     wanted: Wanted,
-    /// If they cannot be had.
-    refusal: VerifyFailure,
 }
 
 /// What a fetch would have to bring.
@@ -102,9 +100,7 @@ impl JwtVerifier {
     pub(crate) fn issuers(&self) -> &[TrustedIssuer] {
         &self.0.issuers
     }
-}
 
-impl JwtVerifier {
     /// Whether this looks like a JWT of a configured issuer, and is verified here for better or
     /// worse.
     pub(crate) fn is_own(&self, token: &[u8]) -> bool {
@@ -117,14 +113,15 @@ impl JwtVerifier {
         let iss = claims.iss.as_deref().unwrap_or_default();
         self.0.issuers.iter().any(|issuer| issuer.issued(iss, &claims))
     }
-}
 
-impl Verifier for JwtVerifier {
-    fn recall(&self, token: &[u8]) -> Option<AuthenticatedCaller> {
+    /// The caller of exactly these bytes, if they were verified before and that still holds. It takes
+    /// no lock and waits for nothing.
+    pub(crate) fn recall(&self, token: &[u8]) -> Option<AuthenticatedCaller> {
         self.0.verified.find(token, self.0.clock.now(), &self.0.issuers).map(remembered)
     }
 
-    fn verify(&self, token: BearerToken) -> Verdict {
+    /// Verifies a token; at once if the keys that it takes are at hand.
+    pub(crate) fn verify(&self, token: BearerToken) -> Verdict {
         let timer = Timer::start(&self.0.clock);
         let unsettled = match self.0.settle(&token, None) {
             Ok(result) => {
@@ -147,7 +144,7 @@ impl Verifier for JwtVerifier {
 
 impl Shared {
     /// Verifies with what is known now. Known keys are read from a snapshot: no lock, no waiting.
-    fn attempt(&self, token: &BearerToken) -> Result<AuthenticatedCaller, NeedsKeys> {
+    fn attempt(&self, token: &BearerToken) -> Result<AuthenticatedCaller, Box<Rejected>> {
         let compact = Compact::parse(token.as_bytes()).map_err(|rejection| {
             let seen = Seen { is_no_jwt: true, ..Seen::default() };
             let hint = self.issuers.iter().find_map(|issuer| issuer.settings.provider.hint(seen));
@@ -195,23 +192,18 @@ impl Shared {
                 let is_plausible = verdict.is_ok()
                     && header.algorithm.makes_signatures_of(compact.signature.len());
                 let wanted = wanted(&rejection, &header, &claims).filter(|_| is_plausible);
-                let refusal = refuse(rejection);
-                return Err(match wanted {
-                    Some(wanted) => {
-                        let keys = MissingKeys { issuer: place, generation, wanted, refusal };
-                        NeedsKeys::Keys(Box::new(keys))
-                    }
-                    None => refusal.into(),
-                });
+                let missing =
+                    wanted.map(|wanted| MissingKeys { issuer: place, generation, wanted });
+                return Err(Box::new(Rejected { refusal: refuse(rejection), missing }));
             }
         };
         verdict.map_err(refuse)?;
-        let facts = issuer.facts(&claims).map_err(refuse)?;
+        let mut facts = issuer.facts(&claims).map_err(refuse)?;
         let longest = self.verified.max_age().unwrap_or_default();
         let deadline = deadline(claims.exp.unwrap_or_default(), now.time, longest, &genuine);
         let validity = Validity { deadline, issuer: place, standing: genuine.standing };
         drop(claims);
-        let facts = issuer.insert_claims(facts, compact.claims);
+        facts.claims = compact.claims.into();
         let principal = Principal::verified(facts, Some(validity), Some(token.clone()));
         if deadline > now.time {
             self.verified.insert(&principal);
@@ -239,14 +231,12 @@ impl Shared {
         arrival: Option<Arrival>,
     ) -> Result<Attempt, Box<Unsettled>> {
         loop {
-            let keys = match self.attempt(token) {
+            let Rejected { refusal, missing } = match self.attempt(token) {
                 Ok(caller) => return Ok(Ok(caller)),
-                Err(NeedsKeys::VerifyError(refusal)) => return Ok(Err(*refusal)),
-                Err(NeedsKeys::Keys(keys)) => keys,
+                Err(rejected) => *rejected,
             };
-            let missing = self.missing(&keys, arrival);
-            let refusal = keys.refusal;
-            match missing {
+            let Some(keys) = missing else { return Ok(Err(refusal)) };
+            match self.missing(&keys, arrival) {
                 // Keys that came since then cost no fetch.
                 Missing::LookAgain => {}
                 Missing::Wait(waiting) => return Err(Box::new(Unsettled { refusal, waiting })),
@@ -360,9 +350,9 @@ impl VerifyFailure {
     }
 }
 
-impl From<VerifyFailure> for NeedsKeys {
+impl From<VerifyFailure> for Box<Rejected> {
     fn from(refusal: VerifyFailure) -> Self {
-        Self::VerifyError(Box::new(refusal))
+        Self::new(Rejected { refusal, missing: None })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::http::error::HttpError;
 use crate::introspection::Digest;
 use crate::introspection::cache::{Remembered, hash};
 use crate::introspection::request::Failure;
-use crate::introspection::response::{Active, Expectation, NoAnswer};
+use crate::introspection::response::{Active, Expectation};
 #[cfg(feature = "redis")]
 use crate::introspection::shared_cache::Entry;
 use crate::metrics;
@@ -105,7 +105,7 @@ impl Shared {
             now: now.seconds,
             leeway: self.leeway,
         };
-        let judged = expectation.read(json).map_err(|NoAnswer(error)| Failure::NoAnswer(error))?;
+        let judged = expectation.read(json).map_err(Failure::NoAnswer)?;
         let judged = judged.map(|active| active.until(expires_at));
         let cache = &self.settings.cache;
         let after = |age: Duration| latest.min(now.seconds + age.as_secs_f64());
@@ -115,7 +115,7 @@ impl Shared {
             Err(_) => after(cache.inactive),
         };
         let outcome = match judged {
-            Ok(active) => Ok(Principal::introspected(active.facts)),
+            Ok(active) => Ok(Principal::new(active.facts)),
             Err(rejection) => {
                 let issuer = Some(self.issuer.settings.identifier.clone());
                 Err(VerifyFailure { issuer, ..rejection.into() })
