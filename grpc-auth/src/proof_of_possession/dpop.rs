@@ -193,26 +193,21 @@ impl Dpop {
     }
 
     pub(crate) fn build(self, clock: Clock) -> Result<DpopVerifier, ConfigError> {
-        let wrong = |setting, help| Err(ConfigError::setting("DPoP", setting, help));
-        if self.origins.is_empty() {
-            return wrong("for_origins", "write at least one, like `https://echo.example.com`");
-        }
+        let require = |works, setting, help| ConfigError::require(works, "DPoP", setting, help);
+        let help = "write at least one, like `https://echo.example.com`";
+        require(!self.origins.is_empty(), "for_origins", help)?;
         let origins = self.origins.iter().map(|origin| Origin::configured(origin));
         let origins = origins.collect::<Result<_, _>>()?;
-        if !(Duration::from_secs(1)..=Duration::from_secs(600)).contains(&self.proof_lifetime) {
-            return wrong("proof_lifetime", "write from 1 s to 10 min");
-        }
-        if self.clock_skew > Duration::from_secs(60) {
-            return wrong("clock_skew", "write at most 60 s: synchronize the clocks instead");
-        }
+        let lifetimes = Duration::from_secs(1)..=Duration::from_secs(600);
+        let is_in_range = lifetimes.contains(&self.proof_lifetime);
+        require(is_in_range, "proof_lifetime", "write from 1 s to 10 min")?;
+        let help = "write at most 60 s: synchronize the clocks instead";
+        require(self.clock_skew <= Duration::from_secs(60), "clock_skew", help)?;
         let Bounds { entries, entries_per_key } = self.bounds;
-        if !(1..=1 << 24).contains(&entries) {
-            return wrong("replay_entries", "write from 1 to 16,777,216");
-        }
-        if entries_per_key == 0 || entries_per_key >= entries {
-            let help = "write at least 1, and fewer than `replay_entries`: no key may fill it";
-            return wrong("replay_entries_per_key", help);
-        }
+        let is_in_range = (1..=1 << 24).contains(&entries);
+        require(is_in_range, "replay_entries", "write from 1 to 16,777,216")?;
+        let help = "write at least 1, and fewer than `replay_entries`: no key may fill it";
+        require((1..entries).contains(&entries_per_key), "replay_entries_per_key", help)?;
         let start = Start {
             built: clock.moment().to_microsecond(),
             clock_skew: self.clock_skew,
@@ -225,10 +220,12 @@ impl Dpop {
                 aws_lc_rs::rand::fill(&mut key).map_err(|_| ConfigError::no_random_numbers())?;
                 Nonces::new(&key, clock.clone())
             }
-            NonceKey::Shared(key) if key.expose_secret().len() < MIN_NONCE_KEY_BYTES => {
-                return wrong("shared_nonce_key", "write at least 32 random bytes");
+            NonceKey::Shared(key) => {
+                let key = key.expose_secret();
+                let is_long = key.len() >= MIN_NONCE_KEY_BYTES;
+                require(is_long, "shared_nonce_key", "write at least 32 random bytes")?;
+                Nonces::new(key, clock.clone())
             }
-            NonceKey::Shared(key) => Nonces::new(key.expose_secret(), clock.clone()),
         };
         Ok(DpopVerifier {
             origins,
