@@ -1,7 +1,7 @@
 //! Verifying a JWT access token (RFC 9068 §4, RFC 8725).
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span};
@@ -19,7 +19,7 @@ use crate::jose::header::Header;
 use crate::json;
 use crate::json::node::Node;
 use crate::jwks::lifecycle::Arrival;
-use crate::jwks::source::{Missing, Waiting};
+use crate::jwks::source::{Missing, Waiting, Wanted};
 use crate::metrics;
 use crate::metrics::Timer;
 use crate::policy::denial::DenialReason;
@@ -57,19 +57,6 @@ struct MissingKeys {
     /// Of the keys before they were looked at.
     generation: u64,
     wanted: Wanted,
-}
-
-/// What a fetch would have to bring.
-enum Wanted {
-    /// Any keys: no key may be used now.
-    AnyKeys,
-    Key {
-        kid: Box<str>,
-        /// When the token says that it was issued, at the latest.
-        issued: Option<SystemTime>,
-    },
-    /// Another key under the same key id: the signature is not by the one that is known.
-    Replacement,
 }
 
 /// A token that waits for keys.
@@ -211,19 +198,6 @@ impl Shared {
         Ok(remembered(principal))
     }
 
-    /// Asks the issuer for keys, as its lifecycle allows. `arrival` is that of a call that waited.
-    fn missing(&self, keys: &MissingKeys, arrival: Option<Arrival>) -> Missing {
-        let now = self.clock.now();
-        let Some(issuer) = self.issuers.get(keys.issuer) else { return Missing::Unknown };
-        match &keys.wanted {
-            Wanted::AnyKeys => issuer.keys.need_keys(now),
-            Wanted::Key { kid, issued } => {
-                issuer.keys.need_key(now, kid, *issued, keys.generation, arrival)
-            }
-            Wanted::Replacement => issuer.keys.need_replacement(now, keys.generation, arrival),
-        }
-    }
-
     /// Verifies with what is known now, unless a fetch is worth to be waited for.
     fn settle(
         &self,
@@ -235,8 +209,11 @@ impl Shared {
                 Ok(caller) => return Ok(Ok(caller)),
                 Err(rejected) => *rejected,
             };
-            let Some(keys) = missing else { return Ok(Err(refusal)) };
-            match self.missing(&keys, arrival) {
+            let Some(MissingKeys { issuer, generation, wanted }) = missing else {
+                return Ok(Err(refusal));
+            };
+            let Some(issuer) = self.issuers.get(issuer) else { return Ok(Err(refusal)) };
+            match issuer.keys.need(&wanted, generation, self.clock.now(), arrival) {
                 // Keys that came since then cost no fetch.
                 Missing::LookAgain => {}
                 Missing::Wait(waiting) => return Err(Box::new(Unsettled { refusal, waiting })),
