@@ -170,10 +170,7 @@ impl StreamDeadline {
     pub(super) fn status(&self) -> Status {
         let is_told = |sides: &Arc<Sides>| sides.is_told.swap(true, Ordering::Relaxed);
         if !self.sides.as_ref().is_some_and(is_told) {
-            match self.kind() {
-                RpcKind::Unary => audit::log_late(self.row, &self.issuer, self.cause),
-                _ => audit::log_ended(self.row, &self.issuer, self.cause),
-            }
+            audit::log_ended(self.row, &self.issuer, self.cause);
         }
         DenialReason::TokenExpired.to_status(&self.auth.inner.settings.challenge)
     }
