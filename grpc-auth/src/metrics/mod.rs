@@ -155,6 +155,13 @@ pub(crate) fn denied(row: Option<PolicyEntry>, denied: DenialReason) {
     }
 }
 
+/// Begins to report verifications: outcomes that have not come yet are reported as zero.
+pub(crate) fn begin_verifications() {
+    for outcome in ["valid", "expired", "invalid", "unavailable"] {
+        let _registered = VERIFICATIONS.histogram(&[outcome, "false"]);
+    }
+}
+
 /// A verification ended; `waited` for a fetch or not.
 pub(crate) fn verified(timer: &Timer, outcome: &str, waited: bool) {
     if let Some(watch) = &timer.0 {

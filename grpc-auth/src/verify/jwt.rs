@@ -77,6 +77,7 @@ impl JwtVerifier {
         verified: VerifiedTokens,
     ) -> Self {
         issuers.sort_by_key(|issuer| issuer.settings.provider == Provider::EntraAnyTenant);
+        metrics::begin_verifications();
         Self(Arc::new(Shared { issuers, audiences, wanted, leeway, clock, verified }))
     }
 
