@@ -36,7 +36,7 @@ impl<'t> Members<'t> for TokenClaims<'t, '_> {
     fn take<A: MapAccess<'t>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
         let place = self.wanted.iter().position(|wanted| wanted == name);
         let mut text = |slot: &mut Option<Cow<'t, str>>| {
-            let text = map.next_value_seed(Text)?;
+            let Text(text) = map.next_value()?;
             let node = place.map(|place| (place, Node::Text(text.clone())));
             *slot = Some(text);
             Ok(node)
