@@ -95,28 +95,25 @@ impl Key {
         };
 
         let material = Material::read(jwk)?;
-        let algorithms = match jwk.get("alg") {
-            None => Algorithm::ALL.to_vec(),
-            Some(alg) => {
-                let known = alg.as_text().and_then(Algorithm::from_name);
-                vec![known.ok_or(Skipped::UnsupportedAlgorithm)?]
-            }
-        };
-        let verifiers: Vec<_> = algorithms
-            .iter()
-            .filter_map(|algorithm| Some((*algorithm, algorithm.prepare(&material)?)))
-            .collect();
-        match (verifiers.is_empty(), jwk.has("alg") && !material.fits(&algorithms)) {
-            (_, true) => Err(Skipped::UnsupportedAlgorithm),
-            (true, false) => Err(Skipped::Malformed),
-            (false, false) => Ok(Self {
-                identity: identity(kid.as_deref(), &verifiers, jwk),
-                kid,
-                issuer,
-                verifiers,
-                signature_bytes: material.signature_bytes(),
-            }),
+        let mut algorithms = material.algorithms().to_vec();
+        if let Some(alg) = jwk.get("alg") {
+            algorithms.retain(|algorithm| alg.as_text() == Some(algorithm.as_str()));
         }
+        if algorithms.is_empty() {
+            return Err(Skipped::UnsupportedAlgorithm);
+        }
+        let prepare = |algorithm: Algorithm| Some((algorithm, algorithm.prepare(&material)?));
+        let verifiers: Vec<_> = algorithms.into_iter().filter_map(prepare).collect();
+        if verifiers.is_empty() {
+            return Err(Skipped::Malformed);
+        }
+        Ok(Self {
+            identity: identity(kid.as_deref(), &verifiers, jwk),
+            kid,
+            issuer,
+            verifiers,
+            signature_bytes: material.signature_bytes(),
+        })
     }
 
     /// Whether it may be used with this algorithm.
