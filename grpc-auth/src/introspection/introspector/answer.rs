@@ -19,15 +19,9 @@ use crate::token::principal::Principal;
 use crate::verify::error::VerifyFailure;
 
 /// An answer, and how long it holds.
+#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "replicas are told the times"))]
 struct Judged {
     outcome: Outcome,
-    #[cfg(feature = "redis")]
-    held: Held,
-}
-
-/// How long an answer holds.
-#[cfg(feature = "redis")]
-struct Held {
     /// Seconds since 1970.
     since: f64,
     /// Seconds since 1970.
@@ -123,7 +117,6 @@ impl Shared {
         };
         // So that of two answers the active one counts only if it was asked for after the other came.
         let since = if outcome.is_ok() { asked_at } else { now.seconds };
-        #[cfg(feature = "redis")]
         let ends_active = outcome.is_err() && self.active.since(digest).is_some();
         match &outcome {
             Ok(_) => self.inactive.forget(digest),
@@ -133,19 +126,14 @@ impl Shared {
             let (digest, hash) = (*digest, hash(digest));
             match outcome.clone() {
                 Ok(known) => {
-                    self.active.insert(hash, Remembered { digest, since, deadline, known }.into())
+                    self.active.insert(hash, Remembered { digest, since, deadline, known }.into());
                 }
                 Err(known) => {
-                    self.inactive
-                        .insert(hash, Remembered { digest, since, deadline, known }.into());
+                    self.inactive.insert(hash, Remembered { digest, since, deadline, known }.into())
                 }
             }
         }
-        Ok(Judged {
-            outcome,
-            #[cfg(feature = "redis")]
-            held: Held { since, deadline, ends_active },
-        })
+        Ok(Judged { outcome, since, deadline, ends_active })
     }
 
     /// What a replica knows of the token; otherwise whether replicas may hold an entry of it.
@@ -171,7 +159,7 @@ impl Shared {
     fn share(&self, digest: &Digest, json: Vec<u8>, judged: &Judged, is_shared: bool) {
         let Some(cache) = &self.shared_cache else { return };
         let (cache, digest, now) = (Arc::clone(cache), *digest, self.clock.moment());
-        let Held { since, deadline, ends_active } = judged.held;
+        let Judged { since, deadline, ends_active, .. } = *judged;
         if judged.outcome.is_ok() {
             let active = Entry { since, deadline, json };
             tokio::spawn(async move { cache.put_active(&digest, &active, now).await });
