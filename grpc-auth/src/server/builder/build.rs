@@ -93,11 +93,7 @@ impl ResourceServerBuilder {
                     ),
                     introspector,
                 },
-                sender: SenderChecks {
-                    #[cfg(feature = "tls")]
-                    mutual_tls: self.mutual_tls,
-                    dpop,
-                },
+                sender: SenderChecks { certificate: self.certificate, dpop },
                 settings: Arc::new(AuthSettings {
                     challenge: Challenge::new(realm.unwrap_or_default(), self.disclose_scopes)
                         .with_dpop(nonces),
