@@ -9,7 +9,7 @@ use crate::http::error::HttpError;
 use crate::introspection::Digest;
 use crate::introspection::cache::{Remembered, hash};
 use crate::introspection::request::Failure;
-use crate::introspection::response::{Active, Expectation};
+use crate::introspection::response::Active;
 #[cfg(feature = "redis")]
 use crate::introspection::shared_cache::Entry;
 use crate::metrics;
@@ -72,7 +72,7 @@ impl Shared {
             Ok(_) => "inactive",
             Err(_) => "failed",
         };
-        metrics::introspected(&self.issuer.settings.identifier, &timer, outcome);
+        metrics::introspected(self.identifier(), &timer, outcome);
         match judged {
             Ok(judged) => {
                 self.asking().succeeded();
@@ -81,7 +81,7 @@ impl Shared {
             Err(failure) => {
                 let now = self.clock.moment().seconds;
                 let consecutive = self.asking().failed(&failure, now);
-                failure.log(&self.issuer.settings.identifier, consecutive);
+                failure.log(self.identifier(), consecutive);
                 Err(unavailable())
             }
         }
@@ -91,15 +91,7 @@ impl Shared {
     fn judge(&self, about: Answered<'_>, json: &[u8]) -> Result<Judged, Failure> {
         let Answered { digest, asked_at, latest, expires_at } = about;
         let now = self.clock.moment();
-        let expectation = Expectation {
-            issuer: &self.issuer,
-            audiences: &self.audiences,
-            wanted: &self.wanted,
-            allow_missing_audience: self.settings.allow_missing_audience,
-            now: now.seconds,
-            leeway: self.leeway,
-        };
-        let judged = expectation.read(json).map_err(Failure::NoAnswer)?;
+        let judged = self.expected.read(json, now.seconds).map_err(Failure::NoAnswer)?;
         let judged = judged.map(|active| active.until(expires_at));
         let cache = &self.settings.cache;
         let after = |age: Duration| latest.min(now.seconds + age.as_secs_f64());
@@ -111,7 +103,7 @@ impl Shared {
         let outcome = match judged {
             Ok(active) => Ok(Principal::new(active.facts)),
             Err(rejection) => {
-                let issuer = Some(self.issuer.settings.identifier.clone());
+                let issuer = Some(self.identifier().to_owned());
                 Err(VerifyFailure { issuer, ..rejection.into() })
             }
         };
