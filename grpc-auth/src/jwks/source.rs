@@ -112,14 +112,8 @@ impl KeySource {
     /// Keys that never change.
     pub(crate) fn given(issuer: &str, keys: KeySet) -> Self {
         let snapshot = Snapshot { keys: Arc::new(keys), generation: 1, stale_until: None };
-        let shared = Shared {
-            issuer: issuer.into(),
-            published: Published::new(snapshot, 1),
-            quiet: ArcSwap::from_pointee(Quiet::always()),
-            edition: AtomicU64::new(0),
-            clock: Clock::system(),
-            refresh: None,
-        };
+        let published = Published::new(snapshot, 1);
+        let shared = Shared::new(issuer.into(), published, Clock::system(), None);
         Self { shared: Arc::new(shared), task: None }
     }
 
@@ -135,22 +129,16 @@ impl KeySource {
         first: bool,
     ) -> (Self, Result<(), KeyFetchError>) {
         let clock = fetcher.clock.clone();
-        let now = clock.now();
-        let shared = Arc::new(Shared {
-            issuer: fetcher.issuer.clone(),
-            published: Published::empty(),
-            quiet: ArcSwap::from_pointee(Quiet::always()),
-            edition: AtomicU64::new(0),
-            clock,
-            refresh: Some(Refresh {
-                lifecycle: Mutex::new(Lifecycle::new(Arc::clone(&settings), now)),
-                settings,
-                wake: Notify::new(),
-                finished: watch::Sender::new(0),
-                settled: watch::Sender::default(),
-                listener,
-            }),
-        });
+        let refresh = Refresh {
+            lifecycle: Mutex::new(Lifecycle::new(Arc::clone(&settings), clock.now())),
+            settings,
+            wake: Notify::new(),
+            finished: watch::Sender::new(0),
+            settled: watch::Sender::default(),
+            listener,
+        };
+        let issuer = fetcher.issuer.clone();
+        let shared = Arc::new(Shared::new(issuer, Published::empty(), clock, Some(refresh)));
         let mut outcome = Ok(());
         if first && let Some(refresh) = &shared.refresh {
             outcome = shared.fetch(refresh, &mut fetcher).await;
@@ -286,6 +274,16 @@ impl Refresh {
 }
 
 impl Shared {
+    fn new(
+        issuer: Box<str>,
+        published: Published<Snapshot>,
+        clock: Clock,
+        refresh: Option<Refresh>,
+    ) -> Self {
+        let (quiet, edition) = (ArcSwap::from_pointee(Quiet::always()), AtomicU64::new(0));
+        Self { issuer, published, quiet, edition, clock, refresh }
+    }
+
     fn missing(
         &self,
         refresh: &Refresh,

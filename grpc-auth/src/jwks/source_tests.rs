@@ -27,14 +27,9 @@ fn fetched() -> KeySource {
         settled: watch::Sender::default(),
         listener: Listener::default(),
     };
-    let shared = Shared {
-        issuer: "https://issuer.example/".into(),
-        published: Published::new(snapshot, 2),
-        quiet: ArcSwap::from_pointee(Quiet::always()),
-        edition: AtomicU64::new(0),
-        clock: Clock::system(),
-        refresh: Some(refresh),
-    };
+    let issuer = "https://issuer.example/".into();
+    let published = Published::new(snapshot, 2);
+    let shared = Shared::new(issuer, published, Clock::system(), Some(refresh));
     KeySource { shared: Arc::new(shared), task: None }
 }
 
