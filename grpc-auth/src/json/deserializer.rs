@@ -90,18 +90,9 @@ impl<'de> Deserializer<'de> for &mut Parser<'de> {
             b'{' => self.visit_object(visitor),
             b'[' => self.visit_array(visitor),
             b'-' | b'0'..=b'9' => self.number()?.visit(visitor),
-            b't' => {
-                self.literal("true")?;
-                visitor.visit_bool(true)
-            }
-            b'f' => {
-                self.literal("false")?;
-                visitor.visit_bool(false)
-            }
-            b'n' => {
-                self.literal("null")?;
-                visitor.visit_unit()
-            }
+            b't' => self.literal("true").and_then(|()| visitor.visit_bool(true)),
+            b'f' => self.literal("false").and_then(|()| visitor.visit_bool(false)),
+            b'n' => self.literal("null").and_then(|()| visitor.visit_unit()),
             _ => Err(JsonError::syntax("a value is missing")),
         }
     }
@@ -166,14 +157,9 @@ impl<'de> Deserializer<'de> for &mut Parser<'de> {
         }
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
-        self.skip()?;
-        visitor.visit_unit()
-    }
-
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct identifier
+        unit_struct seq tuple tuple_struct identifier ignored_any
     }
 }
 
