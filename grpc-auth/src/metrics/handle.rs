@@ -1,12 +1,12 @@
 //! Handles on metrics: those of the crate `metrics`, or ones that do nothing without the feature.
 
 #[cfg(feature = "metrics")]
-use metrics::{Histogram, Key, KeyName, Label, Level, Metadata, with_recorder};
+use metrics::{Key, KeyName, Label, Level, Metadata, with_recorder};
 
 #[cfg(feature = "metrics")]
-pub(super) use metrics::{Counter, Gauge};
+pub(super) use metrics::{Counter, Gauge, Histogram};
 #[cfg(not(feature = "metrics"))]
-pub(super) use off::{Counter, Gauge};
+pub(super) use off::{Counter, Gauge, Histogram};
 
 /// What a metric is.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::policy::denial::DenialReason;
 use crate::policy::service_policy::PolicyEntry;
 
-use handle::{Counter, Gauge, Kind, Metric, Unit};
+use handle::{Counter, Gauge, Histogram, Kind, Metric, Unit};
 
 /// Whether anything is measured.
 const ENABLED: bool = cfg!(feature = "metrics");
@@ -155,18 +155,29 @@ pub(crate) fn denied(row: Option<PolicyEntry>, denied: DenialReason) {
     }
 }
 
-/// Begins to report verifications: outcomes that have not come yet are reported as zero.
-pub(crate) fn begin_verifications() {
-    for outcome in ["valid", "expired", "invalid", "unavailable"] {
-        let _registered = VERIFICATIONS.histogram(&[outcome, "false"]);
+/// How long tokens take to verify, by outcome. Outcomes that have not come yet are reported as zero.
+#[derive(Debug)]
+pub(crate) struct Verifications([(&'static str, Histogram); 4]);
+
+impl Verifications {
+    pub(crate) fn new() -> Self {
+        let outcomes = ["valid", "expired", "invalid", "unavailable"];
+        Self(outcomes.map(|outcome| (outcome, VERIFICATIONS.histogram(&[outcome, "false"]))))
+    }
+
+    /// A verification ended for which nothing had to be fetched.
+    pub(crate) fn end(&self, timer: &Timer, outcome: &str) {
+        let histogram = self.0.iter().find(|(name, _)| *name == outcome);
+        if let (Some(watch), Some((_, histogram))) = (&timer.0, histogram) {
+            histogram.record(watch.elapsed());
+        }
     }
 }
 
-/// A verification ended; `waited` for a fetch or not.
-pub(crate) fn verified(timer: &Timer, outcome: &str, waited: bool) {
+/// A verification ended that waited for a fetch.
+pub(crate) fn verified_after_waiting(timer: &Timer, outcome: &str) {
     if let Some(watch) = &timer.0 {
-        let waited = if waited { "true" } else { "false" };
-        VERIFICATIONS.histogram(&[outcome, waited]).record(watch.elapsed());
+        VERIFICATIONS.histogram(&[outcome, "true"]).record(watch.elapsed());
     }
 }
 

@@ -21,7 +21,7 @@ use crate::json::node::Node;
 use crate::jwks::lifecycle::Arrival;
 use crate::jwks::source::{Missing, Waiting, Wanted};
 use crate::metrics;
-use crate::metrics::Timer;
+use crate::metrics::{Timer, Verifications};
 use crate::policy::denial::DenialReason;
 use crate::sanitize_untrusted::escape;
 use crate::token::bearer::BearerToken;
@@ -42,6 +42,7 @@ struct Shared {
     leeway: f64,
     clock: Clock,
     verified: VerifiedTokens,
+    metrics: Verifications,
 }
 
 /// A token that is not accepted with the keys that are known now.
@@ -77,8 +78,8 @@ impl JwtVerifier {
         verified: VerifiedTokens,
     ) -> Self {
         issuers.sort_by_key(|issuer| issuer.settings.provider == Provider::EntraAnyTenant);
-        metrics::begin_verifications();
-        Self(Arc::new(Shared { issuers, audiences, wanted, leeway, clock, verified }))
+        let metrics = Verifications::new();
+        Self(Arc::new(Shared { issuers, audiences, wanted, leeway, clock, verified, metrics }))
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -113,7 +114,7 @@ impl JwtVerifier {
         let timer = Timer::start(&self.0.clock);
         let unsettled = match self.0.settle(&token, None) {
             Ok(result) => {
-                metrics::verified(&timer, outcome(&result), false);
+                self.0.metrics.end(&timer, outcome(&result));
                 return Verdict::Known(result);
             }
             Err(unsettled) => *unsettled,
@@ -122,7 +123,7 @@ impl JwtVerifier {
         let span = debug_span!(target: "grpc_auth", "wait_for_keys", outcome = Empty);
         let waiting = async move {
             let result = shared.in_time(token, unsettled).await;
-            metrics::verified(&timer, outcome(&result), true);
+            metrics::verified_after_waiting(&timer, outcome(&result));
             Span::current().record("outcome", outcome(&result));
             result
         };
