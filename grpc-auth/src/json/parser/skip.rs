@@ -38,11 +38,7 @@ impl<'de> Parser<'de> {
             return Err(JsonError::syntax("a member has no name"));
         }
         self.skip_raw_string()?;
-        if self.peek()? != b':' {
-            return Err(JsonError::syntax("a colon is missing"));
-        }
-        self.advance();
-        Ok(())
+        self.colon()
     }
 
     /// The text of any value, however deep: it takes no stack. Depth, names and values are checked
