@@ -105,18 +105,11 @@ pub struct Dpop {
     origins: Vec<String>,
     proof_lifetime: Duration,
     clock_skew: Duration,
-    nonces: NonceKey,
+    requires_nonce: bool,
+    /// The key that nonces are made with; `None` for one of this process.
+    shared_nonce_key: Option<SecretSlice<u8>>,
     bounds: Bounds,
     store: Option<Arc<dyn ReplayStore>>,
-}
-
-#[derive(Debug)]
-enum NonceKey {
-    /// None is asked for, except after a restart; then it is one of this process.
-    Off,
-    /// One of this process.
-    OfProcess,
-    Shared(SecretSlice<u8>),
 }
 
 impl Dpop {
@@ -128,7 +121,8 @@ impl Dpop {
             origins: origins.into_iter().map(Into::into).collect(),
             proof_lifetime: Duration::from_secs(60),
             clock_skew: Duration::from_secs(5),
-            nonces: NonceKey::Off,
+            requires_nonce: false,
+            shared_nonce_key: None,
             bounds: Bounds { entries: 1 << 18, entries_per_key: 1 << 15 },
             store: None,
         }
@@ -157,9 +151,7 @@ impl Dpop {
     /// [`shared_nonce_key`](Self::shared_nonce_key). Default: a nonce is asked for after a
     /// [restart](#restarts) alone.
     pub fn require_nonce(mut self) -> Self {
-        if matches!(self.nonces, NonceKey::Off) {
-            self.nonces = NonceKey::OfProcess;
-        }
+        self.requires_nonce = true;
         self
     }
 
@@ -167,8 +159,8 @@ impl Dpop {
     /// key of at least 32 bytes, so that replicas accept each other's. The clocks of the replicas
     /// have to agree: a nonce of one whose clock is ahead looks younger than it is.
     pub fn shared_nonce_key(mut self, key: impl Into<SecretSlice<u8>>) -> Self {
-        self.nonces = NonceKey::Shared(key.into());
-        self
+        self.shared_nonce_key = Some(key.into());
+        self.require_nonce()
     }
 
     /// How many used proofs are remembered in memory, 100 to 150 bytes each. Default 262,144, which
@@ -211,20 +203,20 @@ impl Dpop {
         let start = Start {
             built: clock.moment().to_microsecond(),
             clock_skew: self.clock_skew,
-            requires_nonce: !matches!(self.nonces, NonceKey::Off),
-            nonces_begin_here: !matches!(self.nonces, NonceKey::Shared(_)),
+            requires_nonce: self.requires_nonce,
+            nonces_begin_here: self.shared_nonce_key.is_none(),
         };
-        let nonces = match self.nonces {
-            NonceKey::Off | NonceKey::OfProcess => {
-                let mut key = [0; MIN_NONCE_KEY_BYTES];
-                aws_lc_rs::rand::fill(&mut key).map_err(|_| ConfigError::no_random_numbers())?;
-                Nonces::new(&key, clock.clone())
-            }
-            NonceKey::Shared(key) => {
+        let nonces = match &self.shared_nonce_key {
+            Some(key) => {
                 let key = key.expose_secret();
                 let is_long = key.len() >= MIN_NONCE_KEY_BYTES;
                 require(is_long, "shared_nonce_key", "write at least 32 random bytes")?;
                 Nonces::new(key, clock.clone())
+            }
+            None => {
+                let mut key = [0; MIN_NONCE_KEY_BYTES];
+                aws_lc_rs::rand::fill(&mut key).map_err(|_| ConfigError::no_random_numbers())?;
+                Nonces::new(&key, clock.clone())
             }
         };
         Ok(DpopVerifier {
