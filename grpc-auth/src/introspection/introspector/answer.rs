@@ -19,7 +19,7 @@ use crate::token::principal::Principal;
 use crate::verify::error::VerifyFailure;
 
 /// An answer, and how long it holds.
-#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "replicas are told the times"))]
+#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "the times are for replicas"))]
 struct Judged {
     outcome: Outcome,
     /// Seconds since 1970.
