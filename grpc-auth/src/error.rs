@@ -192,6 +192,16 @@ impl ConfigError {
         Self::Setting { of, setting, help: help.into() }
     }
 
+    /// Accepts a setting that can work; otherwise says what to write.
+    pub(crate) fn require(
+        works: bool,
+        of: &'static str,
+        setting: &'static str,
+        help: impl Into<Cow<'static, str>>,
+    ) -> Result<(), Self> {
+        if works { Ok(()) } else { Err(Self::setting(of, setting, help)) }
+    }
+
     /// A value that cannot be used.
     pub(crate) fn value(
         setting: impl Into<Cow<'static, str>>,

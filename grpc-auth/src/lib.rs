@@ -241,7 +241,7 @@ pub use crate::proof_of_possession::replay::{DpopProofId, ReplayStore, ReplaySto
 #[doc(inline)]
 pub use crate::server::builder::{ResourceServerBuilder, StartupPolicy};
 #[doc(inline)]
-pub use crate::server::health::Health;
+pub use crate::server::health::VerifierHealth;
 #[doc(inline)]
 pub use crate::server::request_ext::CallerExt;
 #[doc(inline)]

@@ -56,7 +56,7 @@ async fn our_side_proves_its_key_to_oidc_provider_and_to_the_service() {
     let origin = format!("http://{}", listener.local_addr().unwrap());
     let introspection = Introspection::new(client());
     let auth = ResourceServer::builder()
-        .issuer(Issuer::oidc(issuer.issuer()).introspection(introspection))
+        .issuer(Issuer::discover(issuer.issuer()).introspection(introspection))
         .audience(AUDIENCE)
         .dpop(Dpop::for_origins([&*origin]).require_nonce())
         .build()

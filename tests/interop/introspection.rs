@@ -30,7 +30,7 @@ pub(crate) async fn asking(
     client: ClientAuthentication,
     clock: &ManualClock,
 ) -> ResourceServer {
-    let issuer = Issuer::oidc(issuer.issuer()).introspection(Introspection::new(client));
+    let issuer = Issuer::discover(issuer.issuer()).introspection(Introspection::new(client));
     let builder = ResourceServer::builder().issuer(issuer).audience(AUDIENCE);
     builder.clock(clock.clone()).build().await.unwrap()
 }

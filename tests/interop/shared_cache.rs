@@ -36,7 +36,7 @@ impl Shared {
     async fn replica(&self, key: [u8; 32], cache: IntrospectionCache) -> ResourceServer {
         let redis = grpc_auth::Redis::new(&self.url).unwrap();
         let asked = Introspection::new(client()).cache(cache).shared_cache(&redis, key);
-        let issuer = Issuer::oidc(self.issuer.issuer()).introspection(asked);
+        let issuer = Issuer::discover(self.issuer.issuer()).introspection(asked);
         let builder = ResourceServer::builder().issuer(issuer).audience(AUDIENCE);
         builder.clock(self.clock.clone()).build().await.unwrap()
     }

@@ -26,7 +26,7 @@ async fn a_token_without_a_type_and_an_audience_is_refused() {
     assert!(logs.text().contains("configure `Issuer::accept_token_type`"));
 
     // What the line says is configured, and the audience is still missing.
-    let lax = Issuer::oidc(issuer.issuer()).accept_token_type("JWT").accept_token_type("");
+    let lax = Issuer::discover(issuer.issuer()).accept_token_type("JWT").accept_token_type("");
     let auth = ResourceServer::builder().issuer(lax).audience(AUDIENCE).build().await.unwrap();
     let answer = with(&auth, &token).await;
     assert_denied(answer, Code::Unauthenticated, "ACCESS_TOKEN_INVALID");

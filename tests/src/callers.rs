@@ -34,7 +34,7 @@ pub async fn with(auth: &ResourceServer, token: &str) -> Result<(), Status> {
 pub fn introspecting(issuer: &TestAuthorizationServer) -> ResourceServerBuilder {
     issuer.add_client("words", "s3cret", [""; 0]);
     let client = ClientAuthentication::client_secret_basic("words", "s3cret");
-    let asked = Issuer::oidc(issuer.url()).introspection(Introspection::new(client));
+    let asked = Issuer::discover(issuer.url()).introspection(Introspection::new(client));
     let builder = ResourceServer::builder().issuer(asked).clock(issuer.clock().clone());
     builder.audience(TestAuthorizationServer::AUDIENCE)
 }

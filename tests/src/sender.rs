@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use grpc_auth::testing::{DpopKey, ManualClock, TestAuthorizationServer};
+use grpc_auth::testing::{ManualClock, TestAuthorizationServer, TestDpopKey};
 use grpc_auth::{Dpop, ResourceServer, ResourceServerBuilder};
 use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
@@ -26,7 +26,7 @@ pub struct Doors {
     /// The authorization server.
     pub issuer: TestAuthorizationServer,
     /// The client's key.
-    pub key: DpopKey,
+    pub key: TestDpopKey,
     /// The resource server.
     pub auth: ResourceServer,
     /// Counts the calls that were let in.

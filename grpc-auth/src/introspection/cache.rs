@@ -1,5 +1,7 @@
 //! Introspection results, cached under the hash of the token.
 
+use std::sync::Arc;
+
 use constant_time_eq::constant_time_eq_32;
 
 use super::Digest;
@@ -38,16 +40,18 @@ where
     Remembered<T>: Entry,
 {
     pub(crate) fn known(&self, digest: &Digest, now: Moment) -> Option<T> {
-        let is_it = |entry: &Remembered<T>| constant_time_eq_32(&entry.digest, digest);
-        let found = self.find(hash(digest), is_it)?;
-        let entry = found.as_arc()?;
+        let entry = self.entry(digest)?;
         (entry.since..entry.deadline).contains(&now.seconds).then(|| entry.known.clone())
     }
 
     /// Since when the entry of this token held, whether or not it holds now.
     pub(crate) fn since(&self, digest: &Digest) -> Option<f64> {
-        let is_it = |entry: &Remembered<T>| constant_time_eq_32(&entry.digest, digest);
-        Some(self.find(hash(digest), is_it)?.as_arc()?.since)
+        self.entry(digest).map(|entry| entry.since)
+    }
+
+    fn entry(&self, digest: &Digest) -> Option<Arc<Remembered<T>>> {
+        let found = self.find(hash(digest), |entry| constant_time_eq_32(&entry.digest, digest))?;
+        found.as_arc().cloned()
     }
 
     /// Removes the entry of this token.

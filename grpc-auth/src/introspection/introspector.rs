@@ -14,23 +14,20 @@ use super::Digest;
 use super::cache::Remembered;
 use super::circuit_breaker::Circuit;
 use super::request::{Failure, Question};
-use super::response::want_use;
+use super::response::Expectation;
 #[cfg(feature = "redis")]
 use super::shared_cache::SharedCache;
 use crate::clock::{Clock, Moment};
 use crate::error::ConfigError;
 use crate::issuer::Issuer;
 use crate::issuer::introspection::Introspection;
-use crate::jwks::set::KeySet;
-use crate::jwks::source::KeySource;
 use crate::lock::locked;
 use crate::token::bearer::BearerToken;
 use crate::token::caller::AuthenticatedCaller;
 use crate::token::principal::Principal;
+use crate::verify::Verdict;
 use crate::verify::error::{VerifyErrorKind, VerifyFailure};
 use crate::verify::set_associative::Table;
-use crate::verify::trusted_issuer::TrustedIssuer;
-use crate::verify::{Verdict, Verifier};
 
 use flight::{Admitted, Flight};
 
@@ -43,11 +40,8 @@ pub(crate) struct Introspector(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    issuer: TrustedIssuer,
+    expected: Expectation,
     settings: Introspection,
-    wanted: Vec<String>,
-    audiences: Vec<String>,
-    leeway: f64,
     clock: Clock,
     question: Question,
     /// Tokens are known by their hash under this key alone.
@@ -106,16 +100,9 @@ impl Introspector {
         };
         #[cfg(not(feature = "redis"))]
         let key = random_key()?;
-        let mut wanted = Vec::new();
-        let keys = KeySource::given(&issuer.identifier, KeySet::none());
-        let cache = settings.cache;
-        let trusted = TrustedIssuer::new(issuer.clone(), keys, &mut wanted);
-        want_use(&mut wanted);
+        let (cache, allow) = (settings.cache, settings.allow_missing_audience);
         Ok(Self(Arc::new(Shared {
-            issuer: trusted,
-            wanted,
-            audiences,
-            leeway,
+            expected: Expectation::new(issuer.clone(), audiences, allow, leeway),
             question: Question::new(issuer, &settings, clock.clone())?,
             clock,
             key,
@@ -130,7 +117,7 @@ impl Introspector {
 
     /// Whose tokens these are.
     pub(crate) fn issuer(&self) -> &str {
-        &self.0.issuer.settings.identifier
+        self.0.identifier()
     }
 
     pub(crate) fn is_hybrid(&self) -> bool {
@@ -154,10 +141,9 @@ impl Introspector {
             ),
         }
     }
-}
 
-impl Verifier for Introspector {
-    fn recall(&self, token: &[u8]) -> Option<AuthenticatedCaller> {
+    /// The caller of a token that was introspected before, if that still holds.
+    pub(crate) fn recall(&self, token: &[u8]) -> Option<AuthenticatedCaller> {
         if self.0.active.is_off() {
             return None;
         }
@@ -168,15 +154,19 @@ impl Verifier for Introspector {
         Some(AuthenticatedCaller::new(principal, Some(BearerToken::known(token))))
     }
 
-    fn verify(&self, token: BearerToken) -> Verdict {
+    pub(crate) fn verify(&self, token: BearerToken) -> Verdict {
         self.verify_until(token, f64::INFINITY)
     }
 }
 
 impl Shared {
+    fn identifier(&self) -> &str {
+        &self.expected.issuer.settings.identifier
+    }
+
     fn digest(&self, token: &[u8]) -> Digest {
         let mut context = hmac::Context::with_key(&self.key);
-        context.update(self.issuer.settings.identifier.as_bytes());
+        context.update(self.identifier().as_bytes());
         context.update(&[0]);
         context.update(token);
         let mut digest = [0; 32];

@@ -4,30 +4,28 @@ use std::borrow::Cow;
 
 use serde::de::MapAccess;
 
+use crate::issuer::Issuer;
 use crate::jose::error::JoseError;
 use crate::json::error::JsonError;
 use crate::json::node::Node;
 use crate::json::{Members, read_object};
+use crate::jwks::set::KeySet;
+use crate::jwks::source::KeySource;
 use crate::token::principal::Facts;
 use crate::verify::claims::TokenClaims;
 use crate::verify::error::VerifyErrorKind;
 use crate::verify::trusted_issuer::TrustedIssuer;
 
 /// What an answer is checked by.
-pub(crate) struct Expectation<'a> {
-    pub(crate) issuer: &'a TrustedIssuer,
-    pub(crate) audiences: &'a [String],
-    /// The names of the claims that the issuer's grants are read from.
-    pub(crate) wanted: &'a [String],
-    pub(crate) allow_missing_audience: bool,
-    /// Seconds since 1970.
-    pub(crate) now: f64,
-    pub(crate) leeway: f64,
+#[derive(Debug)]
+pub(crate) struct Expectation {
+    pub(crate) issuer: TrustedIssuer,
+    audiences: Vec<String>,
+    /// The names of the claims that are read beside the registered ones.
+    wanted: Vec<String>,
+    allow_missing_audience: bool,
+    leeway: f64,
 }
-
-/// The answer is not a JSON object, which says nothing about the token.
-#[derive(Debug, PartialEq)]
-pub(crate) struct NoAnswer(pub(crate) JsonError);
 
 /// A token that is active and for us.
 pub(crate) struct Active {
@@ -78,29 +76,46 @@ impl<'t> Members<'t> for Answer<'t, '_> {
 /// What some servers say in it of a token: whether it is one for access, or for refreshing.
 const TOKEN_USE: &str = "token_use";
 
-/// Has it read.
-pub(crate) fn want_use(wanted: &mut Vec<String>) {
-    if !wanted.iter().any(|name| name == TOKEN_USE) {
-        wanted.push(TOKEN_USE.into());
+impl Expectation {
+    pub(crate) fn new(
+        issuer: Issuer,
+        audiences: Vec<String>,
+        allow_missing_audience: bool,
+        leeway: f64,
+    ) -> Self {
+        let mut wanted = vec![TOKEN_USE.into()];
+        let keys = KeySource::given(&issuer.identifier, KeySet::none());
+        let issuer = TrustedIssuer::new(issuer, keys, &mut wanted);
+        Self { issuer, audiences, wanted, allow_missing_audience, leeway }
     }
-}
 
-impl Expectation<'_> {
-    /// Reads an answer.
-    pub(crate) fn read(&self, json: &[u8]) -> Result<Result<Active, VerifyErrorKind>, NoAnswer> {
+    /// Reads an answer that came at this time, in seconds since 1970.
+    ///
+    /// # Errors
+    /// When it is not a JSON object, which says nothing about the token.
+    pub(crate) fn read(
+        &self,
+        json: &[u8],
+        now: f64,
+    ) -> Result<Result<Active, VerifyErrorKind>, JsonError> {
         let mut answer =
-            Answer { active: None, token_type: None, claims: TokenClaims::new(self.wanted) };
+            Answer { active: None, token_type: None, claims: TokenClaims::new(&self.wanted) };
         match read_object(json, &mut answer) {
             Ok(()) => {}
             // What is no JSON object was not said by an introspection endpoint; an object that can
             // be read in two ways was, and is no reason to let anyone in.
-            Err(error) if error.is_no_object() => return Err(NoAnswer(error)),
+            Err(error) if error.is_no_object() => return Err(error),
             Err(error) => return Ok(Err(JoseError::Json { part: "introspection", error }.into())),
         }
-        Ok(self.check(answer, json))
+        Ok(self.check(answer, json, now))
     }
 
-    fn check(&self, answer: Answer<'_, '_>, json: &[u8]) -> Result<Active, VerifyErrorKind> {
+    fn check(
+        &self,
+        answer: Answer<'_, '_>,
+        json: &[u8],
+        now: f64,
+    ) -> Result<Active, VerifyErrorKind> {
         let Answer { active, token_type, mut claims } = answer;
         match active {
             Some(true) => {}
@@ -131,7 +146,7 @@ impl Expectation<'_> {
         }
         // Claims that tell an access token by being there stand in tokens, not in answers.
         self.issuer.check_required(&claims, |required| !required.values.is_empty())?;
-        match claims.check_purpose(&settings.intended_for, self.audiences) {
+        match claims.check_purpose(&settings.intended_for, &self.audiences) {
             Err(VerifyErrorKind::Audience) if claims.aud.is_empty() => {
                 if !self.allow_missing_audience {
                     return Err(VerifyErrorKind::AudienceUnsaid);
@@ -139,67 +154,38 @@ impl Expectation<'_> {
             }
             outcome => outcome?,
         }
-        claims.check_times(self.now, self.leeway)?;
+        claims.check_times(now, self.leeway)?;
         claims.join_words("scope");
         let exp = claims.exp;
-        let facts = self.issuer.facts(&claims)?;
-        drop(claims);
-        Ok(Active { facts: self.issuer.insert_claims(facts, json.to_vec()), exp })
+        let facts = Facts { claims: json.into(), ..self.issuer.facts(&claims)? };
+        Ok(Active { facts, exp })
     }
 }
 
 /// Reads an answer as one of this issuer about a token for this audience, for fuzzers.
 pub(crate) fn read_answer(json: &[u8], issuer: &str, audience: &str) -> Result<(), String> {
-    use crate::jwks::set::KeySet;
-    use crate::jwks::source::KeySource;
-
-    let mut wanted = Vec::new();
-    let keys = KeySource::given(issuer, KeySet::none());
-    let issuer = TrustedIssuer::new(crate::issuer::Issuer::oidc(issuer), keys, &mut wanted);
-    want_use(&mut wanted);
-    let audiences = [audience.to_owned()];
-    let expectation = Expectation {
-        issuer: &issuer,
-        audiences: &audiences,
-        wanted: &wanted,
-        allow_missing_audience: false,
-        now: 1000.0,
-        leeway: 30.0,
-    };
-    match expectation.read(json) {
+    let audiences = vec![audience.to_owned()];
+    let expectation = Expectation::new(Issuer::discover(issuer), audiences, false, 30.0);
+    match expectation.read(json, 1000.0) {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(rejection)) => Err(rejection.to_string()),
-        Err(NoAnswer(error)) => Err(error.to_string()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::issuer::Issuer;
-    use crate::jwks::set::KeySet;
-    use crate::jwks::source::KeySource;
     use crate::token::principal::Principal;
 
     fn read(
         allow_missing_audience: bool,
         json: &str,
-    ) -> Result<Result<Active, VerifyErrorKind>, NoAnswer> {
-        let mut wanted = Vec::new();
-        let settings = Issuer::oidc("https://as.example/");
-        let keys = KeySource::given("https://as.example/", KeySet::none());
-        let issuer = TrustedIssuer::new(settings, keys, &mut wanted);
-        want_use(&mut wanted);
-        let audiences = ["api".to_owned()];
-        let expectation = Expectation {
-            issuer: &issuer,
-            audiences: &audiences,
-            wanted: &wanted,
-            allow_missing_audience,
-            now: 1000.0,
-            leeway: 30.0,
-        };
-        expectation.read(json.as_bytes())
+    ) -> Result<Result<Active, VerifyErrorKind>, JsonError> {
+        let issuer = Issuer::discover("https://as.example/");
+        let expectation =
+            Expectation::new(issuer, vec!["api".into()], allow_missing_audience, 30.0);
+        expectation.read(json.as_bytes(), 1000.0)
     }
 
     fn scopes(json: &str) -> Vec<String> {
@@ -299,7 +285,7 @@ mod tests {
     #[test]
     fn what_is_no_object_is_no_answer() {
         for text in ["", "<html>", "[]", "true", r#"{"active":true"#, r#"{"active":true} x"#] {
-            assert!(matches!(read(true, text), Err(NoAnswer(_))), "{text}");
+            assert!(read(true, text).is_err(), "{text}");
         }
     }
 }

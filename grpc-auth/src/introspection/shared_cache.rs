@@ -48,10 +48,25 @@ struct Outage {
 /// What is held of a token. There are two entries of it, so that an active one that is written late
 /// does not replace the inactive one.
 #[derive(Clone, Copy)]
-enum Kind {
-    Active,
+struct Kind {
+    /// What an entry is sealed for, so that it is not read as one of the other kind.
+    sealed_as: &'static str,
+    /// The end of its name in Redis.
+    suffix: &'static str,
+}
+
+impl Kind {
+    const ACTIVE: Self = Self { sealed_as: "active", suffix: "" };
     /// Its answer is empty: it ends the active ones before it.
-    Inactive,
+    const INACTIVE: Self = Self { sealed_as: "inactive", suffix: ":inactive" };
+
+    fn context(self, digest: &Digest) -> Vec<u8> {
+        [digest, self.sealed_as.as_bytes()].concat()
+    }
+
+    fn name(self, digest: &Digest) -> String {
+        format!("grpc-auth:introspection:{}{}", URL_SAFE_NO_PAD.encode(digest), self.suffix)
+    }
 }
 
 /// An answer and how long it holds.
@@ -103,16 +118,16 @@ impl SharedCache {
     /// What replicas put there. A Redis that does not answer holds nothing.
     pub(crate) async fn get(&self, digest: &Digest, now: Moment) -> Found {
         let mut get = Pipeline::new();
-        for kind in [Kind::Active, Kind::Inactive] {
+        for kind in [Kind::ACTIVE, Kind::INACTIVE] {
             // One byte more than an entry can have: a longer one is not read to its end.
-            get.cmd("GETRANGE").arg(name(digest, kind)).arg(0).arg(MAX_ENTRY_BYTES);
+            get.cmd("GETRANGE").arg(kind.name(digest)).arg(0).arg(MAX_ENTRY_BYTES);
         }
         let Some((active, inactive)) = self.ask::<(Vec<u8>, Vec<u8>)>(&get, now).await else {
             return Found::default();
         };
         let has_entry = !(active.is_empty() && inactive.is_empty());
-        let ended = self.open(digest, Kind::Inactive, inactive).map(|inactive| inactive.since);
-        let active = self.open(digest, Kind::Active, active).filter(|active| {
+        let ended = self.open(digest, Kind::INACTIVE, inactive).map(|inactive| inactive.since);
+        let active = self.open(digest, Kind::ACTIVE, active).filter(|active| {
             (active.since..active.deadline).contains(&now.seconds)
                 && ended.is_none_or(|ended| ended < active.since)
         });
@@ -121,7 +136,7 @@ impl SharedCache {
 
     pub(crate) async fn put_active(&self, digest: &Digest, active: &Entry, now: Moment) {
         if active.json.len() <= MAX_BYTES
-            && let Some(set) = self.set(digest, Kind::Active, active, now)
+            && let Some(set) = self.set(digest, Kind::ACTIVE, active, now)
         {
             self.ask::<()>(&set, now).await;
         }
@@ -129,8 +144,8 @@ impl SharedCache {
 
     /// Removes the active entry, and keeps others from before this one from counting.
     pub(crate) async fn put_inactive(&self, digest: &Digest, inactive: &Entry, now: Moment) {
-        if let Some(mut set) = self.set(digest, Kind::Inactive, inactive, now) {
-            set.cmd("DEL").arg(name(digest, Kind::Active)).ignore();
+        if let Some(mut set) = self.set(digest, Kind::INACTIVE, inactive, now) {
+            set.cmd("DEL").arg(Kind::ACTIVE.name(digest)).ignore();
             self.ask::<()>(&set, now).await;
         }
     }
@@ -148,7 +163,7 @@ impl SharedCache {
         let milliseconds = (lifetime * 1000.0).ceil() as u64;
         let sealed = self.sealed(digest, kind, entry)?;
         let mut set = Pipeline::new();
-        set.cmd("SET").arg(name(digest, kind)).arg(sealed).arg("PX").arg(milliseconds).ignore();
+        set.cmd("SET").arg(kind.name(digest)).arg(sealed).arg("PX").arg(milliseconds).ignore();
         Some(set)
     }
 
@@ -206,7 +221,7 @@ impl SharedCache {
         sealed.extend_from_slice(&entry.since.to_le_bytes());
         sealed.extend_from_slice(&entry.deadline.to_le_bytes());
         sealed.extend_from_slice(&entry.json);
-        let context = Aad::from(context(digest, kind));
+        let context = Aad::from(kind.context(digest));
         let nonce = self.seal.seal_in_place_append_tag(context, &mut sealed).ok()?;
         sealed.extend_from_slice(nonce.as_ref());
         Some(sealed)
@@ -219,30 +234,13 @@ impl SharedCache {
         }
         let at = sealed.len().checked_sub(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(&sealed.split_off(at)).ok()?;
-        let context = Aad::from(context(digest, kind));
+        let context = Aad::from(kind.context(digest));
         let plain = self.seal.open_in_place(nonce, context, &mut sealed).ok()?;
         let (since, plain) = plain.split_first_chunk()?;
         let (deadline, json) = plain.split_first_chunk()?;
         let (since, deadline) = (f64::from_le_bytes(*since), f64::from_le_bytes(*deadline));
         Some(Entry { since, deadline, json: json.to_vec() })
     }
-}
-
-/// What an entry is sealed for, so that it is not read as another one.
-fn context(digest: &Digest, kind: Kind) -> Vec<u8> {
-    let kind: &[u8] = match kind {
-        Kind::Active => b"active",
-        Kind::Inactive => b"inactive",
-    };
-    [digest, kind].concat()
-}
-
-fn name(digest: &Digest, kind: Kind) -> String {
-    let suffix = match kind {
-        Kind::Active => "",
-        Kind::Inactive => ":inactive",
-    };
-    format!("grpc-auth:introspection:{}{suffix}", URL_SAFE_NO_PAD.encode(digest))
 }
 
 /// The kind alone: the text of some errors quotes what was sent.
@@ -276,19 +274,19 @@ mod tests {
         let (one, same, other) = (cache(1), cache(1), cache(2));
         let json = br#"{"active":true}"#.to_vec();
         let entry = Entry { since: 1.0, deadline: 1.5, json };
-        let sealed = one.sealed(&[7; 32], Kind::Active, &entry).unwrap();
-        let opened = same.open(&[7; 32], Kind::Active, sealed.clone()).unwrap();
+        let sealed = one.sealed(&[7; 32], Kind::ACTIVE, &entry).unwrap();
+        let opened = same.open(&[7; 32], Kind::ACTIVE, sealed.clone()).unwrap();
         assert_eq!((&opened.json, opened.since, opened.deadline), (&entry.json, 1.0, 1.5));
         assert!(!sealed.windows(6).any(|window| window == b"active"));
-        assert!(other.open(&[7; 32], Kind::Active, sealed.clone()).is_none());
-        assert!(same.open(&[8; 32], Kind::Active, sealed.clone()).is_none());
-        assert!(same.open(&[7; 32], Kind::Inactive, sealed.clone()).is_none());
+        assert!(other.open(&[7; 32], Kind::ACTIVE, sealed.clone()).is_none());
+        assert!(same.open(&[8; 32], Kind::ACTIVE, sealed.clone()).is_none());
+        assert!(same.open(&[7; 32], Kind::INACTIVE, sealed.clone()).is_none());
         for place in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[place] ^= 1;
             let cut = sealed[..place].to_vec();
-            assert!(same.open(&[7; 32], Kind::Active, changed).is_none(), "{place}");
-            assert!(same.open(&[7; 32], Kind::Active, cut).is_none(), "{place}");
+            assert!(same.open(&[7; 32], Kind::ACTIVE, changed).is_none(), "{place}");
+            assert!(same.open(&[7; 32], Kind::ACTIVE, cut).is_none(), "{place}");
         }
     }
 
@@ -297,9 +295,9 @@ mod tests {
         let cache = cache(1);
         for (length, is_read) in [(MAX_BYTES, true), (MAX_BYTES + 1, false)] {
             let entry = Entry { since: 1.0, deadline: 1.5, json: vec![b' '; length] };
-            let sealed = cache.sealed(&[7; 32], Kind::Active, &entry).unwrap();
+            let sealed = cache.sealed(&[7; 32], Kind::ACTIVE, &entry).unwrap();
             assert_eq!(sealed.len() <= MAX_ENTRY_BYTES, is_read);
-            assert_eq!(cache.open(&[7; 32], Kind::Active, sealed).is_some(), is_read);
+            assert_eq!(cache.open(&[7; 32], Kind::ACTIVE, sealed).is_some(), is_read);
         }
     }
 

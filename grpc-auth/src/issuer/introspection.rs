@@ -29,7 +29,7 @@ use crate::error::ConfigError;
 ///
 /// let client = ClientAuthentication::client_secret_basic("orders", "s3cret");
 /// let auth = ResourceServer::builder()
-///     .issuer(Issuer::oidc(server.url()).introspection(Introspection::new(client)))
+///     .issuer(Issuer::discover(server.url()).introspection(Introspection::new(client)))
 ///     .audience(TestAuthorizationServer::AUDIENCE)
 ///     .clock(server.clock().clone())
 ///     .build()

@@ -18,7 +18,7 @@ use presets::provider::Provider;
 ///
 /// | constructor | issuer | keys | token types (`typ`) | for us if | grants from |
 /// |---|---|---|---|---|---|
-/// | [`oidc`](Self::oidc) | as given | discovery | `at+jwt` (RFC 9068) | `aud` has our audience | `scope` |
+/// | [`discover`](Self::discover) | as given | discovery | `at+jwt` (RFC 9068) | `aud` has our audience | `scope` |
 /// | [`auth0`](Self::auth0) | `https://DOMAIN/` | `/.well-known/jwks.json` | `JWT`, `at+jwt` | `aud` | `scope`, `permissions` |
 /// | [`okta`](Self::okta) | `https://DOMAIN/oauth2/ID` | discovery | none, `JWT`, `at+jwt` | `aud` | `scp` |
 /// | [`entra`](Self::entra) | v2.0 of a tenant | discovery | `JWT`, `at+jwt` | `aud` | `scp`, `roles` as `role:..` |
@@ -34,7 +34,7 @@ use presets::provider::Provider;
 /// use grpc_auth::{ScopeSource, Issuer};
 ///
 /// // Roles become grants under a prefix of their own, so that no role can pose as a scope.
-/// let issuer = Issuer::oidc("https://sso.example.com/realms/main")
+/// let issuer = Issuer::discover("https://sso.example.com/realms/main")
 ///     .scopes_from([
 ///         ScopeSource::words("/scope"),
 ///         ScopeSource::array("/realm_access/roles").prefixed("role:"),
@@ -104,7 +104,7 @@ impl Issuer {
     ///
     /// `issuer` is compared with `iss` byte for byte; a trailing slash matters.
     #[must_use]
-    pub fn oidc(issuer: impl Into<String>) -> Self {
+    pub fn discover(issuer: impl Into<String>) -> Self {
         Self {
             identifier: issuer.into(),
             provider: Provider::Generic,
@@ -200,13 +200,13 @@ impl Issuer {
     /// An issuer whose keys are given as the JSON of a key set: for tests and air-gapped systems.
     #[must_use]
     pub fn static_keys(issuer: impl Into<String>, jwks: impl Into<String>) -> Self {
-        Self { keys: Keys::Given(jwks.into()), ..Self::oidc(issuer) }
+        Self { keys: Keys::Given(jwks.into()), ..Self::discover(issuer) }
     }
 
     /// An issuer that introspects every token, JWTs included: its keys are not fetched.
     #[must_use]
     pub fn introspected(issuer: impl Into<String>, introspection: Introspection) -> Self {
-        Self { keys: Keys::None, ..Self::oidc(issuer).introspection(introspection) }
+        Self { keys: Keys::None, ..Self::discover(issuer).introspection(introspection) }
     }
 
     /// Asks this issuer about tokens that cannot be verified here (RFC 7662); see

@@ -34,9 +34,9 @@ struct Parameters<'t> {
 impl<'t> Members<'t> for Parameters<'t> {
     fn take<A: MapAccess<'t>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
         match name {
-            "alg" => self.alg = Some(map.next_value_seed(Text)?),
-            "kid" => self.kid = Some(map.next_value_seed(Text)?),
-            "typ" => self.typ = Some(map.next_value_seed(Text)?),
+            "alg" => self.alg = Some(map.next_value::<Text<'t>>()?.0),
+            "kid" => self.kid = Some(map.next_value::<Text<'t>>()?.0),
+            "typ" => self.typ = Some(map.next_value::<Text<'t>>()?.0),
             "crit" => self.changing = Some("crit"),
             "b64" => self.changing = Some("b64"),
             "zip" => self.changing = Some("zip"),

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use serde::de::value::BorrowedStrDeserializer;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{
-    self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
-    Unexpected, VariantAccess, Visitor,
+    self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
+    Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -35,15 +35,23 @@ fn visit_text<'de, V: Visitor<'de>>(
 }
 
 impl<'de> Parser<'de> {
-    fn visit_object<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, JsonError> {
+    /// Reads all of an object.
+    fn object<T>(
+        &mut self,
+        read: impl FnOnce(&mut Object<'_, 'de>) -> Result<T, JsonError>,
+        expected: &'static str,
+    ) -> Result<T, JsonError> {
         self.enter()?;
-        let mut object =
-            Object { parser: self, names: Names::new(), name: None, state: State::First };
-        let value = visitor.visit_map(&mut object)?;
-        if object.state == State::Ended || object.next_key::<de::IgnoredAny>()?.is_none() {
+        let mut object = Object { parser: self, names: Names::new(), name: None, has_ended: false };
+        let value = read(&mut object)?;
+        if object.has_ended || object.next_key::<de::IgnoredAny>()?.is_none() {
             return Ok(value);
         }
-        Err(de::Error::invalid_length(0, &"fewer members"))
+        Err(de::Error::invalid_value(Unexpected::Map, &expected))
+    }
+
+    fn visit_object<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, JsonError> {
+        self.object(|object| visitor.visit_map(object), "an object with fewer members")
     }
 
     fn visit_array<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, JsonError> {
@@ -82,18 +90,9 @@ impl<'de> Deserializer<'de> for &mut Parser<'de> {
             b'{' => self.visit_object(visitor),
             b'[' => self.visit_array(visitor),
             b'-' | b'0'..=b'9' => self.number()?.visit(visitor),
-            b't' => {
-                self.literal("true")?;
-                visitor.visit_bool(true)
-            }
-            b'f' => {
-                self.literal("false")?;
-                visitor.visit_bool(false)
-            }
-            b'n' => {
-                self.literal("null")?;
-                visitor.visit_unit()
-            }
+            b't' => self.literal("true").and_then(|()| visitor.visit_bool(true)),
+            b'f' => self.literal("false").and_then(|()| visitor.visit_bool(false)),
+            b'n' => self.literal("null").and_then(|()| visitor.visit_unit()),
             _ => Err(JsonError::syntax("a value is missing")),
         }
     }
@@ -119,16 +118,20 @@ impl<'de> Deserializer<'de> for &mut Parser<'de> {
     }
 
     /// serde's own structs would take an array of the values as well.
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
+        match self.peek()? {
+            b'{' => self.visit_object(visitor),
+            first => Err(misfit(first, "an object")),
+        }
+    }
+
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, JsonError> {
-        match self.peek()? {
-            b'{' => self.visit_object(visitor),
-            first => Err(misfit(first, "an object")),
-        }
+        self.deserialize_map(visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -137,39 +140,26 @@ impl<'de> Deserializer<'de> for &mut Parser<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, JsonError> {
+        const ONE_MEMBER: &str = "an object with one member";
         match self.peek()? {
-            b'"' => match self.string()? {
-                Cow::Borrowed(name) => visitor.visit_enum(BorrowedStrDeserializer::new(name)),
-                Cow::Owned(name) => visitor.visit_enum(name.into_deserializer()),
-            },
-            b'{' => {
-                self.enter()?;
-                let mut names = Names::new();
-                if !self.next(true, b'}')? {
-                    let found = Unexpected::Other("an empty object");
-                    return Err(de::Error::invalid_value(found, &"an object with one member"));
-                }
-                let name = self.name(&mut names)?;
-                let variant = Variant { parser: self, name: name.clone() };
-                let value = visitor.visit_enum(variant).map_err(|error| error.in_member(&name))?;
-                if self.next(false, b'}')? {
-                    let found = Unexpected::Map;
-                    return Err(de::Error::invalid_value(found, &"an object with one member"));
-                }
-                Ok(value)
-            }
+            b'"' => visitor.visit_enum(self.string()?.into_deserializer()),
+            b'{' => self.object(
+                |object| {
+                    if object.parser.peek()? == b'}' {
+                        let found = Unexpected::Other("an empty object");
+                        return Err(de::Error::invalid_value(found, &ONE_MEMBER));
+                    }
+                    visitor.visit_enum(MapAccessDeserializer::new(object))
+                },
+                ONE_MEMBER,
+            ),
             first => Err(misfit(first, "a string, or an object with one member")),
         }
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
-        self.skip()?;
-        visitor.visit_unit()
-    }
-
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map identifier
+        unit_struct seq tuple tuple_struct identifier ignored_any
     }
 }
 
@@ -177,16 +167,9 @@ impl<'de> Deserializer<'de> for &mut Parser<'de> {
 struct Object<'a, 'de> {
     parser: &'a mut Parser<'de>,
     names: Names<'de>,
-    /// The name whose value is next, for the text of an error.
+    /// The name whose value is next, for the text of an error; none before the first member.
     name: Option<Cow<'de, str>>,
-    state: State,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum State {
-    First,
-    Later,
-    Ended,
+    has_ended: bool,
 }
 
 impl<'de> MapAccess<'de> for Object<'_, 'de> {
@@ -196,11 +179,10 @@ impl<'de> MapAccess<'de> for Object<'_, 'de> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, JsonError> {
-        if self.state == State::Ended || !self.parser.next(self.state == State::First, b'}')? {
-            self.state = State::Ended;
+        if self.has_ended || !self.parser.next(self.name.is_none(), b'}')? {
+            self.has_ended = true;
             return Ok(None);
         }
-        self.state = State::Later;
         let name = self.parser.name(&mut self.names)?;
         self.name = Some(name.clone());
         seed.deserialize(Name(name)).map(Some).map_err(|error| match &self.name {
@@ -239,48 +221,6 @@ impl<'de> SeqAccess<'de> for Array<'_, 'de> {
         let index = self.index;
         self.index += 1;
         seed.deserialize(&mut *self.parser).map(Some).map_err(|error| error.in_item(index))
-    }
-}
-
-/// The one member of an object that is a variant of an enum.
-struct Variant<'a, 'de> {
-    parser: &'a mut Parser<'de>,
-    name: Cow<'de, str>,
-}
-
-impl<'a, 'de> EnumAccess<'de> for Variant<'a, 'de> {
-    type Error = JsonError;
-    type Variant = &'a mut Parser<'de>;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(
-        self,
-        seed: V,
-    ) -> Result<(V::Value, Self::Variant), JsonError> {
-        Ok((seed.deserialize(Name(self.name))?, self.parser))
-    }
-}
-
-impl<'de> VariantAccess<'de> for &mut Parser<'de> {
-    type Error = JsonError;
-
-    fn unit_variant(self) -> Result<(), JsonError> {
-        de::Deserialize::deserialize(self)
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, JsonError> {
-        seed.deserialize(self)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, JsonError> {
-        self.deserialize_seq(visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, JsonError> {
-        self.deserialize_struct("", fields, visitor)
     }
 }
 

@@ -84,7 +84,7 @@ impl<'de, M: Members<'de>> Visitor<'de> for Object<'_, 'de, M> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key_seed(Text)? {
+        while let Some(Text(name)) = map.next_key()? {
             if !self.0.take(&name, &mut map)? {
                 map.next_value::<IgnoredAny>()?;
             }

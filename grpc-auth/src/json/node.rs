@@ -109,7 +109,7 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node<'de>, A::Error> {
         let mut members = Vec::new();
-        while let Some(name) = map.next_key_seed(Text)? {
+        while let Some(Text(name)) = map.next_key()? {
             members.push((name, map.next_value()?));
         }
         Ok(Node::Object(members))

@@ -130,12 +130,18 @@ impl<'de> Parser<'de> {
             return Err(JsonError::syntax("a member has no name"));
         }
         let name = self.string()?;
+        self.colon()?;
+        names.insert(name.clone())?;
+        Ok(name)
+    }
+
+    #[inline]
+    fn colon(&mut self) -> Result<(), JsonError> {
         if self.peek()? != b':' {
             return Err(JsonError::syntax("a colon is missing"));
         }
         self.advance();
-        names.insert(name.clone())?;
-        Ok(name)
+        Ok(())
     }
 
     /// Reads a string; it is borrowed unless it has escapes.

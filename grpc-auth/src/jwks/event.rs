@@ -151,8 +151,7 @@ impl Listener {
     }
 
     pub(super) fn tell(&self, issuer: &str, event: &JwksEvent<'_>) {
-        log(issuer, event);
-        measure(issuer, event);
+        record(issuer, event);
         // A callback that panics must not end the refreshing.
         if let Some(callback) = &self.0
             && catch_unwind(AssertUnwindSafe(|| callback(issuer, event))).is_err()
@@ -162,7 +161,8 @@ impl Listener {
     }
 }
 
-fn log(issuer: &str, event: &JwksEvent<'_>) {
+/// Logs and counts.
+fn record(issuer: &str, event: &JwksEvent<'_>) {
     use std::error::Error as _;
 
     use tracing::{debug, info, warn};
@@ -171,26 +171,38 @@ fn log(issuer: &str, event: &JwksEvent<'_>) {
         JwksEvent::RefreshStarted { forced } => {
             debug!(target: "grpc_auth", issuer, forced, "the key set is fetched");
         }
-        JwksEvent::RefreshSucceeded { generation, added: 0, removed: 0, not_modified } => {
-            debug!(target: "grpc_auth", issuer, generation, not_modified, "the key set is as before");
-        }
-        JwksEvent::RefreshSucceeded { generation, added, removed, .. } => {
-            info!(target: "grpc_auth", issuer, generation, added, removed, "the key set was fetched");
-        }
-        // A long outage is said ever more rarely; at debug, every time.
-        JwksEvent::RefreshFailed { error, consecutive } if !consecutive.is_power_of_two() => {
-            debug!(target: "grpc_auth", issuer, consecutive, %error, "the key set could not be fetched");
+        JwksEvent::RefreshSucceeded { generation, added, removed, not_modified } => {
+            let is_changed = added + removed > 0;
+            if is_changed {
+                info!(target: "grpc_auth", issuer, generation, added, removed, "the key set was fetched");
+            } else {
+                debug!(target: "grpc_auth", issuer, generation, not_modified, "the key set is as before");
+            }
+            let result = match (not_modified, is_changed) {
+                (true, _) => "not_modified",
+                (false, false) => "unchanged",
+                (false, true) => "changed",
+            };
+            metrics::key_set_fetched(issuer, result);
+            metrics::key_set_generation(issuer, *generation);
         }
         JwksEvent::RefreshFailed { error, consecutive } => {
-            let cause = error.source().map(ToString::to_string);
-            warn!(
-                target: "grpc_auth",
-                issuer, consecutive, %error, cause,
-                "the key set could not be fetched"
-            );
+            // A long outage is said ever more rarely; at debug, every time.
+            if consecutive.is_power_of_two() {
+                let cause = error.source().map(ToString::to_string);
+                warn!(
+                    target: "grpc_auth",
+                    issuer, consecutive, %error, cause,
+                    "the key set could not be fetched"
+                );
+            } else {
+                debug!(target: "grpc_auth", issuer, consecutive, %error, "the key set could not be fetched");
+            }
+            metrics::key_set_fetched(issuer, error.kind());
         }
         JwksEvent::UnknownKidOutcome { decision } => {
             debug!(target: "grpc_auth", issuer, decision = decision.as_str(), "unknown key id");
+            metrics::unknown_key(issuer, decision.as_str());
         }
         JwksEvent::BadSignature => {
             debug!(
@@ -212,28 +224,7 @@ fn log(issuer: &str, event: &JwksEvent<'_>) {
                 issuer, position, %reason,
                 "a key of the key set is skipped"
             );
+            metrics::key_skipped(issuer);
         }
-    }
-}
-
-fn measure(issuer: &str, event: &JwksEvent<'_>) {
-    match event {
-        JwksEvent::RefreshStarted { .. }
-        | JwksEvent::BadSignature
-        | JwksEvent::ServingStale { .. } => {}
-        JwksEvent::RefreshSucceeded { generation, added, removed, not_modified } => {
-            let result = match (not_modified, added + removed) {
-                (true, _) => "not_modified",
-                (false, 0) => "unchanged",
-                (false, _) => "changed",
-            };
-            metrics::key_set_fetched(issuer, result);
-            metrics::key_set_generation(issuer, *generation);
-        }
-        JwksEvent::RefreshFailed { error, .. } => metrics::key_set_fetched(issuer, error.kind()),
-        JwksEvent::UnknownKidOutcome { decision } => {
-            metrics::unknown_key(issuer, decision.as_str())
-        }
-        JwksEvent::KeySkipped { .. } => metrics::key_skipped(issuer),
     }
 }

@@ -40,28 +40,12 @@ impl KeyFetchError {
         }
     }
 
-    fn http(&self) -> Option<&HttpError> {
+    /// The error of the request, if it is one.
+    pub(super) fn http(&self) -> Option<&HttpError> {
         match self {
             Self::Http(error) => Some(error),
             Self::KeySet(_) | Self::Older => None,
         }
-    }
-
-    /// Whether only a change of the configuration can help.
-    pub(super) fn is_misconfiguration(&self) -> bool {
-        self.http().is_some_and(HttpError::is_misconfiguration)
-    }
-
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
-        self.http().and_then(HttpError::retry_after)
-    }
-
-    fn is_retried_at_once(&self) -> bool {
-        self.http().is_some_and(HttpError::is_retried_at_once)
-    }
-
-    fn is_gone(&self) -> bool {
-        self.http().is_some_and(HttpError::is_gone)
     }
 }
 
@@ -130,7 +114,9 @@ impl KeyFetcher {
 
     pub(super) async fn fetch(&mut self, request: Request) -> Result<Fetched, KeyFetchError> {
         match self.attempt(request).await {
-            Err(error) if error.is_retried_at_once() => self.attempt(request).await,
+            Err(KeyFetchError::Http(error)) if error.is_retried_at_once() => {
+                self.attempt(request).await
+            }
             outcome => outcome,
         }
     }
@@ -138,7 +124,7 @@ impl KeyFetcher {
     async fn attempt(&mut self, request: Request) -> Result<Fetched, KeyFetchError> {
         let url = self.keys_url().await?;
         let outcome = self.fetch_from(&url, request).await;
-        if let Err(error) = &outcome
+        if let Err(KeyFetchError::Http(error)) = &outcome
             && error.is_gone()
         {
             let before = self.discovered.take();

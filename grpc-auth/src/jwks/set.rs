@@ -1,8 +1,5 @@
 //! A key set (RFC 7517 §5): one immutable snapshot.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use serde::Deserialize;
 
 use crate::jose::algorithm::Algorithm;
@@ -23,8 +20,7 @@ const MAX_TRIED_WITHOUT_KID: usize = 4;
 #[derive(Debug)]
 pub(crate) struct KeySet {
     /// In the order of the document.
-    keys: Vec<Arc<Key>>,
-    by_kid: HashMap<Box<str>, Vec<Arc<Key>>>,
+    keys: Vec<Key>,
 }
 
 /// Why a document is no key set to work with.
@@ -53,7 +49,7 @@ pub enum JwksError {
 impl KeySet {
     /// Of an issuer whose tokens are not verified here.
     pub(crate) fn none() -> Self {
-        Self { keys: Vec::new(), by_kid: HashMap::new() }
+        Self { keys: Vec::new() }
     }
 
     /// Admits key by key: a bad one never spoils the set. Tells which were skipped, by position.
@@ -68,46 +64,34 @@ impl KeySet {
         if document.keys.len() > MAX_KEYS {
             return Err(JwksError::TooManyKeys);
         }
-        let mut set = Self { keys: Vec::new(), by_kid: HashMap::new() };
-        let mut skipped = Vec::new();
+        let (mut keys, mut skipped) = (Vec::new(), Vec::new());
         for (position, jwk) in document.keys.iter().enumerate() {
             match Key::parse(jwk.as_bytes()) {
-                Ok(key) => set.insert(Arc::new(key)),
+                Ok(key) => keys.push(key),
                 Err(reason) => skipped.push((position, reason)),
             }
         }
-        if set.keys.is_empty() {
+        if keys.is_empty() {
             let (skipped, reasons) = (skipped.len(), reasons(&skipped));
             return Err(JwksError::NoUsableKey { skipped, reasons });
         }
-        Ok((set, skipped))
-    }
-
-    fn insert(&mut self, key: Arc<Key>) {
-        if let Some(kid) = &key.kid {
-            self.by_kid.entry(kid.clone()).or_default().push(Arc::clone(&key));
-        }
-        self.keys.push(key);
+        Ok((Self { keys }, skipped))
     }
 
     /// The keys with this kid, byte for byte, that fit the algorithm: the first 16.
-    pub(crate) fn with_kid(
-        &self,
-        kid: &str,
-        algorithm: Algorithm,
-    ) -> impl Iterator<Item = &Key> + Clone {
-        let keys = self.by_kid.get(kid).map_or(&[][..], Vec::as_slice);
-        fitting(keys, algorithm, MAX_TRIED_WITH_KID)
+    pub(crate) fn with_kid(&self, kid: &str, algorithm: Algorithm) -> impl Iterator<Item = &Key> {
+        let named = self.keys.iter().filter(move |key| key.kid.as_deref() == Some(kid));
+        named.filter(move |key| key.fits(algorithm)).take(MAX_TRIED_WITH_KID)
     }
 
     /// Whether some key has this kid, for whatever algorithm.
     pub(crate) fn has_kid(&self, kid: &str) -> bool {
-        self.by_kid.contains_key(kid)
+        self.keys.iter().any(|key| key.kid.as_deref() == Some(kid))
     }
 
     /// The keys to try for a token that names none: the first four that fit.
-    pub(crate) fn without_kid(&self, algorithm: Algorithm) -> impl Iterator<Item = &Key> + Clone {
-        fitting(&self.keys, algorithm, MAX_TRIED_WITHOUT_KID)
+    pub(crate) fn without_kid(&self, algorithm: Algorithm) -> impl Iterator<Item = &Key> {
+        self.keys.iter().filter(move |key| key.fits(algorithm)).take(MAX_TRIED_WITHOUT_KID)
     }
 
     /// What the keys are, sorted: two sets with the same identities are the same keys.
@@ -131,15 +115,6 @@ fn reasons(skipped: &[(usize, Skipped)]) -> String {
         _ if skipped.len() > MAX_REASONS => format!(" ({}; ..)", shown.join("; ")),
         _ => format!(" ({})", shown.join("; ")),
     }
-}
-
-fn fitting(
-    keys: &[Arc<Key>],
-    algorithm: Algorithm,
-    most: usize,
-) -> impl Iterator<Item = &Key> + Clone {
-    let fits = move |key: &&Arc<Key>| key.algorithms().any(|own| own == algorithm);
-    keys.iter().filter(fits).take(most).map(Arc::as_ref)
 }
 
 #[cfg(test)]

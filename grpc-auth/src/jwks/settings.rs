@@ -122,42 +122,31 @@ impl Default for JwksSettings {
 impl JwksSettings {
     /// Settings that contradict each other would show in an outage, years later.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let wrong = |setting, help| Err(ConfigError::setting("key-set", setting, help));
+        let require = |works, setting, help| ConfigError::require(works, "key-set", setting, help);
         let day = MIN_MAX_AGE..=MAX_MAX_AGE;
-        if !day.contains(&self.fresh_for) {
-            return wrong("fresh_for", "write a time from a minute to a day");
+        require(day.contains(&self.fresh_for), "fresh_for", "write a time from a minute to a day")?;
+        if let RefreshMode::Every(interval) = self.refresh {
+            let help = "write `RefreshMode::Every` with a time from a minute to a day";
+            require(day.contains(&interval), "refresh", help)?;
         }
-        if let RefreshMode::Every(interval) = self.refresh
-            && !day.contains(&interval)
-        {
-            return wrong(
-                "refresh",
-                "write `RefreshMode::Every` with a time from a minute to a day",
-            );
-        }
-        if !(0.1..=0.9).contains(&self.refresh_ahead) {
-            return wrong("refresh_ahead", "write a part from 0.1 to 0.9");
-        }
-        if self.timeout.is_zero() || self.timeout > LONGEST_TIMEOUT {
-            return wrong("timeout", "write a time up to 30 s");
-        }
-        if self.connect_timeout.is_zero() || self.connect_timeout > self.timeout {
-            return wrong("connect_timeout", "write a time up to `timeout`; the default is 2 s");
-        }
-        if self.latest_refresh(self.fresh_for) + self.timeout > self.fresh_for {
-            return wrong(
-                "refresh_ahead",
-                "a refresh that begins so late ends after `fresh_for`: write a smaller part, a longer \
-                 `fresh_for`, or a shorter `timeout`",
-            );
-        }
-        if self.max_stale < self.fresh_for {
-            return wrong(
-                "max_stale",
-                "it is shorter than `fresh_for`, and until then the keys are fresh: \
-                 write at least that",
-            );
-        }
+        let is_part = (0.1..=0.9).contains(&self.refresh_ahead);
+        require(is_part, "refresh_ahead", "write a part from 0.1 to 0.9")?;
+        let is_in_time = !self.timeout.is_zero() && self.timeout <= LONGEST_TIMEOUT;
+        require(is_in_time, "timeout", "write a time up to 30 s")?;
+        let connects = !self.connect_timeout.is_zero() && self.connect_timeout <= self.timeout;
+        let help = "write a time up to `timeout`; the default is 2 s";
+        require(connects, "connect_timeout", help)?;
+        require(
+            self.latest_refresh(self.fresh_for) + self.timeout <= self.fresh_for,
+            "refresh_ahead",
+            "a refresh that begins so late ends after `fresh_for`: write a smaller part, a longer \
+             `fresh_for`, or a shorter `timeout`",
+        )?;
+        require(
+            self.max_stale >= self.fresh_for,
+            "max_stale",
+            "it is shorter than `fresh_for`, and until then the keys are fresh: write at least that",
+        )?;
         for (setting, time) in [
             ("max_stale", self.max_stale),
             ("wait", self.wait),
@@ -167,38 +156,23 @@ impl JwksSettings {
             ("last_retry", self.last_retry),
             ("rediscover", self.rediscover),
         ] {
-            if time > LONGEST {
-                return wrong(setting, "write at most 30 days");
-            }
+            require(time <= LONGEST, setting, "write at most 30 days")?;
         }
-        if self.unknown_key_memory > 1 << 20 {
-            return wrong("unknown_key_memory", "write at most 1,048,576");
-        }
-        for (setting, interval) in [
-            ("unknown_key_interval", self.unknown_key_interval),
-            ("bad_signature_interval", self.bad_signature_interval),
-        ] {
-            if interval.is_zero() {
-                return wrong(setting, "write more than zero: it bounds the fetches");
-            }
-        }
-        if self.unknown_key_burst == 0 {
-            return wrong(
-                "unknown_key_burst",
-                "write at least 1, or no sudden rotation is noticed",
-            );
-        }
-        if self.unknown_key_interval >= self.freshness(None) {
-            return wrong(
-                "unknown_key_interval",
-                "write less than the keys are fresh (`fresh_for`, or the interval of \
-                 `RefreshMode::Every`): that refreshes as well",
-            );
-        }
-        if self.first_retry.is_zero() || self.first_retry > self.last_retry {
-            return wrong("first_retry", "write more than zero, and at most `last_retry`");
-        }
-        Ok(())
+        let is_bounded = self.unknown_key_memory <= 1 << 20;
+        require(is_bounded, "unknown_key_memory", "write at most 1,048,576")?;
+        let bounds_fetches = "write more than zero: it bounds the fetches";
+        require(!self.unknown_key_interval.is_zero(), "unknown_key_interval", bounds_fetches)?;
+        require(!self.bad_signature_interval.is_zero(), "bad_signature_interval", bounds_fetches)?;
+        let help = "write at least 1, or no sudden rotation is noticed";
+        require(self.unknown_key_burst > 0, "unknown_key_burst", help)?;
+        require(
+            self.unknown_key_interval < self.freshness(None),
+            "unknown_key_interval",
+            "write less than the keys are fresh (`fresh_for`, or the interval of \
+             `RefreshMode::Every`): that refreshes as well",
+        )?;
+        let retries = !self.first_retry.is_zero() && self.first_retry <= self.last_retry;
+        require(retries, "first_retry", "write more than zero, and at most `last_retry`")
     }
 
     /// How long an answer is fresh.

@@ -47,6 +47,20 @@ pub(crate) struct Loaded {
     pub(crate) standing: Standing,
 }
 
+/// What a fetch would have to bring.
+#[derive(Debug)]
+pub(crate) enum Wanted {
+    /// Any keys: no key may be used now.
+    AnyKeys,
+    Key {
+        kid: Box<str>,
+        /// When the token says that it was issued, at the latest.
+        issued: Option<SystemTime>,
+    },
+    /// Another key under the same key id: the signature is not by the one that is known.
+    Replacement,
+}
+
 /// What a call does when a key is missing.
 #[derive(Debug)]
 pub(crate) enum Missing {
@@ -98,14 +112,8 @@ impl KeySource {
     /// Keys that never change.
     pub(crate) fn given(issuer: &str, keys: KeySet) -> Self {
         let snapshot = Snapshot { keys: Arc::new(keys), generation: 1, stale_until: None };
-        let shared = Shared {
-            issuer: issuer.into(),
-            published: Published::new(snapshot, 1),
-            quiet: ArcSwap::from_pointee(Quiet::always()),
-            edition: AtomicU64::new(0),
-            clock: Clock::system(),
-            refresh: None,
-        };
+        let published = Published::new(snapshot, 1);
+        let shared = Shared::new(issuer.into(), published, Clock::system(), None);
         Self { shared: Arc::new(shared), task: None }
     }
 
@@ -121,22 +129,16 @@ impl KeySource {
         first: bool,
     ) -> (Self, Result<(), KeyFetchError>) {
         let clock = fetcher.clock.clone();
-        let now = clock.now();
-        let shared = Arc::new(Shared {
-            issuer: fetcher.issuer.clone(),
-            published: Published::empty(),
-            quiet: ArcSwap::from_pointee(Quiet::always()),
-            edition: AtomicU64::new(0),
-            clock,
-            refresh: Some(Refresh {
-                lifecycle: Mutex::new(Lifecycle::new(Arc::clone(&settings), now)),
-                settings,
-                wake: Notify::new(),
-                finished: watch::Sender::new(0),
-                settled: watch::Sender::default(),
-                listener,
-            }),
-        });
+        let refresh = Refresh {
+            lifecycle: Mutex::new(Lifecycle::new(Arc::clone(&settings), clock.now())),
+            settings,
+            wake: Notify::new(),
+            finished: watch::Sender::new(0),
+            settled: watch::Sender::default(),
+            listener,
+        };
+        let issuer = fetcher.issuer.clone();
+        let shared = Arc::new(Shared::new(issuer, Published::empty(), clock, Some(refresh)));
         let mut outcome = Ok(());
         if first && let Some(refresh) = &shared.refresh {
             outcome = shared.fetch(refresh, &mut fetcher).await;
@@ -178,72 +180,50 @@ impl KeySource {
         **self.shared.quiet.load()
     }
 
-    /// There are no keys that may be used: is it worth to wait for some?
-    pub(crate) fn need_keys(&self, now: SystemTime) -> Missing {
-        let Some(refresh) = &self.shared.refresh else { return Missing::Unavailable };
-        if self.is_abandoned() {
-            return Missing::Unavailable;
-        }
-        let mut lifecycle = refresh.lock();
-        if !lifecycle.is_cold(now) {
-            return Missing::LookAgain;
-        }
-        let answer = lifecycle.need_keys(now);
-        self.shared.missing(refresh, &lifecycle, answer, lifecycle.arrival())
-    }
-
-    /// The set of this generation has no such key: is it worth to fetch it again? `issued` is when
-    /// the token says that it was issued, at the latest; `arrival` is that of a call that waited
-    /// before.
-    pub(crate) fn need_key(
+    /// Keys are missing among those of this generation: is it worth to fetch them? `arrival` is that
+    /// of a call that waited before.
+    pub(crate) fn need(
         &self,
-        now: SystemTime,
-        kid: &str,
-        issued: Option<SystemTime>,
+        wanted: &Wanted,
         generation: u64,
-        arrival: Option<Arrival>,
-    ) -> Missing {
-        let Some(refresh) = &self.shared.refresh else { return Missing::Unknown };
-        if self.is_abandoned() {
-            return Missing::Unavailable;
-        }
-        let (missing, decision) = {
-            let mut lifecycle = refresh.lock();
-            // Under the lock nothing can come between this look and the request for a fetch.
-            if self.generation() != generation {
-                return Missing::LookAgain;
-            }
-            let arrival = arrival.unwrap_or(lifecycle.arrival());
-            let (answer, decision) = lifecycle.need_key(now, kid, issued, arrival);
-            (self.shared.missing(refresh, &lifecycle, answer, arrival), decision)
-        };
-        self.shared.tell(refresh, &JwksEvent::UnknownKidOutcome { decision });
-        missing
-    }
-
-    /// A signature was not made by the key of this generation with the token's key id: may the key
-    /// have been replaced? `arrival` is that of a call that waited before.
-    pub(crate) fn need_replacement(
-        &self,
         now: SystemTime,
-        generation: u64,
         arrival: Option<Arrival>,
     ) -> Missing {
         let Some(refresh) = &self.shared.refresh else { return Missing::Unknown };
         if self.is_over() {
-            return Missing::Unknown;
+            // Without a fetch a bad signature is what it seems to be.
+            if matches!(wanted, Wanted::Replacement) {
+                return Missing::Unknown;
+            }
+            self.log_abandoned();
+            return Missing::Unavailable;
         }
-        let (missing, fetches) = {
+        let (missing, event) = {
             let mut lifecycle = refresh.lock();
-            if self.generation() != generation {
+            // Under the lock nothing can come between this look and the request for a fetch.
+            let has_changed = match wanted {
+                Wanted::AnyKeys => !lifecycle.is_cold(now),
+                Wanted::Key { .. } | Wanted::Replacement => self.generation() != generation,
+            };
+            if has_changed {
                 return Missing::LookAgain;
             }
             let arrival = arrival.unwrap_or(lifecycle.arrival());
-            let (answer, fetches) = lifecycle.need_replacement(now, arrival);
-            (self.shared.missing(refresh, &lifecycle, answer, arrival), fetches)
+            let (answer, event) = match wanted {
+                Wanted::AnyKeys => (lifecycle.need_keys(now), None),
+                Wanted::Key { kid, issued } => {
+                    let (answer, decision) = lifecycle.need_key(now, kid, *issued, arrival);
+                    (answer, Some(JwksEvent::UnknownKidOutcome { decision }))
+                }
+                Wanted::Replacement => {
+                    let (answer, fetches) = lifecycle.need_replacement(now, arrival);
+                    (answer, fetches.then_some(JwksEvent::BadSignature))
+                }
+            };
+            (self.shared.missing(refresh, &lifecycle, answer, arrival), event)
         };
-        if fetches {
-            self.shared.tell(refresh, &JwksEvent::BadSignature);
+        if let Some(event) = event {
+            self.shared.tell(refresh, &event);
         }
         missing
     }
@@ -258,18 +238,13 @@ impl KeySource {
         self.task.as_ref().is_some_and(JoinHandle::is_finished)
     }
 
-    /// The same, and logs what to do.
-    fn is_abandoned(&self) -> bool {
-        let is_over = self.is_over();
-        if is_over {
-            tracing::error!(
-                target: "grpc_auth",
-                issuer = &*self.shared.issuer,
-                "the keys can no longer be fetched: the tokio runtime in which the server was \
-                 built is gone, or a listener panicked; build it in the runtime that serves"
-            );
-        }
-        is_over
+    fn log_abandoned(&self) {
+        tracing::error!(
+            target: "grpc_auth",
+            issuer = &*self.shared.issuer,
+            "the keys can no longer be fetched: the tokio runtime in which the server was built is \
+             gone, or a listener panicked; build it in the runtime that serves"
+        );
     }
 
     pub(crate) fn issuer(&self) -> &str {
@@ -299,6 +274,16 @@ impl Refresh {
 }
 
 impl Shared {
+    fn new(
+        issuer: Box<str>,
+        published: Published<Snapshot>,
+        clock: Clock,
+        refresh: Option<Refresh>,
+    ) -> Self {
+        let (quiet, edition) = (ArcSwap::from_pointee(Quiet::always()), AtomicU64::new(0));
+        Self { issuer, published, quiet, edition, clock, refresh }
+    }
+
     fn missing(
         &self,
         refresh: &Refresh,

@@ -27,31 +27,28 @@ fn fetched() -> KeySource {
         settled: watch::Sender::default(),
         listener: Listener::default(),
     };
-    let shared = Shared {
-        issuer: "https://issuer.example/".into(),
-        published: Published::new(snapshot, 2),
-        quiet: ArcSwap::from_pointee(Quiet::always()),
-        edition: AtomicU64::new(0),
-        clock: Clock::system(),
-        refresh: Some(refresh),
-    };
+    let issuer = "https://issuer.example/".into();
+    let published = Published::new(snapshot, 2);
+    let shared = Shared::new(issuer, published, Clock::system(), Some(refresh));
     KeySource { shared: Arc::new(shared), task: None }
 }
 
 #[test]
 fn who_looked_at_keys_that_are_no_more_looks_again_before_a_fetch_is_asked_for() {
     let keys = fetched();
+    let new = Wanted::Key { kid: "new".into(), issued: None };
     // More often than the issuer may be asked for unknown keys.
     for _ in 0..10 {
-        assert!(matches!(keys.need_key(at(1), "new", None, 1, None), Missing::LookAgain));
+        assert!(matches!(keys.need(&new, 1, at(1), None), Missing::LookAgain));
     }
-    assert!(matches!(keys.need_key(at(1), "new", None, 2, None), Missing::Wait(_)));
+    assert!(matches!(keys.need(&new, 2, at(1), None), Missing::Wait(_)));
 }
 
 #[test]
 fn who_found_no_keys_looks_again_when_there_are_some() {
     let keys = fetched();
-    assert!(matches!(keys.need_keys(at(1)), Missing::LookAgain));
+    let need = |now| keys.need(&Wanted::AnyKeys, 2, now, None);
+    assert!(matches!(need(at(1)), Missing::LookAgain));
     let stale_until = keys.load(at(1)).unwrap().snapshot().unwrap().stale_until.unwrap();
-    assert!(matches!(keys.need_keys(stale_until), Missing::Wait(_)));
+    assert!(matches!(need(stale_until), Missing::Wait(_)));
 }

@@ -1,12 +1,16 @@
-//! Handles on metrics: those of the crate `metrics`, or nothing without the feature.
-
-use std::time::Duration;
+//! Handles on metrics: those of the crate `metrics`, or ones that do nothing without the feature.
 
 #[cfg(feature = "metrics")]
 use metrics::{Key, KeyName, Label, Level, Metadata, with_recorder};
 
+#[cfg(feature = "metrics")]
+pub(super) use metrics::{Counter, Gauge, Histogram};
+#[cfg(not(feature = "metrics"))]
+pub(super) use off::{Counter, Gauge, Histogram};
+
 /// What a metric is.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "nothing is recorded"))]
 pub(super) struct Metric {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
@@ -28,15 +32,6 @@ pub(super) enum Unit {
     Seconds,
 }
 
-#[derive(Debug)]
-pub(super) struct Counter(#[cfg(feature = "metrics")] metrics::Counter);
-
-#[derive(Debug)]
-pub(super) struct Gauge(#[cfg(feature = "metrics")] metrics::Gauge);
-
-#[derive(Debug)]
-pub(super) struct Histogram(#[cfg(feature = "metrics")] metrics::Histogram);
-
 #[cfg(feature = "metrics")]
 static METADATA: Metadata<'static> = Metadata::new("grpc_auth", Level::INFO, None);
 
@@ -57,16 +52,15 @@ impl Metric {
 
     /// With the values of its labels, in their order.
     pub(super) fn counter(&self, values: &[&str]) -> Counter {
-        Counter(with_recorder(|recorder| recorder.register_counter(&self.key(values), &METADATA)))
+        with_recorder(|recorder| recorder.register_counter(&self.key(values), &METADATA))
     }
 
     pub(super) fn gauge(&self, values: &[&str]) -> Gauge {
-        Gauge(with_recorder(|recorder| recorder.register_gauge(&self.key(values), &METADATA)))
+        with_recorder(|recorder| recorder.register_gauge(&self.key(values), &METADATA))
     }
 
     pub(super) fn histogram(&self, values: &[&str]) -> Histogram {
-        let key = self.key(values);
-        Histogram(with_recorder(|recorder| recorder.register_histogram(&key, &METADATA)))
+        with_recorder(|recorder| recorder.register_histogram(&self.key(values), &METADATA))
     }
 
     fn key(&self, values: &[&str]) -> Key {
@@ -78,69 +72,45 @@ impl Metric {
 }
 
 #[cfg(not(feature = "metrics"))]
-impl Metric {
-    pub(super) fn describe(&self) {
-        // Without a recorder the names are not used.
-        let _ = (self.name, self.kind, self.unit, self.labels, self.help);
+mod off {
+    use super::Metric;
+
+    #[derive(Debug)]
+    pub(crate) struct Counter;
+    #[derive(Debug)]
+    pub(crate) struct Gauge;
+    #[derive(Debug)]
+    pub(crate) struct Histogram;
+
+    impl Metric {
+        pub(crate) fn describe(&self) {}
+
+        pub(crate) fn counter(&self, _: &[&str]) -> Counter {
+            Counter
+        }
+
+        pub(crate) fn gauge(&self, _: &[&str]) -> Gauge {
+            Gauge
+        }
+
+        pub(crate) fn histogram(&self, _: &[&str]) -> Histogram {
+            Histogram
+        }
     }
 
-    pub(super) fn counter(&self, _: &[&str]) -> Counter {
-        Counter()
+    impl Counter {
+        pub(crate) fn increment(&self, _: u64) {}
     }
 
-    pub(super) fn gauge(&self, _: &[&str]) -> Gauge {
-        Gauge()
+    impl Gauge {
+        pub(crate) fn set(&self, _: f64) {}
+
+        pub(crate) fn increment(&self, _: f64) {}
+
+        pub(crate) fn decrement(&self, _: f64) {}
     }
 
-    pub(super) fn histogram(&self, _: &[&str]) -> Histogram {
-        Histogram()
+    impl Histogram {
+        pub(crate) fn record(&self, _: std::time::Duration) {}
     }
-}
-
-#[cfg(feature = "metrics")]
-impl Counter {
-    pub(super) fn increment(&self) {
-        self.0.increment(1);
-    }
-}
-
-#[cfg(feature = "metrics")]
-impl Gauge {
-    pub(super) fn set(&self, value: f64) {
-        self.0.set(value);
-    }
-
-    pub(super) fn increment(&self, by: f64) {
-        self.0.increment(by);
-    }
-
-    pub(super) fn decrement(&self, by: f64) {
-        self.0.decrement(by);
-    }
-}
-
-#[cfg(feature = "metrics")]
-impl Histogram {
-    pub(super) fn record(&self, duration: Duration) {
-        self.0.record(duration.as_secs_f64());
-    }
-}
-
-#[cfg(not(feature = "metrics"))]
-impl Counter {
-    pub(super) fn increment(&self) {}
-}
-
-#[cfg(not(feature = "metrics"))]
-impl Gauge {
-    pub(super) fn set(&self, _: f64) {}
-
-    pub(super) fn increment(&self, _: f64) {}
-
-    pub(super) fn decrement(&self, _: f64) {}
-}
-
-#[cfg(not(feature = "metrics"))]
-impl Histogram {
-    pub(super) fn record(&self, _: Duration) {}
 }

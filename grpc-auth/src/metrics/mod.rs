@@ -133,20 +133,17 @@ pub(crate) struct Allowed(Box<[Counter]>);
 impl Allowed {
     /// For these rows, in this order.
     pub(crate) fn new(rows: impl Iterator<Item = PolicyEntry>) -> Self {
-        Self(if ENABLED { rows.map(counter_of).collect() } else { Box::default() })
+        let counter = |row: PolicyEntry| DECISIONS.counter(&[&row.to_string(), "allow", "OK"]);
+        Self(if ENABLED { rows.map(counter).collect() } else { Box::default() })
     }
 
     /// Counts a call that the row at this place let in.
     #[inline]
     pub(crate) fn count(&self, place: usize) {
         if let Some(counter) = self.0.get(place) {
-            counter.increment();
+            counter.increment(1);
         }
     }
-}
-
-fn counter_of(row: PolicyEntry) -> Counter {
-    DECISIONS.counter(&[&row.to_string(), "allow", "OK"])
 }
 
 /// Counts a call that is refused. Without a row its method is not told.
@@ -154,71 +151,34 @@ pub(crate) fn denied(row: Option<PolicyEntry>, denied: DenialReason) {
     if ENABLED {
         let method = row.map_or(OTHER_METHOD.into(), |row| row.to_string());
         let reason = denied.reason().unwrap_or("INTERNAL");
-        DECISIONS.counter(&[&method, "deny", reason]).increment();
+        DECISIONS.counter(&[&method, "deny", reason]).increment(1);
     }
 }
 
-/// What verification came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Valid,
-    Expired,
-    Invalid,
-    /// Unknown: what it takes to verify is not available.
-    Unavailable,
-}
-
-impl Outcome {
-    const ALL: [Self; 4] = [Self::Valid, Self::Expired, Self::Invalid, Self::Unavailable];
-
-    /// The name in metrics and spans.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Valid => "valid",
-            Self::Expired => "expired",
-            Self::Invalid => "invalid",
-            Self::Unavailable => "unavailable",
-        }
-    }
-}
-
-impl From<DenialReason> for Outcome {
-    fn from(denied: DenialReason) -> Self {
-        match denied {
-            DenialReason::TokenExpired => Self::Expired,
-            DenialReason::BackendUnavailable => Self::Unavailable,
-            _ => Self::Invalid,
-        }
-    }
-}
-
-/// How long tokens take to verify.
+/// How long tokens take to verify, by outcome. Outcomes that have not come yet are reported as zero.
 #[derive(Debug)]
-pub(crate) struct Verifications(Box<[Histogram]>);
+pub(crate) struct Verifications([(&'static str, Histogram); 4]);
 
 impl Verifications {
     pub(crate) fn new() -> Self {
-        let outcomes = Outcome::ALL.into_iter().filter(|_| ENABLED);
-        Self(outcomes.map(|outcome| verifications(outcome, "false")).collect())
+        let outcomes = ["valid", "expired", "invalid", "unavailable"];
+        Self(outcomes.map(|outcome| (outcome, VERIFICATIONS.histogram(&[outcome, "false"]))))
     }
 
     /// A verification ended for which nothing had to be fetched.
-    pub(crate) fn end(&self, timer: &Timer, outcome: Outcome) {
-        if let (Some(watch), Some(histogram)) = (&timer.0, self.0.get(outcome as usize)) {
+    pub(crate) fn end(&self, timer: &Timer, outcome: &str) {
+        let histogram = self.0.iter().find(|(name, _)| *name == outcome);
+        if let (Some(watch), Some((_, histogram))) = (&timer.0, histogram) {
             histogram.record(watch.elapsed());
         }
     }
 }
 
 /// A verification ended that waited for a fetch.
-pub(crate) fn verified_after_waiting(timer: &Timer, outcome: Outcome) {
+pub(crate) fn verified_after_waiting(timer: &Timer, outcome: &str) {
     if let Some(watch) = &timer.0 {
-        verifications(outcome, "true").record(watch.elapsed());
+        VERIFICATIONS.histogram(&[outcome, "true"]).record(watch.elapsed());
     }
-}
-
-fn verifications(outcome: Outcome, waited: &str) -> Histogram {
-    VERIFICATIONS.histogram(&[outcome.as_str(), waited])
 }
 
 /// How long something takes; none if nothing is measured.
@@ -252,8 +212,7 @@ impl TokenCacheUse {
     }
 
     pub(crate) fn looked_up(&self, is_hit: bool) {
-        let counter = if is_hit { &self.hits } else { &self.misses };
-        counter.increment();
+        if is_hit { self.hits.increment(1) } else { self.misses.increment(1) }
     }
 
     pub(crate) fn remembered(&self) {
@@ -286,42 +245,30 @@ pub(crate) fn introspected(issuer: &str, timer: &Timer, outcome: &'static str) {
 
 /// A fetch of an issuer's key set ended.
 pub(crate) fn key_set_fetched(issuer: &str, result: &'static str) {
-    if ENABLED {
-        KEY_SET_FETCHES.counter(&[issuer, result]).increment();
-    }
+    KEY_SET_FETCHES.counter(&[issuer, result]).increment(1);
 }
 
 pub(crate) fn key_set_generation(issuer: &str, generation: u64) {
-    if ENABLED {
-        KEY_SET_GENERATION.gauge(&[issuer]).set(number(generation));
-    }
+    KEY_SET_GENERATION.gauge(&[issuer]).set(number(generation));
 }
 
 /// A token names a key of the issuer that is not known.
 pub(crate) fn unknown_key(issuer: &str, decision: &'static str) {
-    if ENABLED {
-        UNKNOWN_KEYS.counter(&[issuer, decision]).increment();
-    }
+    UNKNOWN_KEYS.counter(&[issuer, decision]).increment(1);
 }
 
 pub(crate) fn key_skipped(issuer: &str) {
-    if ENABLED {
-        KEYS_SKIPPED.counter(&[issuer]).increment();
-    }
+    KEYS_SKIPPED.counter(&[issuer]).increment(1);
 }
 
 /// A request for a token of this program's own ended.
 pub(crate) fn token_renewed(source: &str, outcome: &'static str) {
-    if ENABLED {
-        TOKEN_RENEWALS.counter(&[source, outcome]).increment();
-    }
+    TOKEN_RENEWALS.counter(&[source, outcome]).increment(1);
 }
 
 /// The key set that is held was fetched so long ago.
 pub(crate) fn key_set_age(issuer: &str, age: Duration) {
-    if ENABLED {
-        KEY_SET_AGE.gauge(&[issuer]).set(age.as_secs_f64());
-    }
+    KEY_SET_AGE.gauge(&[issuer]).set(age.as_secs_f64());
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no counter reaches 2^52")]
@@ -357,12 +304,5 @@ mod tests {
             })
             .collect();
         assert_eq!(documented, expected);
-    }
-
-    #[test]
-    fn outcomes_stand_at_their_places() {
-        for (place, outcome) in Outcome::ALL.into_iter().enumerate() {
-            assert_eq!(outcome as usize, place, "{outcome:?}");
-        }
     }
 }

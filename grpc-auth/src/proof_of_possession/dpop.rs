@@ -105,18 +105,11 @@ pub struct Dpop {
     origins: Vec<String>,
     proof_lifetime: Duration,
     clock_skew: Duration,
-    nonces: NonceKey,
+    requires_nonce: bool,
+    /// The key that nonces are made with; `None` for one of this process.
+    shared_nonce_key: Option<SecretSlice<u8>>,
     bounds: Bounds,
     store: Option<Arc<dyn ReplayStore>>,
-}
-
-#[derive(Debug)]
-enum NonceKey {
-    /// None is asked for, except after a restart; then it is one of this process.
-    Off,
-    /// One of this process.
-    OfProcess,
-    Shared(SecretSlice<u8>),
 }
 
 impl Dpop {
@@ -128,7 +121,8 @@ impl Dpop {
             origins: origins.into_iter().map(Into::into).collect(),
             proof_lifetime: Duration::from_secs(60),
             clock_skew: Duration::from_secs(5),
-            nonces: NonceKey::Off,
+            requires_nonce: false,
+            shared_nonce_key: None,
             bounds: Bounds { entries: 1 << 18, entries_per_key: 1 << 15 },
             store: None,
         }
@@ -157,9 +151,7 @@ impl Dpop {
     /// [`shared_nonce_key`](Self::shared_nonce_key). Default: a nonce is asked for after a
     /// [restart](#restarts) alone.
     pub fn require_nonce(mut self) -> Self {
-        if matches!(self.nonces, NonceKey::Off) {
-            self.nonces = NonceKey::OfProcess;
-        }
+        self.requires_nonce = true;
         self
     }
 
@@ -167,8 +159,8 @@ impl Dpop {
     /// key of at least 32 bytes, so that replicas accept each other's. The clocks of the replicas
     /// have to agree: a nonce of one whose clock is ahead looks younger than it is.
     pub fn shared_nonce_key(mut self, key: impl Into<SecretSlice<u8>>) -> Self {
-        self.nonces = NonceKey::Shared(key.into());
-        self
+        self.shared_nonce_key = Some(key.into());
+        self.require_nonce()
     }
 
     /// How many used proofs are remembered in memory, 100 to 150 bytes each. Default 262,144, which
@@ -193,42 +185,39 @@ impl Dpop {
     }
 
     pub(crate) fn build(self, clock: Clock) -> Result<DpopVerifier, ConfigError> {
-        let wrong = |setting, help| Err(ConfigError::setting("DPoP", setting, help));
-        if self.origins.is_empty() {
-            return wrong("for_origins", "write at least one, like `https://echo.example.com`");
-        }
+        let require = |works, setting, help| ConfigError::require(works, "DPoP", setting, help);
+        let help = "write at least one, like `https://echo.example.com`";
+        require(!self.origins.is_empty(), "for_origins", help)?;
         let origins = self.origins.iter().map(|origin| Origin::configured(origin));
         let origins = origins.collect::<Result<_, _>>()?;
-        if !(Duration::from_secs(1)..=Duration::from_secs(600)).contains(&self.proof_lifetime) {
-            return wrong("proof_lifetime", "write from 1 s to 10 min");
-        }
-        if self.clock_skew > Duration::from_secs(60) {
-            return wrong("clock_skew", "write at most 60 s: synchronize the clocks instead");
-        }
+        let lifetimes = Duration::from_secs(1)..=Duration::from_secs(600);
+        let is_in_range = lifetimes.contains(&self.proof_lifetime);
+        require(is_in_range, "proof_lifetime", "write from 1 s to 10 min")?;
+        let help = "write at most 60 s: synchronize the clocks instead";
+        require(self.clock_skew <= Duration::from_secs(60), "clock_skew", help)?;
         let Bounds { entries, entries_per_key } = self.bounds;
-        if !(1..=1 << 24).contains(&entries) {
-            return wrong("replay_entries", "write from 1 to 16,777,216");
-        }
-        if entries_per_key == 0 || entries_per_key >= entries {
-            let help = "write at least 1, and fewer than `replay_entries`: no key may fill it";
-            return wrong("replay_entries_per_key", help);
-        }
+        let is_in_range = (1..=1 << 24).contains(&entries);
+        require(is_in_range, "replay_entries", "write from 1 to 16,777,216")?;
+        let help = "write at least 1, and fewer than `replay_entries`: no key may fill it";
+        require((1..entries).contains(&entries_per_key), "replay_entries_per_key", help)?;
         let start = Start {
             built: clock.moment().to_microsecond(),
             clock_skew: self.clock_skew,
-            requires_nonce: !matches!(self.nonces, NonceKey::Off),
-            nonces_begin_here: !matches!(self.nonces, NonceKey::Shared(_)),
+            requires_nonce: self.requires_nonce,
+            nonces_begin_here: self.shared_nonce_key.is_none(),
         };
-        let nonces = match self.nonces {
-            NonceKey::Off | NonceKey::OfProcess => {
+        let nonces = match &self.shared_nonce_key {
+            Some(key) => {
+                let key = key.expose_secret();
+                let is_long = key.len() >= MIN_NONCE_KEY_BYTES;
+                require(is_long, "shared_nonce_key", "write at least 32 random bytes")?;
+                Nonces::new(key, clock.clone())
+            }
+            None => {
                 let mut key = [0; MIN_NONCE_KEY_BYTES];
                 aws_lc_rs::rand::fill(&mut key).map_err(|_| ConfigError::no_random_numbers())?;
                 Nonces::new(&key, clock.clone())
             }
-            NonceKey::Shared(key) if key.expose_secret().len() < MIN_NONCE_KEY_BYTES => {
-                return wrong("shared_nonce_key", "write at least 32 random bytes");
-            }
-            NonceKey::Shared(key) => Nonces::new(key.expose_secret(), clock.clone()),
         };
         Ok(DpopVerifier {
             origins,

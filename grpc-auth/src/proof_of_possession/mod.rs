@@ -19,22 +19,25 @@ mod start;
 
 use std::pin::Pin;
 
-use http::Request;
+use http::{Extensions, Request};
 
 use crate::jose::error::JoseError;
 use crate::jose::jwk::Skipped;
 use crate::policy::denial::DenialReason;
 use crate::token::bearer::Scheme;
 use crate::token::caller::AuthenticatedCaller;
+use crate::token::confirmation::Thumbprint;
 use dpop::DpopVerifier;
 
 /// What a resource server asks of the senders of bound tokens.
 #[derive(Debug, Default)]
 pub(crate) struct SenderChecks {
-    #[cfg(feature = "tls")]
-    pub(crate) mutual_tls: bool,
+    /// Finds the client certificate of a call's connection; `None` if certificates are not checked.
+    pub(crate) certificate: Option<CertificateOf>,
     pub(crate) dpop: Option<DpopVerifier>,
 }
+
+pub(crate) type CertificateOf = fn(&Extensions) -> Option<Thumbprint>;
 
 /// Whether a proof was used before; everything else is right.
 pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<(), Unproved>> + Send>>;
@@ -50,7 +53,11 @@ impl SenderChecks {
     ) -> Result<Option<Pending>, Unproved> {
         let bound = caller.principal().confirmation();
         if let Some(certificate) = bound.and_then(|bound| bound.certificate.as_ref()) {
-            self.check_certificate(request, certificate)?;
+            let certificate_of = self.certificate.ok_or(Unproved::MutualTlsOff)?;
+            let own = certificate_of(request.extensions()).ok_or(Unproved::CertificateMissing)?;
+            if !own.is(certificate) {
+                return Err(Unproved::CertificateOther);
+            }
         }
         match (scheme, bound.and_then(|bound| bound.key.as_ref()), &self.dpop) {
             (Scheme::Bearer, None, _) => Ok(None),
@@ -64,29 +71,6 @@ impl SenderChecks {
             }
         }
     }
-
-    #[cfg(feature = "tls")]
-    fn check_certificate<B>(
-        &self,
-        request: &Request<B>,
-        bound: &crate::token::confirmation::Thumbprint,
-    ) -> Result<(), Unproved> {
-        if !self.mutual_tls {
-            return Err(Unproved::MutualTlsOff);
-        }
-        let own = certificate::of(request.extensions()).ok_or(Unproved::CertificateMissing)?;
-        if own.is(bound) { Ok(()) } else { Err(Unproved::CertificateOther) }
-    }
-
-    #[cfg(not(feature = "tls"))]
-    #[expect(clippy::unused_self, reason = "there is nothing to switch on")]
-    fn check_certificate<B>(
-        &self,
-        _: &Request<B>,
-        _: &crate::token::confirmation::Thumbprint,
-    ) -> Result<(), Unproved> {
-        Err(Unproved::MutualTlsOff)
-    }
 }
 
 /// Why the sender of a valid token is not accepted as its holder: for the log.
@@ -97,14 +81,12 @@ pub(crate) enum Unproved {
          configure `.mutual_tls()` (feature `tls`)"
     )]
     MutualTlsOff,
-    #[cfg(feature = "tls")]
     #[error(
         "it is bound to a client certificate (`cnf`, `x5t#S256`), and the sender showed none on \
          this connection: ask for one with the server's TLS settings; headers of a proxy are not \
          read"
     )]
     CertificateMissing,
-    #[cfg(feature = "tls")]
     #[error("it is bound to another client certificate than this connection's")]
     CertificateOther,
     #[error(
@@ -202,11 +184,12 @@ impl Unproved {
     /// What the caller sees.
     pub(crate) fn denied(&self) -> DenialReason {
         match self {
-            #[cfg(feature = "tls")]
-            Self::CertificateMissing | Self::CertificateOther => DenialReason::TokenInvalid,
-            Self::MutualTlsOff | Self::DpopOff | Self::SentAsBearer | Self::NotBound => {
-                DenialReason::TokenInvalid
-            }
+            Self::MutualTlsOff
+            | Self::CertificateMissing
+            | Self::CertificateOther
+            | Self::DpopOff
+            | Self::SentAsBearer
+            | Self::NotBound => DenialReason::TokenInvalid,
             Self::ProofMissing
             | Self::ProofsSeveral
             | Self::ProofTooLong

@@ -103,8 +103,8 @@ struct Parameters<'t> {
 impl<'t> Members<'t> for Parameters<'t> {
     fn take<A: MapAccess<'t>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
         match name {
-            "alg" => self.alg = Some(map.next_value_seed(Text)?),
-            "typ" => self.typ = Some(map.next_value_seed(Text)?),
+            "alg" => self.alg = Some(map.next_value::<Text<'t>>()?.0),
+            "typ" => self.typ = Some(map.next_value::<Text<'t>>()?.0),
             "jwk" => self.jwk = Some(map.next_value()?),
             "crit" => self.changing = Some("crit"),
             "b64" => self.changing = Some("b64"),
@@ -159,7 +159,7 @@ impl<'t> Members<'t> for ProofClaims<'t> {
             }
             _ => return Ok(false),
         };
-        *slot = Some(map.next_value_seed(Text)?);
+        *slot = Some(map.next_value::<Text<'t>>()?.0);
         Ok(true)
     }
 }

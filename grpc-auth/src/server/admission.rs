@@ -12,9 +12,10 @@ use identity::{Identified, Identity, Unidentified};
 use super::ResourceServer;
 use super::audit;
 use super::audit::Denial;
-use super::auth_context::{AuthContext, AuthSettings, Decision, TypedClaims};
+use super::auth_context::{AuthContext, Decision, TypedClaims};
 use super::authorizer::{AccessRequest, Asking};
 use super::stream_expiry::{StreamDeadline, StreamExpiry};
+use crate::error::ConfigError;
 use crate::metrics;
 use crate::policy::authorize;
 use crate::policy::authorize::Permit;
@@ -39,41 +40,33 @@ pub(super) struct Shared {
 /// is moved is small: nearly all calls are permitted, and few have streams.
 pub(super) type Decided = Result<Option<Box<StreamDeadline>>, Box<Denial>>;
 
-/// What becomes of a call.
+/// What becomes of a call. Hardly any call waits, so what is large is boxed.
 pub(super) enum Admission {
     Decided(Decided),
-    /// Boxed: hardly any call waits.
-    Waiting(Box<Waiting>),
-}
-
-/// What a call waits for.
-pub(super) enum Waiting {
-    /// Who its caller is.
-    Caller(Unidentified),
-    /// The authorizer's answer about a caller that the rule lets in.
+    /// It is not known yet who its caller is.
+    Caller(Box<Unidentified>),
+    /// The rule lets the caller in; the authorizer has to answer.
     Authorizer(Asking),
 }
 
-/// A call whose caller is known, or rejected.
-enum Settled {
-    Decided(Decided),
-    /// The rule lets the caller in; the authorizer has to answer.
-    Asking(Asking),
-}
-
 impl Shared {
-    pub(super) fn new(
+    pub(super) fn new(auth: &ResourceServer, policies: PolicyIndex) -> Arc<Self> {
+        Self::with(auth.clone(), Arc::new(policies), StreamExpiry::default())
+    }
+
+    fn with(
         auth: ResourceServer,
         policies: Arc<PolicyIndex>,
         stream_expiry: StreamExpiry,
-    ) -> Self {
+    ) -> Arc<Self> {
         let allowed = metrics::Allowed::new(policies.entries());
-        Self { auth, policies, allowed, stream_expiry }
+        Arc::new(Self { auth, policies, allowed, stream_expiry })
     }
 
     /// The same with another end of streams.
-    pub(super) fn ending(&self, stream_expiry: StreamExpiry) -> Self {
-        Self::new(self.auth.clone(), Arc::clone(&self.policies), stream_expiry)
+    pub(super) fn ending(&self, stream_expiry: StreamExpiry) -> Result<Arc<Self>, ConfigError> {
+        stream_expiry.check()?;
+        Ok(Self::with(self.auth.clone(), Arc::clone(&self.policies), stream_expiry))
     }
 
     pub(super) fn policies(&self) -> &PolicyIndex {
@@ -82,19 +75,13 @@ impl Shared {
 
     /// Decides at once where that is possible.
     pub(super) fn admit<B>(&self, request: &mut Request<B>) -> Admission {
-        let caller = match self.identify(request) {
-            Identity::Known(identified) => identified,
+        match self.identify(request) {
+            Identity::Known(identified) => self.settle(request, identified),
             // Methods open to anyone never wait for a key fetch.
             Identity::Pending(Unidentified::Keys(..)) if self.is_open(request.uri()) => {
-                Err(denial(DenialReason::BackendUnavailable))
+                self.settle(request, Err(denial(DenialReason::BackendUnavailable)))
             }
-            Identity::Pending(unidentified) => {
-                return Admission::Waiting(Box::new(Waiting::Caller(unidentified)));
-            }
-        };
-        match self.settle(request, caller) {
-            Settled::Decided(decided) => Admission::Decided(decided),
-            Settled::Asking(asking) => Admission::Waiting(Box::new(Waiting::Authorizer(asking))),
+            Identity::Pending(unidentified) => Admission::Caller(Box::new(unidentified)),
         }
     }
 
@@ -104,27 +91,22 @@ impl Shared {
 
     /// Decides on a call whose caller is known or rejected. Stores the auth context in the extensions
     /// of a call that is let in, or that the authorizer has to answer about.
-    fn settle<B>(&self, request: &mut Request<B>, identified: Identified) -> Settled {
-        let path = request.uri().path();
+    fn settle<B>(&self, request: &mut Request<B>, identified: Identified) -> Admission {
         let Some((row, place)) = self.policies.find_with_place(request.uri()) else {
-            return Settled::Decided(Err(self.refuse_unknown(request, identified)));
+            return Admission::Decided(Err(self.refuse_unknown(request, identified)));
         };
         let (caller, permit) = match Self::decide(row, identified) {
             Ok(decided) => decided,
-            Err(denial) => return Settled::Decided(Err(refuse(request, Some(row), denial))),
+            Err(denial) => return Admission::Decided(Err(refuse(request, Some(row), denial))),
         };
         let principal = caller.as_ref().map(AuthenticatedCaller::principal);
-        let settled = match self.authorizer_query(request, row, principal) {
-            Some(asking) => Settled::Asking(asking),
-            None => {
-                audit::log_allowed(path, Some(row), principal);
-                self.allowed.count(place);
-                Settled::Decided(Ok(self.timer(row, caller.as_ref())))
-            }
+        let admission = match self.authorizer_query(request, row, principal) {
+            Some(asking) => Admission::Authorizer(asking),
+            None => Admission::Decided(Ok(self.allow(request, row, place, principal))),
         };
         match self.insert_context(request, caller, permit) {
-            Ok(()) => settled,
-            Err(denial) => Settled::Decided(Err(refuse(request, Some(row), denial))),
+            Ok(()) => admission,
+            Err(denial) => Admission::Decided(Err(refuse(request, Some(row), denial))),
         }
     }
 
@@ -145,47 +127,41 @@ impl Shared {
 
     /// The authorizer has answered about a call.
     fn conclude<B>(&self, request: &Request<B>, answer: Result<(), Denial>) -> Decided {
-        let path = request.uri().path();
         let Some((row, place)) = self.policies.find_with_place(request.uri()) else {
             return Err(refuse(request, None, denial(DenialReason::MethodUnknown)));
         };
-        let caller = AuthContext::of(request.extensions()).and_then(|call| call.caller.as_ref());
-        let principal = caller.map(AuthenticatedCaller::principal);
-        let answer = answer.and_then(|()| match caller {
+        let call = AuthContext::of(request.extensions());
+        let principal = call.and_then(AuthContext::principal);
+        let answer = match answer {
             // The token may have expired while the authorizer was asked.
-            Some(caller) if self.has_expired(caller) => Err(Denial::new(
+            Ok(()) if call.is_some_and(AuthContext::is_too_late) => Err(Denial::new(
                 DenialReason::TokenExpired,
                 "`exp` passed while the authorizer was asked",
             )),
-            _ => Ok(()),
-        });
+            answer => answer,
+        };
         match answer {
-            Ok(()) => {
-                audit::log_allowed(path, Some(row), principal);
-                self.allowed.count(place);
-                Ok(self.timer(row, caller))
-            }
+            Ok(()) => Ok(self.allow(request, row, place, principal)),
             Err(denial) => Err(refuse(request, Some(row), Box::new(denial.of_caller(principal)))),
         }
     }
 
-    fn has_expired(&self, caller: &AuthenticatedCaller) -> bool {
-        let AuthSettings { clock, leeway, .. } = &*self.auth.inner.settings;
-        caller.principal().has_expired(clock.now(), *leeway)
-    }
-
-    /// The deadline of the call's streams. Anonymous calls have no deadline; unary calls have no streams,
-    /// and their guard checks whether the message came in time.
+    /// Logs and counts a call that is let in. Returns the deadline of its streams: anonymous calls have
+    /// none; unary calls have no streams, and their guard checks whether the message came in time.
     #[inline]
-    fn timer(
+    fn allow<B>(
         &self,
+        request: &Request<B>,
         row: PolicyEntry,
-        caller: Option<&AuthenticatedCaller>,
+        place: usize,
+        principal: Option<&Principal>,
     ) -> Option<Box<StreamDeadline>> {
+        audit::log_allowed(request.uri().path(), Some(row), principal);
+        self.allowed.count(place);
         if row.kind() == RpcKind::Unary && self.policies.are_guarded() {
             return None;
         }
-        StreamDeadline::of(self.stream_expiry, &self.auth, caller?.principal(), row)
+        StreamDeadline::of(self.stream_expiry, &self.auth, principal?, row)
     }
 
     /// Stores the auth context in the extensions.

@@ -14,6 +14,7 @@ use tracing::{debug, info};
 use super::challenge::{Challenge, RETRY_DELAY};
 use crate::metrics;
 use crate::policy::denial::DenialReason;
+use crate::policy::rpc_kind::RpcKind;
 use crate::policy::service_policy::PolicyEntry;
 use crate::proof_of_possession::Unproved;
 use crate::sanitize_untrusted::escape;
@@ -55,8 +56,12 @@ impl Denial {
         }
     }
 
-    /// Logs it, and counts it.
+    /// Logs and counts a call that is rejected.
     pub(crate) fn log(&self, method: &str, row: Option<PolicyEntry>) {
+        self.record(method, row, "call denied");
+    }
+
+    fn record(&self, method: &str, row: Option<PolicyEntry>, message: &str) {
         info!(
             target: "grpc_auth",
             method = escape(method),
@@ -66,7 +71,7 @@ impl Denial {
             cause = &*self.cause,
             kid = self.kid,
             issuer = self.issuer,
-            "call denied"
+            "{message}"
         );
         metrics::denied(row, self.denied);
     }
@@ -88,27 +93,13 @@ pub(crate) fn log_allowed(method: &str, row: Option<PolicyEntry>, principal: Opt
     );
 }
 
-/// A unary call that was allowed gets its message too late to begin.
-pub(crate) fn log_late(row: PolicyEntry, issuer: &str, cause: &'static str) {
+/// A call that was allowed has to end: the message of a unary one came too late, or a stream was open
+/// for too long.
+pub(crate) fn log_ended(row: PolicyEntry, issuer: &str, cause: &'static str) {
     let issuer = Some(issuer.to_owned());
     let denial = Denial { issuer, ..Denial::new(DenialReason::TokenExpired, cause) };
-    denial.log(&format!("/{row}"), Some(row));
-}
-
-/// A call that was allowed has to end. The fields are those of a refusal.
-pub(crate) fn log_ended(row: PolicyEntry, issuer: &str, cause: &'static str) {
-    info!(
-        target: "grpc_auth",
-        method = format!("/{row}"),
-        rule = row.rule().to_string(),
-        verdict = "deny",
-        reason = DenialReason::TokenExpired.reason(),
-        cause,
-        kid = None::<&str>,
-        issuer,
-        "stream ended"
-    );
-    metrics::denied(Some(row), DenialReason::TokenExpired);
+    let message = if row.kind() == RpcKind::Unary { "call denied" } else { "stream ended" };
+    denial.record(&format!("/{row}"), Some(row), message);
 }
 
 impl From<DenialReason> for Denial {
@@ -119,20 +110,8 @@ impl From<DenialReason> for Denial {
             DenialReason::CredentialsMissing => {
                 "the caller is anonymous and the rule asks for a token"
             }
-            // These come with a cause of their own, below.
-            DenialReason::CredentialsMalformed
-            | DenialReason::SchemeUnsupported
-            | DenialReason::TokenExpired
-            | DenialReason::TokenInvalid
-            | DenialReason::ProofMalformed
-            | DenialReason::ProofInvalid
-            | DenialReason::ProofNonceRequired
-            | DenialReason::ClaimsMismatch
-            | DenialReason::PolicyRefused
-            | DenialReason::PolicyPanicked
-            | DenialReason::BackendUnavailable
-            | DenialReason::LayerMissing
-            | DenialReason::PermitMissing => "",
+            // The others come with a cause of their own.
+            _ => "",
         };
         Self::new(denied, cause)
     }

@@ -240,22 +240,18 @@ impl AuthorizerSettings {
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let wrong = |setting, help| Err(ConfigError::setting("resource-server", setting, help));
-        match (self.authorizers.len(), self.timeout) {
-            // One of them alone would be asked, and the others would protect nothing.
-            (2.., _) => wrong("authorizer", "it is set twice: ask both in one, and combine"),
-            (0, Some(_)) => {
-                wrong("authorizer_timeout", "there is no authorizer: set `authorizer` too")
-            }
-            (_, Some(Duration::ZERO)) => wrong(
-                "authorizer_timeout",
-                "an authorizer needs some time to answer: write 1 s or more",
-            ),
-            (_, Some(timeout)) if timeout > LONGEST_TIMEOUT => {
-                wrong("authorizer_timeout", "callers are gone by then: write at most 30 s")
-            }
-            _ => Ok(()),
-        }
+        let require =
+            |works, setting, help| ConfigError::require(works, "resource-server", setting, help);
+        // One of them alone would be asked, and the others would protect nothing.
+        let help = "it is set twice: ask both in one, and combine";
+        require(self.authorizers.len() < 2, "authorizer", help)?;
+        let Some(timeout) = self.timeout else { return Ok(()) };
+        let help = "there is no authorizer: set `authorizer` too";
+        require(!self.authorizers.is_empty(), "authorizer_timeout", help)?;
+        let help = "an authorizer needs some time to answer: write 1 s or more";
+        require(!timeout.is_zero(), "authorizer_timeout", help)?;
+        let help = "callers are gone by then: write at most 30 s";
+        require(timeout <= LONGEST_TIMEOUT, "authorizer_timeout", help)
     }
 
     pub(super) fn decision_point(self, clock: &Clock) -> Option<DecisionPoint> {

@@ -15,9 +15,6 @@ use crate::policy::rpc_kind::RpcKind;
 
 /// A body that can be made to end: tonic's, and those that have no streams in them because they are
 /// in memory as a whole.
-///
-/// Services with bodies of another type are mounted through tonic's `Routes`, which converts them,
-/// or behind a layer that does: `request.map(tonic::body::Body::new)`.
 #[diagnostic::on_unimplemented(
     message = "streams in a body of the type `{Self}` cannot be ended when a token expires",
     label = "neither tonic's body nor one that is in memory as a whole",

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::issuer::Issuer;
 use crate::jwks::event::{JwksEvent, Listener};
 use crate::jwks::settings::{JwksSettings, RefreshMode};
+use crate::proof_of_possession::CertificateOf;
 use crate::proof_of_possession::dpop::Dpop;
 use crate::verify::token_cache::TokenCache;
 
@@ -30,8 +31,7 @@ pub struct ResourceServerBuilder {
     start: StartupPolicy,
     disclose_scopes: bool,
     typed_claims: Vec<TypedClaims>,
-    #[cfg(feature = "tls")]
-    mutual_tls: bool,
+    certificate: Option<CertificateOf>,
     dpop: Option<Dpop>,
     authorizer: AuthorizerSettings,
     clock: Clock,
@@ -64,8 +64,7 @@ impl ResourceServerBuilder {
             start: StartupPolicy::default(),
             disclose_scopes: true,
             typed_claims: Vec::new(),
-            #[cfg(feature = "tls")]
-            mutual_tls: false,
+            certificate: None,
             dpop: None,
             authorizer: AuthorizerSettings::default(),
             clock: Clock::system(),
@@ -161,7 +160,7 @@ impl ResourceServerBuilder {
     /// [`ClientCertificate`](crate::ClientCertificate).
     #[cfg(feature = "tls")]
     pub fn mutual_tls(mut self) -> Self {
-        self.mutual_tls = true;
+        self.certificate = Some(crate::proof_of_possession::certificate::of);
         self
     }
 

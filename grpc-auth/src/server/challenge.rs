@@ -21,14 +21,8 @@ use crate::proof_of_possession::nonce::Nonces;
 pub(crate) struct Challenge {
     realm: Box<str>,
     disclose_scopes: bool,
-    dpop: Option<DpopChallenge>,
-}
-
-/// What it tells where DPoP proofs are checked.
-#[derive(Debug)]
-pub(crate) struct DpopChallenge {
-    /// Issues the nonce for the next proof.
-    pub(crate) nonces: Arc<Nonces>,
+    /// Where DPoP proofs are checked: issues the nonce for the next one.
+    nonces: Option<Arc<Nonces>>,
 }
 
 /// Carries the nonce that the next proof needs (RFC 9449 §8).
@@ -77,12 +71,12 @@ impl DenialReason {
 
 impl Challenge {
     pub(crate) fn new(realm: impl Into<Box<str>>, disclose_scopes: bool) -> Self {
-        Self { realm: realm.into(), disclose_scopes, dpop: None }
+        Self { realm: realm.into(), disclose_scopes, nonces: None }
     }
 
     /// Asks for tokens with proofs as well.
-    pub(crate) fn with_dpop(self, dpop: Option<DpopChallenge>) -> Self {
-        Self { dpop, ..self }
+    pub(crate) fn with_dpop(self, nonces: Option<Arc<Nonces>>) -> Self {
+        Self { nonces, ..self }
     }
 
     /// The challenges of RFC 6750 §3 and RFC 9449 §7.1. Without credentials they carry no error
@@ -92,7 +86,7 @@ impl Challenge {
         let is_of_proof = matches!(denied.answer().challenge, Demand::Proof(_));
         let bearer = error.as_ref().filter(|_| !is_of_proof);
         let bearer = bearer.map(|error| format!("Bearer realm=\"{}\"{error}", self.realm));
-        let dpop = error.as_ref().filter(|_| self.dpop.is_some()).map(|error| {
+        let dpop = error.as_ref().filter(|_| self.nonces.is_some()).map(|error| {
             let names: Vec<_> = Algorithm::ALL.iter().map(|name| name.as_str()).collect();
             format!("DPoP realm=\"{}\"{error}, algs=\"{}\"", self.realm, names.join(" "))
         });
@@ -100,7 +94,7 @@ impl Challenge {
     }
 
     fn nonce(&self) -> Option<HeaderValue> {
-        self.dpop.as_ref()?.nonces.current().try_into().ok()
+        self.nonces.as_ref()?.current().try_into().ok()
     }
 
     /// What follows the realm; `None` without a challenge.

@@ -11,7 +11,7 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::admission::{Decided, Shared, Waiting};
+use super::admission::{Admission, Decided, Shared};
 use super::body::{EndableBody, Side};
 use super::stream_expiry::StreamDeadline;
 use crate::policy::rpc_kind::RpcKind;
@@ -54,30 +54,25 @@ impl<S, B, R> ResponseFuture<S, B, R>
 where
     S: Service<Request<B>>,
 {
-    pub(super) fn called(response: S::Future) -> Self {
-        Self { state: State::Called { response, timer: None } }
-    }
-
-    pub(super) fn streaming(
+    /// A call that is decided on, and the service that is ready for it.
+    pub(super) fn decided(
+        shared: &Shared,
         service: &mut S,
         request: Request<B>,
-        timer: Box<StreamDeadline>,
+        decided: Decided,
     ) -> Self
     where
         B: EndableBody,
+        R: Default,
     {
-        Self { state: State::streaming(service, request, timer) }
-    }
-
-    pub(super) fn refused(response: Response<R>) -> Self {
-        Self { state: State::Refused { response: Some(Box::new(response)) } }
+        Self { state: State::decided(shared, service, request, decided) }
     }
 
     pub(super) fn waiting(
         shared: Arc<Shared>,
         service: S,
         mut request: Request<B>,
-        waiting: Waiting,
+        waiting: Admission,
     ) -> Self
     where
         S: Send + 'static,
@@ -96,7 +91,17 @@ impl<S, B, R> State<S, B, R, S::Future>
 where
     S: Service<Request<B>>,
     B: EndableBody,
+    R: Default,
 {
+    #[inline]
+    fn decided(shared: &Shared, service: &mut S, request: Request<B>, decided: Decided) -> Self {
+        match decided {
+            Ok(None) => Self::Called { response: service.call(request), timer: None },
+            Ok(Some(timer)) => Self::streaming(service, request, timer),
+            Err(denial) => Self::Refused { response: Some(Box::new(shared.answer(&denial))) },
+        }
+    }
+
     /// Calls a service that is ready, with a request that ends with the call's streams.
     fn streaming(service: &mut S, request: Request<B>, mut timer: Box<StreamDeadline>) -> Self {
         if timer.kind() == RpcKind::Unary {
@@ -110,23 +115,6 @@ where
             request
         };
         Self::Called { response: service.call(request), timer: Some(timer) }
-    }
-}
-
-impl<S, B, R> State<S, B, R, S::Future>
-where
-    S: Service<Request<B>>,
-    B: EndableBody,
-    R: Default,
-{
-    #[cold]
-    fn after_waiting(call: DecidedCall<S, B>) -> Self {
-        let DecidedCall { shared, mut service, request, decided } = call;
-        match decided {
-            Ok(None) => Self::Called { response: service.call(request), timer: None },
-            Ok(Some(timer)) => Self::streaming(&mut service, request, timer),
-            Err(denial) => Self::Refused { response: Some(Box::new(shared.answer(&denial))) },
-        }
     }
 }
 
@@ -183,8 +171,9 @@ where
                         .map_or(Poll::Pending, |response| Poll::Ready(Ok(*response)));
                 }
                 StateProjection::Waiting { call } => {
-                    let next = State::after_waiting(ready!(call.as_mut().poll(cx)));
-                    state.set(next);
+                    let DecidedCall { shared, mut service, request, decided } =
+                        ready!(call.as_mut().poll(cx));
+                    state.set(State::decided(&shared, &mut service, request, decided));
                 }
             }
         }
@@ -196,13 +185,6 @@ where
     S: Service<Request<B>>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &self.state {
-            State::Called { timer: None, .. } => "called",
-            State::Called { .. } => "called, with streams",
-            State::Refused { .. } => "refused",
-            State::Waiting { .. } => "waiting",
-            State::Answered => "answered",
-        };
-        f.debug_tuple("ResponseFuture").field(&state).finish()
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }
 }

@@ -6,11 +6,11 @@ use crate::jwks::event::JwksHealth;
 /// Whether tokens can be checked at the moment; made by [`ResourceServer::health`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "it tells how the server is, and does nothing about it"]
-pub struct Health {
+pub struct VerifierHealth {
     key_sets: Vec<(String, JwksHealth)>,
 }
 
-impl Health {
+impl VerifierHealth {
     /// Whether JWTs of every issuer can be verified: each has usable keys, fresh or stale. It says
     /// nothing of introspection endpoints: whether they answer shows when they are asked. An issuer
     /// of opaque tokens alone is configured without keys, with `Issuer::introspected`.
@@ -55,10 +55,10 @@ impl ResourceServer {
     /// assert_eq!(down.health().key_sets().next(), Some((issuer.url(), JwksHealth::Unavailable)));
     /// # Ok(()) }
     /// ```
-    pub fn health(&self) -> Health {
+    pub fn health(&self) -> VerifierHealth {
         let issuers = self.inner.verifier.jwt.issuers();
         issuers.iter().for_each(|issuer| issuer.keys.keep_in_use());
-        Health {
+        VerifierHealth {
             key_sets: self.key_sets().map(|(issuer, health)| (issuer.to_owned(), health)).collect(),
         }
     }

@@ -1,7 +1,7 @@
 //! A resource server's health over gRPC's health protocol.
 
 use std::future::poll_fn;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -46,7 +46,7 @@ impl ResourceServer {
     /// let issuer = TestAuthorizationServer::start().await?;
     /// let auth = issuer.resource_server().build().await?;
     /// let (reporter, health) = health_reporter();
-    /// let watch = auth.watch_health(reporter, ["", "echo.Echo"]).await;
+    /// let watch = auth.watch_health(reporter, ["", "echo.Echo"]);
     /// // .add_service(health) beside .add_service(auth.protect(EchoService))
     ///
     /// let mut client = HealthClient::new(health);
@@ -57,7 +57,7 @@ impl ResourceServer {
     /// issuer.fail(Endpoint::Jwks, Fault::Status(404));
     /// let down = issuer.resource_server().start(StartupPolicy::Warm).build().await?;
     /// let (reporter, health) = health_reporter();
-    /// let watch = down.watch_health(reporter, ["echo.Echo"]).await;
+    /// let watch = down.watch_health(reporter, ["echo.Echo"]);
     /// let answer = HealthClient::new(health).check(request()).await?;
     /// assert_eq!(answer.into_inner().status(), NotServing);
     /// # drop(watch);
@@ -66,7 +66,7 @@ impl ResourceServer {
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub async fn watch_health<S: Into<String>>(
+    pub fn watch_health<S: Into<String>>(
         &self,
         reporter: HealthReporter,
         services: impl IntoIterator<Item = S>,
@@ -74,17 +74,18 @@ impl ResourceServer {
         let auth = self.clone();
         let services = services.into_iter().map(Into::into).collect();
         let mut told = Told { reporter, services, is_ready: None };
-        // From before the first look: no fetch ends unnoticed.
-        let mut settled = auth.settled();
-        told.tell(&auth).await;
-        HealthWatch(tokio::spawn(async move {
+        let mut watching = Box::pin(async move {
+            // Subscribed before the first look: no fetch ends unnoticed.
+            let mut settled = auth.settled();
             loop {
-                let pause = auth.pause();
-                let clock = auth.inner.verifier.jwt.clock();
-                let _ = clock.timeout(pause, any_changed(&mut settled)).await;
                 told.tell(&auth).await;
+                let clock = auth.inner.verifier.jwt.clock();
+                let _ = clock.timeout(auth.pause(), any_changed(&mut settled)).await;
             }
-        }))
+        });
+        // The first status is set before this returns. Nothing is woken: the task polls again at once.
+        let _ = watching.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        HealthWatch(tokio::spawn(watching))
     }
 
     fn settled(&self) -> Vec<watch::Receiver<()>> {

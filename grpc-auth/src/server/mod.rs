@@ -33,15 +33,16 @@ use crate::policy::service_policy::ServicePolicy;
 use crate::proof_of_possession::SenderChecks;
 use crate::token::bearer::BearerToken;
 use crate::token::principal::Principal;
-use crate::verify::Verifier;
 use crate::verify::error::{VerifyError, VerifyErrorKind};
+use admission::Shared;
 use router::TokenVerifier;
 
 pub use authorizer::{AccessDecision, AccessRequest, Authorizer, AuthorizerError};
+#[doc(hidden)]
 pub use body::EndableBody;
 pub use builder::{ResourceServerBuilder, StartupPolicy};
 pub use future::ResponseFuture;
-pub use health::Health;
+pub use health::VerifierHealth;
 #[cfg(feature = "health")]
 pub use health_watch::HealthWatch;
 pub use layer::ProtectLayer;
@@ -109,7 +110,7 @@ impl ResourceServer {
 
     /// Accepts tokens of any authorization server with metadata; the audience is still to be set.
     pub fn oidc(issuer: impl Into<String>) -> ResourceServerBuilder {
-        Self::builder().issuer(Issuer::oidc(issuer))
+        Self::builder().issuer(Issuer::discover(issuer))
     }
 
     /// Accepts tokens signed with keys that are given as the JSON of a key set; the audience is
@@ -192,7 +193,7 @@ impl ResourceServer {
     {
         // Its type says that it has a guard in every method.
         let index = PolicyIndex::guarded(T::POLICY);
-        Protect::new(T::into_server(service), self.clone(), index.into())
+        Protect::new(T::into_server(service), Shared::new(self, index))
     }
 
     /// Mounts a service that cannot be annotated, like reflection or a third party's, under a
@@ -225,7 +226,7 @@ impl ResourceServer {
                     .into(),
             });
         }
-        Ok(Protect::new(service, self.clone(), PolicyIndex::single(policy).into()))
+        Ok(Protect::new(service, Shared::new(self, PolicyIndex::single(policy))))
     }
 
     /// The layer for these policies, for a whole `Server` or any tower stack. It refuses every
@@ -275,6 +276,6 @@ impl ResourceServer {
             service,
             help: "the layer has two policies for it: keep one of them".into(),
         })?;
-        Ok(ProtectLayer::new(self.clone(), index.into()))
+        Ok(ProtectLayer::new(Shared::new(self, index)))
     }
 }

@@ -4,9 +4,9 @@ use crate::introspection::introspector::Introspector;
 use crate::token::bearer::BearerToken;
 use crate::token::caller::AuthenticatedCaller;
 use crate::verify::Pending;
+use crate::verify::Verdict;
 use crate::verify::error::{VerifyErrorKind, VerifyFailure};
 use crate::verify::jwt::JwtVerifier;
-use crate::verify::{Verdict, Verifier};
 
 /// Verifies JWTs of configured issuers here, and asks about other tokens.
 #[derive(Debug)]
@@ -15,9 +15,11 @@ pub(crate) struct TokenVerifier {
     pub(crate) introspector: Option<std::sync::Arc<Introspector>>,
 }
 
-impl Verifier for TokenVerifier {
+impl TokenVerifier {
+    /// The caller of exactly these bytes, if they were verified before and that still holds. It takes
+    /// no lock and waits for nothing.
     #[inline]
-    fn recall(&self, token: &[u8]) -> Option<AuthenticatedCaller> {
+    pub(crate) fn recall(&self, token: &[u8]) -> Option<AuthenticatedCaller> {
         let verified = self.jwt.recall(token);
         match (&self.introspector, &verified) {
             (Some(introspector), Some(caller)) if is_hybrid(introspector, caller) => {
@@ -32,7 +34,8 @@ impl Verifier for TokenVerifier {
         }
     }
 
-    fn verify(&self, token: BearerToken) -> Verdict {
+    /// Judges a token; at once if everything that takes is at hand.
+    pub(crate) fn verify(&self, token: BearerToken) -> Verdict {
         let Some(introspector) = &self.introspector else { return self.jwt.verify(token) };
         if !self.jwt.is_own(token.as_bytes()) {
             return introspector.verify(token);

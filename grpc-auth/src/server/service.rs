@@ -8,17 +8,19 @@ use http::{Request, Response};
 use tonic::server::NamedService;
 use tower_service::Service;
 
-use super::ResourceServer;
 use super::admission::{Admission, Shared};
 use super::body::EndableBody;
 use super::future::ResponseFuture;
 use super::stream_expiry::StreamExpiry;
 use crate::error::ConfigError;
-use crate::policy::index::PolicyIndex;
 
 /// A service that only permitted calls reach; made by [`ResourceServer::protect`].
 ///
 /// It answers refusals itself, before the body is read, as gRPC trailers-only responses.
+///
+/// Bodies are tonic's, or in memory as a whole: `()`, `Bytes`, `String`. Services with bodies of another
+/// type are mounted through tonic's `Routes`, which converts them, or behind a layer that does:
+/// `request.map(tonic::body::Body::new)`.
 #[derive(Clone)]
 pub struct Protect<S> {
     inner: S,
@@ -26,8 +28,8 @@ pub struct Protect<S> {
 }
 
 impl<S> Protect<S> {
-    pub(super) fn new(inner: S, auth: ResourceServer, policies: Arc<PolicyIndex>) -> Self {
-        Self { inner, shared: Arc::new(Shared::new(auth, policies, StreamExpiry::default())) }
+    pub(super) fn new(inner: S, shared: Arc<Shared>) -> Self {
+        Self { inner, shared }
     }
 
     /// Sets when open streams of the service end; by default when their caller's token expires.
@@ -81,13 +83,7 @@ impl<S> Protect<S> {
     /// # Errors
     /// [`ConfigError::Setting`].
     pub fn stream_expiry(self, stream_expiry: StreamExpiry) -> Result<Self, ConfigError> {
-        stream_expiry.check()?;
-        Ok(self.ending(stream_expiry))
-    }
-
-    /// With a policy that was checked.
-    pub(super) fn ending(self, stream_expiry: StreamExpiry) -> Self {
-        Self { inner: self.inner, shared: Arc::new(self.shared.ending(stream_expiry)) }
+        Ok(Self { inner: self.inner, shared: self.shared.ending(stream_expiry)? })
     }
 
     /// Adjusts tonic's server inside, its message limits or compression:
@@ -125,16 +121,14 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.shared.admit(&mut request) {
-            Admission::Decided(Ok(None)) => ResponseFuture::called(self.inner.call(request)),
-            Admission::Decided(Ok(Some(timer))) => {
-                ResponseFuture::streaming(&mut self.inner, request, timer)
+            Admission::Decided(decided) => {
+                ResponseFuture::decided(&self.shared, &mut self.inner, request, decided)
             }
-            Admission::Decided(Err(denial)) => ResponseFuture::refused(self.shared.answer(&denial)),
-            Admission::Waiting(waiting) => {
+            waiting => {
                 // The one that was polled ready goes with the call; a clone was not.
                 let clone = self.inner.clone();
                 let ready = std::mem::replace(&mut self.inner, clone);
-                ResponseFuture::waiting(Arc::clone(&self.shared), ready, request, *waiting)
+                ResponseFuture::waiting(Arc::clone(&self.shared), ready, request, waiting)
             }
         }
     }

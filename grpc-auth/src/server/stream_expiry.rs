@@ -1,7 +1,6 @@
 //! When the streams of a call end. Unary calls are decided on when they arrive, and must not begin
 //! too late: without a guard that sees to it, the stream that brings their one message ends.
 
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,15 +73,13 @@ const TOO_OLD: &str = "the stream was open for as long as `StreamExpiry::MaxAge`
 
 impl StreamExpiry {
     pub(super) fn check(self) -> Result<(), ConfigError> {
-        match self {
-            Self::MaxAge(age) if age.is_zero() => Err(ConfigError::setting(
-                "stream-expiry",
-                "MaxAge",
-                "zero ends every stream at once: write how long one may stay open, or leave it at \
-                 `StreamExpiry::UntilExpiry`",
-            )),
-            Self::UntilExpiry | Self::CheckedAtOpen | Self::MaxAge(_) => Ok(()),
-        }
+        ConfigError::require(
+            self != Self::MaxAge(Duration::ZERO),
+            "stream-expiry",
+            "MaxAge",
+            "zero ends every stream at once: write how long one may stay open, or leave it at \
+             `StreamExpiry::UntilExpiry`",
+        )
     }
 
     /// The end of streams that are opened now, and the cause that the log tells.
@@ -170,19 +167,8 @@ impl StreamDeadline {
     pub(super) fn status(&self) -> Status {
         let is_told = |sides: &Arc<Sides>| sides.is_told.swap(true, Ordering::Relaxed);
         if !self.sides.as_ref().is_some_and(is_told) {
-            match self.kind() {
-                RpcKind::Unary => audit::log_late(self.row, &self.issuer, self.cause),
-                _ => audit::log_ended(self.row, &self.issuer, self.cause),
-            }
+            audit::log_ended(self.row, &self.issuer, self.cause);
         }
         DenialReason::TokenExpired.to_status(&self.auth.inner.settings.challenge)
-    }
-}
-
-impl fmt::Debug for StreamDeadline {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamDeadline")
-            .field("method", &format_args!("/{}", self.row))
-            .finish_non_exhaustive()
     }
 }

@@ -85,7 +85,7 @@ use crate::token::principal::{Facts, Grants, Principal};
 pub use crate::clock::manual::ManualClock;
 pub use builder::{AuthorizationServerBuilder, StartError};
 pub use data::client_file::ClientFileError;
-pub use data::dpop::{DpopKey, ProofBuilder};
+pub use data::dpop::{ProofBuilder, TestDpopKey};
 pub use data::fault::{Endpoint, Fault};
 pub use data::registration::ClientRegistration;
 pub use data::registry::GrantType;

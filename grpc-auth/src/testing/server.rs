@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::connection;
-use super::data::dpop::DpopKey;
+use super::data::dpop::TestDpopKey;
 use super::data::state::{self, State};
 use super::data::token::TokenBuilder;
 use super::data::token_settings;
@@ -97,7 +97,7 @@ impl TestAuthorizationServer {
     /// # Panics
     /// When the operating system has no random numbers.
     #[must_use]
-    pub fn dpop_key(&self) -> DpopKey {
+    pub fn dpop_key(&self) -> TestDpopKey {
         self.dpop_key_with(Algorithm::Es256)
     }
 
@@ -106,8 +106,8 @@ impl TestAuthorizationServer {
     /// # Panics
     /// When the operating system has no random numbers.
     #[must_use]
-    pub fn dpop_key_with(&self, algorithm: Algorithm) -> DpopKey {
-        DpopKey::generate(algorithm, self.clock().clone())
+    pub fn dpop_key_with(&self, algorithm: Algorithm) -> TestDpopKey {
+        TestDpopKey::generate(algorithm, self.clock().clone())
     }
 }
 

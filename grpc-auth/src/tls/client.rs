@@ -1,6 +1,5 @@
 //! TLS for those who call.
 
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -40,7 +39,7 @@ use crate::error::ConfigError;
 /// assert!(tls.apply(Endpoint::from_static("http://echo.internal:80")).is_err());
 /// # Ok(()) }
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ClientTls {
     roots: Arc<RootCertStore>,
     identity: Option<Identity>,
@@ -187,16 +186,5 @@ impl ClientTls {
 
     pub(crate) fn expected_name(&self) -> Option<&str> {
         self.server_name.as_deref()
-    }
-}
-
-/// An identity's key is a secret, and roots are long.
-impl fmt::Debug for ClientTls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientTls")
-            .field("roots", &self.roots.len())
-            .field("identity", &self.identity)
-            .field("server_name", &self.server_name)
-            .finish()
     }
 }

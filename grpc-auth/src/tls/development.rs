@@ -1,6 +1,5 @@
 //! Certificates for one machine (feature `dev-tls`).
 
-use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,7 +65,7 @@ const RENEW_BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// # std::fs::remove_dir_all(&folder)?;
 /// # Ok(()) }
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct DevelopmentCa {
     folder: PathBuf,
     names: Vec<String>,
@@ -236,13 +235,4 @@ impl DevelopmentCa {
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
-}
-
-impl fmt::Debug for DevelopmentCa {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DevelopmentCa")
-            .field("folder", &self.folder)
-            .field("names", &self.names)
-            .finish_non_exhaustive()
-    }
 }

@@ -69,21 +69,21 @@ impl BearerToken {
     /// # Panics
     /// Never: every token68 can stand in a header.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "every token68 can stand in a header")]
     pub fn header_value(&self) -> HeaderValue {
-        self.value(SCHEME).expect("a token68 is visible ASCII")
+        self.value(SCHEME)
     }
 
     /// The same for a token that is sent with a proof (RFC 9449 §7.1).
-    #[expect(clippy::expect_used, reason = "every token68 can stand in a header")]
     pub(crate) fn dpop_header_value(&self) -> HeaderValue {
-        self.value(DPOP).expect("a token68 is visible ASCII")
+        self.value(DPOP)
     }
 
-    fn value(&self, scheme: &str) -> Option<HeaderValue> {
-        let mut value = HeaderValue::try_from(format!("{scheme}{}", self.expose_secret())).ok()?;
+    #[expect(clippy::expect_used, reason = "every token68 can stand in a header")]
+    fn value(&self, scheme: &str) -> HeaderValue {
+        let value = HeaderValue::try_from(format!("{scheme}{}", self.expose_secret()));
+        let mut value = value.expect("a token68 is visible ASCII");
         value.set_sensitive(true);
-        Some(value)
+        value
     }
 
     /// Reads `authorization`, and only it: not `authorization-bin`, no cookie, no query parameter.

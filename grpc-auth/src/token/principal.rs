@@ -1,7 +1,6 @@
 //! The verified identity of a caller.
 
 use std::fmt;
-use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,11 +18,7 @@ use super::key_set_version::Standing;
 #[derive(Clone)]
 pub struct Principal(Arc<Verified>);
 
-/// All that is known of a token. It is one piece of memory: when thousands of tokens take turns,
-/// what a call costs is how often it waits for memory.
-///
-/// What every call asks for stands first, and together.
-#[repr(C)]
+/// All that is known of a token.
 pub(crate) struct Verified {
     /// None if the token must not be kept.
     token: Option<BearerToken>,
@@ -45,7 +40,6 @@ pub(crate) struct Validity {
 }
 
 /// What verification learnt about the caller.
-#[repr(C)]
 pub(crate) struct Facts {
     /// What its sender has to hold; boxed, for most tokens are bound to nothing.
     pub(crate) confirmation: Option<Box<Confirmation>>,
@@ -59,101 +53,23 @@ pub(crate) struct Facts {
     pub(crate) claims: Box<[u8]>,
 }
 
-/// Names, sorted and without duplicates: they are looked through on every call.
+/// What a token grants: names, sorted and without duplicates.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Grants {
-    list: List,
-    count: usize,
-}
-
-/// Names one after the other, each after its length.
-#[derive(Debug, PartialEq, Eq)]
-enum List {
-    /// As most are. It stands where all else does that is known of a token, and costs a call no
-    /// more waiting for memory.
-    Short(u8, [u8; SHORT]),
-    Long(Box<[u8]>),
-}
-
-const SHORT: usize = 95;
-
-/// Of a name's length.
-type Length = u32;
+pub(crate) struct Grants(Box<[Box<str>]>);
 
 impl Grants {
     /// From prefixes and names, sorted and without duplicates.
     pub(crate) fn new(grants: &[(&str, &str)]) -> Self {
-        let bytes = |(prefix, name): &(&str, &str)| prefix.len() + name.len();
-        let length = grants.iter().map(|grant| size_of::<Length>() + bytes(grant)).sum();
-        let mut list = List::zeroed(length);
-        let mut rest = list.as_bytes_mut();
-        let mut put = |bytes: &[u8]| {
-            if let Some((place, after)) = mem::take(&mut rest).split_at_mut_checked(bytes.len()) {
-                place.copy_from_slice(bytes);
-                rest = after;
-            }
-        };
-        for grant in grants {
-            // A token has 8 KiB, and a prefix is short.
-            let length = Length::try_from(bytes(grant)).unwrap_or_default();
-            put(&length.to_ne_bytes());
-            put(grant.0.as_bytes());
-            put(grant.1.as_bytes());
-        }
-        Self { list, count: grants.len() }
+        Self(grants.iter().map(|(prefix, name)| [*prefix, *name].concat().into()).collect())
     }
 
     #[inline]
     fn contains(&self, name: &str) -> bool {
-        self.names().any(|grant| grant == name.as_bytes())
+        self.0.iter().any(|grant| **grant == *name)
     }
 
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
-        let mut names = self.names();
-        (0..self.count).map(move |_| {
-            names.next().and_then(|name| str::from_utf8(name).ok()).unwrap_or_default()
-        })
-    }
-
-    #[inline]
-    fn names(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = self.list.as_bytes();
-        std::iter::from_fn(move || {
-            let (length, names) = rest.split_first_chunk()?;
-            let (name, others) = names.split_at_checked(Length::from_ne_bytes(*length) as usize)?;
-            rest = others;
-            Some(name)
-        })
-    }
-}
-
-impl List {
-    fn zeroed(length: usize) -> Self {
-        match u8::try_from(length) {
-            Ok(short) if length <= SHORT => Self::Short(short, [0; SHORT]),
-            _ => Self::Long(vec![0; length].into()),
-        }
-    }
-
-    #[inline]
-    fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Short(length, bytes) => bytes.get(..usize::from(*length)).unwrap_or_default(),
-            Self::Long(bytes) => bytes,
-        }
-    }
-
-    fn as_bytes_mut(&mut self) -> &mut [u8] {
-        match self {
-            Self::Short(length, bytes) => bytes.get_mut(..usize::from(*length)).unwrap_or_default(),
-            Self::Long(bytes) => bytes,
-        }
-    }
-}
-
-impl Default for List {
-    fn default() -> Self {
-        Self::zeroed(0)
+        self.0.iter().map(|grant| &**grant)
     }
 }
 
@@ -165,7 +81,7 @@ pub(crate) fn time_of(seconds: f64) -> SystemTime {
 }
 
 impl Principal {
-    #[cfg(any(test, feature = "testing"))]
+    /// Of a token that is kept elsewhere, or known by its hash.
     pub(crate) fn new(facts: Facts) -> Self {
         Self::verified(facts, None, None)
     }
@@ -177,11 +93,6 @@ impl Principal {
     ) -> Self {
         let expires_at = time_of(facts.expires_at);
         Self(Arc::new(Verified { validity, facts, expires_at, token, memo: ClaimsMemo::default() }))
-    }
-
-    /// Of a token that is known by its hash.
-    pub(crate) fn introspected(facts: Facts) -> Self {
-        Self::verified(facts, None, None)
     }
 
     /// In seconds since 1970.
@@ -304,7 +215,7 @@ impl fmt::Debug for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Principal")
             .field("issuer", &self.facts.issuer)
-            .field("scopes", &self.facts.grants.count)
+            .field("scopes", &self.facts.grants.0.len())
             .finish_non_exhaustive()
     }
 }

@@ -14,7 +14,7 @@ use crate::token::confirmation::Confirmation;
 
 /// The claims that decide, and those that a setting asks for; others are the user's
 /// business.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct TokenClaims<'t, 'n> {
     pub(crate) iss: Option<Cow<'t, str>>,
     pub(super) sub: Option<Cow<'t, str>>,
@@ -36,7 +36,7 @@ impl<'t> Members<'t> for TokenClaims<'t, '_> {
     fn take<A: MapAccess<'t>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
         let place = self.wanted.iter().position(|wanted| wanted == name);
         let mut text = |slot: &mut Option<Cow<'t, str>>| {
-            let text = map.next_value_seed(Text)?;
+            let Text(text) = map.next_value()?;
             let node = place.map(|place| (place, Node::Text(text.clone())));
             *slot = Some(text);
             Ok(node)
@@ -47,10 +47,7 @@ impl<'t> Members<'t> for TokenClaims<'t, '_> {
             // Not registered for every JWT: what is no text is some custom claim.
             "client_id" | "azp" | "cid" | "appid" => {
                 let node: Node<'t> = map.next_value()?;
-                let text = match &node {
-                    Node::Text(text) => Some(text.clone()),
-                    _ => None,
-                };
+                let text = if let Node::Text(text) = &node { Some(text.clone()) } else { None };
                 match name {
                     "client_id" => self.client_id = text,
                     "azp" => self.azp = text,
@@ -64,16 +61,13 @@ impl<'t> Members<'t> for TokenClaims<'t, '_> {
                 place.map(|place| (place, Node::List(self.aud.iter().map(node).collect())))
             }
             // NumericDate: a JSON number, fractions allowed. A string is invalid.
-            "exp" => {
-                self.exp = Some(map.next_value()?);
-                None
-            }
-            "nbf" => {
-                self.nbf = Some(map.next_value()?);
-                None
-            }
-            "iat" => {
-                self.iat = Some(map.next_value()?);
+            "exp" | "nbf" | "iat" => {
+                let time = Some(map.next_value()?);
+                match name {
+                    "exp" => self.exp = time,
+                    "nbf" => self.nbf = time,
+                    _ => self.iat = time,
+                }
                 None
             }
             "cnf" => {
@@ -94,20 +88,7 @@ impl<'t> Members<'t> for TokenClaims<'t, '_> {
 impl<'t, 'n> TokenClaims<'t, 'n> {
     /// Nothing yet; those with the wanted names will be kept.
     pub(crate) fn new(wanted: &'n [String]) -> Self {
-        Self {
-            iss: None,
-            sub: None,
-            aud: Vec::new(),
-            exp: None,
-            nbf: None,
-            iat: None,
-            cnf: None,
-            client_id: None,
-            azp: None,
-            cid_or_appid: None,
-            wanted,
-            kept: Vec::new(),
-        }
+        Self { wanted, ..Self::default() }
     }
 
     /// Reads claims and keeps those with the wanted names.

@@ -13,6 +13,8 @@ use crate::policy::denial::DenialReason;
 /// Its text is for the operator's eyes: which check failed, and which setting has a say in it. It
 /// holds no value from the token, at most the name of a claim, and `Debug` says the same. Callers learn what
 /// [`denied`](Self::denied) says.
+#[derive(thiserror::Error)]
+#[error("{}", .0.cause())]
 pub struct VerifyError(pub(crate) VerifyFailure);
 
 impl VerifyError {
@@ -23,19 +25,11 @@ impl VerifyError {
     }
 }
 
-impl fmt::Display for VerifyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.cause())
-    }
-}
-
 impl fmt::Debug for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
-
-impl std::error::Error for VerifyError {}
 
 /// A rejected token, with what helps an operator to find out why.
 #[derive(Clone, Debug)]

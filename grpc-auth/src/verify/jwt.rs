@@ -1,16 +1,16 @@
 //! Verifying a JWT access token (RFC 9068 §4, RFC 8725).
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span};
 
+use super::Verdict;
 use super::claims::TokenClaims;
 use super::error::{VerifyErrorKind, VerifyFailure};
 use super::token_cache::VerifiedTokens;
 use super::trusted_issuer::{TrustedIssuer, deadline};
-use super::{Pending, Verdict, Verifier};
 use crate::clock::Clock;
 use crate::issuer::presets::provider::{Provider, Seen};
 use crate::jose::compact::Compact;
@@ -19,9 +19,10 @@ use crate::jose::header::Header;
 use crate::json;
 use crate::json::node::Node;
 use crate::jwks::lifecycle::Arrival;
-use crate::jwks::source::{Missing, Waiting};
+use crate::jwks::source::{Missing, Waiting, Wanted};
 use crate::metrics;
-use crate::metrics::{Outcome, Timer, Verifications};
+use crate::metrics::{Timer, Verifications};
+use crate::policy::denial::DenialReason;
 use crate::sanitize_untrusted::escape;
 use crate::token::bearer::BearerToken;
 use crate::token::caller::AuthenticatedCaller;
@@ -44,34 +45,19 @@ struct Shared {
     metrics: Verifications,
 }
 
-/// Why there is no verdict that is good yet.
-enum NeedsKeys {
-    VerifyError(Box<VerifyFailure>),
-    Keys(Box<MissingKeys>),
+/// A token that is not accepted with the keys that are known now.
+struct Rejected {
+    refusal: VerifyFailure,
+    /// Keys that could change that.
+    missing: Option<MissingKeys>,
 }
 
-/// Keys that would decide.
 struct MissingKeys {
     /// The place of the issuer.
     issuer: usize,
     /// Of the keys before they were looked at.
     generation: u64,
     wanted: Wanted,
-    /// If they cannot be had.
-    refusal: VerifyFailure,
-}
-
-/// What a fetch would have to bring.
-enum Wanted {
-    /// Any keys: no key may be used now.
-    AnyKeys,
-    Key {
-        kid: Box<str>,
-        /// When the token says that it was issued, at the latest.
-        issued: Option<SystemTime>,
-    },
-    /// Another key under the same key id: the signature is not by the one that is known.
-    Replacement,
 }
 
 /// A token that waits for keys.
@@ -103,9 +89,7 @@ impl JwtVerifier {
     pub(crate) fn issuers(&self) -> &[TrustedIssuer] {
         &self.0.issuers
     }
-}
 
-impl JwtVerifier {
     /// Whether this looks like a JWT of a configured issuer, and is verified here for better or
     /// worse.
     pub(crate) fn is_own(&self, token: &[u8]) -> bool {
@@ -118,48 +102,38 @@ impl JwtVerifier {
         let iss = claims.iss.as_deref().unwrap_or_default();
         self.0.issuers.iter().any(|issuer| issuer.issued(iss, &claims))
     }
-}
 
-impl Verifier for JwtVerifier {
-    fn recall(&self, token: &[u8]) -> Option<AuthenticatedCaller> {
+    /// The caller of exactly these bytes, if they were verified before and that still holds. It takes
+    /// no lock and waits for nothing.
+    pub(crate) fn recall(&self, token: &[u8]) -> Option<AuthenticatedCaller> {
         self.0.verified.find(token, self.0.clock.now(), &self.0.issuers).map(remembered)
     }
 
-    fn verify(&self, token: BearerToken) -> Verdict {
+    /// Verifies a token; at once if the keys that it takes are at hand.
+    pub(crate) fn verify(&self, token: BearerToken) -> Verdict {
         let timer = Timer::start(&self.0.clock);
-        match self.judge(token) {
-            Verdict::Known(result) => {
+        let unsettled = match self.0.settle(&token, None) {
+            Ok(result) => {
                 self.0.metrics.end(&timer, outcome(&result));
-                Verdict::Known(result)
+                return Verdict::Known(result);
             }
-            Verdict::Pending(pending) => {
-                let span = debug_span!(target: "grpc_auth", "wait_for_keys", outcome = Empty);
-                let waiting = async move {
-                    let result = pending.await;
-                    let outcome = outcome(&result);
-                    metrics::verified_after_waiting(&timer, outcome);
-                    Span::current().record("outcome", outcome.as_str());
-                    result
-                };
-                Verdict::Pending(Box::pin(waiting.instrument(span)))
-            }
-            asked @ Verdict::Asked(_) => asked,
-        }
-    }
-}
-
-impl JwtVerifier {
-    fn judge(&self, token: BearerToken) -> Verdict {
-        match self.0.settle(&token, None) {
-            Ok(result) => Verdict::Known(result),
-            Err(unsettled) => Verdict::Pending(self.0.in_time(token, *unsettled)),
-        }
+            Err(unsettled) => *unsettled,
+        };
+        let shared = Arc::clone(&self.0);
+        let span = debug_span!(target: "grpc_auth", "wait_for_keys", outcome = Empty);
+        let waiting = async move {
+            let result = shared.in_time(token, unsettled).await;
+            metrics::verified_after_waiting(&timer, outcome(&result));
+            Span::current().record("outcome", outcome(&result));
+            result
+        };
+        Verdict::Pending(Box::pin(waiting.instrument(span)))
     }
 }
 
 impl Shared {
     /// Verifies with what is known now. Known keys are read from a snapshot: no lock, no waiting.
-    fn attempt(&self, token: &BearerToken) -> Result<AuthenticatedCaller, NeedsKeys> {
+    fn attempt(&self, token: &BearerToken) -> Result<AuthenticatedCaller, Box<Rejected>> {
         let compact = Compact::parse(token.as_bytes()).map_err(|rejection| {
             let seen = Seen { is_no_jwt: true, ..Seen::default() };
             let hint = self.issuers.iter().find_map(|issuer| issuer.settings.provider.hint(seen));
@@ -207,41 +181,23 @@ impl Shared {
                 let is_plausible = verdict.is_ok()
                     && header.algorithm.makes_signatures_of(compact.signature.len());
                 let wanted = wanted(&rejection, &header, &claims).filter(|_| is_plausible);
-                let refusal = refuse(rejection);
-                return Err(match wanted {
-                    Some(wanted) => {
-                        let keys = MissingKeys { issuer: place, generation, wanted, refusal };
-                        NeedsKeys::Keys(Box::new(keys))
-                    }
-                    None => refusal.into(),
-                });
+                let missing =
+                    wanted.map(|wanted| MissingKeys { issuer: place, generation, wanted });
+                return Err(Box::new(Rejected { refusal: refuse(rejection), missing }));
             }
         };
         verdict.map_err(refuse)?;
-        let facts = issuer.facts(&claims).map_err(refuse)?;
+        let mut facts = issuer.facts(&claims).map_err(refuse)?;
         let longest = self.verified.max_age().unwrap_or_default();
         let deadline = deadline(claims.exp.unwrap_or_default(), now.time, longest, &genuine);
         let validity = Validity { deadline, issuer: place, standing: genuine.standing };
         drop(claims);
-        let facts = issuer.insert_claims(facts, compact.claims);
+        facts.claims = compact.claims.into();
         let principal = Principal::verified(facts, Some(validity), Some(token.clone()));
         if deadline > now.time {
             self.verified.insert(&principal);
         }
         Ok(remembered(principal))
-    }
-
-    /// Asks the issuer for keys, as its lifecycle allows. `arrival` is that of a call that waited.
-    fn missing(&self, keys: &MissingKeys, arrival: Option<Arrival>) -> Missing {
-        let now = self.clock.now();
-        let Some(issuer) = self.issuers.get(keys.issuer) else { return Missing::Unknown };
-        match &keys.wanted {
-            Wanted::AnyKeys => issuer.keys.need_keys(now),
-            Wanted::Key { kid, issued } => {
-                issuer.keys.need_key(now, kid, *issued, keys.generation, arrival)
-            }
-            Wanted::Replacement => issuer.keys.need_replacement(now, keys.generation, arrival),
-        }
     }
 
     /// Verifies with what is known now, unless a fetch is worth to be waited for.
@@ -251,14 +207,15 @@ impl Shared {
         arrival: Option<Arrival>,
     ) -> Result<Attempt, Box<Unsettled>> {
         loop {
-            let keys = match self.attempt(token) {
+            let Rejected { refusal, missing } = match self.attempt(token) {
                 Ok(caller) => return Ok(Ok(caller)),
-                Err(NeedsKeys::VerifyError(refusal)) => return Ok(Err(*refusal)),
-                Err(NeedsKeys::Keys(keys)) => keys,
+                Err(rejected) => *rejected,
             };
-            let missing = self.missing(&keys, arrival);
-            let refusal = keys.refusal;
-            match missing {
+            let Some(MissingKeys { issuer, generation, wanted }) = missing else {
+                return Ok(Err(refusal));
+            };
+            let Some(issuer) = self.issuers.get(issuer) else { return Ok(Err(refusal)) };
+            match issuer.keys.need(&wanted, generation, self.clock.now(), arrival) {
                 // Keys that came since then cost no fetch.
                 Missing::LookAgain => {}
                 Missing::Wait(waiting) => return Err(Box::new(Unsettled { refusal, waiting })),
@@ -270,18 +227,15 @@ impl Shared {
     }
 
     /// Waits for keys as long as a call may.
-    fn in_time(self: &Arc<Self>, token: BearerToken, unsettled: Unsettled) -> Pending {
+    async fn in_time(&self, token: BearerToken, unsettled: Unsettled) -> Attempt {
         let Unsettled { refusal, waiting } = unsettled;
-        let (shared, longest) = (Arc::clone(self), waiting.longest);
-        Box::pin(async move {
-            let clock = shared.clock.clone();
-            let in_time = clock.timeout(longest, shared.wait_for_keys(token, waiting)).await;
-            in_time.unwrap_or_else(|| Err(refusal.without_keys()))
-        })
+        let longest = waiting.longest;
+        let in_time = self.clock.timeout(longest, self.wait_for_keys(token, waiting)).await;
+        in_time.unwrap_or_else(|| Err(refusal.without_keys()))
     }
 
     /// Tries again whenever a fetch has ended, until it is clear that none will help.
-    async fn wait_for_keys(self: Arc<Self>, token: BearerToken, mut waiting: Waiting) -> Attempt {
+    async fn wait_for_keys(&self, token: BearerToken, mut waiting: Waiting) -> Attempt {
         loop {
             waiting.finished.changed().await.ok();
             match self.settle(&token, Some(waiting.arrival)) {
@@ -292,10 +246,13 @@ impl Shared {
     }
 }
 
-fn outcome(result: &Attempt) -> Outcome {
-    match result {
-        Ok(_) => Outcome::Valid,
-        Err(refusal) => refusal.rejection.denied().into(),
+/// The name of a verdict in metrics and spans.
+fn outcome(result: &Attempt) -> &'static str {
+    match result.as_ref().map_err(|refusal| refusal.rejection.denied()) {
+        Ok(_) => "valid",
+        Err(DenialReason::TokenExpired) => "expired",
+        Err(DenialReason::BackendUnavailable) => "unavailable",
+        Err(_) => "invalid",
     }
 }
 
@@ -372,9 +329,9 @@ impl VerifyFailure {
     }
 }
 
-impl From<VerifyFailure> for NeedsKeys {
+impl From<VerifyFailure> for Box<Rejected> {
     fn from(refusal: VerifyFailure) -> Self {
-        Self::VerifyError(Box::new(refusal))
+        Self::new(Rejected { refusal, missing: None })
     }
 }
 

@@ -9,22 +9,10 @@ pub(crate) mod set_associative;
 pub(crate) mod token_cache;
 pub(crate) mod trusted_issuer;
 
-use std::fmt;
 use std::pin::Pin;
 
-use crate::token::bearer::BearerToken;
 use crate::token::caller::AuthenticatedCaller;
 use error::VerifyFailure;
-
-/// Judges tokens of some kind.
-pub(crate) trait Verifier: fmt::Debug + Send + Sync {
-    /// Whom exactly these bytes stood for, if they were verified before and that still holds. It
-    /// takes no lock and waits for nothing; that it knows nothing says nothing.
-    fn recall(&self, token: &[u8]) -> Option<AuthenticatedCaller>;
-
-    /// Judges a token; at once if everything that takes is at hand.
-    fn verify(&self, token: BearerToken) -> Verdict;
-}
 
 /// What a verifier says of a token.
 pub(crate) enum Verdict {

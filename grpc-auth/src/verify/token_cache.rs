@@ -65,17 +65,15 @@ impl TokenCache {
     }
 
     pub(crate) fn check(self) -> Result<(), ConfigError> {
-        let wrong = |setting, help| Err(ConfigError::setting("token-cache", setting, help));
-        if self.entries > 1 << 24 {
-            return wrong("entries", "write at most 16,777,216");
-        }
-        if self.entries > 0 && self.bytes < 64 * 1024 {
-            return wrong("bytes", "write at least 65,536, or switch it off: `TokenCache::off()`");
-        }
-        if self.entries > 0 && self.max_age.is_zero() {
-            return wrong("max_age", "write more than zero, or switch it off: `TokenCache::off()`");
-        }
-        Ok(())
+        let require = |works, setting, help| {
+            let works = works || self.entries == 0;
+            ConfigError::require(works, "token-cache", setting, help)
+        };
+        require(self.entries <= 1 << 24, "entries", "write at most 16,777,216")?;
+        let help = "write at least 65,536, or switch it off: `TokenCache::off()`";
+        require(self.bytes >= 64 * 1024, "bytes", help)?;
+        let help = "write more than zero, or switch it off: `TokenCache::off()`";
+        require(!self.max_age.is_zero(), "max_age", help)
     }
 }
 

@@ -16,9 +16,8 @@ use crate::jose::jwk::Key;
 use crate::json::node::Node;
 use crate::jwks::set::KeySet;
 use crate::jwks::source::KeySource;
-use crate::token::confirmation::Confirmation;
 use crate::token::key_set_version::Standing;
-use crate::token::principal::{Facts, Grants, time_of};
+use crate::token::principal::{Facts, time_of};
 
 /// An issuer with the keys it has now.
 #[derive(Debug)]
@@ -174,25 +173,9 @@ impl TrustedIssuer {
         }
     }
 
-    /// What is known of a genuine token.
-    pub(crate) fn insert_claims(&self, facts: ClaimedFacts, json: Vec<u8>) -> Facts {
-        let issuer = facts.issuer.unwrap_or_else(|| Arc::clone(&self.identifier));
-        Facts {
-            issuer,
-            subject: facts.subject,
-            client_id: facts.client_id,
-            grants: facts.grants,
-            expires_at: facts.expires_at,
-            confirmation: facts.confirmation,
-            claims: json.into(),
-        }
-    }
-
-    /// Copies what the caller is known by out of the claims.
-    pub(crate) fn facts(
-        &self,
-        claims: &TokenClaims<'_, '_>,
-    ) -> Result<ClaimedFacts, VerifyErrorKind> {
+    /// Copies what the caller is known by out of the claims. The JSON of the claims is left out: it is
+    /// borrowed meanwhile.
+    pub(crate) fn facts(&self, claims: &TokenClaims<'_, '_>) -> Result<Facts, VerifyErrorKind> {
         let find = |source: usize| {
             let (place, below) = self.grants_at.get(source)?;
             claims.kept(*place)?.at(below)
@@ -206,14 +189,15 @@ impl TrustedIssuer {
                  the application, or use its roles"
             );
         }
-        let iss = claims.iss.as_deref().filter(|iss| **iss != *self.identifier);
-        Ok(ClaimedFacts {
-            issuer: iss.map(Into::into),
+        let other = claims.iss.as_deref().filter(|iss| **iss != *self.identifier);
+        Ok(Facts {
+            issuer: other.map_or_else(|| Arc::clone(&self.identifier), Into::into),
             subject: claims.sub.as_deref().map(Into::into),
             client_id: claims.client().map(Into::into),
             grants: unite(&self.settings.grants, find).map_err(VerifyErrorKind::Grants)?,
             expires_at: claims.exp.unwrap_or(f64::INFINITY),
             confirmation: claims.confirmation()?,
+            claims: Box::default(),
         })
     }
 }
@@ -242,17 +226,6 @@ fn is_template_of(template: &str, iss: &str) -> bool {
 
 /// Entra's word for claims that did not fit into the token.
 const GROUPS_ELSEWHERE: &str = "_claim_names";
-
-/// What the claims say, apart from their bytes.
-pub(crate) struct ClaimedFacts {
-    /// If it is another than the issuer's identifier.
-    issuer: Option<Arc<str>>,
-    subject: Option<Box<str>>,
-    client_id: Option<Box<str>>,
-    grants: Grants,
-    expires_at: f64,
-    confirmation: Option<Box<Confirmation>>,
-}
 
 /// When a token ends that is valid until `exp`, at the latest after `longest` from now and with its
 /// keys.

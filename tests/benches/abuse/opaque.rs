@@ -73,7 +73,7 @@ async fn knock(auth: ResourceServer, next: Arc<AtomicU64>, junk: u64) {
 /// Junk while the endpoint does not answer: the circuit is open, and nothing is remembered.
 pub(super) fn unanswered(runtime: &Runtime, issuer: &TestAuthorizationServer) -> bool {
     issuer.add_client("bench", "s3cret", [""; 0]);
-    let asked = Issuer::oidc(issuer.url()).introspection(Introspection::new(client()));
+    let asked = Issuer::discover(issuer.url()).introspection(Introspection::new(client()));
     let builder = ResourceServer::builder().issuer(asked).clock(issuer.clock().clone());
     let auth =
         runtime.block_on(builder.audience(TestAuthorizationServer::AUDIENCE).build()).unwrap();

@@ -118,7 +118,7 @@ pub(crate) async fn fetching(
     let fetches = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&fetches);
     let auth = ResourceServer::builder()
-        .issuer(Issuer::oidc(ISSUER).jwks_uri(url).accept_token_type("JWT"))
+        .issuer(Issuer::discover(ISSUER).jwks_uri(url).accept_token_type("JWT"))
         .audience(AUDIENCE)
         .clock(clock.clone())
         .on_key_set_event(move |_, event| {

@@ -35,7 +35,7 @@ fn asked() -> Introspection {
 async fn server(issuer: &TestAuthorizationServer, introspection: Introspection) -> ResourceServer {
     issuer.add_client("api", "s3cret", [""; 0]);
     ResourceServer::builder()
-        .issuer(Issuer::oidc(issuer.url()).introspection(introspection))
+        .issuer(Issuer::discover(issuer.url()).introspection(introspection))
         .clock(issuer.clock().clone())
         .audience(TestAuthorizationServer::AUDIENCE)
         .build()

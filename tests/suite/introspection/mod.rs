@@ -43,7 +43,8 @@ impl Opaque {
     async fn with(change: impl FnOnce(Introspection) -> Introspection) -> Self {
         let issuer = TestAuthorizationServer::start().await.unwrap();
         issuer.add_client("orders:api", SECRET, [""; 0]);
-        let asked = Issuer::oidc(issuer.url()).introspection(change(Introspection::new(client())));
+        let asked =
+            Issuer::discover(issuer.url()).introspection(change(Introspection::new(client())));
         let auth = Self::server(&issuer, asked).await;
         Self { issuer, auth }
     }
@@ -273,7 +274,8 @@ async fn every_client_authentication_is_understood() {
         let issuer = TestAuthorizationServer::start().await.unwrap();
         issuer.add_client("orders:api", SECRET, [""; 0]);
         issuer.add_client_with_keys("keyed", jwks.clone(), [""; 0]);
-        let asked = Issuer::oidc(issuer.url()).introspection(Introspection::new(client.clone()));
+        let asked =
+            Issuer::discover(issuer.url()).introspection(Introspection::new(client.clone()));
         let auth = Opaque::server(&issuer, asked).await;
         let token = issuer.token().scopes(["read:word"]).opaque();
         with(&auth, &token).await.unwrap_or_else(|status| panic!("{client:?}: {status:?}"));
@@ -282,7 +284,7 @@ async fn every_client_authentication_is_understood() {
     let issuer = TestAuthorizationServer::start().await.unwrap();
     issuer.add_client_with_keys("keyed", jwks, [""; 0]);
     let client = key().assertion_audience("https://other.example/");
-    let asked = Issuer::oidc(issuer.url()).introspection(Introspection::new(client));
+    let asked = Issuer::discover(issuer.url()).introspection(Introspection::new(client));
     let auth = Opaque::server(&issuer, asked).await;
     assert_unavailable(with(&auth, &issuer.token().opaque()).await);
 }

@@ -20,7 +20,7 @@ fn shared(asked: Introspection, redis: &FakeRedis) -> Introspection {
 /// A server that knows nothing yet but the address of Redis.
 async fn replica(kit: &Opaque, redis: &FakeRedis) -> ResourceServer {
     let asked = shared(Introspection::new(client()), redis);
-    Opaque::server(&kit.issuer, Issuer::oidc(kit.issuer.url()).introspection(asked)).await
+    Opaque::server(&kit.issuer, Issuer::discover(kit.issuer.url()).introspection(asked)).await
 }
 
 #[tokio::test]
@@ -216,7 +216,7 @@ async fn a_slow_answer_from_before_the_end_revives_it_nowhere() {
     kit.advance(MINUTE);
     let (url, asked, answer) = slow_endpoint().await;
     let slow = shared(Introspection::new(client()).endpoint(url), &redis);
-    let slow = Issuer::oidc(kit.issuer.url()).introspection(slow);
+    let slow = Issuer::discover(kit.issuer.url()).introspection(slow);
     let slow = Opaque::server(&kit.issuer, slow).await;
     let waiting = tokio::spawn({
         let token = token.clone();

@@ -10,7 +10,7 @@ async fn settings_that_cannot_work_are_named() {
         let builder = issuers.into_iter().fold(ResourceServer::builder(), |b, i| b.issuer(i));
         builder.audience("api").build()
     };
-    let one = |asked: Introspection| vec![Issuer::oidc(issuer.url()).introspection(asked)];
+    let one = |asked: Introspection| vec![Issuer::discover(issuer.url()).introspection(asked)];
     let secret =
         |id, secret| Introspection::new(ClientAuthentication::client_secret_post(id, secret));
     for (issuers, text) in [

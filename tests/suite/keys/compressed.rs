@@ -80,8 +80,8 @@ async fn keys_of(issuer: Issuer) -> (ResourceServer, Vec<&'static str>) {
 
 async fn nothing_is_inflated(coding: &'static str, body: Bytes) {
     let url = answering(coding, body).await;
-    let at_keys = Issuer::oidc("https://issuer.example/").jwks_uri(&url);
-    for issuer in [at_keys, Issuer::oidc(&url)] {
+    let at_keys = Issuer::discover("https://issuer.example/").jwks_uri(&url);
+    for issuer in [at_keys, Issuer::discover(&url)] {
         let (auth, failures) = keys_of(issuer).await;
         assert_eq!(failures, ["encoded"], "{coding}");
         assert_eq!(auth.key_sets().next().unwrap().1, JwksHealth::Unavailable);
@@ -115,7 +115,7 @@ fn no_answer_is_inflated_whoever_gives_it() {
 async fn an_answer_that_says_it_is_not_compressed_is_none_that_is() {
     let kit = Kit::start().await;
     let url = answering("identity", kit.issuer.jwks().into()).await;
-    let issuer = Issuer::oidc(kit.issuer.url()).jwks_uri(url);
+    let issuer = Issuer::discover(kit.issuer.url()).jwks_uri(url);
     let (auth, failures) = keys_of(issuer).await;
     assert_eq!(failures, [""; 0]);
     assert_eq!(auth.key_sets().next().unwrap().1, JwksHealth::Fresh);

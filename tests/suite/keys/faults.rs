@@ -207,7 +207,7 @@ async fn deaf() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
-    let (builder, failures) = believing(&issuer, Issuer::oidc(issuer.url()).jwks_uri(&url));
+    let (builder, failures) = believing(&issuer, Issuer::discover(issuer.url()).jwks_uri(&url));
     let auth = builder.build().await.unwrap();
     for _ in 0..10 {
         let answer = attempt(&issuer, &auth).await;
@@ -225,11 +225,11 @@ fn bad_tls_is_no_issuer() {
 async fn untrusted() {
     let issuer = TestAuthorizationServer::start().await.unwrap();
     let jwks = Untrusted::start(issuer.jwks()).await;
-    let at_keys = Issuer::oidc(issuer.url()).jwks_uri(jwks.url());
+    let at_keys = Issuer::discover(issuer.url()).jwks_uri(jwks.url());
     let metadata = Untrusted::start("{}").await;
     for (configured, untrusted, iss) in [
         (at_keys, &jwks, issuer.url().to_owned()),
-        (Issuer::oidc(metadata.url()), &metadata, metadata.url()),
+        (Issuer::discover(metadata.url()), &metadata, metadata.url()),
     ] {
         let (builder, failures) = believing(&issuer, configured);
         let auth = builder.build().await.unwrap();
@@ -262,7 +262,7 @@ async fn untrusted_later() {
     })
     .await;
     places.lock().unwrap().0.clone_from(&url);
-    let (builder, failures) = believing(&issuer, Issuer::oidc(&url));
+    let (builder, failures) = believing(&issuer, Issuer::discover(&url));
     let builder = builder.key_sets(|key_sets| key_sets.rediscover = SECOND);
     let auth = builder.build().await.unwrap();
     let token = |kid: Option<&str>| {

@@ -174,7 +174,7 @@ async fn a_new_key_is_found_past_a_cache_though_a_refresh_was_due() {
         })
         .await;
         let auth = ResourceServer::builder()
-            .issuer(Issuer::oidc(issuer.url()).jwks_uri(url))
+            .issuer(Issuer::discover(issuer.url()).jwks_uri(url))
             .audience(TestAuthorizationServer::AUDIENCE)
             .clock(issuer.clock().clone())
             .start(StartupPolicy::Required)
@@ -271,7 +271,7 @@ async fn a_slow_issuer_does_not_slow_another() {
     let slow = TestAuthorizationServer::start().await.unwrap();
     let quick = TestAuthorizationServer::start().await.unwrap();
     slow.fail(Endpoint::Discovery, Fault::Hang);
-    let builder = quick.resource_server().issuer(Issuer::oidc(slow.url()));
+    let builder = quick.resource_server().issuer(Issuer::discover(slow.url()));
     let auth = builder.start(StartupPolicy::Lazy).build().await.unwrap();
     let waiting = {
         let (auth, token) = (auth.clone(), slow.token().scopes(["read:word"]).sign());
@@ -294,7 +294,7 @@ async fn an_answer_to_another_question_is_no_key_set() {
     let url =
         answers::serve(|_: &str| "HTTP/1.1 304 Not Modified\r\nconnection: close\r\n\r\n".into())
             .await;
-    let issuer = Issuer::oidc("https://i.example/").jwks_uri(url);
+    let issuer = Issuer::discover("https://i.example/").jwks_uri(url);
     let builder =
         ResourceServer::builder().issuer(issuer).audience("a").start(StartupPolicy::Required);
     let error = format!("{:?}", builder.build().await.unwrap_err());

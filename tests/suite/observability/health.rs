@@ -33,7 +33,7 @@ struct Watched {
 impl Watched {
     async fn serve(auth: &ResourceServer) -> Self {
         let (reporter, health) = health_reporter();
-        let watch = auth.watch_health(reporter, ["", KINDS]).await;
+        let watch = auth.watch_health(reporter, ["", KINDS]);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = Server::builder()
@@ -184,7 +184,7 @@ async fn one_issuer_of_several_that_is_down_is_told_by_its_name() {
         tokio::join!(TestAuthorizationServer::start(), TestAuthorizationServer::start());
     let (up, down) = (up.unwrap(), down.unwrap());
     down.fail(Endpoint::Discovery, Fault::Status(404));
-    let other = grpc_auth::Issuer::oidc(down.url());
+    let other = grpc_auth::Issuer::discover(down.url());
     let auth = up.resource_server().issuer(other).start(StartupPolicy::Warm).build().await.unwrap();
     let health = auth.health();
     assert!(!health.is_ready());

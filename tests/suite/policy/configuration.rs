@@ -69,7 +69,7 @@ async fn what_cannot_work_is_said_with_the_setting_and_what_to_write() {
         ),
         (
             ResourceServer::builder()
-                .issuer(Issuer::oidc("https://i.example/").jwks_uri("http://i.example/keys"))
+                .issuer(Issuer::discover("https://i.example/").jwks_uri("http://i.example/keys"))
                 .audience("api"),
             &["the jwks_uri `http://i.example/keys` is not https"],
         ),
@@ -92,7 +92,7 @@ async fn what_cannot_work_is_said_with_the_setting_and_what_to_write() {
             &["the key-set setting `refresh` cannot work", "from a minute to a day"],
         ),
         (
-            offline().issuer(Issuer::oidc("https://issuer.example/")),
+            offline().issuer(Issuer::discover("https://issuer.example/")),
             &["the issuer `https://issuer.example/` is configured twice"],
         ),
         (

@@ -355,7 +355,7 @@ async fn cognito_names_a_client_and_a_use_instead_of_an_audience() {
 
 #[tokio::test]
 async fn rfc_9068_is_what_a_generic_issuer_follows() {
-    let provider = Provider::new(Issuer::oidc("https://issuer.example"), Some("api")).await;
+    let provider = Provider::new(Issuer::discover("https://issuer.example"), Some("api")).await;
     let token = |typ: &str| {
         provider.token(
             json!({"typ": typ}),
@@ -377,7 +377,7 @@ async fn rfc_9068_is_what_a_generic_issuer_follows() {
 
 #[tokio::test]
 async fn an_issuer_can_be_held_to_some_algorithms() {
-    let issuer = Issuer::oidc("https://issuer.example").algorithms([Algorithm::Es256]);
+    let issuer = Issuer::discover("https://issuer.example").algorithms([Algorithm::Es256]);
     let provider = Provider::new(issuer, Some("api")).await;
     let token = || {
         let claims = json!({"iss": "https://issuer.example", "aud": "api"});

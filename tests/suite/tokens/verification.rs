@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 async fn keys_of_one_issuer_are_worth_nothing_at_another() {
     let one = TestAuthorizationServer::start().await.unwrap();
     let other = TestAuthorizationServer::start().await.unwrap();
-    let auth = one.resource_server().issuer(Issuer::oidc(other.url())).build().await.unwrap();
+    let auth = one.resource_server().issuer(Issuer::discover(other.url())).build().await.unwrap();
     attempt(&one, &auth).await.unwrap();
     attempt(&other, &auth).await.unwrap();
     // Both servers use the same key ids.
@@ -23,7 +23,7 @@ async fn static_keys_and_explicit_addresses_need_no_discovery() {
     let issuer = TestAuthorizationServer::start().await.unwrap();
     let by_hand = ResourceServer::static_keys(issuer.url(), issuer.jwks());
     let by_address = ResourceServer::builder().issuer(
-        Issuer::oidc(issuer.url()).jwks_uri(format!("{}.well-known/jwks.json", issuer.url())),
+        Issuer::discover(issuer.url()).jwks_uri(format!("{}.well-known/jwks.json", issuer.url())),
     );
     for (builder, fetches) in [(by_hand, 0), (by_address, 1)] {
         let builder = builder.audience(TestAuthorizationServer::AUDIENCE);

@@ -27,7 +27,7 @@ impl Provider {
     /// The issuer with this identifier.
     pub(super) fn issuer(self, identifier: &str, clients: &[String]) -> Result<Issuer, Failure> {
         let issuer = match self {
-            Self::Oidc => Some(Issuer::oidc(identifier)),
+            Self::Oidc => Some(Issuer::discover(identifier)),
             Self::Auth0 => between(identifier, "https://", "/").map(Issuer::auth0),
             Self::Okta => between(identifier, "https://", "")
                 .and_then(|rest| rest.split_once("/oauth2/"))

@@ -9,7 +9,7 @@ use crate::http::error::HttpError;
 use crate::introspection::Digest;
 use crate::introspection::cache::{Remembered, hash};
 use crate::introspection::request::Failure;
-use crate::introspection::response::{Active, Expectation, NoAnswer};
+use crate::introspection::response::Active;
 #[cfg(feature = "redis")]
 use crate::introspection::shared_cache::Entry;
 use crate::metrics;
@@ -19,15 +19,9 @@ use crate::token::principal::Principal;
 use crate::verify::error::VerifyFailure;
 
 /// An answer, and how long it holds.
+#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "the times are for replicas"))]
 struct Judged {
     outcome: Outcome,
-    #[cfg(feature = "redis")]
-    held: Held,
-}
-
-/// How long an answer holds.
-#[cfg(feature = "redis")]
-struct Held {
     /// Seconds since 1970.
     since: f64,
     /// Seconds since 1970.
@@ -78,7 +72,7 @@ impl Shared {
             Ok(_) => "inactive",
             Err(_) => "failed",
         };
-        metrics::introspected(&self.issuer.settings.identifier, &timer, outcome);
+        metrics::introspected(self.identifier(), &timer, outcome);
         match judged {
             Ok(judged) => {
                 self.asking().succeeded();
@@ -87,7 +81,7 @@ impl Shared {
             Err(failure) => {
                 let now = self.clock.moment().seconds;
                 let consecutive = self.asking().failed(&failure, now);
-                failure.log(&self.issuer.settings.identifier, consecutive);
+                failure.log(self.identifier(), consecutive);
                 Err(unavailable())
             }
         }
@@ -97,15 +91,7 @@ impl Shared {
     fn judge(&self, about: Answered<'_>, json: &[u8]) -> Result<Judged, Failure> {
         let Answered { digest, asked_at, latest, expires_at } = about;
         let now = self.clock.moment();
-        let expectation = Expectation {
-            issuer: &self.issuer,
-            audiences: &self.audiences,
-            wanted: &self.wanted,
-            allow_missing_audience: self.settings.allow_missing_audience,
-            now: now.seconds,
-            leeway: self.leeway,
-        };
-        let judged = expectation.read(json).map_err(|NoAnswer(error)| Failure::NoAnswer(error))?;
+        let judged = self.expected.read(json, now.seconds).map_err(Failure::NoAnswer)?;
         let judged = judged.map(|active| active.until(expires_at));
         let cache = &self.settings.cache;
         let after = |age: Duration| latest.min(now.seconds + age.as_secs_f64());
@@ -115,15 +101,14 @@ impl Shared {
             Err(_) => after(cache.inactive),
         };
         let outcome = match judged {
-            Ok(active) => Ok(Principal::introspected(active.facts)),
+            Ok(active) => Ok(Principal::new(active.facts)),
             Err(rejection) => {
-                let issuer = Some(self.issuer.settings.identifier.clone());
+                let issuer = Some(self.identifier().to_owned());
                 Err(VerifyFailure { issuer, ..rejection.into() })
             }
         };
         // So that of two answers the active one counts only if it was asked for after the other came.
         let since = if outcome.is_ok() { asked_at } else { now.seconds };
-        #[cfg(feature = "redis")]
         let ends_active = outcome.is_err() && self.active.since(digest).is_some();
         match &outcome {
             Ok(_) => self.inactive.forget(digest),
@@ -133,19 +118,14 @@ impl Shared {
             let (digest, hash) = (*digest, hash(digest));
             match outcome.clone() {
                 Ok(known) => {
-                    self.active.insert(hash, Remembered { digest, since, deadline, known }.into())
+                    self.active.insert(hash, Remembered { digest, since, deadline, known }.into());
                 }
                 Err(known) => {
-                    self.inactive
-                        .insert(hash, Remembered { digest, since, deadline, known }.into());
+                    self.inactive.insert(hash, Remembered { digest, since, deadline, known }.into())
                 }
             }
         }
-        Ok(Judged {
-            outcome,
-            #[cfg(feature = "redis")]
-            held: Held { since, deadline, ends_active },
-        })
+        Ok(Judged { outcome, since, deadline, ends_active })
     }
 
     /// What a replica knows of the token; otherwise whether replicas may hold an entry of it.
@@ -171,7 +151,7 @@ impl Shared {
     fn share(&self, digest: &Digest, json: Vec<u8>, judged: &Judged, is_shared: bool) {
         let Some(cache) = &self.shared_cache else { return };
         let (cache, digest, now) = (Arc::clone(cache), *digest, self.clock.moment());
-        let Held { since, deadline, ends_active } = judged.held;
+        let Judged { since, deadline, ends_active, .. } = *judged;
         if judged.outcome.is_ok() {
             let active = Entry { since, deadline, json };
             tokio::spawn(async move { cache.put_active(&digest, &active, now).await });

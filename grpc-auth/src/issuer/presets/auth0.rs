@@ -82,7 +82,7 @@ pub(crate) fn issuer(domain: String) -> Issuer {
         keys: Keys::At(format!("{identifier}.well-known/jwks.json")),
         grants: vec![ScopeSource::words("/scope"), ScopeSource::array("/permissions")],
         provider: Provider::Auth0 { domain },
-        ..Issuer::oidc(identifier)
+        ..Issuer::discover(identifier)
     }
     .accept_token_type("JWT")
 }

@@ -12,7 +12,7 @@ pub(crate) fn issuer(region: &str, user_pool: &str, clients: Vec<String>) -> Iss
         ],
         intended_for: IntendedFor::Clients(clients),
         required_claims: vec![RequiredClaim { name: "token_use", values: &["access"] }],
-        ..Issuer::oidc(format!("https://cognito-idp.{region}.amazonaws.com/{user_pool}"))
+        ..Issuer::discover(format!("https://cognito-idp.{region}.amazonaws.com/{user_pool}"))
     }
     .of_provider(Provider::Cognito { region: region.into(), user_pool: user_pool.into() })
     .accept_token_type("")

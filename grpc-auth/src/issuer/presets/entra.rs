@@ -31,7 +31,7 @@ pub(crate) fn any_tenant() -> Issuer {
 fn of(identifier: String, client: &'static str, provider: Provider) -> Issuer {
     let grants = vec![ScopeSource::words("/scp"), ScopeSource::array("/roles").prefixed("role:")];
     let required_claims = vec![RequiredClaim { name: client, values: &[] }];
-    Issuer { grants, required_claims, ..Issuer::oidc(identifier) }
+    Issuer { grants, required_claims, ..Issuer::discover(identifier) }
         .of_provider(provider)
         .accept_token_type("JWT")
 }

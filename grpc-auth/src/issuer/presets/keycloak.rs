@@ -20,7 +20,7 @@ pub(crate) fn issuer(base: &str, realm: &str, client: String) -> Issuer {
         // ID and refresh tokens have the same `typ` in their header, and another one here; so have
         // access tokens that are bound to a key.
         required_claims: vec![RequiredClaim { name: "typ", values: &["Bearer", BOUND_TO_KEY] }],
-        ..Issuer::oidc(format!("{base}/realms/{realm}"))
+        ..Issuer::discover(format!("{base}/realms/{realm}"))
     }
     .of_provider(Provider::Keycloak { base: base.into(), realm: realm.into(), client })
     .accept_token_type("JWT")

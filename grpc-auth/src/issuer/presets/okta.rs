@@ -9,7 +9,7 @@ pub(crate) fn issuer(domain: String, authorization_server: &str) -> Issuer {
         grants: vec![ScopeSource::array("/scp")],
         // ID tokens have no type either, and no client id.
         required_claims: vec![RequiredClaim { name: "cid", values: &[] }],
-        ..Issuer::oidc(format!("https://{domain}/oauth2/{authorization_server}"))
+        ..Issuer::discover(format!("https://{domain}/oauth2/{authorization_server}"))
     }
     .of_provider(Provider::Okta { domain, server: authorization_server.into() })
     .accept_token_type("")

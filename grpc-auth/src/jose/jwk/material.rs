@@ -50,18 +50,16 @@ impl Material {
         }
     }
 
-    pub(super) fn fits(&self, algorithms: &[Algorithm]) -> bool {
-        use Algorithm::{EdDsa, Es256, Es384, Es512};
-        algorithms.iter().all(|algorithm| {
-            matches!(
-                (self, algorithm),
-                (Self::P256(_), Es256)
-                    | (Self::P384(_), Es384)
-                    | (Self::P521(_), Es512)
-                    | (Self::Ed25519(_), EdDsa)
-            ) || (matches!(self, Self::Rsa { .. })
-                && !matches!(algorithm, Es256 | Es384 | Es512 | EdDsa))
-        })
+    /// The algorithms that a key of this type may be used with.
+    pub(super) fn algorithms(&self) -> &'static [Algorithm] {
+        use Algorithm::{EdDsa, Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+        match self {
+            Self::Rsa { .. } => &[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512],
+            Self::P256(_) => &[Es256],
+            Self::P384(_) => &[Es384],
+            Self::P521(_) => &[Es512],
+            Self::Ed25519(_) => &[EdDsa],
+        }
     }
 
     /// RFC 7518 §3.3, §3.4; RFC 8032 §5.1.6.

@@ -1,48 +1,9 @@
-//! Values that are passed over: forgotten, or kept as text to be read later.
+//! Values that are kept as text, to be read later.
 
 use super::Parser;
 use crate::json::error::{JsonError, Problem};
-use crate::json::names::Names;
 
 impl<'de> Parser<'de> {
-    /// Reads any value and forgets it. Names are checked as everywhere.
-    pub(in crate::json) fn skip(&mut self) -> Result<(), JsonError> {
-        match self.peek()? {
-            b'{' => {
-                self.enter()?;
-                let mut names = Names::new();
-                let mut is_first = true;
-                while self.next(is_first, b'}')? {
-                    is_first = false;
-                    let name = self.name(&mut names)?;
-                    self.skip().map_err(|error| error.in_member(&name))?;
-                }
-                Ok(())
-            }
-            b'[' => {
-                self.enter()?;
-                let mut index = 0;
-                while self.next(index == 0, b']')? {
-                    self.skip().map_err(|error| error.in_item(index))?;
-                    index += 1;
-                }
-                Ok(())
-            }
-            first => self.skip_scalar(first),
-        }
-    }
-
-    fn skip_scalar(&mut self, first: u8) -> Result<(), JsonError> {
-        match first {
-            b'"' => self.string().map(drop),
-            b'n' => self.literal("null"),
-            b't' => self.literal("true"),
-            b'f' => self.literal("false"),
-            b'-' | b'0'..=b'9' => self.number().map(drop),
-            _ => Err(JsonError::syntax("a value is missing")),
-        }
-    }
-
     /// Moves behind a string. Half of a surrogate pair has no value, and is an escape all the same.
     fn skip_raw_string(&mut self) -> Result<(), JsonError> {
         self.at += 1;
@@ -65,7 +26,10 @@ impl<'de> Parser<'de> {
                 Err(error) if matches!(error.problem(), Problem::NoValue(_)) => Ok(()),
                 number => number.map(drop),
             },
-            first => self.skip_scalar(first),
+            b'n' => self.literal("null"),
+            b't' => self.literal("true"),
+            b'f' => self.literal("false"),
+            _ => Err(JsonError::syntax("a value is missing")),
         }
     }
 
@@ -74,11 +38,7 @@ impl<'de> Parser<'de> {
             return Err(JsonError::syntax("a member has no name"));
         }
         self.skip_raw_string()?;
-        if self.peek()? != b':' {
-            return Err(JsonError::syntax("a colon is missing"));
-        }
-        self.advance();
-        Ok(())
+        self.colon()
     }
 
     /// The text of any value, however deep: it takes no stack. Depth, names and values are checked

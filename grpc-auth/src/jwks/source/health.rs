@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 
-use super::KeySource;
+use super::{KeySource, Wanted};
 use crate::jwks::event::JwksHealth;
 
 impl KeySource {
@@ -26,7 +26,7 @@ impl KeySource {
     pub(crate) fn keep_in_use(&self) {
         let now = self.shared.clock.now();
         if self.load(now).is_none() {
-            drop(self.need_keys(now));
+            drop(self.need(&Wanted::AnyKeys, self.generation(), now, None));
         }
     }
 

@@ -128,7 +128,9 @@ impl Shared {
         let now = self.clock.now();
         let (consecutive, held) = {
             let mut lifecycle = refresh.lock();
-            lifecycle.fail(now, error.retry_after(), error.is_misconfiguration(), roll());
+            let retry_after = error.http().and_then(HttpError::retry_after);
+            let is_misconfiguration = error.http().is_some_and(HttpError::is_misconfiguration);
+            lifecycle.fail(now, retry_after, is_misconfiguration, roll());
             self.publish(&lifecycle);
             (lifecycle.failures(), lifecycle.held())
         };

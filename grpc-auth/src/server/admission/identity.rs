@@ -9,7 +9,7 @@ use crate::server::Inner;
 use crate::server::audit::Denial;
 use crate::token::bearer::{NoToken, Presented, Scheme};
 use crate::token::caller::AuthenticatedCaller;
-use crate::verify::{Pending, Verdict, Verifier};
+use crate::verify::{Pending, Verdict};
 
 /// What has to come before the caller is known.
 pub(in crate::server) enum Unidentified {

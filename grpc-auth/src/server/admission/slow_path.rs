@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Request;
 
 use super::identity::{Identified, Unidentified, unproven};
-use super::{Decided, Settled, Shared, Waiting, denial};
+use super::{Admission, Decided, Shared, denial};
 use crate::clock::deadline::Deadline;
 use crate::policy::denial::DenialReason;
 use crate::server::audit::Denial;
@@ -24,23 +24,24 @@ impl Shared {
     pub(in crate::server) async fn decide_later<B>(
         &self,
         request: &mut Request<B>,
-        waiting: Waiting,
+        mut admission: Admission,
         deadline: Deadline,
     ) -> Decided {
         let clock = &self.auth.inner.settings.clock;
-        let asking = match waiting {
-            Waiting::Authorizer(asking) => asking,
-            Waiting::Caller(unidentified) => {
-                let caller = self.identify_later(request, unidentified);
-                let caller = deadline.bound(clock, LEAD, caller).await;
-                match self.settle(request, caller.unwrap_or_else(|| Err(Box::new(too_late())))) {
-                    Settled::Decided(decided) => return decided,
-                    Settled::Asking(asking) => asking,
+        loop {
+            admission = match admission {
+                Admission::Decided(decided) => return decided,
+                Admission::Caller(unidentified) => {
+                    let caller = self.identify_later(request, *unidentified);
+                    let caller = deadline.bound(clock, LEAD, caller).await;
+                    self.settle(request, caller.unwrap_or_else(|| Err(Box::new(too_late()))))
                 }
-            }
-        };
-        let answer = deadline.bound(clock, LEAD, asking).await;
-        self.conclude(request, answer.unwrap_or_else(|| Err(too_late())))
+                Admission::Authorizer(asking) => {
+                    let answer = deadline.bound(clock, LEAD, asking).await;
+                    return self.conclude(request, answer.unwrap_or_else(|| Err(too_late())));
+                }
+            };
+        }
     }
 
     /// Waits for the verdict on the token, then for that on its proof.

@@ -21,7 +21,7 @@ use crate::jwks::source::KeySource;
 use crate::metrics;
 use crate::proof_of_possession::SenderChecks;
 use crate::server::auth_context::AuthSettings;
-use crate::server::challenge::{Challenge, DpopChallenge};
+use crate::server::challenge::Challenge;
 use crate::server::router::TokenVerifier;
 use crate::server::{Inner, ResourceServer};
 use crate::verify::jwt::JwtVerifier;
@@ -75,8 +75,7 @@ impl ResourceServerBuilder {
             trusted.push(TrustedIssuer::new(issuer, source, &mut wanted));
         }
 
-        let dpop_challenge =
-            dpop.as_ref().map(|dpop| DpopChallenge { nonces: Arc::clone(&dpop.nonces) });
+        let nonces = dpop.as_ref().map(|dpop| Arc::clone(&dpop.nonces));
         let realm = self.realm.or_else(|| self.audiences.first().cloned()).or(first_issuer);
         let clock = self.clock.clone();
         let verified = VerifiedTokens::new(self.token_cache);
@@ -94,14 +93,10 @@ impl ResourceServerBuilder {
                     ),
                     introspector,
                 },
-                sender: SenderChecks {
-                    #[cfg(feature = "tls")]
-                    mutual_tls: self.mutual_tls,
-                    dpop,
-                },
+                sender: SenderChecks { certificate: self.certificate, dpop },
                 settings: Arc::new(AuthSettings {
                     challenge: Challenge::new(realm.unwrap_or_default(), self.disclose_scopes)
-                        .with_dpop(dpop_challenge),
+                        .with_dpop(nonces),
                     typed_claims: self.typed_claims,
                     authorizer,
                     clock,

@@ -113,8 +113,7 @@ fn every_refusal_says_what_the_table_says() {
 fn where_proofs_are_checked_the_challenge_says_so() {
     let challenge = || {
         let nonces = Nonces::new(&[7; 32], crate::clock::Clock::system());
-        let dpop = DpopChallenge { nonces: Arc::new(nonces) };
-        Challenge::new("api", true).with_dpop(Some(dpop))
+        Challenge::new("api", true).with_dpop(Some(Arc::new(nonces)))
     };
     let row = POLICY.entry("Collect").unwrap();
     let scopes = "error=\"insufficient_scope\", scope=\"read:echo admin:all\"";

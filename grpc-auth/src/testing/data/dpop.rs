@@ -21,12 +21,12 @@ use crate::token::confirmation::Thumbprint;
 /// A client's key that tokens can be bound to (RFC 9449); made by
 /// [`TestAuthorizationServer::dpop_key`](crate::testing::TestAuthorizationServer::dpop_key).
 #[derive(Clone)]
-pub struct DpopKey {
+pub struct TestDpopKey {
     key: Arc<SigningKey>,
     clock: ManualClock,
 }
 
-impl DpopKey {
+impl TestDpopKey {
     #[expect(clippy::expect_used, reason = "only a broken machine cannot make keys")]
     pub(crate) fn generate(algorithm: Algorithm, clock: ManualClock) -> Self {
         let key = SigningKey::generate(algorithm, String::new()).expect("a key can be generated");
@@ -73,13 +73,13 @@ impl DpopKey {
     }
 }
 
-impl fmt::Debug for DpopKey {
+impl fmt::Debug for TestDpopKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DpopKey").finish_non_exhaustive()
+        f.debug_struct("TestDpopKey").finish_non_exhaustive()
     }
 }
 
-/// A DPoP proof to be signed; made by [`DpopKey::proof`].
+/// A DPoP proof to be signed; made by [`TestDpopKey::proof`].
 #[derive(Clone)]
 #[must_use = "a proof does nothing until it is signed"]
 pub struct ProofBuilder {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::dpop::DpopKey;
+use super::dpop::TestDpopKey;
 use super::opaque::OpaqueTokens;
 use super::signing_key::SigningKey;
 use crate::jose::algorithm::Algorithm;
@@ -75,7 +75,7 @@ impl TokenBuilder {
     }
 
     /// Binds it to a client's key: it is good with that key's DPoP proofs alone (RFC 9449 §6.1).
-    pub fn bound_to_key(self, key: &DpopKey) -> Self {
+    pub fn bound_to_key(self, key: &TestDpopKey) -> Self {
         self.bound("jkt", key.thumbprint())
     }
 

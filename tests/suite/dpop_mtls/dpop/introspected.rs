@@ -15,7 +15,8 @@ async fn asking(change: impl FnOnce(Introspection) -> Introspection) -> Doors {
     let doors = Doors::start(dpop()).await;
     doors.issuer.add_client("api", "secret", [""; 0]);
     let client = ClientAuthentication::client_secret_basic("api", "secret");
-    let issuer = Issuer::oidc(doors.issuer.url()).introspection(change(Introspection::new(client)));
+    let issuer =
+        Issuer::discover(doors.issuer.url()).introspection(change(Introspection::new(client)));
     let builder =
         ResourceServer::builder().issuer(issuer).audience(TestAuthorizationServer::AUDIENCE);
     let auth = builder.clock(doors.issuer.clock().clone()).dpop(dpop()).build().await.unwrap();

@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use grpc_auth::testing::DpopKey;
+use grpc_auth::testing::TestDpopKey;
 use grpc_auth::{DpopProofId, ReplayStore, ReplayStoreError};
 use tests::callers::settle;
 use tests::sender::{Doors, Expected, UNARY};
@@ -19,7 +19,8 @@ async fn a_proof_is_used_once() {
     let doors = Doors::start(dpop()).await;
     let token = doors.token();
     let (dpop, replayed) = (format!("DPoP {token}"), "the DPoP proof was used before");
-    let id = |key: &DpopKey, token: &str| key.proof(UNARY, token).claim("jti", "the same").sign();
+    let id =
+        |key: &TestDpopKey, token: &str| key.proof(UNARY, token).claim("jti", "the same").sign();
     let proof = id(&doors.key, &token);
     assert!(doors.prove(&token, &proof).await.is_ok());
     doors.refuses(&dpop, &[&proof], Expected::Proof, replayed).await;
@@ -44,7 +45,8 @@ async fn a_proof_is_used_once() {
 #[tokio::test]
 async fn when_there_is_no_room_to_remember_proofs_calls_are_answered_unavailable() {
     let doors = Doors::start(dpop().replay_entries(2).replay_entries_per_key(1)).await;
-    let token = |key: &DpopKey| doors.issuer.token().scopes(["read:word"]).bound_to_key(key).sign();
+    let token =
+        |key: &TestDpopKey| doors.issuer.token().scopes(["read:word"]).bound_to_key(key).sign();
     let keys = [(); 3].map(|()| doors.issuer.dpop_key());
     let tokens = [&keys[0], &keys[1], &keys[2]].map(token);
     let proof = |n: usize| keys[n].proof(UNARY, &tokens[n]).sign();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use grpc_auth::Dpop;
-use grpc_auth::testing::{DpopKey, ProofBuilder};
+use grpc_auth::testing::{ProofBuilder, TestDpopKey};
 use serde_json::{Value, json};
 use tests::sender::{Doors, ORIGIN, UNARY};
 
@@ -11,7 +11,7 @@ use super::{Answer, Oauth, changed, claims, redeeming};
 
 impl Oauth {
     /// A proof for the token endpoint.
-    fn proof(&self, key: &DpopKey) -> ProofBuilder {
+    fn proof(&self, key: &TestDpopKey) -> ProofBuilder {
         key.proof(&self.issuer.token_endpoint(), "").without_claim("ath")
     }
 

@@ -13,7 +13,7 @@ async fn server(
     introspection: Introspection,
 ) -> ResourceServer {
     seen.debug("how to introspect", &introspection);
-    let asked = Issuer::oidc(issuer.url()).introspection(introspection);
+    let asked = Issuer::discover(issuer.url()).introspection(introspection);
     seen.debug("an issuer that is asked", &asked);
     let builder = ResourceServer::builder().issuer(asked).clock(issuer.clock().clone());
     let auth = builder.audience(TestAuthorizationServer::AUDIENCE).build().await.unwrap();

@@ -178,7 +178,7 @@ pub(super) async fn health(seen: &Seen) {
     issuer.fail(Endpoint::Jwks, Fault::Status(500));
     let auth = issuer.resource_server().start(StartupPolicy::Warm).build().await.unwrap();
     let (reporter, _health) = health_reporter();
-    let watch = auth.watch_health(reporter, ["", "kit.v1.Kinds"]).await;
+    let watch = auth.watch_health(reporter, ["", "kit.v1.Kinds"]);
     seen.debug("a health watch", &watch);
     seen.debug("a server's health", &auth.health());
     issuer.heal();

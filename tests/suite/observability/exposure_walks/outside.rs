@@ -108,7 +108,8 @@ pub(super) async fn configured(seen: &Seen) {
 
     let password = seen.secret("password", "canary-password-in-url");
     let url = format!("https://user:{password}@issuer.example/");
-    for issuer in [Issuer::oidc(&*url), Issuer::oidc("https://i.example/").jwks_uri(&*url)] {
+    for issuer in [Issuer::discover(&*url), Issuer::discover("https://i.example/").jwks_uri(&*url)]
+    {
         let built = ResourceServer::builder().issuer(issuer).audience("a").build().await;
         seen.error("a password in a URL", &built.unwrap_err());
     }
