@@ -22,17 +22,6 @@ pub(super) struct Sent {
     proved_to: Option<(Arc<str>, Option<Box<str>>)>,
 }
 
-/// What to do about an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// Hand it on.
-    HandOn,
-    /// Prove again, with the nonce that came along.
-    Prove,
-    /// Send another token.
-    Renew,
-}
-
 impl Sent {
     /// Puts the token into the request.
     pub(super) fn with(
@@ -61,17 +50,17 @@ impl Sent {
         &self.token
     }
 
-    /// Reads an answer. A token that is refused is given up here, whether or not the call can be
-    /// sent again.
-    pub(super) fn judge<R>(&self, answer: &http::Response<R>) -> Next {
+    /// What helps after this answer. A token that is refused is given up here, whether or not the
+    /// call can be sent again.
+    pub(super) fn remedy<R>(&self, answer: &http::Response<R>) -> Remedy {
         let has_other_nonce = self.heed(answer.headers());
         if !answer::is_unauthenticated(answer) {
-            return Next::HandOn;
+            return Remedy::None;
         }
         match answer::remedy(answer.headers()) {
-            Remedy::Nonce if has_other_nonce => Next::Prove,
-            Remedy::Token if self.source.reject(&self.token) => Next::Renew,
-            Remedy::Nonce | Remedy::Token | Remedy::None => Next::HandOn,
+            Remedy::Nonce if has_other_nonce => Remedy::Nonce,
+            Remedy::Token if self.source.reject(&self.token) => Remedy::Token,
+            Remedy::Nonce | Remedy::Token | Remedy::None => Remedy::None,
         }
     }
 

@@ -4,8 +4,6 @@ pub(crate) mod error;
 pub(crate) mod layer;
 mod reqwest;
 
-use std::sync::Arc;
-
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
 use url::Url;
@@ -72,20 +70,4 @@ fn may_do_better(
         return has_other_nonce;
     }
     source.reject(token)
-}
-
-impl TokenSource {
-    /// A token for a request; none is sent without.
-    async fn for_request(&self) -> Result<Arc<AccessToken>, AttachTokenError> {
-        match self.token().await {
-            Ok(token) => {
-                self.outage().ends();
-                Ok(token)
-            }
-            Err(error) => {
-                self.outage().begins(&error);
-                Err(error.into())
-            }
-        }
-    }
 }
