@@ -27,7 +27,8 @@ impl Lock {
                 let (directory, path) = (directory.clone(), path.clone());
                 move || try_to_take(&directory, &path)
             });
-            let gone = |_| Err(failure(&path)(std::io::ErrorKind::Interrupted.into()));
+            let gone =
+                |_| Err(file::failure("lock", &path)(std::io::ErrorKind::Interrupted.into()));
             if let Some(lock) = attempt.await.unwrap_or_else(gone)? {
                 return Ok(lock);
             }
@@ -42,11 +43,6 @@ fn try_to_take(directory: &Path, path: &Path) -> Result<Option<Lock>, StoreError
     match FileExt::try_lock(&file) {
         Ok(()) => Ok(Some(Lock(file))),
         Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(failure(path)(error)),
+        Err(TryLockError::Error(error)) => Err(file::failure("lock", path)(error)),
     }
-}
-
-fn failure(path: &Path) -> impl Fn(std::io::Error) -> StoreError + use<> {
-    let path = path.to_owned();
-    move |source| StoreError::Io { action: "lock", path: path.clone(), source }
 }
