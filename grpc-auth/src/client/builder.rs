@@ -109,9 +109,7 @@ impl TokenSourceBuilder {
 
     /// Asks for a token for the service at this address (RFC 8707); several may be named.
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
-        self.demand.parameters.resources.push(resource.into());
-        self.demand.parameters.resources.sort_unstable();
-        self.demand.parameters.resources.dedup();
+        self.demand.parameters.add_resource(resource.into());
         self
     }
 

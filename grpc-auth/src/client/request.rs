@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 
 use super::dpop::DpopKey;
 use super::error::TokenError;
@@ -40,14 +41,16 @@ pub(crate) struct Exchange {
 }
 
 /// What the token is to be good for.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Parameters {
     /// Sorted, each once.
     pub(crate) scopes: Vec<String>,
     pub(crate) audience: Option<String>,
+    /// Sorted, each once.
     pub(crate) resources: Vec<String>,
     pub(crate) organization: Option<String>,
     /// By name.
+    #[serde(rename = "parameters")]
     pub(crate) more: Vec<(String, String)>,
 }
 
@@ -160,6 +163,12 @@ impl Parameters {
         self.scopes.extend(scopes.into_iter().map(Into::into));
         self.scopes.sort_unstable();
         self.scopes.dedup();
+    }
+
+    pub(crate) fn add_resource(&mut self, resource: String) {
+        self.resources.push(resource);
+        self.resources.sort_unstable();
+        self.resources.dedup();
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {

@@ -172,7 +172,7 @@ impl<Way> Login<Way> {
 
     /// Asks for tokens for the service at this address (RFC 8707); several may be named.
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
-        self.wanted.parameters.resources.push(resource.into());
+        self.wanted.parameters.add_resource(resource.into());
         self
     }
 

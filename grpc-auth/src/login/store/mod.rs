@@ -23,6 +23,7 @@ pub(crate) use error::StoreError;
 use super::Party;
 use super::tokens::Tokens;
 use crate::client::error::TokenError;
+use crate::client::request::Parameters;
 use crate::clock::Clock;
 use document::Key;
 
@@ -116,29 +117,24 @@ impl TokenStore {
     pub fn directory(&self) -> &Path {
         &self.directory
     }
+
+    fn entry(&self, key: Key) -> Entry {
+        let directory = self.directory.clone();
+        Entry { path: directory.join(key.file_name()), directory, key }
+    }
 }
 
 impl Party {
     pub(crate) fn entry(&self) -> Option<Entry> {
         let store = self.wanted.store.as_ref()?;
-        let parameters = &self.wanted.parameters;
-        let mut resources = parameters.resources.clone();
-        resources.sort_unstable();
-        let key = Key {
+        Some(store.entry(Key {
             issuer: self.issuer.clone(),
             client_id: self.client_id().into(),
-            scopes: parameters.scopes.clone(),
             has_defaults: self.wanted.has_defaults,
-            audience: parameters.audience.clone(),
-            resources,
-            organization: parameters.organization.clone(),
-            parameters: parameters.more.clone(),
-        };
-        let path = store.directory.join(key.file_name());
-        Some(Entry { directory: store.directory.clone(), path, key })
+            parameters: self.wanted.parameters.clone(),
+        }))
     }
 
-    /// Says that a login could not be kept before anyone logs in.
     pub(crate) async fn prepare_store(&self) -> Result<(), StoreError> {
         match self.entry() {
             Some(entry) => entry.blocking(|entry| file::prepare(&entry.directory)).await,
@@ -241,12 +237,8 @@ pub(crate) fn read_any(json: &[u8], issuer: &str, client_id: &str) -> Result<(),
     let key = Key {
         issuer: issuer.into(),
         client_id: client_id.into(),
-        scopes: Vec::new(),
         has_defaults: false,
-        audience: None,
-        resources: Vec::new(),
-        organization: None,
-        parameters: Vec::new(),
+        parameters: Parameters::default(),
     };
     document::read(json, &key, Path::new("login")).map(drop)
 }
