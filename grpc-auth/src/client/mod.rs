@@ -36,7 +36,7 @@ pub use attach::connect::ConnectError;
 pub use attach::service::{AddToken, AddTokenFuture};
 pub use builder::{ClientCredentials, TokenSourceBuilder};
 pub use dpop::DpopKey;
-pub use error::TokenError;
+pub use error::{TokenError, TokenErrorKind};
 pub use exchange::SubjectToken;
 pub use oauth_client::OAuthClient;
 pub use on_behalf_of::TokenExchange;
