@@ -1,6 +1,5 @@
 //! A login by a code that is typed in elsewhere (RFC 8628).
 
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -41,6 +40,7 @@ pub struct DevicePrompt {
 }
 
 /// A login that waits for the person to type in its code.
+#[derive(Debug)]
 #[must_use = "the login does nothing before it is awaited"]
 pub struct PendingDevice {
     party: Party,
@@ -238,12 +238,6 @@ fn code_of(error: &TokenError) -> Option<&str> {
     match error {
         TokenError::Refused { error, .. } => Some(error),
         _ => None,
-    }
-}
-
-impl fmt::Debug for PendingDevice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PendingDevice").field("prompt", &self.prompt).finish_non_exhaustive()
     }
 }
 
