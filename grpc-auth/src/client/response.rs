@@ -2,7 +2,6 @@
 
 pub(crate) mod error_response;
 
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use error_response::{refusal, refused};
@@ -24,6 +23,7 @@ const SENDABLE: [&str; 2] =
     ["urn:ietf:params:oauth:token-type:access_token", "urn:ietf:params:oauth:token-type:jwt"];
 
 /// A token, as it was granted.
+#[derive(Debug)]
 pub(crate) struct TokenResponse {
     pub(crate) access_token: BearerToken,
     pub(crate) token_type: TokenType,
@@ -143,17 +143,6 @@ fn unreadable(error: &JsonError, is_secret: impl Fn(&str) -> bool) -> TokenError
         false => problem.into(),
     };
     TokenError::AnswerInvalid { problem }
-}
-
-/// Without the tokens.
-impl fmt::Debug for TokenResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenResponse")
-            .field("token_type", &self.token_type)
-            .field("expires_in", &self.expires_in)
-            .field("scope", &self.scope)
-            .finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::header::HeaderMap;
 use url::Url;
 
-use super::dpop::{DPOP, DPOP_NONCE, DpopKey, Target};
+use super::dpop::{DPOP, DPOP_NONCE, DpopKey};
 use super::error::TokenError;
 use super::response;
 use super::response::error_response;
@@ -219,11 +219,11 @@ impl Server {
         form: &[(&str, &str)],
         key: &DpopKey,
     ) -> Result<Answer, TokenError> {
-        let target = Target::of_url("POST", url);
-        let proof = key.prove(&target, None, self.clock().moment())?;
+        let origin = url.origin().ascii_serialization();
+        let proof = key.prove("POST", (&origin, url.path()), None, self.clock().moment())?;
         let headers = HeaderMap::from_iter([(DPOP, proof.value)]);
         let answer = self.post_once(url, form, headers).await?;
-        key.heed(target.origin(), &answer.headers, proof.nonce.as_deref());
+        key.heed(&origin, &answer.headers, proof.nonce.as_deref());
         Ok(answer)
     }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::access_token::AccessToken;
+use super::error::TokenError;
 use super::grants::file::FileGrant;
 use super::grants::function::FunctionGrant;
 use super::grants::static_token::StaticGrant;
@@ -122,7 +123,8 @@ impl TokenSource {
     /// ```
     #[must_use]
     pub fn static_token(token: BearerToken) -> Self {
-        Self::new(StaticGrant(token), Clock::system())
+        let error = TokenError::Expired { help: "write a new one" };
+        Self::new(StaticGrant { name: "given", token: Some(token), error }, Clock::system())
     }
 
     /// Tokens that a function of the program's own gets, whenever one is needed: from a vault, a

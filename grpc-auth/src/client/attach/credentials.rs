@@ -10,7 +10,7 @@ use super::answer;
 use super::answer::Remedy;
 use super::refusal;
 use crate::client::access_token::AccessToken;
-use crate::client::dpop::{DPOP, Target};
+use crate::client::dpop::DPOP;
 use crate::client::response::TokenType;
 use crate::client::source::TokenSource;
 
@@ -34,8 +34,9 @@ impl Sent {
         if token.token_type == TokenType::Dpop {
             let key = source.dpop().ok_or_else(refusal::no_key)?;
             let origin = origin.or_else(|| origin_of(parts)).ok_or_else(refusal::no_origin)?;
-            let target = Target::new(parts.method.as_str(), &*origin, parts.uri.path());
-            let proof = key.prove(&target, Some(&token.token), source.clock().moment());
+            let address = (&*origin, parts.uri.path());
+            let now = source.clock().moment();
+            let proof = key.prove(parts.method.as_str(), address, Some(&token.token), now);
             let proof = proof.map_err(|_| refusal::no_proof())?;
             parts.headers.try_insert(DPOP, proof.value).map_err(|_| refusal::too_many_headers())?;
             proved_to = Some((origin, proof.nonce));

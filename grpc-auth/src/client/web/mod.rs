@@ -9,7 +9,7 @@ use http::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
 use url::Url;
 
 use super::access_token::AccessToken;
-use super::dpop::{DPOP, Target};
+use super::dpop::DPOP;
 use super::response::TokenType;
 use super::source::TokenSource;
 use crate::http::address::is_loopback;
@@ -39,8 +39,9 @@ fn attach(
     let mut nonce = None;
     if token.token_type == TokenType::Dpop {
         let key = source.dpop().ok_or(AttachTokenError::Proof)?;
-        let proof =
-            key.prove(&Target::of_url(method, url), Some(&token.token), source.clock().moment());
+        let origin = url.origin().ascii_serialization();
+        let address = (&*origin, url.path());
+        let proof = key.prove(method, address, Some(&token.token), source.clock().moment());
         let proof = proof.map_err(|_| AttachTokenError::Proof)?;
         headers.try_insert(DPOP, proof.value).map_err(|_| AttachTokenError::HeadersFull)?;
         nonce = proof.nonce;
