@@ -81,7 +81,11 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     // Windows writes a rename down by itself.
     #[cfg(unix)]
-    fs::File::open(path.parent().unwrap_or(path))?.sync_all()?;
+    {
+        // The parent of a name without a folder is empty.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
     Ok(())
 }
 

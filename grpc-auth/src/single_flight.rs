@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::lock::locked;
 
 /// Work under way, for a caller that waits for its result.
+#[derive(Clone)]
 pub(crate) struct Flight<T>(watch::Receiver<Option<T>>);
 
 /// Announces the result of the work to those that wait. If it is dropped before, the work has ended
@@ -27,12 +28,6 @@ impl<T: Clone> Flight<T> {
     /// runtime ended.
     pub(crate) async fn result(mut self) -> Option<T> {
         self.0.wait_for(Option::is_some).await.ok()?.clone()
-    }
-}
-
-impl<T> Clone for Flight<T> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
     }
 }
 
