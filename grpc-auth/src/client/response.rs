@@ -39,16 +39,16 @@ impl TokenResponse {
     /// Refuses a token of another type than was asked for: one that is not bound, where it was to
     /// be, could be used by any program that finds it (RFC 9449 §5).
     pub(crate) fn of_type(self, expected: TokenType) -> Result<Self, TokenError> {
-        let problem = match (expected, self.token_type) {
-            (TokenType::Dpop, TokenType::Bearer) => {
+        if self.token_type == expected {
+            return Ok(self);
+        }
+        let problem = match expected {
+            TokenType::Dpop => {
                 "its `token_type` is `Bearer`, and `.dpop(key)` asks for tokens that are bound to \
                  the key: allow the client such tokens at the authorization server"
             }
-            (TokenType::Bearer, TokenType::Dpop) => {
+            TokenType::Bearer => {
                 "its `token_type` is `DPoP`, and no key was sent for it: write `.dpop(key)`"
-            }
-            (TokenType::Bearer, TokenType::Bearer) | (TokenType::Dpop, TokenType::Dpop) => {
-                return Ok(self);
             }
         };
         Err(TokenError::AnswerInvalid { problem: problem.into() })
