@@ -1,7 +1,6 @@
 //! Tokens that programs got for themselves, kept between two runs.
 
 use std::num::NonZeroU32;
-use std::time::SystemTime;
 
 use aws_lc_rs::pbkdf2::{self, PBKDF2_HMAC_SHA256};
 use base64::Engine;
@@ -93,7 +92,14 @@ impl TokenStore {
         let Some(entry) = self.entry_of(request).await else { return Ok(()) };
         entry.blocking(|entry| file::prepare(&entry.directory)).await?;
         let lock = entry.lock(&request.client.settings.clock).await?;
-        entry.write(&kept(token, expires_at), None, &lock).await
+        let tokens = Tokens {
+            access: token.token.clone(),
+            token_type: token.token_type,
+            expires_at,
+            scope: token.scope.as_deref().map(Into::into),
+            refresh: None,
+        };
+        entry.write(&tokens, None, &lock).await
     }
 
     async fn entry_of(&self, request: &TokenSourceBuilder) -> Option<Entry> {
@@ -126,16 +132,6 @@ fn fingerprint(salt: &str, secret: &str) -> String {
     let (salt, secret) = (salt.as_bytes(), secret.as_bytes());
     pbkdf2::derive(PBKDF2_HMAC_SHA256, FINGERPRINT_ROUNDS, salt, secret, &mut bytes);
     URL_SAFE_NO_PAD.encode(bytes)
-}
-
-fn kept(token: &AccessToken, expires_at: SystemTime) -> Tokens {
-    Tokens {
-        access: token.token.clone(),
-        token_type: token.token_type,
-        expires_at,
-        scope: token.scope.as_deref().map(Into::into),
-        refresh: None,
-    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ use document::Key;
 const DIRECTORY: &str = "GRPC_AUTH_STATE_DIR";
 /// Longer than a renewal takes, and less than a call waits for its token.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(25);
+/// How long until the lock is tried again.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// Of the hash of what a login is for.
 const NAME_BYTES: usize = 16;
 
@@ -199,8 +201,24 @@ impl Entry {
     /// Waits until no other process changes this login.
     pub(crate) async fn lock(&self, clock: &Clock) -> Result<Lock, StoreError> {
         let path = self.path.with_extension("lock");
-        let waited = clock.timeout(LOCK_TIMEOUT, Lock::take(self.directory.clone(), path.clone()));
-        waited.await.unwrap_or(Err(StoreError::Locked { path }))
+        let waited = clock.timeout(LOCK_TIMEOUT, self.take_lock(&path)).await;
+        waited.unwrap_or(Err(StoreError::Locked { path }))
+    }
+
+    /// Looks again and again. The other process may never release it, and a thread that waited for it
+    /// could not be called back: each attempt would leave one behind.
+    async fn take_lock(&self, path: &Path) -> Result<Lock, StoreError> {
+        loop {
+            let path = path.to_owned();
+            let attempt = self.blocking(move |entry| {
+                file::prepare(&entry.directory)?;
+                Lock::try_take(&path)
+            });
+            if let Some(lock) = attempt.await? {
+                return Ok(lock);
+            }
+            tokio::time::sleep(LOCK_PAUSE).await;
+        }
     }
 
     /// Files are read and written on a thread that may wait.
