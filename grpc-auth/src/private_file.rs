@@ -67,17 +67,34 @@ pub(crate) fn others_may_rename(folder: &Path) -> bool {
     }
 }
 
-/// Writes a file with the mode 0600. A reader sees the old one or the new one, never a part.
+/// Writes a file with the mode 0600. A reader sees the old one or the new one, never a part, also
+/// after the power has failed. The caller holds a lock: what stands under the temporary name, `.new`,
+/// is left over from a process that was killed.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = folder.join(format!(".{name}.{}", random_name()?));
+    let temporary = path.with_extension("new");
+    remove(&temporary)?;
     let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
-        // Removes the partial file; errors are ignored.
+        // The first failure is reported.
         let _ = fs::remove_file(&temporary);
+        return written;
     }
-    written
+    // Windows writes a rename down by itself.
+    #[cfg(unix)]
+    {
+        // The parent of a name without a folder is empty.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Removes a file, if there is one.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Writes a file with the mode 0600 where none is yet.

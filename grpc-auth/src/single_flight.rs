@@ -1,89 +1,102 @@
 //! Work that runs once for all callers that wait for its result.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 
 use tokio::sync::watch;
 
 use crate::lock::locked;
+
+/// Work under way, for a caller that waits for its result.
+#[derive(Clone)]
+pub(crate) struct Flight<T>(watch::Receiver<Option<T>>);
+
+/// Announces the result of the work to those that wait. If it is dropped before, the work has ended
+/// without a result.
+pub(crate) struct Landing<T>(watch::Sender<Option<T>>);
+
+impl<T> Flight<T> {
+    /// Work that begins now.
+    pub(crate) fn begin() -> (Self, Landing<T>) {
+        let (sender, receiver) = watch::channel(None);
+        (Self(receiver), Landing(sender))
+    }
+}
+
+impl<T: Clone> Flight<T> {
+    /// Waits for the result. None if the work ended without one: its task was cancelled, or its
+    /// runtime ended.
+    pub(crate) async fn result(mut self) -> Option<T> {
+        self.0.wait_for(Option::is_some).await.ok()?.clone()
+    }
+}
+
+impl<T> fmt::Debug for Flight<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flight").finish_non_exhaustive()
+    }
+}
+
+impl<T> Landing<T> {
+    pub(crate) fn announce(&self, result: T) {
+        self.0.send_replace(Some(result));
+    }
+}
 
 /// Runs work once for all callers that want its result at the same time.
 ///
 /// The first caller leads: it runs its work in its own task. The others follow: they wait for the
 /// leader's result. When a leader disappears without a result (its call was cancelled, its runtime
 /// ended), a follower leads with its own work.
-pub(crate) struct SingleFlight<T>(Mutex<Option<Flying<T>>>);
-
-/// The result of the work under way; its sender is gone if the leader is.
-type Flying<T> = watch::Receiver<Option<T>>;
-
-enum Role<'f, T> {
-    Leader(Leader<'f, T>),
-    Follower(Flying<T>),
-}
-
-struct Leader<'f, T> {
-    flight: &'f SingleFlight<T>,
-    result: watch::Sender<Option<T>>,
-}
+#[derive(Debug)]
+pub(crate) struct SingleFlight<T>(Mutex<Option<Flight<T>>>);
 
 impl<T: Clone> SingleFlight<T> {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
     /// The result of this work, or of the same work that is under way. Work that is not needed is
     /// never polled.
     pub(crate) async fn join(&self, work: impl Future<Output = T>) -> T {
         loop {
-            match self.role() {
-                Role::Leader(leader) => {
+            match self.lead() {
+                Ok(leader) => {
                     let result = work.await;
-                    leader.result.send_replace(Some(result.clone()));
+                    leader.landing.announce(result.clone());
                     return result;
                 }
-                Role::Follower(mut flying) => {
-                    if let Ok(landed) = flying.wait_for(Option::is_some).await
-                        && let Some(result) = &*landed
-                    {
-                        return result.clone();
+                Err(flight) => {
+                    if let Some(result) = flight.result().await {
+                        return result;
                     }
                 }
             }
         }
     }
 
-    fn role(&self) -> Role<'_, T> {
-        let mut flying = self.flying();
-        match &*flying {
-            Some(flying) => Role::Follower(flying.clone()),
-            None => {
-                let (result, receiver) = watch::channel(None);
-                *flying = Some(receiver);
-                Role::Leader(Leader { flight: self, result })
-            }
+    /// Begins a flight, unless one is under way.
+    fn lead(&self) -> Result<Leader<'_, T>, Flight<T>> {
+        let mut under_way = locked(&self.0);
+        if let Some(flight) = &*under_way {
+            return Err(flight.clone());
         }
+        let (flight, landing) = Flight::begin();
+        *under_way = Some(flight);
+        Ok(Leader { under_way: &self.0, landing })
     }
 }
 
-impl<T> SingleFlight<T> {
-    pub(crate) const fn new() -> Self {
-        Self(Mutex::new(None))
-    }
-
-    /// Never across an await.
-    fn flying(&self) -> MutexGuard<'_, Option<Flying<T>>> {
-        locked(&self.0)
-    }
+struct Leader<'f, T> {
+    under_way: &'f Mutex<Option<Flight<T>>>,
+    landing: Landing<T>,
 }
 
 /// With a result or without: the next caller leads. The followers learn of it afterwards, when the
-/// sender is dropped.
+/// landing is dropped.
 impl<T> Drop for Leader<'_, T> {
     fn drop(&mut self) {
-        *self.flight.flying() = None;
-    }
-}
-
-impl<T> fmt::Debug for SingleFlight<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SingleFlight").field("is_flying", &self.flying().is_some()).finish()
+        *locked(self.under_way) = None;
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use grpc_auth::ConfigError;
-use grpc_auth::client::TokenError;
+use grpc_auth::client::{TokenError, TokenErrorKind};
 use serde_json::{Value, json};
 
 /// How the program ends. The codes stand in its help, and scripts rely on them.
@@ -118,10 +118,10 @@ impl From<ConfigError> for Failure {
 
 impl From<TokenError> for Failure {
     fn from(error: TokenError) -> Self {
-        let exit = match error {
-            _ if error.is_permanent() => Exit::Denied,
-            TokenError::Unreachable(_) | TokenError::Refused { .. } => Exit::Unavailable,
-            _ => Exit::Failed,
+        let exit = match error.kind() {
+            TokenErrorKind::Denied => Exit::Denied,
+            TokenErrorKind::Unavailable => Exit::Unavailable,
+            TokenErrorKind::Failed => Exit::Failed,
         };
         Self::of(exit, &error)
     }

@@ -1,6 +1,5 @@
 //! A token that this program may use.
 
-use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
@@ -15,7 +14,7 @@ use crate::token::bearer::BearerToken;
 const LAST_SECOND: f64 = 253_402_300_799.0;
 
 /// An access token, and until when it may be used.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct AccessToken {
     pub(crate) token: BearerToken,
     pub(crate) token_type: TokenType,
@@ -102,16 +101,6 @@ pub(super) fn jwt_expiry(token: &BearerToken) -> Option<SystemTime> {
     let Expiry { exp } = json::read(&claims).ok()?;
     let since = Duration::try_from_secs_f64(exp).ok().filter(|_| exp <= LAST_SECOND)?;
     Some(UNIX_EPOCH + since)
-}
-
-impl fmt::Debug for AccessToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessToken")
-            .field("token_type", &self.token_type)
-            .field("expires_at", &self.expires_at)
-            .field("generation", &self.generation)
-            .finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]

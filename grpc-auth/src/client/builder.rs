@@ -85,7 +85,8 @@ impl OAuthClient {
     /// A token in exchange for a caller's (RFC 8693). For the callers of a service, each with a
     /// token of their own, see [`on_behalf_of`](Self::on_behalf_of).
     pub fn token_exchange(&self, subject: SubjectToken) -> TokenSourceBuilder {
-        TokenSourceBuilder::new(self.clone(), GrantType::exchange(Some(subject), None))
+        let grant = GrantType::TokenExchange { subject: Some(subject), actor: None };
+        TokenSourceBuilder::new(self.clone(), grant)
     }
 }
 
@@ -109,9 +110,7 @@ impl TokenSourceBuilder {
 
     /// Asks for a token for the service at this address (RFC 8707); several may be named.
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
-        self.demand.parameters.resources.push(resource.into());
-        self.demand.parameters.resources.sort_unstable();
-        self.demand.parameters.resources.dedup();
+        self.demand.parameters.add_resource(resource.into());
         self
     }
 
@@ -131,8 +130,8 @@ impl TokenSourceBuilder {
     /// Says who acts for the subject of the exchanged token (RFC 8693 §2.1): the token of a service,
     /// usually this one's own. For token exchange alone.
     pub fn actor(mut self, actor: SubjectToken) -> Self {
-        if let GrantType::TokenExchange(exchange) = &self.demand.grant {
-            self.demand.grant = GrantType::exchange(exchange.subject.clone(), Some(actor));
+        if let GrantType::TokenExchange { actor: set, .. } = &mut self.demand.grant {
+            *set = Some(actor);
         }
         self
     }
@@ -160,9 +159,7 @@ impl TokenSourceBuilder {
     /// used.
     pub fn build(self) -> Result<TokenSource, ConfigError> {
         self.check()?;
-        if let GrantType::TokenExchange(exchange) = &self.demand.grant
-            && exchange.subject.is_none()
-        {
+        if matches!(self.demand.grant, GrantType::TokenExchange { subject: None, .. }) {
             let help = "`on_behalf_of` builds it: return the request, and ask for tokens there";
             return Err(ConfigError::setting("client", "on_behalf_of", help));
         }

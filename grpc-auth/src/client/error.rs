@@ -15,7 +15,7 @@ use crate::http::error::HttpError;
 #[non_exhaustive]
 pub enum TokenError {
     /// The authorization server refuses the request (RFC 6749 §5.2).
-    #[error("the authorization server answers `{error}`{}{}", Described(.description.as_deref()), help(.error))]
+    #[error("the authorization server answers `{error}`{}{}", described(.description), help(.error))]
     Refused {
         /// Its error code: `invalid_client`, `invalid_scope`, ..
         error: Box<str>,
@@ -74,6 +74,17 @@ pub enum TokenError {
     Custom(#[source] Arc<dyn std::error::Error + Send + Sync>),
 }
 
+/// What kind of failure a [`TokenError`] is: what a program does next depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenErrorKind {
+    /// A new request fails until a setting is changed, or a person logs in again.
+    Denied,
+    /// The authorization server does not answer, or asks to be asked later.
+    Unavailable,
+    /// Anything else: an answer that cannot be used, or a source that failed.
+    Failed,
+}
+
 impl TokenError {
     /// Whether a new request fails until a setting is changed.
     ///
@@ -86,17 +97,28 @@ impl TokenError {
     /// ```
     #[must_use]
     pub fn is_permanent(&self) -> bool {
+        self.kind() == TokenErrorKind::Denied
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> TokenErrorKind {
         match self {
-            Self::Refused { error, .. } => {
-                !matches!(&**error, "temporarily_unavailable" | "server_error" | "slow_down")
+            Self::Refused { error, .. } => match &**error {
+                "temporarily_unavailable" | "server_error" | "slow_down" => {
+                    TokenErrorKind::Unavailable
+                }
+                _ => TokenErrorKind::Denied,
+            },
+            Self::EndpointMissing { .. } | Self::Expired { .. } | Self::NoCaller => {
+                TokenErrorKind::Denied
             }
-            Self::EndpointMissing { .. } | Self::Expired { .. } | Self::NoCaller => true,
-            Self::Unreachable(_)
-            | Self::AnswerInvalid { .. }
+            Self::Unreachable(_) => TokenErrorKind::Unavailable,
+            Self::AnswerInvalid { .. }
             | Self::Credentials
             | Self::File { .. }
             | Self::GivenUp
-            | Self::Custom(_) => false,
+            | Self::Custom(_) => TokenErrorKind::Failed,
         }
     }
 
@@ -121,15 +143,11 @@ impl From<HttpError> for TokenError {
     }
 }
 
-struct Described<'a>(Option<&'a str>);
-
-impl std::fmt::Display for Described<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.map_or(Ok(()), |text| write!(f, ", {text:?}"))
-    }
+/// The description of an error. Its text may be hostile: control characters would reach a terminal.
+pub(crate) fn described(description: &Option<Box<str>>) -> String {
+    description.as_ref().map(|text| format!(", {text:?}")).unwrap_or_default()
 }
 
-/// What to look at.
 fn help(error: &str) -> &'static str {
     match error {
         "invalid_client" => {

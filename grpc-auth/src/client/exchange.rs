@@ -22,40 +22,24 @@ pub(super) const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exch
 #[derive(Clone)]
 pub struct SubjectToken {
     pub(super) token: SecretString,
-    kind: Kind,
-}
-
-/// RFC 8693 §3.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    AccessToken,
-    IdToken,
-    Jwt,
+    /// The identifier of its type (RFC 8693 §3).
+    pub(super) token_type: &'static str,
 }
 
 impl SubjectToken {
     /// An access token of the same authorization server, whatever it is made of.
     pub fn access_token(token: impl Into<SecretString>) -> Self {
-        Self { token: token.into(), kind: Kind::AccessToken }
+        Self { token: token.into(), token_type: "urn:ietf:params:oauth:token-type:access_token" }
     }
 
     /// A JWT, perhaps of another server that this one trusts.
     pub fn jwt(token: impl Into<SecretString>) -> Self {
-        Self { token: token.into(), kind: Kind::Jwt }
+        Self { token: token.into(), token_type: "urn:ietf:params:oauth:token-type:jwt" }
     }
 
     /// An ID token of OpenID Connect.
     pub fn id_token(token: impl Into<SecretString>) -> Self {
-        Self { token: token.into(), kind: Kind::IdToken }
-    }
-
-    /// The identifier of its type.
-    pub(super) fn token_type(&self) -> &'static str {
-        match self.kind {
-            Kind::AccessToken => "urn:ietf:params:oauth:token-type:access_token",
-            Kind::IdToken => "urn:ietf:params:oauth:token-type:id_token",
-            Kind::Jwt => "urn:ietf:params:oauth:token-type:jwt",
-        }
+        Self { token: token.into(), token_type: "urn:ietf:params:oauth:token-type:id_token" }
     }
 }
 
@@ -74,10 +58,7 @@ impl From<BearerToken> for SubjectToken {
 
 impl fmt::Debug for SubjectToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            Kind::AccessToken => "SubjectToken(access_token)",
-            Kind::IdToken => "SubjectToken(id_token)",
-            Kind::Jwt => "SubjectToken(jwt)",
-        })
+        let name = self.token_type.rsplit(':').next().unwrap_or_default();
+        write!(f, "SubjectToken({name})")
     }
 }

@@ -12,6 +12,6 @@ use crate::http::client::Answer;
 pub(crate) fn token_response(status: u16, body: &[u8]) -> Result<(), String> {
     let answer = Answer { status, headers: HeaderMap::new(), body: body.into() };
     let read = response::read(&answer, SystemTime::UNIX_EPOCH, |text| text.contains("canary"));
-    let _ = (error_response::is_invalid_client(&answer), error_response::asks_for_nonce(&answer));
+    let _ = error_response::code(&answer);
     read.map(drop).map_err(|error| error.to_string())
 }

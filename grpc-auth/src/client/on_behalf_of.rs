@@ -16,13 +16,12 @@ use super::builder::TokenSourceBuilder;
 use super::digest::{Digest, Digester};
 use super::error::TokenError;
 use super::grants::oauth::OAuthGrant;
+use super::grants::static_token::StaticGrant;
 use super::oauth_client::OAuthClient;
 use super::request::GrantType;
 use super::server::Server;
 use super::source::TokenSource;
-use super::source::grant::{Grant, Obtaining};
 use super::source::shared::Shared;
-use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::lock::locked;
 use crate::metrics;
@@ -99,10 +98,8 @@ impl OAuthClient {
         &self,
         request: impl FnOnce(TokenSourceBuilder) -> TokenSourceBuilder,
     ) -> Result<TokenExchange, ConfigError> {
-        TokenExchange::new(request(TokenSourceBuilder::new(
-            self.clone(),
-            GrantType::exchange(None, None),
-        )))
+        let grant = GrantType::TokenExchange { subject: None, actor: None };
+        TokenExchange::new(request(TokenSourceBuilder::new(self.clone(), grant)))
     }
 }
 
@@ -173,7 +170,8 @@ impl TokenExchange {
     }
 
     fn of_nobody(&self) -> TokenSource {
-        TokenSource::new(NoCaller, self.0.request.client.settings.clock.clone())
+        let grant = StaticGrant { name: "caller", token: None, error: TokenError::NoCaller };
+        TokenSource::new(grant, self.0.request.client.settings.clock.clone())
     }
 
     /// The source of tokens on behalf of the caller whose token this is.
@@ -199,7 +197,9 @@ impl TokenExchange {
 impl Inner {
     fn source_for(&self, caller: &BearerToken) -> TokenSource {
         let mut demand = self.request.demand.clone();
-        demand.grant = GrantType::exchange(Some(caller.into()), demand.grant.actor().cloned());
+        if let GrantType::TokenExchange { subject, .. } = &mut demand.grant {
+            *subject = Some(caller.into());
+        }
         let clock = self.request.client.settings.clock.clone();
         let grant = Arc::new(OAuthGrant::new(Arc::clone(&self.server), demand));
         TokenSource::of(Arc::new(Shared::told_with(grant, clock, Arc::clone(&self.failures))))
@@ -208,23 +208,6 @@ impl Inner {
     /// Never across an await.
     fn callers(&self) -> MutexGuard<'_, Callers> {
         locked(&self.callers)
-    }
-}
-
-/// The source of calls that name no source of their own: it has no token.
-struct NoCaller;
-
-impl Grant for NoCaller {
-    fn obtain<'a>(&'a self, _: &'a Clock) -> Obtaining<'a> {
-        Box::pin(async { Err(TokenError::NoCaller) })
-    }
-
-    fn name(&self) -> &str {
-        "caller"
-    }
-
-    fn is_renewable(&self) -> bool {
-        false
     }
 }
 

@@ -138,12 +138,13 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let state = match attach(&mut request) {
+        match attach(&mut request) {
             // The service that was polled ready, and no clone of it.
-            Ok(()) => State::Called { response: self.inner.call(request) },
-            Err(status) => State::Refused { response: Some(Box::new(status.into_http())) },
-        };
-        TokenRelayFuture { state }
+            Ok(()) => TokenRelayFuture { response: Some(self.inner.call(request)), refusal: None },
+            Err(status) => {
+                TokenRelayFuture { response: None, refusal: Some(Box::new(status.into_http())) }
+            }
+        }
     }
 }
 
@@ -175,16 +176,10 @@ pin_project! {
     /// The response of [`TokenRelay`]: the other service's, or a refusal to send the request.
     #[must_use = "futures do nothing unless polled"]
     pub struct TokenRelayFuture<F, R> {
+        // One of the two.
         #[pin]
-        state: State<F, R>,
-    }
-}
-
-pin_project! {
-    #[project = StateProjection]
-    enum State<F, R> {
-        Called { #[pin] response: F },
-        Refused { response: Option<Box<Response<R>>> },
+        response: Option<F>,
+        refusal: Option<Box<Response<R>>>,
     }
 }
 
@@ -195,22 +190,17 @@ where
     type Output = Result<Response<R>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().state.project() {
-            StateProjection::Called { response } => response.poll(cx),
+        let this = self.project();
+        match this.response.as_pin_mut() {
+            Some(response) => response.poll(cx),
             // Polled again after it was ready: a future may do anything but panic here.
-            StateProjection::Refused { response } => {
-                response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(*response)))
-            }
+            None => this.refusal.take().map_or(Poll::Pending, |refusal| Poll::Ready(Ok(*refusal))),
         }
     }
 }
 
 impl<F, R> fmt::Debug for TokenRelayFuture<F, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &self.state {
-            State::Called { .. } => "called",
-            State::Refused { .. } => "refused",
-        };
-        f.debug_tuple("TokenRelayFuture").field(&state).finish()
+        f.debug_struct("TokenRelayFuture").finish_non_exhaustive()
     }
 }

@@ -68,7 +68,7 @@ impl Life {
 }
 
 /// The life of the tokens of one source.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Renewal {
     held: Option<Life>,
     /// Numbers the tokens.
@@ -116,18 +116,6 @@ pub(super) enum Stage {
 }
 
 impl Renewal {
-    pub(super) fn new() -> Self {
-        Self {
-            held: None,
-            generation: 0,
-            is_running: false,
-            failures: 0,
-            pause: None,
-            is_refused: false,
-            rejected_at: None,
-        }
-    }
-
     /// A call needs a token. Where the answer is to ask, that has begun.
     pub(super) fn need(&mut self, now: SystemTime) -> Answer {
         let is_paused = self.pause_end(now).is_some();

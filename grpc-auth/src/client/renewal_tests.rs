@@ -22,7 +22,7 @@ fn permanent() -> Failure {
 
 /// A token granted at 0 for an hour: due at 3,300, waited for at 3,590.
 fn held() -> Renewal {
-    let mut renewal = Renewal::new();
+    let mut renewal = Renewal::default();
     assert_eq!(renewal.need(at(0)), Answer::Ask);
     renewal.succeed(Life::granted(at(0), seconds(HOUR), 0.0));
     renewal
@@ -62,7 +62,7 @@ fn a_file_is_read_again_within_a_minute_and_before_its_token_ends() {
         assert_eq!((life.renew_at, life.wait_at), (at(renew_at), at(wait_at)), "{end:?}");
     }
     // An expired one is not used.
-    let mut renewal = Renewal::new();
+    let mut renewal = Renewal::default();
     renewal.succeed(Life::read(at(10), Some(at(5)), 0.0));
     assert!(!renewal.is_valid(at(10)));
     assert_eq!(renewal.need(at(10)), Answer::Ask);
@@ -70,12 +70,12 @@ fn a_file_is_read_again_within_a_minute_and_before_its_token_ends() {
 
 #[test]
 fn the_only_token_there_is_serves_to_its_end() {
-    let mut renewal = Renewal::new();
+    let mut renewal = Renewal::default();
     renewal.succeed(Life::given(Some(at(100))));
     assert_eq!(renewal.need(at(99)), Answer::Serve);
     assert_eq!(renewal.quiet(at(99)).end, at(100));
     assert_eq!(renewal.need(at(100)), Answer::Ask);
-    let mut renewal = Renewal::new();
+    let mut renewal = Renewal::default();
     renewal.succeed(Life::given(None));
     assert_eq!(renewal.need(at(50 * 365 * 24 * HOUR)), Answer::Serve);
 }
@@ -103,7 +103,7 @@ fn calls_are_served_then_renew_in_the_background_then_wait() {
 
 #[test]
 fn all_who_need_a_token_cause_one_request() {
-    let mut renewal = Renewal::new();
+    let mut renewal = Renewal::default();
     assert_eq!(renewal.need(at(0)), Answer::Ask);
     for _ in 0..10_000 {
         assert_eq!(renewal.need(at(0)), Answer::Wait);
@@ -130,7 +130,7 @@ fn calls_report_themselves_only_when_that_could_matter() {
     renewal.fail(at(3580), permanent(), 1.0);
     assert_eq!(renewal.quiet(at(3580)), at(0)..at(3590));
     // With nothing held, everyone asks.
-    assert!(Renewal::new().quiet(at(0)).is_empty());
+    assert!(Renewal::default().quiet(at(0)).is_empty());
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn an_outage_that_ends_before_the_token_hurts_nobody() {
 
 #[test]
 fn failures_are_followed_by_ever_longer_pauses_up_to_half_a_minute() {
-    let mut renewal = Renewal::new();
+    let mut renewal = Renewal::default();
     let mut now = at(0);
     for (count, pause) in (1..).zip([1, 2, 4, 8, 16, 30, 30]) {
         assert_eq!(renewal.need(now), Answer::Ask);
@@ -195,7 +195,7 @@ fn failures_are_followed_by_ever_longer_pauses_up_to_half_a_minute() {
 
 #[test]
 fn a_permanent_error_is_remembered_for_half_a_minute_and_ends_nothing_for_good() {
-    let mut renewal = Renewal::new();
+    let mut renewal = Renewal::default();
     let mut requests = 0;
     for now in 0..300 {
         match renewal.need(at(now)) {
@@ -234,7 +234,7 @@ fn a_server_that_asks_to_be_left_alone_is() {
 
 #[test]
 fn an_attempt_that_was_given_up_is_followed_by_the_next() {
-    let mut renewal = Renewal::new();
+    let mut renewal = Renewal::default();
     assert_eq!(renewal.need(at(0)), Answer::Ask);
     renewal.give_up();
     assert_eq!(renewal.need(at(0)), Answer::Ask);
@@ -294,7 +294,7 @@ fn what_one_service_refuses_serves_the_others_when_no_other_token_can_be_got() {
 
 #[test]
 fn a_file_that_did_not_change_confirms_its_token() {
-    let mut renewal = Renewal::new();
+    let mut renewal = Renewal::default();
     renewal.need(at(0));
     assert_eq!(renewal.succeed(Life::read(at(0), None, 0.0)), 1);
     assert_eq!(renewal.need(at(60)), Answer::Ask);
@@ -307,7 +307,7 @@ fn a_file_that_did_not_change_confirms_its_token() {
 
 #[test]
 fn a_clock_that_is_set_back_or_forward_stops_nothing() {
-    let mut renewal = Renewal::new();
+    let mut renewal = Renewal::default();
     renewal.need(at(7200));
     renewal.succeed(Life::granted(at(7200), seconds(HOUR), 0.0));
     // Back by an hour: the token seems to be from the future, and is renewed.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 
 use super::dpop::DpopKey;
 use super::error::TokenError;
@@ -30,24 +31,24 @@ pub(super) type OnRotation = dyn Fn(&SecretString) + Send + Sync;
 pub(crate) enum GrantType {
     ClientCredentials,
     RefreshToken(SecretString),
-    TokenExchange(Arc<Exchange>),
-}
-
-pub(crate) struct Exchange {
-    /// None before there is a caller.
-    pub(super) subject: Option<SubjectToken>,
-    pub(super) actor: Option<SubjectToken>,
+    TokenExchange {
+        /// None before there is a caller.
+        subject: Option<SubjectToken>,
+        actor: Option<SubjectToken>,
+    },
 }
 
 /// What the token is to be good for.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Parameters {
     /// Sorted, each once.
     pub(crate) scopes: Vec<String>,
     pub(crate) audience: Option<String>,
+    /// Sorted, each once.
     pub(crate) resources: Vec<String>,
     pub(crate) organization: Option<String>,
     /// By name.
+    #[serde(rename = "parameters")]
     pub(crate) more: Vec<(String, String)>,
 }
 
@@ -92,14 +93,14 @@ impl TokenDemand {
                 let token = refresh_token.unwrap_or(first);
                 form.push(("refresh_token", token.expose_secret()));
             }
-            GrantType::TokenExchange(exchange) => {
-                if let Some(subject) = &exchange.subject {
+            GrantType::TokenExchange { subject, actor } => {
+                if let Some(subject) = subject {
                     form.push(("subject_token", subject.token.expose_secret()));
-                    form.push(("subject_token_type", subject.token_type()));
+                    form.push(("subject_token_type", subject.token_type));
                 }
-                if let Some(actor) = &exchange.actor {
+                if let Some(actor) = actor {
                     form.push(("actor_token", actor.token.expose_secret()));
-                    form.push(("actor_token_type", actor.token_type()));
+                    form.push(("actor_token_type", actor.token_type));
                 }
             }
         }
@@ -114,30 +115,19 @@ fn is_resource(resource: &str) -> bool {
 }
 
 impl GrantType {
-    pub(super) fn exchange(subject: Option<SubjectToken>, actor: Option<SubjectToken>) -> Self {
-        Self::TokenExchange(Arc::new(Exchange { subject, actor }))
-    }
-
     /// Its name on the wire, and in logs.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::ClientCredentials => "client_credentials",
             Self::RefreshToken(_) => "refresh_token",
-            Self::TokenExchange(_) => exchange::GRANT_TYPE,
+            Self::TokenExchange { .. } => exchange::GRANT_TYPE,
         }
     }
 
     pub(super) fn refresh_token(&self) -> Option<&SecretString> {
         match self {
             Self::RefreshToken(token) => Some(token),
-            Self::ClientCredentials | Self::TokenExchange(_) => None,
-        }
-    }
-
-    pub(super) fn actor(&self) -> Option<&SubjectToken> {
-        match self {
-            Self::TokenExchange(exchange) => exchange.actor.as_ref(),
-            Self::ClientCredentials | Self::RefreshToken(_) => None,
+            Self::ClientCredentials | Self::TokenExchange { .. } => None,
         }
     }
 
@@ -146,10 +136,9 @@ impl GrantType {
         match self {
             Self::ClientCredentials => Vec::new(),
             Self::RefreshToken(token) => vec![("refresh_token", token)],
-            Self::TokenExchange(exchange) => {
-                let shown = [&exchange.subject, &exchange.actor];
-                let shown = shown.into_iter().flatten();
-                shown.map(|shown| (shown.token_type(), &shown.token)).collect()
+            Self::TokenExchange { subject, actor } => {
+                let shown = [subject, actor].into_iter().flatten();
+                shown.map(|shown| (shown.token_type, &shown.token)).collect()
             }
         }
     }
@@ -160,6 +149,12 @@ impl Parameters {
         self.scopes.extend(scopes.into_iter().map(Into::into));
         self.scopes.sort_unstable();
         self.scopes.dedup();
+    }
+
+    pub(crate) fn add_resource(&mut self, resource: String) {
+        self.resources.push(resource);
+        self.resources.sort_unstable();
+        self.resources.dedup();
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {

@@ -2,7 +2,6 @@
 
 pub(crate) mod error_response;
 
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use error_response::{refusal, refused};
@@ -24,6 +23,7 @@ const SENDABLE: [&str; 2] =
     ["urn:ietf:params:oauth:token-type:access_token", "urn:ietf:params:oauth:token-type:jwt"];
 
 /// A token, as it was granted.
+#[derive(Debug)]
 pub(crate) struct TokenResponse {
     pub(crate) access_token: BearerToken,
     pub(crate) token_type: TokenType,
@@ -39,16 +39,16 @@ impl TokenResponse {
     /// Refuses a token of another type than was asked for: one that is not bound, where it was to
     /// be, could be used by any program that finds it (RFC 9449 §5).
     pub(crate) fn of_type(self, expected: TokenType) -> Result<Self, TokenError> {
-        let problem = match (expected, self.token_type) {
-            (TokenType::Dpop, TokenType::Bearer) => {
+        if self.token_type == expected {
+            return Ok(self);
+        }
+        let problem = match expected {
+            TokenType::Dpop => {
                 "its `token_type` is `Bearer`, and `.dpop(key)` asks for tokens that are bound to \
                  the key: allow the client such tokens at the authorization server"
             }
-            (TokenType::Bearer, TokenType::Dpop) => {
+            TokenType::Bearer => {
                 "its `token_type` is `DPoP`, and no key was sent for it: write `.dpop(key)`"
-            }
-            (TokenType::Bearer, TokenType::Bearer) | (TokenType::Dpop, TokenType::Dpop) => {
-                return Ok(self);
             }
         };
         Err(TokenError::AnswerInvalid { problem: problem.into() })
@@ -143,17 +143,6 @@ fn unreadable(error: &JsonError, is_secret: impl Fn(&str) -> bool) -> TokenError
         false => problem.into(),
     };
     TokenError::AnswerInvalid { problem }
-}
-
-/// Without the tokens.
-impl fmt::Debug for TokenResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenResponse")
-            .field("token_type", &self.token_type)
-            .field("expires_in", &self.expires_in)
-            .field("scope", &self.scope)
-            .finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]

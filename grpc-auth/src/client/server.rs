@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::header::HeaderMap;
 use url::Url;
 
-use super::dpop::{DPOP, DPOP_NONCE, DpopKey, Target};
+use super::dpop::{DPOP, DPOP_NONCE, DpopKey};
 use super::error::TokenError;
 use super::response;
 use super::response::error_response;
@@ -53,22 +53,18 @@ enum Where {
 impl Server {
     pub(super) fn new(client: &ClientSettings) -> Result<Self, ConfigError> {
         client.check()?;
-        let discovered = |issuer: &str| {
-            let issuer = secure_url("issuer", issuer)?;
-            Ok(Where::Discovered { issuer, said: CachedMetadata::new() })
-        };
-        let (identifier, endpoints) = match &client.address {
-            Address::Issuer(issuer) => (issuer.clone(), discovered(issuer)?),
-            Address::Auth0(domain) => {
-                Provider::Auth0 { domain: domain.clone() }.check(&[])?;
-                let issuer = format!("https://{domain}/");
-                let known = discovered(&issuer)?;
-                (issuer, known)
+        let identifier = client.address.identifier();
+        if let Address::Auth0(domain) = &client.address {
+            Provider::Auth0 { domain: domain.clone() }.check(&[])?;
+        }
+        let endpoints = match &client.address {
+            Address::Issuer(_) | Address::Auth0(_) => {
+                let issuer = secure_url("issuer", &identifier)?;
+                Where::Discovered { issuer, said: CachedMetadata::new() }
             }
             Address::TokenEndpoint(endpoint) => {
-                let url = secure_url("token endpoint", endpoint)?;
-                let known = Endpoints { token: Some(url), ..Endpoints::default() };
-                (endpoint.clone(), Where::Known(known))
+                let token = Some(secure_url("token endpoint", endpoint)?);
+                Where::Known(Endpoints { token, ..Endpoints::default() })
             }
         };
         let http = match &client.tls {
@@ -114,44 +110,9 @@ impl Server {
         key: Option<&DpopKey>,
     ) -> Result<TokenResponse, TokenError> {
         let url = self.endpoint("token_endpoint", |endpoints| endpoints.token.clone()).await?;
-        let (answer, expected) = match key {
-            None => (self.post(&url, HeaderMap::new(), form).await?, TokenType::Bearer),
-            Some(key) => (self.post_proved(&url, key, form).await?, TokenType::Dpop),
-        };
-        response::read(&answer, self.clock().now(), |text| self.is_shown_in(form, text))?
-            .of_type(expected)
-    }
-
-    /// Sends a form with a proof, a new one each time; once more if the server wants its nonce in it
-    /// (RFC 9449 §8).
-    async fn post_proved(
-        &self,
-        url: &Url,
-        key: &DpopKey,
-        form: &[(&str, &str)],
-    ) -> Result<Answer, TokenError> {
-        let mut tried_nonce = false;
-        let mut tried_secret = false;
-        let sent = self.authentication().secret();
-        loop {
-            let target = Target::of_url("POST", url);
-            let proof = key.prove(&target, None, self.clock().moment())?;
-            let headers = HeaderMap::from_iter([(DPOP, proof.value)]);
-            let answer = self.post_once(url, headers, form).await?;
-            key.heed(target.origin(), &answer.headers, proof.nonce.as_deref());
-            let asks_for_nonce = error_response::asks_for_nonce(&answer);
-            if asks_for_nonce && !tried_nonce && answer.headers.contains_key(DPOP_NONCE) {
-                tried_nonce = true;
-            } else if !tried_secret
-                && let Some(sent) = &sent
-                && error_response::is_invalid_client(&answer)
-                && self.authentication().has_changed(sent)
-            {
-                tried_secret = true;
-            } else {
-                return Ok(answer);
-            }
-        }
+        let answer = self.post(&url, form, key).await?;
+        let expected = if key.is_some() { TokenType::Dpop } else { TokenType::Bearer };
+        self.read_token(&answer, form)?.of_type(expected)
     }
 
     /// RFC 7009 §2.1.
@@ -159,17 +120,27 @@ impl Server {
         let missing = "revocation_endpoint";
         let url = self.endpoint(missing, |endpoints| endpoints.revocation.clone()).await?;
         let form = [("token", token)];
-        let answer = self.post(&url, HeaderMap::new(), &form).await?;
-        if answer.status == 200 {
-            return Ok(());
-        }
-        Err(error_response::refusal(&answer, self.clock().now(), |text| {
-            self.is_shown_in(&form, text)
-        }))
+        let answer = self.post(&url, &form, None).await?;
+        if answer.status == 200 { Ok(()) } else { Err(self.refusal(&answer, &form)) }
+    }
+
+    /// Reads the answer of the token endpoint to this form.
+    pub(crate) fn read_token(
+        &self,
+        answer: &Answer,
+        form: &[(&str, &str)],
+    ) -> Result<TokenResponse, TokenError> {
+        response::read(answer, self.clock().now(), |text| self.is_shown_in(form, text))
+    }
+
+    /// Why the server rejects this form.
+    pub(crate) fn refusal(&self, answer: &Answer, form: &[(&str, &str)]) -> TokenError {
+        let is_secret = |text: &str| self.is_shown_in(form, text);
+        error_response::refusal(answer, self.clock().now(), is_secret)
     }
 
     /// Whether a text of the server's shows what is secret of the request that it answers.
-    pub(crate) fn is_shown_in(&self, form: &[(&str, &str)], text: &str) -> bool {
+    fn is_shown_in(&self, form: &[(&str, &str)], text: &str) -> bool {
         let mut secrets = form.iter().filter(|(name, _)| SECRETS.contains(name));
         self.authentication().is_shown_in(text)
             || secrets.any(|(_, value)| !value.is_empty() && text.contains(value))
@@ -201,15 +172,10 @@ impl Server {
             Where::Discovered { issuer, said } => {
                 let clock = self.clock();
                 let ask = async {
-                    let (http, identifier) = (&self.http, &self.identifier);
+                    let (identifier, now) = (&self.identifier, clock.now());
                     let with_certificate = self.client.has_identity();
-                    let asked = discovery::endpoints(
-                        http,
-                        issuer,
-                        identifier,
-                        with_certificate,
-                        clock.now(),
-                    );
+                    let asked =
+                        discovery::endpoints(&self.http, issuer, identifier, with_certificate, now);
                     Ok(self.in_time(asked).await?)
                 };
                 said.get(clock, ask).await
@@ -217,21 +183,47 @@ impl Server {
         }
     }
 
-    /// Sends a form with the client's credentials; once more, if its secret was rotated.
+    /// Sends a form with the client's credentials; once more if its secret was rotated. With a key,
+    /// each time with a new proof; once more if the server wants its nonce in it (RFC 9449 §8).
     pub(crate) async fn post(
         &self,
         url: &Url,
-        headers: HeaderMap,
         form: &[(&str, &str)],
+        key: Option<&DpopKey>,
     ) -> Result<Answer, TokenError> {
+        let mut tried_nonce = false;
+        let mut tried_secret = false;
         let sent = self.authentication().secret();
-        let answer = self.post_once(url, headers.clone(), form).await?;
-        if let Some(sent) = sent
-            && error_response::is_invalid_client(&answer)
-            && self.authentication().has_changed(&sent)
-        {
-            return self.post_once(url, headers, form).await;
+        loop {
+            let answer = match key {
+                Some(key) => self.post_proved(url, form, key).await?,
+                None => self.post_once(url, form, HeaderMap::new()).await?,
+            };
+            let error = error_response::code(&answer);
+            let has_nonce = key.is_some() && answer.headers.contains_key(DPOP_NONCE);
+            match (error.as_deref(), &sent) {
+                (Some("use_dpop_nonce"), _) if has_nonce && !tried_nonce => tried_nonce = true,
+                (Some("invalid_client"), Some(sent))
+                    if !tried_secret && self.authentication().has_changed(sent) =>
+                {
+                    tried_secret = true;
+                }
+                _ => return Ok(answer),
+            }
         }
+    }
+
+    async fn post_proved(
+        &self,
+        url: &Url,
+        form: &[(&str, &str)],
+        key: &DpopKey,
+    ) -> Result<Answer, TokenError> {
+        let origin = url.origin().ascii_serialization();
+        let proof = key.prove("POST", (&origin, url.path()), None, self.clock().moment())?;
+        let headers = HeaderMap::from_iter([(DPOP, proof.value)]);
+        let answer = self.post_once(url, form, headers).await?;
+        key.heed(&origin, &answer.headers, proof.nonce.as_deref());
         Ok(answer)
     }
 
@@ -239,8 +231,8 @@ impl Server {
     pub(crate) async fn post_once(
         &self,
         url: &Url,
-        mut headers: HeaderMap,
         form: &[(&str, &str)],
+        mut headers: HeaderMap,
     ) -> Result<Answer, TokenError> {
         let credentials =
             self.authentication().credentials(&self.identifier, self.clock().moment())?;

@@ -32,6 +32,17 @@ pub(crate) enum Address {
     TokenEndpoint(String),
 }
 
+impl Address {
+    /// What names the server: its issuer, or the only endpoint that is known of it.
+    pub(crate) fn identifier(&self) -> String {
+        match self {
+            Self::Issuer(issuer) => issuer.clone(),
+            Self::Auth0(domain) => format!("https://{domain}/"),
+            Self::TokenEndpoint(url) => url.clone(),
+        }
+    }
+}
+
 impl ClientSettings {
     pub(crate) fn new(address: Address, authentication: ClientAuthentication) -> Self {
         Self {
@@ -50,11 +61,11 @@ impl ClientSettings {
 
     /// The server's name in logs and metrics: as it was configured, without what may be secret.
     pub(crate) fn name(&self) -> String {
+        let identifier = self.address.identifier();
         match &self.address {
-            Address::Issuer(issuer) => issuer.clone(),
-            Address::Auth0(domain) => format!("https://{domain}/"),
-            Address::TokenEndpoint(endpoint) => {
-                endpoint.split(['?', '#']).next().unwrap_or_default().into()
+            Address::Issuer(_) | Address::Auth0(_) => identifier,
+            Address::TokenEndpoint(_) => {
+                identifier.split(['?', '#']).next().unwrap_or_default().into()
             }
         }
     }

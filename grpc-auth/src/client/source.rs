@@ -4,17 +4,14 @@ pub(crate) mod grant;
 pub(crate) mod shared;
 
 use std::error::Error;
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::access_token::AccessToken;
-use super::dpop::DpopKey;
 use super::error::TokenError;
 use super::grants::file::FileGrant;
 use super::grants::function::FunctionGrant;
 use super::grants::static_token::StaticGrant;
-use super::outage::Outage;
 use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::token::bearer::BearerToken;
@@ -126,7 +123,8 @@ impl TokenSource {
     /// ```
     #[must_use]
     pub fn static_token(token: BearerToken) -> Self {
-        Self::new(StaticGrant(token), Clock::system())
+        let error = TokenError::Expired { help: "write a new one" };
+        Self::new(StaticGrant { name: "given", token: Some(token), error }, Clock::system())
     }
 
     /// Tokens that a function of the program's own gets, whenever one is needed: from a vault, a
@@ -163,57 +161,11 @@ impl TokenSource {
     /// has no [`OAuthClient`](super::OAuthClient) to tell.
     #[must_use]
     pub fn with_clock(&self, clock: impl Into<Clock>) -> Self {
-        Self(Arc::new(Shared::new(Arc::clone(self.0.grant()), clock.into())))
+        Self(Arc::new(Shared::new(Arc::clone(&self.0.grant), clock.into())))
     }
 
     pub(crate) fn new(grant: impl Grant + 'static, clock: Clock) -> Self {
         Self(Arc::new(Shared::new(Arc::new(grant), clock)))
-    }
-
-    /// A token that may be used now: the one that is held, or a new one.
-    ///
-    /// # Errors
-    /// When there is no token, and none can be obtained.
-    pub async fn token(&self) -> Result<Arc<AccessToken>, TokenError> {
-        self.0.token().await
-    }
-
-    /// The token that is held, if it may be used. Never waits.
-    #[inline]
-    pub(super) fn current(&self) -> Option<Arc<AccessToken>> {
-        self.0.current()
-    }
-
-    /// The service that was called did not accept this token. Tells whether another one may be
-    /// tried: not often for the one that is held, always for one that was replaced meanwhile.
-    pub(super) fn reject(&self, token: &AccessToken) -> bool {
-        self.0.reject(token)
-    }
-
-    /// The clock that its tokens expire by.
-    pub(super) fn clock(&self) -> &Clock {
-        self.0.clock()
-    }
-
-    /// The key that its tokens are bound to.
-    pub(super) fn dpop(&self) -> Option<&DpopKey> {
-        self.0.grant().dpop()
-    }
-
-    /// Why there is no other token than the one that is held, if the last attempt to get one failed.
-    pub(super) fn failure(&self) -> Option<TokenError> {
-        self.0.failure()
-    }
-
-    /// Whether calls have to do without a token.
-    pub(super) fn outage(&self) -> &Outage {
-        &self.0.outage
-    }
-}
-
-impl fmt::Debug for TokenSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.show(f)
     }
 }
 

@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
+use serde_json::{Value, json};
 use url::form_urlencoded::{self, Serializer};
 
 use crate::clock::Moment;
@@ -156,16 +156,15 @@ impl ClientAuthentication {
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let problem = match &self.method {
-            _ if self.client_id.is_empty() => "client_id",
-            Method::SecretBasic(secret) | Method::SecretPost(secret)
-                if secret.current().expose_secret().is_empty() =>
-            {
-                "client_secret"
-            }
-            _ => return Ok(()),
+        let is_empty = |secret: SecretString| secret.expose_secret().is_empty();
+        let missing = if self.client_id.is_empty() {
+            "client_id"
+        } else if self.secret().is_some_and(is_empty) {
+            "client_secret"
+        } else {
+            return Ok(());
         };
-        Err(ConfigError::credentials_missing(problem))
+        Err(ConfigError::credentials_missing(missing))
     }
 
     pub(crate) fn client_id(&self) -> &str {
@@ -182,12 +181,16 @@ impl ClientAuthentication {
         matches!(self.method, Method::Tls)
     }
 
-    /// The secret that is sent, if there is one.
-    pub(crate) fn secret(&self) -> Option<SecretString> {
+    fn client_secret(&self) -> Option<&ClientSecret> {
         match &self.method {
-            Method::SecretBasic(secret) | Method::SecretPost(secret) => Some(secret.current()),
+            Method::SecretBasic(secret) | Method::SecretPost(secret) => Some(secret),
             Method::PrivateKeyJwt(_) | Method::None | Method::Tls => None,
         }
+    }
+
+    /// The secret that is sent, if there is one.
+    pub(crate) fn secret(&self) -> Option<SecretString> {
+        self.client_secret().map(ClientSecret::current)
     }
 
     /// The public part of the private key that signs, if there is one, in base64url.
@@ -202,21 +205,15 @@ impl ClientAuthentication {
 
     /// Whether there is another secret now than the one that was sent.
     pub(crate) fn has_changed(&self, sent: &SecretString) -> bool {
-        match &self.method {
-            Method::SecretBasic(secret) | Method::SecretPost(secret) => secret.has_changed(sent),
-            Method::PrivateKeyJwt(_) | Method::None | Method::Tls => false,
-        }
+        self.client_secret().is_some_and(|secret| secret.has_changed(sent))
     }
 
     /// Whether this text shows the secret.
     pub(crate) fn is_shown_in(&self, text: &str) -> bool {
-        match &self.method {
-            Method::SecretBasic(secret) | Method::SecretPost(secret) => {
-                let secret = secret.current();
-                !secret.expose_secret().is_empty() && text.contains(secret.expose_secret())
-            }
-            Method::PrivateKeyJwt(_) | Method::None | Method::Tls => false,
-        }
+        self.secret().is_some_and(|secret| {
+            let secret = secret.expose_secret();
+            !secret.is_empty() && text.contains(secret)
+        })
     }
 
     /// What to send to the server of this issuer.
@@ -242,8 +239,6 @@ impl ClientAuthentication {
 
     /// RFC 7523 §3.
     fn sign(&self, assertion: &Assertion, issuer: &str, now: Moment) -> Result<String, CannotSign> {
-        let mut id = [0; 16];
-        rand::fill(&mut id).map_err(|_| CannotSign)?;
         let mut header = json!({ "typ": "JWT", "alg": assertion.key.algorithm().as_str() });
         if let (Some(key_id), Some(header)) = (&assertion.key_id, header.as_object_mut()) {
             header.insert("kid".into(), (**key_id).into());
@@ -253,14 +248,11 @@ impl ClientAuthentication {
             "iss": self.client_id,
             "sub": self.client_id,
             "aud": assertion.audience.as_deref().unwrap_or(issuer),
-            "jti": URL_SAFE_NO_PAD.encode(id),
+            "jti": random_id()?,
             "iat": issued,
             "exp": issued + ASSERTION_LIFETIME.as_secs_f64(),
         });
-        let encode = |part: &serde_json::Value| URL_SAFE_NO_PAD.encode(part.to_string());
-        let signed = format!("{}.{}", encode(&header), encode(&claims));
-        let signature = assertion.key.sign(signed.as_bytes()).map_err(|_| CannotSign)?;
-        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+        sign_jwt(&assertion.key, &URL_SAFE_NO_PAD.encode(header.to_string()), &claims)
     }
 }
 
@@ -268,6 +260,24 @@ impl ClientAuthentication {
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the client's credentials cannot be made")]
 pub(crate) struct CannotSign;
+
+/// Signs a JWT with this header, which is encoded already.
+pub(crate) fn sign_jwt(
+    key: &SigningKey,
+    header: &str,
+    claims: &Value,
+) -> Result<String, CannotSign> {
+    let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let signature = key.sign(signed.as_bytes()).map_err(|_| CannotSign)?;
+    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
+
+/// An identifier that no other JWT has (RFC 7519 §4.1.7).
+pub(crate) fn random_id() -> Result<String, CannotSign> {
+    let mut id = [0; 16];
+    rand::fill(&mut id).map_err(|_| CannotSign)?;
+    Ok(URL_SAFE_NO_PAD.encode(id))
+}
 
 /// Both are form-encoded first, so that a colon in the id does not end it.
 fn basic(client_id: &str, secret: &SecretString) -> Result<HeaderValue, CannotSign> {

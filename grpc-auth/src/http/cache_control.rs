@@ -20,16 +20,10 @@ pub(crate) struct Freshness {
 impl Freshness {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let age = text(headers, &AGE).and_then(seconds).unwrap_or_default();
-        let mut max_age: Option<Duration> = None;
         // A value may be spread over several header lines.
-        for value in headers.get_all(CACHE_CONTROL) {
-            let found = value.to_str().ok().and_then(max_age_of);
-            max_age = match (max_age, found) {
-                // RFC 9111 §4.2.1: of several, the most cautious.
-                (Some(one), Some(other)) => Some(one.min(other)),
-                (one, other) => one.or(other),
-            };
-        }
+        let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+        // RFC 9111 §4.2.1: of several, the most cautious.
+        let max_age = values.filter_map(max_age_of).min();
         Self {
             max_age: max_age.map(|max_age| max_age.saturating_sub(age)),
             age,
@@ -56,23 +50,18 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
 
 /// `max-age`; what must not be stored or used again is treated as stale at once.
 pub(crate) fn max_age_of(cache_control: &str) -> Option<Duration> {
-    let mut shortest: Option<Duration> = None;
     // A comma inside a quoted string divides it into pieces that are no directives we know, or that
     // make the answer older than it is: never fresher.
-    for directive in cache_control.split(',') {
+    let ages = cache_control.split(',').filter_map(|directive| {
         let (name, argument) = directive.split_once('=').unwrap_or((directive, ""));
-        let name = name.trim();
-        let found = if name.eq_ignore_ascii_case("max-age") {
+        match name.trim().to_ascii_lowercase().as_str() {
             // RFC 9111 §5.2: the quoted form is to be understood as well; nonsense is stale.
-            seconds(argument.trim().trim_matches('"')).unwrap_or_default()
-        } else if name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("no-cache") {
-            Duration::ZERO
-        } else {
-            continue;
-        };
-        shortest = Some(shortest.map_or(found, |shortest| shortest.min(found)));
-    }
-    shortest
+            "max-age" => Some(seconds(argument.trim().trim_matches('"')).unwrap_or_default()),
+            "no-store" | "no-cache" => Some(Duration::ZERO),
+            _ => None,
+        }
+    });
+    ages.min()
 }
 
 /// delta-seconds (RFC 9111 §1.2.2); too large a number is a large number.

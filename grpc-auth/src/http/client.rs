@@ -52,7 +52,7 @@ impl Answer {
 impl HttpClient {
     /// Requests to loopback addresses pass no proxy. The caller bounds the time, by the clock.
     pub(crate) fn new(connect_timeout: Duration) -> Result<Self, ConfigError> {
-        Self::build(|| Ok(Self::builder(connect_timeout)))
+        Self::with_tls(connect_timeout, Ok)
     }
 
     /// The same, with TLS settings of the program's own: another certificate authority, or a client
@@ -61,24 +61,19 @@ impl HttpClient {
         connect_timeout: Duration,
         apply: impl Fn(ClientBuilder) -> Result<ClientBuilder, ConfigError>,
     ) -> Result<Self, ConfigError> {
-        Self::build(|| apply(Self::builder(connect_timeout)))
-    }
-
-    fn builder(connect_timeout: Duration) -> ClientBuilder {
-        reqwest::Client::builder()
-            .connect_timeout(connect_timeout)
-            .redirect(Policy::none())
-            // Another crate may have switched on what inflates answers: few bytes would become many.
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate()
-            .user_agent(concat!("grpc-auth/", env!("CARGO_PKG_VERSION")))
-    }
-
-    fn build(
-        builder: impl Fn() -> Result<ClientBuilder, ConfigError>,
-    ) -> Result<Self, ConfigError> {
+        let builder = || {
+            let builder = reqwest::Client::builder()
+                .connect_timeout(connect_timeout)
+                .redirect(Policy::none())
+                // Another crate may have switched on what inflates answers: few bytes would become
+                // many.
+                .no_gzip()
+                .no_brotli()
+                .no_zstd()
+                .no_deflate()
+                .user_agent(concat!("grpc-auth/", env!("CARGO_PKG_VERSION")));
+            apply(builder)
+        };
         let finish = |builder: ClientBuilder| {
             builder.build().map_err(|error| ConfigError::Environment {
                 what: "the HTTP client cannot be set up",

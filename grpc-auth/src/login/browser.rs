@@ -172,20 +172,20 @@ impl Login<AuthorizationCodeFlow> {
     /// Says this in the browser when it is done. Default "You are logged in", and that the window
     /// can be closed.
     pub fn success_page(mut self, heading: impl Into<String>, text: impl Into<String>) -> Self {
-        self.way.pages.set_success(heading.into(), text.into());
+        self.way.pages.success = (heading.into(), text.into());
         self
     }
 
     /// Says this in the browser when it failed, above the reason. Default "You are not logged in",
     /// and that the program says what to do.
     pub fn failure_page(mut self, heading: impl Into<String>, text: impl Into<String>) -> Self {
-        self.way.pages.set_failure(heading.into(), text.into());
+        self.way.pages.failure = (heading.into(), text.into());
         self
     }
 
     /// The language of these two, as BCP 47 names it. Default `en`.
     pub fn page_language(mut self, language: impl Into<String>) -> Self {
-        self.way.pages.set_language(language.into());
+        self.way.pages.language = language.into();
         self
     }
 

@@ -1,9 +1,7 @@
 //! A login by a code that is typed in elsewhere (RFC 8628).
 
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use http::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
@@ -13,7 +11,6 @@ use super::exchange::Asked;
 use super::logged_in::LoginOutcome;
 use super::{Login, Party};
 use crate::client::error::TokenError;
-use crate::client::response::error_response;
 use crate::http::address::{is_local, secure_url};
 use crate::http::client::Answer;
 use crate::json;
@@ -43,6 +40,7 @@ pub struct DevicePrompt {
 }
 
 /// A login that waits for the person to type in its code.
+#[derive(Debug)]
 #[must_use = "the login does nothing before it is awaited"]
 pub struct PendingDevice {
     party: Party,
@@ -126,11 +124,9 @@ impl Login<DeviceFlow> {
         let asked_at = server.clock().now();
         let mut form = party.wanted.parameters.pairs("").collect::<Vec<_>>();
         form.extend(Some(("scope", &*scope)).filter(|_| !scope.is_empty()));
-        let answer = server.post(url, HeaderMap::new(), &form).await?;
+        let answer = server.post(url, &form, None).await?;
         if answer.status != 200 {
-            let now = server.clock().now();
-            let is_shown = |text: &str| server.is_shown_in(&form, text);
-            return Err(error_response::refusal(&answer, now, is_shown).into());
+            return Err(server.refusal(&answer, &form).into());
         }
         let Read { prompt, device_code, interval } = read(&answer, url)?;
         let expires_at = asked_at + prompt.expires_in;
@@ -245,14 +241,10 @@ fn code_of(error: &TokenError) -> Option<&str> {
     }
 }
 
-impl fmt::Debug for PendingDevice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PendingDevice").field("prompt", &self.prompt).finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::*;
 
     #[test]

@@ -1,13 +1,12 @@
 //! Why a login fails, and what to do next.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::io;
 use std::time::Duration;
 
 use super::callback::filter::{NotTheAnswer, Refused};
 use super::store::error::StoreError;
-use crate::client::error::TokenError;
+use crate::client::error::{TokenError, described};
 use crate::error::ConfigError;
 
 const MAX_ERROR: usize = 64;
@@ -46,7 +45,7 @@ pub enum LoginError {
     )]
     Browser(#[source] io::Error),
     /// The authorization server, or the person there, said no (RFC 6749 §4.1.2.1).
-    #[error("the authorization server answers `{error}`{}{}", Described(.description.as_deref()), help(.error))]
+    #[error("the authorization server answers `{error}`{}{}", described(.description), help(.error))]
     Refused {
         /// Its error code: `access_denied`, `login_required`, ..
         error: Box<str>,
@@ -69,7 +68,7 @@ pub enum LoginError {
     #[error(
         "no login within {} s{}: log in again; if the authorization server showed an error \
          about the redirect URI, register `{redirect_uri}` for the client there, with any port",
-        .after.as_secs(), LastRefused(.refused)
+        .after.as_secs(), last_refused(.refused)
     )]
     TimedOut {
         /// How long it waited.
@@ -124,8 +123,9 @@ pub enum LoginErrorKind {
 }
 
 /// Why a request to the login's port was not the answer that it waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CallbackError(NotTheAnswer);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct CallbackError(#[from] NotTheAnswer);
 
 impl LoginError {
     /// What kind of failure it is.
@@ -158,36 +158,9 @@ impl LoginError {
     }
 }
 
-impl From<NotTheAnswer> for CallbackError {
-    fn from(problem: NotTheAnswer) -> Self {
-        Self(problem)
-    }
-}
-
-impl fmt::Display for CallbackError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// Its text may be hostile: control characters would reach a terminal.
-struct Described<'a>(Option<&'a str>);
-
-impl fmt::Display for Described<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |text| write!(f, ", {text:?}"))
-    }
-}
-
-struct LastRefused<'a>(&'a Option<CallbackError>);
-
-impl fmt::Display for LastRefused<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let last = self.0.as_ref();
-        last.map_or(Ok(()), |last| {
-            write!(f, ", and the last request to its port was refused: {last}")
-        })
-    }
+fn last_refused(last: &Option<CallbackError>) -> String {
+    let told = |last| format!(", and the last request to its port was refused: {last}");
+    last.as_ref().map(told).unwrap_or_default()
 }
 
 fn help(error: &str) -> &'static str {

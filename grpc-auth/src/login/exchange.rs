@@ -7,7 +7,6 @@ use super::logged_in::LoginOutcome;
 use super::tokens::Tokens;
 use super::{Party, asks_who, id_token};
 use crate::client::error::TokenError;
-use crate::client::response;
 use crate::client::response::{TokenResponse, TokenType};
 
 /// What was asked for, to be compared with what comes.
@@ -34,10 +33,8 @@ impl Party {
             ("code_verifier", verifier.expose_secret()),
         ];
         form.extend(self.wanted.parameters.resources.iter().map(|value| ("resource", &**value)));
-        let answer = self.server.post_once(&url, http::HeaderMap::new(), &form).await?;
-        let now = self.server.clock().now();
-        response::read(&answer, now, |text| self.server.is_shown_in(&form, text))?
-            .of_type(TokenType::Bearer)
+        let answer = self.server.post_once(&url, &form, http::HeaderMap::new()).await?;
+        self.server.read_token(&answer, &form)?.of_type(TokenType::Bearer)
     }
 
     /// Checks what a login brought, and keeps it, unless it turns out not to be `settled` at the last

@@ -58,7 +58,9 @@ fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Stri
 /// nothing but to say who logged in.
 pub(crate) fn check(token: &SecretString, expected: &Expected<'_>) -> Result<IdToken, LoginError> {
     let problem = |problem: &'static str| LoginError::IdToken { problem: problem.into() };
-    let payload = payload(token.expose_secret()).ok_or_else(|| problem("it is no signed JWT"))?;
+    let token = token.expose_secret().as_bytes();
+    let payload = Some(token).filter(|token| token.len() <= MAX_BYTES).and_then(unverified_claims);
+    let payload = Zeroizing::new(payload.ok_or_else(|| problem("it is no signed JWT"))?);
     let claims: Claims = json::read(&payload)
         .map_err(|error| LoginError::IdToken { problem: error.to_string().into() })?;
 
@@ -91,13 +93,6 @@ pub(crate) fn check(token: &SecretString, expected: &Expected<'_>) -> Result<IdT
         return Err(problem("its `sub` is empty, or longer than 255 bytes"));
     }
     Ok(IdToken { subject: claims.sub, claims: Arc::new(payload) })
-}
-
-fn payload(token: &str) -> Option<Zeroizing<Vec<u8>>> {
-    if token.len() > MAX_BYTES {
-        return None;
-    }
-    unverified_claims(token.as_bytes()).map(Into::into)
 }
 
 #[cfg(test)]

@@ -50,23 +50,16 @@ const OPENID: &str = "openid";
 const OFFLINE_ACCESS: &str = "offline_access";
 
 /// Parameters that the login itself sets.
-const RESERVED: [&str; 16] = [
+const RESERVED: [&str; 9] = [
     "response_type",
     "response_mode",
-    "client_id",
-    "client_secret",
-    "client_assertion",
-    "client_assertion_type",
-    "redirect_uri",
     "state",
     "nonce",
+    "prompt",
     "code_challenge",
     "code_challenge_method",
     "request",
     "request_uri",
-    "scope",
-    "grant_type",
-    "device_code",
 ];
 
 /// A login that is being set up; [`OAuthClient::login`] and [`OAuthClient::device_login`] start one.
@@ -172,7 +165,7 @@ impl<Way> Login<Way> {
 
     /// Asks for tokens for the service at this address (RFC 8707); several may be named.
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
-        self.wanted.parameters.resources.push(resource.into());
+        self.wanted.parameters.add_resource(resource.into());
         self
     }
 
@@ -209,10 +202,7 @@ impl Wanted {
     /// Checks the settings.
     fn party(&self) -> Result<Party, ConfigError> {
         let setting = |setting, help| ConfigError::setting("client", setting, help);
-        let is_reserved = |(name, _): &(String, String)| {
-            RESERVED.contains(&&**name) || matches!(&**name, "audience" | "resource" | "prompt")
-        };
-        if self.parameters.more.iter().any(is_reserved) {
+        if self.parameters.more.iter().any(|(name, _)| RESERVED.contains(&&**name)) {
             let help = "it has a setting of its own, or the login makes it: leave it out";
             return Err(setting("parameter", help));
         }

@@ -1,7 +1,6 @@
 //! What the browser is shown: in the end, and in the file that it begins with.
 
 use std::fmt::{Display, Write as _};
-use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use base64::Engine;
@@ -15,13 +14,12 @@ const STYLE: &str = include_str!("pages.css");
 
 /// The words of the two pages.
 #[derive(Clone)]
-pub(crate) struct Pages(Arc<Texts>);
-
-#[derive(Clone)]
-struct Texts {
-    language: String,
-    success: (String, String),
-    failure: (String, String),
+pub(crate) struct Pages {
+    pub(crate) language: String,
+    /// Heading and text.
+    pub(crate) success: (String, String),
+    /// Heading and text.
+    pub(crate) failure: (String, String),
 }
 
 /// A response.
@@ -34,7 +32,7 @@ pub(crate) struct Page {
 
 impl Pages {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Texts {
+        Self {
             language: "en".into(),
             success: (
                 "You are logged in".into(),
@@ -44,37 +42,25 @@ impl Pages {
                 "You are not logged in".into(),
                 "Go back to the program: it says what to do next.".into(),
             ),
-        }))
-    }
-
-    pub(crate) fn set_language(&mut self, language: String) {
-        Arc::make_mut(&mut self.0).language = language;
-    }
-
-    pub(crate) fn set_success(&mut self, heading: String, text: String) {
-        Arc::make_mut(&mut self.0).success = (heading, text);
-    }
-
-    pub(crate) fn set_failure(&mut self, heading: String, text: String) {
-        Arc::make_mut(&mut self.0).failure = (heading, text);
+        }
     }
 
     pub(crate) fn success(&self) -> Page {
-        let (heading, text) = &self.0.success;
+        let (heading, text) = &self.success;
         Page::new(200, self.html("good", heading, text, None))
     }
 
     /// The text of an error holds nothing secret.
     pub(crate) fn failure(&self, error: &LoginError) -> Page {
-        let (heading, text) = &self.0.failure;
+        let (heading, text) = &self.failure;
         Page::new(400, self.html("bad", heading, text, Some(error)))
     }
 
-    pub(crate) fn not_the_answer(&self, problem: NotTheAnswer, status: u16) -> Page {
+    pub(crate) fn not_the_answer(&self, problem: NotTheAnswer) -> Page {
         let heading = "This is not the answer that the login waits for";
         let text = "Nothing has changed by it. Start again from the program if you came here while \
                     you were logging in.";
-        Page::new(status, self.html("bad", heading, text, Some(&problem)))
+        Page::new(problem.status(), self.html("bad", heading, text, Some(&problem)))
     }
 
     fn html(&self, kind: &str, heading: &str, text: &str, problem: Option<&dyn Display>) -> String {
@@ -88,8 +74,7 @@ impl Pages {
             }
             None => ("status", String::new()),
         };
-        let (language, heading, text) =
-            (escaped(&self.0.language), escaped(heading), escaped(text));
+        let (language, heading, text) = (escaped(&self.language), escaped(heading), escaped(text));
         format!(
             "<!doctype html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\

@@ -7,7 +7,6 @@
 //! stolen, and none may use one that another is about to replace (RFC 9700 §4.14.2). It is a value
 //! that the renewal owns, no thread waits for it, and waiting calls give up in time.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -30,15 +29,9 @@ pub(crate) struct Session {
     /// Whose login it is, if that was ever said.
     subject: Option<String>,
     entry: Option<Entry>,
-    state: Mutex<State>,
+    held: Mutex<Held>,
     /// Sources with another clock share the session.
     renewal: SingleFlight<Result<Tokens, TokenError>>,
-}
-
-struct State {
-    held: Held,
-    /// Whether the source has this access token: if it asks again, it wants another.
-    is_handed_out: bool,
 }
 
 #[derive(Clone)]
@@ -46,6 +39,8 @@ struct Held {
     tokens: Tokens,
     /// The refresh token in the file, where the one that replaced it could not be written there.
     replaced: Option<SecretString>,
+    /// Whether the source has this access token: if it asks again, it wants another.
+    is_handed_out: bool,
 }
 
 impl Session {
@@ -61,10 +56,7 @@ impl Session {
             resources: party.wanted.parameters.resources.clone(),
             subject: subject.map(Into::into),
             entry,
-            state: Mutex::new(State {
-                held: Held { tokens, replaced: None },
-                is_handed_out: false,
-            }),
+            held: Mutex::new(Held { tokens, replaced: None, is_handed_out: false }),
             renewal: SingleFlight::new(),
         };
         TokenSource::new(session, party.server.clock().clone())
@@ -82,31 +74,34 @@ impl Session {
 
     fn unused(&self) -> Option<Tokens> {
         let now = self.server.clock().now();
-        let mut state = self.state();
-        let is_unused = !state.is_handed_out && state.held.tokens.is_fresh(now);
-        state.is_handed_out |= is_unused;
-        is_unused.then(|| state.held.tokens.clone())
+        let mut held = self.held();
+        let is_unused = !held.is_handed_out && held.tokens.is_fresh(now);
+        held.is_handed_out |= is_unused;
+        is_unused.then(|| held.tokens.clone())
     }
 
     async fn renew(&self) -> Result<Tokens, TokenError> {
-        let held = self.state().held.clone();
-        let renewed = match &self.entry {
-            None => Held { tokens: self.renewed(&held.tokens).await?, replaced: None },
+        let held = self.held().clone();
+        let (tokens, replaced) = match &self.entry {
+            None => (self.renewed(&held.tokens).await?, None),
             Some(entry) => self.renew_together(held, entry).await?,
         };
-        let mut state = self.state();
-        state.is_handed_out = true;
-        state.held = renewed;
-        Ok(state.held.tokens.clone())
+        *self.held() = Held { tokens: tokens.clone(), replaced, is_handed_out: true };
+        Ok(tokens)
     }
 
     /// Never across an await.
-    fn state(&self) -> MutexGuard<'_, State> {
-        locked(&self.state)
+    fn held(&self) -> MutexGuard<'_, Held> {
+        locked(&self.held)
     }
 
-    /// Other processes hold the same login: one of them asks, and the others read.
-    async fn renew_together(&self, held: Held, entry: &Entry) -> Result<Held, TokenError> {
+    /// Other processes hold the same login: one of them asks, and the others read. Returns the tokens,
+    /// and what is [`replaced`](Held::replaced).
+    async fn renew_together(
+        &self,
+        held: Held,
+        entry: &Entry,
+    ) -> Result<(Tokens, Option<SecretString>), TokenError> {
         let clock = self.server.clock();
         let lock = entry.lock(clock).await?;
         let stored = entry.read().await?.ok_or(TokenError::Expired {
@@ -128,7 +123,7 @@ impl Session {
         }
         let is_new = current.access.expose_secret() != held.tokens.access.expose_secret();
         if is_new && current.is_fresh(clock.now()) {
-            return Ok(Held { tokens: current, replaced: None });
+            return Ok((current, None));
         }
         let tokens = self.renewed(&current).await?;
         let written = entry.write(&tokens, stored.subject.as_deref(), &lock).await;
@@ -136,7 +131,7 @@ impl Session {
             tracing::warn!(%error, "the renewed login cannot be stored: it lives in this process alone");
             in_file
         });
-        Ok(Held { tokens, replaced })
+        Ok((tokens, replaced))
     }
 
     /// RFC 6749 §6. No scope is sent: what was granted stays granted, and what was asked for may be
@@ -171,11 +166,5 @@ impl Grant for Session {
 
     fn grant_type(&self) -> Option<&'static str> {
         Some("refresh_token")
-    }
-}
-
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("entry", &self.entry).finish_non_exhaustive()
     }
 }

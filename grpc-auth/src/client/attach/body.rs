@@ -1,7 +1,6 @@
 //! Whether a request can be sent again: told by what is on the wire, and not by what the method is
 //! called.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -49,7 +48,7 @@ pub(super) fn look_at(mut body: Body) -> (Body, Option<Bytes>) {
 
 /// A body of one message.
 pub(super) fn whole(message: Bytes) -> Body {
-    Body::new(Whole(Some(message)))
+    begun([Some(Ok(Frame::data(message))), None], Body::empty())
 }
 
 fn begun(polled: [Polled; 2], rest: Body) -> Body {
@@ -63,26 +62,8 @@ fn is_one_message(data: &[u8]) -> bool {
     usize::try_from(u32::from_be_bytes(length)) == Ok(message.len())
 }
 
-/// Without a length: requests of tonic's have none either.
-struct Whole(Option<Bytes>);
-
-impl http_body::Body for Whole {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.take().map(|message| Ok(Frame::data(message))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_none()
-    }
-}
-
-/// What was polled of a body, and then the rest of it.
+/// What was polled of a body, and then the rest of it. Without a length: requests of tonic's have none
+/// either.
 struct Begun {
     polled: [Polled; 2],
     rest: Body,
@@ -98,6 +79,10 @@ impl http_body::Body for Begun {
             || Pin::new(&mut self.rest).poll_frame(cx),
             |frame| Poll::Ready(Some(frame)),
         )
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.polled.iter().all(Option::is_none) && self.rest.is_end_stream()
     }
 }
 

@@ -10,7 +10,7 @@ use super::answer;
 use super::answer::Remedy;
 use super::refusal;
 use crate::client::access_token::AccessToken;
-use crate::client::dpop::{DPOP, Target};
+use crate::client::dpop::DPOP;
 use crate::client::response::TokenType;
 use crate::client::source::TokenSource;
 
@@ -20,17 +20,6 @@ pub(super) struct Sent {
     source: TokenSource,
     /// Whom its proof was made for, and with which nonce; none of a token without.
     proved_to: Option<(Arc<str>, Option<Box<str>>)>,
-}
-
-/// What to do about an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// Hand it on.
-    HandOn,
-    /// Prove again, with the nonce that came along.
-    Prove,
-    /// Send another token.
-    Renew,
 }
 
 impl Sent {
@@ -45,8 +34,9 @@ impl Sent {
         if token.token_type == TokenType::Dpop {
             let key = source.dpop().ok_or_else(refusal::no_key)?;
             let origin = origin.or_else(|| origin_of(parts)).ok_or_else(refusal::no_origin)?;
-            let target = Target::new(parts.method.as_str(), &*origin, parts.uri.path());
-            let proof = key.prove(&target, Some(&token.token), source.clock().moment());
+            let address = (&*origin, parts.uri.path());
+            let now = source.clock().moment();
+            let proof = key.prove(parts.method.as_str(), address, Some(&token.token), now);
             let proof = proof.map_err(|_| refusal::no_proof())?;
             parts.headers.try_insert(DPOP, proof.value).map_err(|_| refusal::too_many_headers())?;
             proved_to = Some((origin, proof.nonce));
@@ -61,17 +51,17 @@ impl Sent {
         &self.token
     }
 
-    /// Reads an answer. A token that is refused is given up here, whether or not the call can be
-    /// sent again.
-    pub(super) fn judge<R>(&self, answer: &http::Response<R>) -> Next {
+    /// What helps after this answer. A token that is refused is given up here, whether or not the
+    /// call can be sent again.
+    pub(super) fn remedy<R>(&self, answer: &http::Response<R>) -> Remedy {
         let has_other_nonce = self.heed(answer.headers());
         if !answer::is_unauthenticated(answer) {
-            return Next::HandOn;
+            return Remedy::None;
         }
         match answer::remedy(answer.headers()) {
-            Remedy::Nonce if has_other_nonce => Next::Prove,
-            Remedy::Token if self.source.reject(&self.token) => Next::Renew,
-            Remedy::Nonce | Remedy::Token | Remedy::None => Next::HandOn,
+            Remedy::Nonce if has_other_nonce => Remedy::Nonce,
+            Remedy::Token if self.source.reject(&self.token) => Remedy::Token,
+            Remedy::Nonce | Remedy::Token | Remedy::None => Remedy::None,
         }
     }
 

@@ -5,8 +5,6 @@ mod body;
 pub(crate) mod connect;
 mod credentials;
 mod exchange;
-pub(crate) mod future;
-mod head;
 mod refusal;
 pub(crate) mod service;
 

@@ -1,23 +1,17 @@
-//! The tower service: a token into the request, or the future that waits for one.
+//! The tower service that sends calls with tokens.
 
+use std::fmt;
 use std::mem;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use tonic::body::Body;
 use tower_service::Service;
 
-use super::body;
-use super::credentials::Sent;
 use super::exchange::Exchange;
-use super::future::AddTokenFuture;
-use super::head::Head;
-use super::refusal;
-use crate::client::dpop::DPOP;
 use crate::client::source::TokenSource;
-use crate::clock::deadline::Deadline;
 
 /// A channel whose calls carry tokens; made by [`TokenSource::connect`] and
 /// [`AddTokenLayer`](super::AddTokenLayer), which says what a call meets. Clones are the same
@@ -59,42 +53,44 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let own = request.extensions_mut().remove::<TokenSource>();
-        if request.headers().contains_key(AUTHORIZATION) {
-            return AddTokenFuture::refused(*refusal::already_authorized());
-        }
         let source = own.unwrap_or_else(|| self.source.clone());
-        if source.dpop().is_some() && request.headers().contains_key(DPOP) {
-            return AddTokenFuture::refused(*refusal::already_authorized());
-        }
-        let (mut parts, body) = request.into_parts();
-        let deadline = Deadline::of(&parts.headers, source.clock());
-        let (body, message) = body::look_at(body);
-        let origin = self.origin.clone();
+        // The service that was polled ready goes along, and a clone of it stays, which is polled
+        // again before it is called.
+        let spare = self.inner.clone();
+        let service = mem::replace(&mut self.inner, spare);
+        let exchange = Exchange { service, source, origin: self.origin.clone() };
+        AddTokenFuture { answer: Box::pin(exchange.run(request)) }
+    }
+}
 
-        let Some(token) = source.current() else {
-            // The service that was polled ready goes along, and a clone of it stays, which is polled
-            // again before it is called.
-            let spare = self.inner.clone();
-            let service = mem::replace(&mut self.inner, spare);
-            let head = Head::of(&parts);
-            let exchange = Exchange { service, source, origin, head, message, deadline };
-            return AddTokenFuture::waiting(exchange.begin(body));
-        };
-        source.outage().ends();
-        let again = message.map(|message| Exchange {
-            service: self.inner.clone(),
-            source: source.clone(),
-            origin: origin.clone(),
-            head: Head::of(&parts),
-            message: Some(message),
-            deadline,
-        });
-        match Sent::with(token, source, origin, &mut parts) {
-            Ok(sent) => {
-                let response = self.inner.call(Request::from_parts(parts, body));
-                AddTokenFuture::called(response, sent, again)
-            }
-            Err(status) => AddTokenFuture::refused(*status),
-        }
+type Answer<R, E> = Pin<Box<dyn Future<Output = Result<Response<R>, E>> + Send>>;
+
+/// The response of [`AddToken`]: the server's answer, at once or after waiting for a token, or a
+/// refusal to send the request.
+#[must_use = "futures do nothing unless polled"]
+pub struct AddTokenFuture<S, R>
+where
+    S: Service<Request<Body>>,
+{
+    answer: Answer<R, S::Error>,
+}
+
+impl<S, R> Future for AddTokenFuture<S, R>
+where
+    S: Service<Request<Body>>,
+{
+    type Output = Result<Response<R>, S::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.answer.as_mut().poll(cx)
+    }
+}
+
+impl<S, R> fmt::Debug for AddTokenFuture<S, R>
+where
+    S: Service<Request<Body>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AddTokenFuture").finish_non_exhaustive()
     }
 }

@@ -2,18 +2,15 @@
 
 mod nonces;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
-use url::Url;
 
-use crate::client_authentication::CannotSign;
+use crate::client_authentication::{CannotSign, random_id, sign_jwt};
 use crate::clock::Moment;
 use crate::error::ConfigError;
 use crate::jose::signing_key::SigningKey;
@@ -49,30 +46,6 @@ struct Shared {
     header: String,
     thumbprint: Thumbprint,
     nonces: Nonces,
-}
-
-/// What a proof is made for.
-#[derive(Debug)]
-pub(super) struct Target<'t> {
-    method: &'t str,
-    origin: Cow<'t, str>,
-    path: &'t str,
-}
-
-impl<'t> Target<'t> {
-    /// A path at an origin, which ends before the path.
-    pub(super) fn new(method: &'t str, origin: impl Into<Cow<'t, str>>, path: &'t str) -> Self {
-        Self { method, origin: origin.into(), path }
-    }
-
-    /// A request to this address.
-    pub(super) fn of_url(method: &'t str, url: &'t Url) -> Self {
-        Self::new(method, url.origin().ascii_serialization(), url.path())
-    }
-
-    pub(super) fn origin(&self) -> &str {
-        &self.origin
-    }
 }
 
 /// A proof for one request.
@@ -118,20 +91,20 @@ impl DpopKey {
         self.0.thumbprint.encode()
     }
 
-    /// The value of `dpop` for a request, with the token that it carries (RFC 9449 §4.2).
+    /// The value of `dpop` for a request to a path at an origin, which ends before the path, with the
+    /// token that it carries (RFC 9449 §4.2).
     pub(super) fn prove(
         &self,
-        target: &Target<'_>,
+        method: &str,
+        (origin, path): (&str, &str),
         token: Option<&BearerToken>,
         now: Moment,
     ) -> Result<Proof, CannotSign> {
-        let mut id = [0; 16];
-        rand::fill(&mut id).map_err(|_| CannotSign)?;
-        let nonce = self.0.nonces.of(&target.origin);
+        let nonce = self.0.nonces.of(origin);
         let mut claims = json!({
-            "jti": URL_SAFE_NO_PAD.encode(id),
-            "htm": target.method,
-            "htu": format!("{}{}", target.origin, target.path),
+            "jti": random_id()?,
+            "htm": method,
+            "htu": format!("{origin}{path}"),
             "iat": now.seconds.floor() as u64,
         });
         if let Some(members) = claims.as_object_mut() {
@@ -142,10 +115,7 @@ impl DpopKey {
                 members.insert("nonce".into(), (**nonce).into());
             }
         }
-        let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
-        let signed = format!("{}.{claims}", self.0.header);
-        let signature = self.0.key.sign(signed.as_bytes()).map_err(|_| CannotSign)?;
-        let proof = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
+        let proof = sign_jwt(&self.0.key, &self.0.header, &claims)?;
         let mut value = HeaderValue::try_from(proof).map_err(|_| CannotSign)?;
         value.set_sensitive(true);
         Ok(Proof { value, nonce })
@@ -193,8 +163,8 @@ mod tests {
         let token = BearerToken::parse("token").unwrap();
         let now = Moment::of(UNIX_EPOCH + Duration::from_millis(1_500_900));
         for key in [DpopKey::generate().unwrap(), DpopKey::from_pem(PEM).unwrap()] {
-            let target = Target::new("POST", "https://echo.example.com", "/echo.Echo/Unary");
-            let proof = key.prove(&target, Some(&token), now).unwrap().value;
+            let address = ("https://echo.example.com", "/echo.Echo/Unary");
+            let proof = key.prove("POST", address, Some(&token), now).unwrap().value;
             assert!(proof.is_sensitive());
             let [header, claims, signature] = &*parts(&proof) else { panic!("no JWT") };
             let header: Value = serde_json::from_slice(header).unwrap();
@@ -212,7 +182,7 @@ mod tests {
             assert_eq!(claims["iat"], 1500);
             assert_eq!(claims["ath"], Thumbprint::of(b"token").encode());
             assert_eq!(claims.get("nonce"), None);
-            assert_ne!(key.prove(&target, None, now).unwrap().value, proof);
+            assert_ne!(key.prove("POST", address, None, now).unwrap().value, proof);
         }
     }
 
@@ -229,7 +199,7 @@ mod tests {
             assert!(!key.heed("https://a.example", &answer, Some("one")));
         }
         let nonce = |origin: &'static str| {
-            let proof = key.prove(&Target::new("POST", origin, "/"), None, Moment::of(UNIX_EPOCH));
+            let proof = key.prove("POST", (origin, "/"), None, Moment::of(UNIX_EPOCH));
             let claims: Value = serde_json::from_slice(&parts(&proof.unwrap().value)[1]).unwrap();
             claims.get("nonce").cloned()
         };

@@ -1,4 +1,4 @@
-//! One token that is never renewed.
+//! One token that is never renewed, or none.
 
 use crate::client::access_token::AccessToken;
 use crate::client::error::TokenError;
@@ -7,19 +7,24 @@ use crate::client::source::grant::{Grant, Granted, Obtaining};
 use crate::clock::Clock;
 use crate::token::bearer::BearerToken;
 
-pub(crate) struct StaticGrant(pub(crate) BearerToken);
+pub(crate) struct StaticGrant {
+    pub(crate) name: &'static str,
+    pub(crate) token: Option<BearerToken>,
+    /// Why there is no other one.
+    pub(crate) error: TokenError,
+}
 
 impl Grant for StaticGrant {
     fn obtain<'a>(&'a self, _: &'a Clock) -> Obtaining<'a> {
-        Box::pin(async { Err(TokenError::Expired { help: "write a new one" }) })
+        Box::pin(async { Err(self.error.clone()) })
     }
 
     fn name(&self) -> &str {
-        "given"
+        self.name
     }
 
     fn given(&self) -> Option<Granted> {
-        let token = AccessToken::bearer(self.0.clone());
+        let token = AccessToken::bearer(self.token.clone()?);
         Some(Granted { life: Life::given(token.expires_at), token, is_reread: false })
     }
 

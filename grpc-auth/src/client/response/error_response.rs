@@ -49,18 +49,13 @@ fn holds_a_token(text: &str) -> bool {
     text.split(|c| !is_part(c)).any(|word| word.len() > MAX_WORD)
 }
 
-/// Whether the server rejects the client's authentication.
-pub(crate) fn is_invalid_client(answer: &Answer) -> bool {
-    matches!(answer.status, 400 | 401)
-        && json::read::<ErrorDocument>(&answer.body)
-            .is_ok_and(|found| found.error == "invalid_client")
-}
-
-/// Whether the server wants its nonce in the proof (RFC 9449 §8).
-pub(crate) fn asks_for_nonce(answer: &Answer) -> bool {
-    matches!(answer.status, 400 | 401)
-        && json::read::<ErrorDocument>(&answer.body)
-            .is_ok_and(|found| found.error == "use_dpop_nonce")
+/// The error code of an answer that may be followed by another try.
+pub(crate) fn code(answer: &Answer) -> Option<String> {
+    let may_try = matches!(answer.status, 400 | 401);
+    may_try
+        .then(|| json::read::<ErrorDocument>(&answer.body).ok())
+        .flatten()
+        .map(|found| found.error)
 }
 
 fn is_error_code(error: &str) -> bool {

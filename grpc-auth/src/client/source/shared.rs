@@ -10,10 +10,11 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 
+use super::TokenSource;
 use super::grant::{Grant, Granted};
 use crate::client::access_token::AccessToken;
+use crate::client::dpop::DpopKey;
 use crate::client::error::TokenError;
 use crate::client::outage::{Chain, Outage};
 use crate::client::renewal::{Answer, Failure, Renewal};
@@ -23,17 +24,18 @@ use crate::http::error::HttpError;
 use crate::lock::locked;
 use crate::metrics;
 use crate::panics::caught;
+use crate::single_flight::{Flight, Landing};
 
 /// The tokens of one source.
 pub(crate) struct Shared {
-    grant: Arc<dyn Grant>,
+    pub(super) grant: Arc<dyn Grant>,
     clock: Clock,
     held: ArcSwapOption<Held>,
     state: Mutex<State>,
     /// Failures in a row, of all sources that share the counter.
     failures: Arc<AtomicU32>,
     /// Whether calls have to do without a token.
-    pub(crate) outage: Outage,
+    outage: Outage,
 }
 
 /// What a warm call looks at.
@@ -43,21 +45,141 @@ struct Held {
     quiet: Range<SystemTime>,
 }
 
+#[derive(Default)]
 struct State {
     renewal: Renewal,
-    flight: Option<Flying>,
+    /// All waiting calls share it, and may go away.
+    flight: Option<Flight<Outcome>>,
     /// Why there is no token.
     failure: Option<TokenError>,
 }
 
 /// How a flight ended.
 type Outcome = Result<Arc<AccessToken>, TokenError>;
-type Flying = watch::Receiver<Option<Outcome>>;
 
 /// What a call that needs a token does.
 enum Step {
     Over(Outcome),
-    Wait(Flying),
+    Wait(Flight<Outcome>),
+}
+
+impl TokenSource {
+    /// A token that may be used now: the one that is held, or a new one.
+    ///
+    /// # Errors
+    /// When there is no token, and none can be obtained.
+    pub async fn token(&self) -> Result<Arc<AccessToken>, TokenError> {
+        if let Some(token) = self.0.fresh(self.0.clock.now()) {
+            return Ok(token);
+        }
+        // Once more, if the renewal task is gone: its runtime ended, for example.
+        for _ in 0..2 {
+            match self.step() {
+                Step::Over(outcome) => return outcome,
+                Step::Wait(flight) => {
+                    if let Some(outcome) = self.0.wait(flight).await {
+                        return outcome;
+                    }
+                }
+            }
+        }
+        Err(TokenError::GivenUp)
+    }
+
+    /// A token for a call or request, which is not sent without one.
+    pub(in crate::client) async fn token_for_call(&self) -> Result<Arc<AccessToken>, TokenError> {
+        let token = self.token().await;
+        match &token {
+            Ok(_) => self.0.outage.ends(),
+            Err(error) => self.0.outage.begins(error),
+        }
+        token
+    }
+
+    /// The token that is held, if it may be used for a call. Never waits.
+    #[inline]
+    pub(in crate::client) fn current(&self) -> Option<Arc<AccessToken>> {
+        let token = self.0.fresh(self.0.clock.now()).or_else(|| self.aged())?;
+        self.0.outage.ends();
+        Some(token)
+    }
+
+    #[cold]
+    fn aged(&self) -> Option<Arc<AccessToken>> {
+        match self.step() {
+            Step::Over(outcome) => outcome.ok(),
+            Step::Wait(_) => None,
+        }
+    }
+
+    /// The service that was called did not accept this token. Tells whether another one may be
+    /// tried: not often for the one that is held, always for one that was replaced meanwhile.
+    pub(in crate::client) fn reject(&self, token: &AccessToken) -> bool {
+        if !self.0.grant.is_renewable() {
+            return false;
+        }
+        let now = self.0.clock.now();
+        let mut state = self.0.state();
+        let may_try = state.renewal.reject(now, token.generation);
+        self.0.publish(&state, now);
+        may_try
+    }
+
+    /// Why there is no other token than the one that is held, if the last attempt to get one failed.
+    pub(in crate::client) fn failure(&self) -> Option<TokenError> {
+        self.0.state().failure.clone()
+    }
+
+    /// The clock that its tokens expire by.
+    pub(in crate::client) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The key that its tokens are bound to.
+    pub(in crate::client) fn dpop(&self) -> Option<&DpopKey> {
+        self.0.grant.dpop()
+    }
+
+    fn step(&self) -> Step {
+        let shared = &self.0;
+        let now = shared.clock.now();
+        let mut state = shared.state();
+        let answer = state.renewal.need(now);
+        let begun = matches!(answer, Answer::Ask | Answer::ServeAndRenew).then(|| {
+            let (flight, landing) = Flight::begin();
+            state.flight = Some(flight);
+            shared.publish(&state, now);
+            RenewalTask { shared: Arc::clone(shared), landing, is_over: false }
+        });
+        let step = match answer {
+            Answer::Serve | Answer::ServeAndRenew => shared.held_token().map(|t| Step::Over(Ok(t))),
+            Answer::Wait | Answer::Ask => state.flight.clone().map(Step::Wait),
+            Answer::Refuse => state.failure.clone().map(|error| Step::Over(Err(error))),
+        };
+        drop(state);
+        // Without a runtime it is over, and dropped.
+        if let (Some(task), Ok(runtime)) = (begun, Handle::try_current()) {
+            runtime.spawn(task.run());
+        }
+        // The renewal holds what is held here.
+        step.unwrap_or(Step::Over(Err(TokenError::GivenUp)))
+    }
+}
+
+impl fmt::Debug for TokenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shared = &self.0;
+        let token = shared.held_token();
+        let state = shared.state();
+        f.debug_struct("TokenSource")
+            .field("source", &shared.grant.name())
+            .field("grant", &shared.grant.grant_type())
+            .field("stage", &state.renewal.stage(shared.clock.now()))
+            .field("expires_at", &token.and_then(|token| token.expires_at))
+            .field("failures", &state.renewal.failures())
+            .field("failure", &state.failure)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Shared {
@@ -68,56 +190,12 @@ impl Shared {
 
     /// One of several whose failures are counted, and told of, as one's.
     pub(crate) fn told_with(grant: Arc<dyn Grant>, clock: Clock, failures: Arc<AtomicU32>) -> Self {
-        let state = State { renewal: Renewal::new(), flight: None, failure: None };
-        let (held, state) = (ArcSwapOption::empty(), Mutex::new(state));
-        let outage = Outage::default();
-        let shared = Self { grant, clock, held, state, failures, outage };
+        let (held, state) = (ArcSwapOption::empty(), Mutex::default());
+        let shared = Self { grant, clock, held, state, failures, outage: Outage::default() };
         if let Some(given) = shared.grant.given() {
             shared.succeed(given);
         }
         shared
-    }
-
-    pub(crate) fn clock(&self) -> &Clock {
-        &self.clock
-    }
-
-    pub(crate) fn grant(&self) -> &Arc<dyn Grant> {
-        &self.grant
-    }
-
-    pub(super) async fn token(self: &Arc<Self>) -> Outcome {
-        if let Some(token) = self.fresh(self.clock.now()) {
-            return Ok(token);
-        }
-        // Once more, if the renewal task is gone: its runtime ended, for example.
-        for _ in 0..2 {
-            match self.step() {
-                Step::Over(outcome) => return outcome,
-                Step::Wait(flight) => {
-                    if let Some(outcome) = self.wait(flight).await {
-                        return outcome;
-                    }
-                }
-            }
-        }
-        Err(TokenError::GivenUp)
-    }
-
-    #[inline]
-    pub(super) fn current(self: &Arc<Self>) -> Option<Arc<AccessToken>> {
-        self.fresh(self.clock.now()).or_else(|| self.aged())
-    }
-
-    pub(super) fn reject(&self, token: &AccessToken) -> bool {
-        if !self.grant.is_renewable() {
-            return false;
-        }
-        let now = self.clock.now();
-        let mut state = self.state();
-        let may_try = state.renewal.reject(now, token.generation);
-        self.publish(&state, now);
-        may_try
     }
 
     #[inline]
@@ -127,41 +205,10 @@ impl Shared {
         held.quiet.contains(&now).then(|| Arc::clone(&held.token))
     }
 
-    #[cold]
-    fn aged(self: &Arc<Self>) -> Option<Arc<AccessToken>> {
-        match self.step() {
-            Step::Over(outcome) => outcome.ok(),
-            Step::Wait(_) => None,
-        }
-    }
-
-    fn step(self: &Arc<Self>) -> Step {
-        let now = self.clock.now();
-        let mut state = self.state();
-        let answer = state.renewal.need(now);
-        let begun = matches!(answer, Answer::Ask | Answer::ServeAndRenew).then(|| {
-            let (sender, flight) = watch::channel(None);
-            state.flight = Some(flight);
-            self.publish(&state, now);
-            sender
-        });
-        let step = match answer {
-            Answer::Serve | Answer::ServeAndRenew => self.held_token().map(|t| Step::Over(Ok(t))),
-            Answer::Wait | Answer::Ask => state.flight.clone().map(Step::Wait),
-            Answer::Refuse => state.failure.clone().map(|error| Step::Over(Err(error))),
-        };
-        drop(state);
-        if let Some(sender) = begun {
-            Flight { shared: Arc::clone(self), sender, has_landed: false }.start();
-        }
-        // The renewal holds what is held here.
-        step.unwrap_or(Step::Over(Err(TokenError::GivenUp)))
-    }
-
     /// Waits as long as an answer may take. None if the flight ended without an outcome.
-    async fn wait(&self, mut flight: Flying) -> Option<Outcome> {
+    async fn wait(&self, flight: Flight<Outcome>) -> Option<Outcome> {
         let limit = self.grant.timeout();
-        let landed = async { flight.wait_for(Option::is_some).await.ok()?.clone() };
+        let landed = flight.result();
         let timeout = || Some(Err(HttpError::Timeout(limit).into()));
         let outcome = self.clock.timeout(limit, landed).await.unwrap_or_else(timeout)?;
         Some(outcome.or_else(|error| self.valid().ok_or(error)))
@@ -215,10 +262,6 @@ impl Shared {
         self.publish(&state, self.clock.now());
     }
 
-    pub(super) fn failure(&self) -> Option<TokenError> {
-        self.state().failure.clone()
-    }
-
     fn publish(&self, state: &State, now: SystemTime) {
         if let Some(token) = self.held_token() {
             self.held.store(Some(Arc::new(Held { token, quiet: state.renewal.quiet(now) })));
@@ -267,38 +310,17 @@ impl Shared {
             }
         }
     }
-
-    pub(super) fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let now = self.clock.now();
-        let token = self.held_token();
-        let state = self.state();
-        f.debug_struct("TokenSource")
-            .field("source", &self.grant.name())
-            .field("grant", &self.grant.grant_type())
-            .field("stage", &state.renewal.stage(now))
-            .field("expires_at", &token.and_then(|token| token.expires_at))
-            .field("failures", &state.renewal.failures())
-            .field("failure", &state.failure)
-            .finish_non_exhaustive()
-    }
 }
 
-/// A request for a token that is under way. All waiting calls share it, and may go away.
-struct Flight {
+/// The task that gets the next token.
+struct RenewalTask {
     shared: Arc<Shared>,
-    sender: watch::Sender<Option<Outcome>>,
-    has_landed: bool,
+    landing: Landing<Outcome>,
+    is_over: bool,
 }
 
-impl Flight {
-    /// Without a runtime it is over, and dropped.
-    fn start(self) {
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(self.fly());
-        }
-    }
-
-    async fn fly(mut self) {
+impl RenewalTask {
+    async fn run(mut self) {
         let shared = &self.shared;
         let granted = caught(shared.grant.obtain(&shared.clock)).await;
         let granted = granted.unwrap_or(Err(TokenError::GivenUp));
@@ -310,14 +332,14 @@ impl Flight {
             }
         };
         shared.tell(&outcome);
-        self.has_landed = true;
-        self.sender.send_replace(Some(outcome));
+        self.is_over = true;
+        self.landing.announce(outcome);
     }
 }
 
-impl Drop for Flight {
+impl Drop for RenewalTask {
     fn drop(&mut self) {
-        if !self.has_landed {
+        if !self.is_over {
             self.shared.give_up();
         }
     }

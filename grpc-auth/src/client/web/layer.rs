@@ -121,7 +121,7 @@ where
             }
             let url = Url::parse(&uri.to_string()).map_err(|_| AttachTokenError::NotAbsolute)?;
             check(&url, request.headers())?;
-            let token = source.for_request().await?;
+            let token = source.token_for_call().await?;
             let method = request.method().clone();
             let nonce = attach(&source, &token, method.as_str(), &url, request.headers_mut())?;
             let answer = service.call(request).await.map_err(Into::into)?;

@@ -4,14 +4,12 @@ pub(crate) mod error;
 pub(crate) mod layer;
 mod reqwest;
 
-use std::sync::Arc;
-
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
 use url::Url;
 
 use super::access_token::AccessToken;
-use super::dpop::{DPOP, Target};
+use super::dpop::DPOP;
 use super::response::TokenType;
 use super::source::TokenSource;
 use crate::http::address::is_loopback;
@@ -41,8 +39,9 @@ fn attach(
     let mut nonce = None;
     if token.token_type == TokenType::Dpop {
         let key = source.dpop().ok_or(AttachTokenError::Proof)?;
-        let proof =
-            key.prove(&Target::of_url(method, url), Some(&token.token), source.clock().moment());
+        let origin = url.origin().ascii_serialization();
+        let address = (&*origin, url.path());
+        let proof = key.prove(method, address, Some(&token.token), source.clock().moment());
         let proof = proof.map_err(|_| AttachTokenError::Proof)?;
         headers.try_insert(DPOP, proof.value).map_err(|_| AttachTokenError::HeadersFull)?;
         nonce = proof.nonce;
@@ -72,20 +71,4 @@ fn may_do_better(
         return has_other_nonce;
     }
     source.reject(token)
-}
-
-impl TokenSource {
-    /// A token for a request; none is sent without.
-    async fn for_request(&self) -> Result<Arc<AccessToken>, AttachTokenError> {
-        match self.token().await {
-            Ok(token) => {
-                self.outage().ends();
-                Ok(token)
-            }
-            Err(error) => {
-                self.outage().begins(&error);
-                Err(error.into())
-            }
-        }
-    }
 }

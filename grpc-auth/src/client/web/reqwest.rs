@@ -43,7 +43,7 @@ impl TokenSource {
         let (client, request) = request.build_split();
         let mut request = request?;
         check(request.url(), request.headers())?;
-        let token = self.for_request().await?;
+        let token = self.token_for_call().await?;
         attach_to(self, &token, &mut request)?;
         Ok(RequestBuilder::from_parts(client, request))
     }
@@ -71,7 +71,7 @@ impl TokenSource {
         client: &Client,
         mut request: Request,
     ) -> Result<(Response, bool), AttachTokenError> {
-        let token = self.for_request().await?;
+        let token = self.token_for_call().await?;
         let nonce = attach_to(self, &token, &mut request)?;
         let url = request.url().clone();
         let answer = client.execute(request).await?;

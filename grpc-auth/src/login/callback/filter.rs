@@ -1,7 +1,6 @@
 //! Which requests begin and answer the login that waits: a pure decision.
 
 use std::collections::HashSet;
-use std::fmt;
 
 use constant_time_eq::constant_time_eq;
 use httparse::{EMPTY_HEADER, Request, Status};
@@ -53,21 +52,38 @@ pub(crate) struct Refused {
 }
 
 /// Why a request is not the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::login) enum NotTheAnswer {
+    #[error("it was no HTTP request")]
     HeadMalformed,
+    #[error("its head was longer than 8 KiB")]
     HeadTooLong,
+    #[error("it was made for another host than this one")]
     HostOther,
+    #[error("its method was not GET")]
     MethodOther,
+    #[error("it had a body")]
     BodyPresent,
+    #[error("it was for another path")]
     PathOther,
+    #[error("one of its parameters stood there twice")]
     ParameterTwice,
+    #[error("it had no `state`")]
     StateMissing,
+    #[error("its `state` was not the one of this login")]
     StateOther,
+    #[error(
+        "it did not come from the browser that began this login, or from another profile or \
+         container of it, or cookies of 127.0.0.1 are blocked there"
+    )]
     BrowserOther,
+    #[error("it had neither `code` nor `error`")]
     CodeMissing,
+    #[error("it had both `code` and `error`")]
     CodeAndError,
+    #[error("this login has been answered before")]
     AnsweredBefore,
+    #[error("this login was opened in two browsers")]
     OpenedTwice,
 }
 
@@ -87,30 +103,6 @@ impl NotTheAnswer {
             Self::HostOther => 421,
             Self::HeadTooLong => 431,
         }
-    }
-}
-
-impl fmt::Display for NotTheAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::HeadMalformed => "it was no HTTP request",
-            Self::HeadTooLong => "its head was longer than 8 KiB",
-            Self::HostOther => "it was made for another host than this one",
-            Self::MethodOther => "its method was not GET",
-            Self::BodyPresent => "it had a body",
-            Self::PathOther => "it was for another path",
-            Self::ParameterTwice => "one of its parameters stood there twice",
-            Self::StateMissing => "it had no `state`",
-            Self::StateOther => "its `state` was not the one of this login",
-            Self::BrowserOther => {
-                "it did not come from the browser that began this login, or from another profile or \
-                 container of it, or cookies of 127.0.0.1 are blocked there"
-            }
-            Self::CodeMissing => "it had neither `code` nor `error`",
-            Self::CodeAndError => "it had both `code` and `error`",
-            Self::AnsweredBefore => "this login has been answered before",
-            Self::OpenedTwice => "this login was opened in two browsers",
-        })
     }
 }
 

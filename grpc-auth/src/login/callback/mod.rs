@@ -238,7 +238,7 @@ impl Shared {
             NotTheAnswer::OpenedTwice => {
                 self.pages.failure(&LoginError::OpenedTwice).with_status(problem.status())
             }
-            _ => self.pages.not_the_answer(problem, problem.status()),
+            _ => self.pages.not_the_answer(problem),
         }
     }
 

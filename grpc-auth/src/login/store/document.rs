@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Stored;
 use super::error::StoreError;
+use crate::client::request::Parameters;
 use crate::client::response::TokenType;
 use crate::json;
 use crate::login::tokens::Tokens;
@@ -23,13 +24,10 @@ const LAST_SECOND: u64 = 253_402_300_799;
 pub(crate) struct Key {
     pub(crate) issuer: String,
     pub(crate) client_id: String,
-    pub(crate) scopes: Vec<String>,
     /// And the scopes that come by themselves.
     pub(crate) has_defaults: bool,
-    pub(crate) audience: Option<String>,
-    pub(crate) resources: Vec<String>,
-    pub(crate) organization: Option<String>,
-    pub(crate) parameters: Vec<(String, String)>,
+    #[serde(flatten)]
+    pub(crate) parameters: Parameters,
 }
 
 #[derive(Serialize, Deserialize)]

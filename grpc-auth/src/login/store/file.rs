@@ -1,12 +1,13 @@
 //! Files that only their owner can read.
 
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use secrecy::zeroize::Zeroizing;
 
 use super::error::StoreError;
+use crate::private_file;
 
 const MAX_BYTES: u64 = 64 * 1024;
 
@@ -15,11 +16,7 @@ pub(crate) fn prepare(directory: &Path) -> Result<(), StoreError> {
     if check_directory(directory)? {
         return Ok(());
     }
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory).map_err(failure("create", directory))?;
+    private_file::create_folder(directory).map_err(failure("create", directory))?;
     check_directory(directory).map(|_| ())
 }
 
@@ -53,44 +50,13 @@ pub(crate) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError
     Ok(Some(bytes))
 }
 
-/// Readers see the old file or the new one, also after the power has failed. The lock is
-/// held: what stands under the temporary name is left over.
+/// Writes a file in place of an older one. The lock is held.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let temporary = path.with_extension("new");
-    delete(&temporary)?;
-    let written = write(&temporary, bytes)
-        .and_then(|()| fs::rename(&temporary, path).map_err(failure("replace", path)));
-    if written.is_err() {
-        // The first failure is reported.
-        let _ = fs::remove_file(&temporary);
-        return written;
-    }
-    sync_directory(path)
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let mut file = open(OpenOptions::new().write(true).create_new(true), path)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failure("write", path))
-}
-
-#[cfg(unix)]
-fn sync_directory(path: &Path) -> Result<(), StoreError> {
-    let directory = path.parent().unwrap_or(path);
-    let synced = File::open(directory).and_then(|directory| directory.sync_all());
-    synced.map_err(failure("write", directory))
-}
-
-/// Windows writes a rename down by itself.
-#[cfg(not(unix))]
-fn sync_directory(_: &Path) -> Result<(), StoreError> {
-    Ok(())
+    private_file::write(path, bytes).map_err(failure("write", path))
 }
 
 pub(crate) fn delete(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(failure("remove", path)(error)),
-        _ => Ok(()),
-    }
+    private_file::remove(path).map_err(failure("remove", path))
 }
 
 pub(crate) fn open_lock(path: &Path) -> Result<File, StoreError> {
@@ -145,7 +111,10 @@ fn not_a_file(path: &Path, problem: &'static str) -> StoreError {
     StoreError::NotAFile { path: path.into(), problem }
 }
 
-fn failure(action: &'static str, path: &Path) -> impl Fn(io::Error) -> StoreError + use<> {
+pub(super) fn failure(
+    action: &'static str,
+    path: &Path,
+) -> impl Fn(io::Error) -> StoreError + use<> {
     let path = PathBuf::from(path);
     move |source| StoreError::Io { action, path: path.clone(), source }
 }

@@ -1,7 +1,6 @@
 //! Tokens that programs got for themselves, kept between two runs.
 
 use std::num::NonZeroU32;
-use std::time::SystemTime;
 
 use aws_lc_rs::pbkdf2::{self, PBKDF2_HMAC_SHA256};
 use base64::Engine;
@@ -14,7 +13,6 @@ use super::{Entry, TokenStore, file};
 use crate::client::access_token::AccessToken;
 use crate::client::builder::TokenSourceBuilder;
 use crate::client::request::GrantType;
-use crate::client::settings::Address;
 use crate::login::tokens::Tokens;
 
 /// A parameter that no login has, so that none of them is found here.
@@ -94,7 +92,14 @@ impl TokenStore {
         let Some(entry) = self.entry_of(request).await else { return Ok(()) };
         entry.blocking(|entry| file::prepare(&entry.directory)).await?;
         let lock = entry.lock(&request.client.settings.clock).await?;
-        entry.write(&kept(token, expires_at), None, &lock).await
+        let tokens = Tokens {
+            access: token.token.clone(),
+            token_type: token.token_type,
+            expires_at,
+            scope: token.scope.as_deref().map(Into::into),
+            refresh: None,
+        };
+        entry.write(&tokens, None, &lock).await
     }
 
     async fn entry_of(&self, request: &TokenSourceBuilder) -> Option<Entry> {
@@ -104,35 +109,20 @@ impl TokenStore {
         {
             return None;
         }
-        let parameters = &request.demand.parameters;
-        let issuer = match &request.client.settings.address {
-            Address::Issuer(issuer) => issuer.clone(),
-            Address::Auth0(domain) => format!("https://{domain}/"),
-            Address::TokenEndpoint(url) => url.clone(),
-        };
-        let mut resources = parameters.resources.clone();
-        resources.sort_unstable();
-        let mut all = parameters.more.clone();
-        all.push((GRANT_TYPE.into(), "client_credentials".into()));
+        let mut parameters = request.demand.parameters.clone();
+        parameters.more.push((GRANT_TYPE.into(), "client_credentials".into()));
+        let issuer = request.client.settings.address.identifier();
         let authentication = &request.client.settings.authentication;
         // A client that shows a certificate, or nothing, has nothing here that a token could be bound
         // to: none of its tokens is kept.
         let secret = authentication.secret().or_else(|| authentication.public_key())?;
         let salt = format!("grpc-auth kept token\0{issuer}\0{}", authentication.client_id());
         let fingerprint = move || fingerprint(&salt, secret.expose_secret());
-        all.push((CLIENT_SECRET.into(), tokio::task::spawn_blocking(fingerprint).await.ok()?));
-        let key = Key {
-            issuer,
-            client_id: request.client.settings.authentication.client_id().into(),
-            scopes: parameters.scopes.clone(),
-            has_defaults: false,
-            audience: parameters.audience.clone(),
-            resources,
-            organization: parameters.organization.clone(),
-            parameters: all,
-        };
-        let directory = self.directory.clone();
-        Some(Entry { path: directory.join(key.file_name()), directory, key })
+        parameters
+            .more
+            .push((CLIENT_SECRET.into(), tokio::task::spawn_blocking(fingerprint).await.ok()?));
+        let client_id = authentication.client_id().into();
+        Some(self.entry(Key { issuer, client_id, has_defaults: false, parameters }))
     }
 }
 
@@ -142,16 +132,6 @@ fn fingerprint(salt: &str, secret: &str) -> String {
     let (salt, secret) = (salt.as_bytes(), secret.as_bytes());
     pbkdf2::derive(PBKDF2_HMAC_SHA256, FINGERPRINT_ROUNDS, salt, secret, &mut bytes);
     URL_SAFE_NO_PAD.encode(bytes)
-}
-
-fn kept(token: &AccessToken, expires_at: SystemTime) -> Tokens {
-    Tokens {
-        access: token.token.clone(),
-        token_type: token.token_type,
-        expires_at,
-        scope: token.scope.as_deref().map(Into::into),
-        refresh: None,
-    }
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub(crate) use error::StoreError;
 use super::Party;
 use super::tokens::Tokens;
 use crate::client::error::TokenError;
+use crate::client::request::Parameters;
 use crate::clock::Clock;
 use document::Key;
 
@@ -30,6 +31,8 @@ use document::Key;
 const DIRECTORY: &str = "GRPC_AUTH_STATE_DIR";
 /// Longer than a renewal takes, and less than a call waits for its token.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(25);
+/// How long until the lock is tried again.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// Of the hash of what a login is for.
 const NAME_BYTES: usize = 16;
 
@@ -116,29 +119,24 @@ impl TokenStore {
     pub fn directory(&self) -> &Path {
         &self.directory
     }
+
+    fn entry(&self, key: Key) -> Entry {
+        let directory = self.directory.clone();
+        Entry { path: directory.join(key.file_name()), directory, key }
+    }
 }
 
 impl Party {
     pub(crate) fn entry(&self) -> Option<Entry> {
         let store = self.wanted.store.as_ref()?;
-        let parameters = &self.wanted.parameters;
-        let mut resources = parameters.resources.clone();
-        resources.sort_unstable();
-        let key = Key {
+        Some(store.entry(Key {
             issuer: self.issuer.clone(),
             client_id: self.client_id().into(),
-            scopes: parameters.scopes.clone(),
             has_defaults: self.wanted.has_defaults,
-            audience: parameters.audience.clone(),
-            resources,
-            organization: parameters.organization.clone(),
-            parameters: parameters.more.clone(),
-        };
-        let path = store.directory.join(key.file_name());
-        Some(Entry { directory: store.directory.clone(), path, key })
+            parameters: self.wanted.parameters.clone(),
+        }))
     }
 
-    /// Says that a login could not be kept before anyone logs in.
     pub(crate) async fn prepare_store(&self) -> Result<(), StoreError> {
         match self.entry() {
             Some(entry) => entry.blocking(|entry| file::prepare(&entry.directory)).await,
@@ -203,8 +201,24 @@ impl Entry {
     /// Waits until no other process changes this login.
     pub(crate) async fn lock(&self, clock: &Clock) -> Result<Lock, StoreError> {
         let path = self.path.with_extension("lock");
-        let waited = clock.timeout(LOCK_TIMEOUT, Lock::take(self.directory.clone(), path.clone()));
-        waited.await.unwrap_or(Err(StoreError::Locked { path }))
+        let waited = clock.timeout(LOCK_TIMEOUT, self.take_lock(&path)).await;
+        waited.unwrap_or(Err(StoreError::Locked { path }))
+    }
+
+    /// Looks again and again. The other process may never release it, and a thread that waited for it
+    /// could not be called back: each attempt would leave one behind.
+    async fn take_lock(&self, path: &Path) -> Result<Lock, StoreError> {
+        loop {
+            let path = path.to_owned();
+            let attempt = self.blocking(move |entry| {
+                file::prepare(&entry.directory)?;
+                Lock::try_take(&path)
+            });
+            if let Some(lock) = attempt.await? {
+                return Ok(lock);
+            }
+            tokio::time::sleep(LOCK_PAUSE).await;
+        }
     }
 
     /// Files are read and written on a thread that may wait.
@@ -241,12 +255,8 @@ pub(crate) fn read_any(json: &[u8], issuer: &str, client_id: &str) -> Result<(),
     let key = Key {
         issuer: issuer.into(),
         client_id: client_id.into(),
-        scopes: Vec::new(),
         has_defaults: false,
-        audience: None,
-        resources: Vec::new(),
-        organization: None,
-        parameters: Vec::new(),
+        parameters: Parameters::default(),
     };
     document::read(json, &key, Path::new("login")).map(drop)
 }
