@@ -20,7 +20,7 @@ use crate::http::client::{Answer, HttpClient};
 use crate::http::discovery;
 use crate::http::discovery::Endpoints;
 use crate::http::error::HttpError;
-use crate::issuer::presets::provider::Provider;
+use crate::issuer::presets::auth0::check_domain;
 
 /// Parameters whose values are secret.
 const SECRETS: [&str; 7] = [
@@ -60,7 +60,7 @@ impl Server {
         let (identifier, endpoints) = match &client.address {
             Address::Issuer(issuer) => (issuer.clone(), discovered(issuer)?),
             Address::Auth0(domain) => {
-                Provider::Auth0 { domain: domain.clone() }.check(&[])?;
+                check_domain(domain)?;
                 let issuer = format!("https://{domain}/");
                 let known = discovered(&issuer)?;
                 (issuer, known)

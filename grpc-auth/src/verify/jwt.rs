@@ -12,7 +12,7 @@ use super::token_cache::VerifiedTokens;
 use super::trusted_issuer::{TrustedIssuer, deadline};
 use super::{Pending, Verdict, Verifier};
 use crate::clock::Clock;
-use crate::issuer::presets::provider::{Provider, Seen};
+use crate::issuer::presets::provider::Seen;
 use crate::jose::compact::Compact;
 use crate::jose::error::JoseError;
 use crate::jose::header::Header;
@@ -91,7 +91,7 @@ impl JwtVerifier {
         clock: Clock,
         verified: VerifiedTokens,
     ) -> Self {
-        issuers.sort_by_key(|issuer| issuer.settings.provider == Provider::EntraAnyTenant);
+        issuers.sort_by_key(|issuer| issuer.settings.for_any_tenant);
         let metrics = Verifications::new();
         Self(Arc::new(Shared { issuers, audiences, wanted, leeway, clock, verified, metrics }))
     }
@@ -162,7 +162,7 @@ impl Shared {
     fn attempt(&self, token: &BearerToken) -> Result<AuthenticatedCaller, NeedsKeys> {
         let compact = Compact::parse(token.as_bytes()).map_err(|rejection| {
             let seen = Seen { is_no_jwt: true, ..Seen::default() };
-            let hint = self.issuers.iter().find_map(|issuer| issuer.settings.provider.hint(seen));
+            let hint = self.issuers.iter().find_map(|issuer| issuer.settings.hint(seen));
             let is_no_jwt = matches!(rejection, JoseError::Parts(_));
             VerifyFailure { hint: hint.filter(|_| is_no_jwt), ..rejection.into() }
         })?;
@@ -175,7 +175,7 @@ impl Shared {
             issuer.and_then(|place| Some((place, self.issuers.get(place)?)))
         else {
             let seen = Seen { unknown_issuer: Some(iss), ..Seen::default() };
-            let hint = self.issuers.iter().find_map(|issuer| issuer.settings.provider.hint(seen));
+            let hint = self.issuers.iter().find_map(|issuer| issuer.settings.hint(seen));
             let refusal = about(VerifyErrorKind::Issuer, &header, claims.iss.as_deref());
             return Err(VerifyFailure { hint, ..refusal }.into());
         };
@@ -189,7 +189,7 @@ impl Shared {
                 reached_signature: rejection == VerifyErrorKind::Signature,
                 ..Seen::default()
             };
-            let hint = issuer.settings.provider.hint(seen);
+            let hint = issuer.settings.hint(seen);
             VerifyFailure { hint, ..about(rejection, &header, Some(iss)) }
         };
         // Cheap checks before expensive ones; but that a token has expired is said only to
