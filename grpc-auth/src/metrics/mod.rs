@@ -187,7 +187,20 @@ impl From<DenialReason> for Outcome {
         match denied {
             DenialReason::TokenExpired => Self::Expired,
             DenialReason::BackendUnavailable => Self::Unavailable,
-            _ => Self::Invalid,
+            DenialReason::CredentialsMissing
+            | DenialReason::CredentialsMalformed
+            | DenialReason::SchemeUnsupported
+            | DenialReason::TokenInvalid
+            | DenialReason::ProofMalformed
+            | DenialReason::ProofInvalid
+            | DenialReason::ProofNonceRequired
+            | DenialReason::ScopeInsufficient(_)
+            | DenialReason::MethodUnknown
+            | DenialReason::ClaimsMismatch
+            | DenialReason::PolicyRefused
+            | DenialReason::PolicyPanicked
+            | DenialReason::LayerMissing
+            | DenialReason::PermitMissing => Self::Invalid,
         }
     }
 }
