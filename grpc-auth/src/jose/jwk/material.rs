@@ -51,16 +51,13 @@ impl Material {
     }
 
     pub(super) fn fits(&self, algorithms: &[Algorithm]) -> bool {
-        use Algorithm::{EdDsa, Es256, Es384, Es512};
-        algorithms.iter().all(|algorithm| {
-            matches!(
-                (self, algorithm),
-                (Self::P256(_), Es256)
-                    | (Self::P384(_), Es384)
-                    | (Self::P521(_), Es512)
-                    | (Self::Ed25519(_), EdDsa)
-            ) || (matches!(self, Self::Rsa { .. })
-                && !matches!(algorithm, Es256 | Es384 | Es512 | EdDsa))
+        use Algorithm::{EdDsa, Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+        algorithms.iter().all(|algorithm| match algorithm {
+            Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512 => matches!(self, Self::Rsa { .. }),
+            Es256 => matches!(self, Self::P256(_)),
+            Es384 => matches!(self, Self::P384(_)),
+            Es512 => matches!(self, Self::P521(_)),
+            EdDsa => matches!(self, Self::Ed25519(_)),
         })
     }
 
