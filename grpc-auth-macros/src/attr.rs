@@ -15,6 +15,9 @@ const RULES: [&str; 3] = ["require_scopes", "authenticated", "allow_unauthentica
 /// Everything that is taken away from a method.
 const NAMES: [&str; 4] = ["require_scopes", "authenticated", "allow_unauthenticated", "require"];
 
+/// The options of a rule. A test finds each in the help of `unknown_key` and in the documents.
+pub(crate) const OPTIONS: [&str; 1] = ["rpc"];
+
 /// A rule as it stands on a method or an impl.
 pub(crate) struct RuleAttribute {
     pub(crate) rule: Rule,
@@ -133,7 +136,7 @@ fn read_rpc(key: &Expr, value: &Expr, rpc: &mut Option<LitStr>) -> Result<(), Er
         return Err(diagnostics::not_a_scope(key));
     };
     let Some(key) = path.get_ident() else { return Err(diagnostics::not_a_scope(path)) };
-    if key != "rpc" {
+    if !OPTIONS.iter().any(|option| key == option) {
         return Err(diagnostics::unknown_key(key));
     }
     let name = match value {

@@ -163,3 +163,13 @@ fn an_item_that_may_be_a_method_is_refused() {
     let expanded = crate::expand::protect(TokenStream::new(), item).to_string();
     assert!(expanded.contains("cannot read this item, which may be a method"), "{expanded}");
 }
+
+#[test]
+fn each_option_of_a_rule_is_in_its_help_and_in_the_documents() {
+    let documents = include_str!("../../grpc-auth/src/lib.rs");
+    let help = crate::diagnostics::unknown_key(&syn::parse_quote!(role)).to_string();
+    for option in crate::attr::OPTIONS {
+        assert!(help.contains(&format!("`{option} = ")), "{help}");
+        assert!(documents.contains(&format!(", {option} = ")), "the documents lack `{option}`");
+    }
+}

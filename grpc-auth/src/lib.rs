@@ -226,6 +226,7 @@ pub use crate::http::error::HttpError;
 pub use crate::issuer::Issuer;
 pub use crate::issuer::introspection::{Introspection, IntrospectionCache};
 pub use crate::issuer::presets::auth0::Auth0Config;
+pub use crate::issuer::presets::preset::{Preset, PresetClients};
 pub use crate::issuer::scope_sources::ScopeSource;
 pub use crate::jose::algorithm::{Algorithm, UnknownAlgorithm};
 pub use crate::jwks::event::{JwksEvent, JwksHealth, SkippedKey, UnknownKidOutcome};

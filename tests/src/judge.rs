@@ -10,19 +10,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-const ALGORITHMS: [Algorithm; 10] = [
-    Algorithm::Rs256,
-    Algorithm::Rs384,
-    Algorithm::Rs512,
-    Algorithm::Ps256,
-    Algorithm::Ps384,
-    Algorithm::Ps512,
-    Algorithm::Es256,
-    Algorithm::Es384,
-    Algorithm::Es512,
-    Algorithm::EdDsa,
-];
-
 /// More servers than this are not kept: corpora use one key set for many lines.
 const MAX_SERVERS: usize = 256;
 
@@ -152,7 +139,7 @@ impl Policy {
     fn algorithms(&self) -> Result<Vec<Algorithm>, String> {
         let Some(names) = &self.algs else { return Ok(Vec::new()) };
         let known = |algorithm: &Algorithm| names.iter().any(|name| name == algorithm.as_str());
-        let algorithms: Vec<_> = ALGORITHMS.into_iter().filter(known).collect();
+        let algorithms: Vec<_> = Algorithm::all().iter().copied().filter(known).collect();
         // An empty list would mean the keys' own.
         if algorithms.is_empty() {
             return Err(format!("none of the algorithms {names:?} is supported"));

@@ -1,6 +1,6 @@
 //! Who asks for tokens, and for what: the options that `token`, `login` and `logout` share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use grpc_auth::client::{OAuthClient, TokenSourceBuilder};
@@ -8,7 +8,7 @@ use grpc_auth::login::Login;
 use grpc_auth::{ClientAuthentication, ClientSecret};
 use secrecy::ExposeSecret;
 
-use crate::environment::{self, or_variable, variable};
+use crate::environment::{self, variable};
 use crate::failure::Failure;
 use crate::secret;
 use crate::server::Server;
@@ -39,7 +39,7 @@ pub(crate) struct ClientArgs {
     client_key_id: Option<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Token")]
 pub(crate) struct TokenSettings {
     /// A scope to ask for; give it once for each, or several with spaces between
@@ -112,80 +112,49 @@ impl ClientArgs {
         Ok(Client { server, id, oauth, is_confidential })
     }
 
+    /// Of the file or the environment, ours before Auth0's.
     fn secret(&self, server: &Server) -> Result<Option<ClientSecret>, Failure> {
-        let file = self.client_secret_file.clone();
-        let ours = || environment::secret("GRPC_AUTH_CLIENT_SECRET");
-        let file_of_ours = || variable("GRPC_AUTH_CLIENT_SECRET_FILE").map(PathBuf::from);
-        let auth0 = || {
-            let is_auth0 = matches!(server, Server::Auth0(_));
-            is_auth0.then(|| environment::secret("AUTH0_CLIENT_SECRET")).flatten()
-        };
-        let read = |path: PathBuf| secret::read("client secret", &path).map(ClientSecret::from);
-        if let Some(path) = file {
-            return read(path).map(Some);
+        let read = |path: &Path| secret::read("client secret", path).map(|text| Some(text.into()));
+        if let Some(path) = &self.client_secret_file {
+            return read(path);
         }
-        if let Some(secret) = ours() {
+        if let Some(secret) = environment::secret("GRPC_AUTH_CLIENT_SECRET") {
             return Ok(Some(secret.into()));
         }
-        if let Some(path) = file_of_ours() {
-            return read(path).map(Some);
+        if let Some(path) = variable("GRPC_AUTH_CLIENT_SECRET_FILE") {
+            return read(Path::new(&path));
         }
-        Ok(auth0().map(ClientSecret::from))
+        let is_auth0 = matches!(server, Server::Auth0(_));
+        let secret = is_auth0.then(|| environment::secret("AUTH0_CLIENT_SECRET")).flatten();
+        Ok(secret.map(Into::into))
     }
-}
-
-/// What the token is to be good for.
-pub(crate) struct Wanted {
-    scopes: Vec<String>,
-    audience: Option<String>,
-    resources: Vec<String>,
-    organization: Option<String>,
 }
 
 impl TokenSettings {
-    pub(crate) fn wanted(&self, server: &Server) -> Wanted {
-        let scopes = match self.scope.as_slice() {
-            [] => or_variable(None, "GRPC_AUTH_SCOPE").into_iter().collect(),
-            given => given.to_vec(),
-        };
-        let words = scopes.iter().flat_map(|scopes| scopes.split_ascii_whitespace());
-        Wanted {
-            scopes: words.map(ToOwned::to_owned).collect(),
-            audience: server.setting(self.audience.clone(), "GRPC_AUTH_AUDIENCE", "AUTH0_AUDIENCE"),
-            resources: self.resource.clone(),
-            organization: self.organization.clone(),
+    /// With the environment's settings where no option says otherwise.
+    pub(crate) fn wanted(mut self, server: &Server) -> Self {
+        if self.scope.is_empty() {
+            self.scope.extend(variable("GRPC_AUTH_SCOPE"));
         }
+        let words = self.scope.iter().flat_map(|scopes| scopes.split_ascii_whitespace());
+        self.scope = words.map(ToOwned::to_owned).collect();
+        self.audience = server.setting(self.audience, "GRPC_AUTH_AUDIENCE", "AUTH0_AUDIENCE");
+        self
     }
-}
 
-impl Wanted {
     /// Asks for it in a request.
-    pub(crate) fn of_request(&self, mut request: TokenSourceBuilder) -> TokenSourceBuilder {
-        request = request.scopes(&self.scopes);
-        if let Some(audience) = &self.audience {
-            request = request.audience(audience);
-        }
-        for resource in &self.resources {
-            request = request.resource(resource);
-        }
-        match &self.organization {
-            Some(organization) => request.organization(organization),
-            None => request,
-        }
+    pub(crate) fn of_request(&self, request: TokenSourceBuilder) -> TokenSourceBuilder {
+        let request = request.scopes(&self.scope);
+        let request = self.audience.iter().fold(request, TokenSourceBuilder::audience);
+        let request = self.resource.iter().fold(request, TokenSourceBuilder::resource);
+        self.organization.iter().fold(request, TokenSourceBuilder::organization)
     }
 
     /// Asks for it by a login.
-    pub(crate) fn of_login<Way>(&self, mut login: Login<Way>) -> Login<Way> {
-        login = login.scopes(&self.scopes);
-        if let Some(audience) = &self.audience {
-            login = login.audience(audience);
-        }
-        for resource in &self.resources {
-            login = login.resource(resource);
-        }
-        match &self.organization {
-            Some(organization) => login.organization(organization),
-            None => login,
-        }
+    pub(crate) fn of_login<Way>(&self, login: Login<Way>) -> Login<Way> {
+        let login = login.scopes(&self.scope);
+        let login = self.audience.iter().fold(login, Login::audience);
+        let login = self.resource.iter().fold(login, Login::resource);
+        self.organization.iter().fold(login, Login::organization)
     }
 }

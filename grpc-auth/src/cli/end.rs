@@ -5,41 +5,37 @@ use crate::failure::{Exit, Failure};
 /// Waits for it.
 pub(crate) struct End {
     #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    hangup: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
+    signals: [tokio::signal::unix::Signal; 3],
 }
 
+#[cfg(unix)]
 impl End {
-    #[cfg(unix)]
     pub(crate) fn prepare() -> Result<Self, Failure> {
         use tokio::signal::unix::{SignalKind, signal};
 
         let listen = |kind| signal(kind).map_err(|error| Failure::of(Exit::Failed, &error));
+        let (terminate, hangup) = (SignalKind::terminate(), SignalKind::hangup());
         Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            hangup: listen(SignalKind::hangup())?,
-            interrupt: listen(SignalKind::interrupt())?,
+            signals: [listen(terminate)?, listen(hangup)?, listen(SignalKind::interrupt())?],
         })
     }
 
-    #[cfg(unix)]
-    pub(crate) async fn wait(mut self) {
+    pub(crate) async fn wait(self) {
+        let [mut terminate, mut hangup, mut interrupt] = self.signals;
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+            _ = interrupt.recv() => {}
         }
     }
+}
 
-    #[cfg(not(unix))]
+#[cfg(not(unix))]
+impl End {
     pub(crate) fn prepare() -> Result<Self, Failure> {
         Ok(Self {})
     }
 
-    #[cfg(not(unix))]
     pub(crate) async fn wait(self) {
         let _ = tokio::signal::ctrl_c().await;
     }

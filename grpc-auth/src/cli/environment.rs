@@ -13,8 +13,3 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 pub(crate) fn secret(name: &str) -> Option<SecretString> {
     variable(name).map(SecretString::from)
 }
-
-/// What an option says, or else the variable.
-pub(crate) fn or_variable(option: Option<String>, name: &str) -> Option<String> {
-    option.or_else(|| variable(name))
-}

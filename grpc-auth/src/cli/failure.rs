@@ -53,9 +53,9 @@ impl From<Exit> for ExitCode {
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
-    message: String,
-    causes: Vec<String>,
-    help: Option<String>,
+    pub(crate) message: String,
+    pub(crate) causes: Vec<String>,
+    pub(crate) help: Option<String>,
 }
 
 impl Failure {
@@ -69,13 +69,11 @@ impl Failure {
 
     /// With the error's text and those of its causes.
     pub(crate) fn of(exit: Exit, error: &dyn Error) -> Self {
-        let mut causes = Vec::new();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            causes.push(error.to_string());
-            cause = error.source();
+        let chain = std::iter::successors(error.source(), |cause| (*cause).source());
+        Self {
+            causes: chain.map(ToString::to_string).collect(),
+            ..Self::new(exit, error.to_string())
         }
-        Self { causes, ..Self::new(exit, error.to_string()) }
     }
 
     /// What to do about it.
@@ -86,18 +84,6 @@ impl Failure {
     pub(crate) fn cause(mut self, cause: &dyn fmt::Display) -> Self {
         self.causes.push(cause.to_string());
         self
-    }
-
-    pub(crate) fn message(&self) -> &str {
-        &self.message
-    }
-
-    pub(crate) fn causes(&self) -> &[String] {
-        &self.causes
-    }
-
-    pub(crate) fn advice(&self) -> Option<&str> {
-        self.help.as_deref()
     }
 
     pub(crate) fn to_json(&self) -> Value {

@@ -76,6 +76,15 @@ struct WhoArgs {
     token: TokenSettings,
 }
 
+impl WhoArgs {
+    /// The client, and what its token is to be good for.
+    fn client(self) -> Result<(Client, TokenSettings), Failure> {
+        let server = self.server.required()?;
+        let wanted = self.token.wanted(&server);
+        Ok((self.client.client(server)?, wanted))
+    }
+}
+
 const LOGIN_EXAMPLES: &str = "\
 Examples:
   grpc-auth login --auth0-domain tenant.eu.auth0.com --client-id orders-cli \\
@@ -104,9 +113,7 @@ const INTERRUPTED: &str =
     "interrupted while the login was under way: `grpc-auth token` tells whether it was complete";
 
 pub(crate) async fn log_in(args: LoginArgs, output: Output) -> Result<Exit, Failure> {
-    let server = args.who.server.required()?;
-    let wanted = args.who.token.wanted(&server);
-    let client = args.who.client.client(server)?;
+    let (client, wanted) = args.who.client()?;
     let oauth = &client.oauth;
     let logged_in = if args.device {
         let login = wanted.of_login(oauth.device_login()).store(store()?);
@@ -203,9 +210,7 @@ fn until(end: Option<SystemTime>, can_renew: bool) -> String {
 }
 
 pub(crate) async fn log_out(args: LogoutArgs, output: Output) -> Result<Exit, Failure> {
-    let server = args.who.server.required()?;
-    let wanted = args.who.token.wanted(&server);
-    let client = args.who.client.client(server)?;
+    let (client, wanted) = args.who.client()?;
     let login = wanted.of_login(OAuthClient::login(&client.oauth)).store(store()?);
     let waiting = output.waiting("asking the authorization server to revoke the tokens");
     let ended = login.log_out().await.map_err(failure)?;
@@ -269,9 +274,5 @@ pub(crate) fn failure(error: LoginError) -> Failure {
         LoginError::TimedOut { .. } => Some("`--timeout SECONDS` waits longer, at most an hour"),
         _ => None,
     };
-    let failure = Failure::of(exit, &error);
-    match help {
-        Some(help) => failure.help(help),
-        None => failure,
-    }
+    Failure { help: help.map(Into::into), ..Failure::of(exit, &error) }
 }

@@ -85,11 +85,11 @@ impl Output {
             let _ = writeln!(io::stderr(), "{}", compact(&failure.to_json()));
             return failure.exit;
         }
-        let mut text = format!("{} {}\n", styled(BAD, "error:"), printable(failure.message()));
-        for cause in failure.causes() {
+        let mut text = format!("{} {}\n", styled(BAD, "error:"), printable(&failure.message));
+        for cause in &failure.causes {
             text += &format!("  {} {}\n", styled(FAINT, "because"), printable(cause));
         }
-        if let Some(help) = failure.advice() {
+        if let Some(help) = &failure.help {
             text += &format!("  {} {}\n", styled(GOOD, "help:"), printable(help));
         }
         let _ = write!(anstream::stderr(), "{text}");

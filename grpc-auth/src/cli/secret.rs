@@ -38,7 +38,14 @@ pub(crate) fn given_away(option: &str) -> Option<Failure> {
 /// Reads a secret from a file, or from standard input for `-`: prompted for where that is a
 /// terminal. White space around it is no part of it.
 pub(crate) fn read(what: &str, path: &Path) -> Result<SecretString, Failure> {
-    let text = if path == Path::new("-") { from_stdin(what)? } else { from_file(what, path)? };
+    let text = text(what, path).map_err(|error| {
+        Failure::new(Exit::Failed, format!("the {what} cannot be read from {}", place(path)))
+            .cause(&error)
+    })?;
+    if text.len() as u64 > MAX_BYTES {
+        let message = format!("what is in {} is no {what}: it is over 64 KiB", place(path));
+        return Err(Failure::usage(message));
+    }
     let secret = text.trim();
     if secret.is_empty() {
         return Err(Failure::usage(format!("there is no {what} in {}", place(path))));
@@ -46,45 +53,22 @@ pub(crate) fn read(what: &str, path: &Path) -> Result<SecretString, Failure> {
     Ok(secret.into())
 }
 
-fn from_stdin(what: &str) -> Result<Zeroizing<String>, Failure> {
-    let cannot = |error: io::Error| {
-        Failure::new(Exit::Failed, format!("the {what} cannot be read from standard input"))
-            .cause(&error)
-    };
-    if io::stdin().is_terminal() {
+/// What is there, up to one byte more than a secret may have.
+fn text(what: &str, path: &Path) -> io::Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::new());
+    if path != Path::new("-") {
+        File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    } else if io::stdin().is_terminal() {
         // Asked for on the terminal itself, and not echoed.
         let mut name = what.to_owned();
         if let Some(first) = name.get_mut(..1) {
             first.make_ascii_uppercase();
         }
-        return rpassword::prompt_password(format!("{name}: ")).map(Zeroizing::new).map_err(cannot);
+        return rpassword::prompt_password(format!("{name}: ")).map(Zeroizing::new);
+    } else {
+        io::stdin().take(MAX_BYTES + 1).read_to_string(&mut text)?;
     }
-    bounded(io::stdin(), what, Path::new("-"))?.map_err(cannot)
-}
-
-fn from_file(what: &str, path: &Path) -> Result<Zeroizing<String>, Failure> {
-    let cannot = |error: io::Error| {
-        Failure::new(Exit::Failed, format!("the {what} cannot be read from {}", place(path)))
-            .cause(&error)
-    };
-    let file = File::open(path).map_err(cannot)?;
-    bounded(file, what, path)?.map_err(cannot)
-}
-
-fn bounded(
-    source: impl Read,
-    what: &str,
-    path: &Path,
-) -> Result<io::Result<Zeroizing<String>>, Failure> {
-    let mut text = Zeroizing::new(String::new());
-    let read = source.take(MAX_BYTES + 1).read_to_string(&mut text);
-    if text.len() as u64 > MAX_BYTES {
-        return Err(Failure::usage(format!(
-            "what is in {} is no {what}: it is over 64 KiB",
-            place(path)
-        )));
-    }
-    Ok(read.map(|_| text))
+    Ok(text)
 }
 
 fn place(path: &Path) -> String {

@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use grpc_auth::__private::read_json;
 use grpc_auth::testing::{ManualClock, StartError, TestAuthorizationServer};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::end::End;
@@ -100,27 +102,25 @@ pub(crate) async fn run(args: ServeIssuerArgs, output: Output) -> Result<Exit, F
     Ok(Exit::Done)
 }
 
-/// What is printed of a client in the file, which was understood before.
+/// What is printed of the file, which was understood before.
+#[derive(Default, Deserialize)]
+struct ClientFile {
+    #[serde(default)]
+    clients: Vec<Registered>,
+}
+
+#[derive(Deserialize)]
 struct Registered {
     id: String,
-    audience: Option<String>,
-    has_secret: bool,
+    #[serde(default)]
+    audiences: Vec<String>,
+    secret: Option<IgnoredAny>,
 }
 
 fn registered(path: &Path) -> Vec<Registered> {
     let document = fs::read(path).ok().and_then(|bytes| read_json(&bytes).ok());
-    let document: Value = document.unwrap_or(Value::Null);
-    let clients = document.get("clients").and_then(Value::as_array).cloned().unwrap_or_default();
-    clients
-        .iter()
-        .filter_map(|client| {
-            Some(Registered {
-                id: client.get("id")?.as_str()?.to_owned(),
-                audience: client.pointer("/audiences/0").and_then(Value::as_str).map(Into::into),
-                has_secret: client.get("secret").is_some(),
-            })
-        })
-        .collect()
+    let file = document.and_then(|document| serde_json::from_value::<ClientFile>(document).ok());
+    file.unwrap_or_default().clients
 }
 
 fn to_json(issuer: &TestAuthorizationServer, clients: &[Registered]) -> Value {
@@ -143,12 +143,12 @@ fn to_text(issuer: &TestAuthorizationServer, clients: &[Registered]) -> String {
         styled(HEADING, "Get a token"),
     );
     let audience = |client: &Registered| {
-        let audience = client.audience.as_ref();
+        let audience = client.audiences.first();
         audience.map(|audience| format!(" --audience {}", printable(audience))).unwrap_or_default()
     };
     for client in clients {
         let (id, audience) = (printable(&client.id), audience(client));
-        text += &if client.has_secret {
+        text += &if client.secret.is_some() {
             format!(
                 "  grpc-auth token --issuer {url} --client-id {id} --client-secret-file -{audience}\n"
             )
@@ -165,8 +165,8 @@ fn to_text(issuer: &TestAuthorizationServer, clients: &[Registered]) -> String {
         styled(HEADING, "Accept its tokens"),
         clients
             .iter()
-            .find_map(|client| client.audience.as_deref())
-            .map_or_else(|| TestAuthorizationServer::AUDIENCE.into(), printable),
+            .find_map(|client| client.audiences.first())
+            .map_or_else(|| TestAuthorizationServer::AUDIENCE.into(), |name| printable(name)),
         styled(FAINT, "Ctrl-C ends it, and all that it knows is gone."),
     );
     text

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::environment::{or_variable, variable};
+use crate::environment::variable;
 use crate::failure::Failure;
 
 #[derive(Debug, Args)]
@@ -64,7 +64,8 @@ impl Server {
         ours: &str,
         auth0: &str,
     ) -> Option<String> {
-        or_variable(option, ours)
+        option
+            .or_else(|| variable(ours))
             .or_else(|| matches!(self, Self::Auth0(_)).then(|| variable(auth0)).flatten())
     }
 }

@@ -8,7 +8,7 @@ use grpc_auth::client::AccessToken;
 use grpc_auth::login::{LoginError, TokenStore};
 use serde_json::json;
 
-use crate::client::{Client, ClientArgs, TokenSettings, Wanted};
+use crate::client::{Client, ClientArgs, TokenSettings};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, UNSURE, styled};
 use crate::printable::printable;
@@ -89,7 +89,7 @@ pub(crate) async fn run(args: TokenArgs, output: Output) -> Result<Exit, Failure
         Some(url) => Server::TokenEndpoint(url.clone()),
         None => args.server.required()?,
     };
-    let wanted = args.token.wanted(&server);
+    let wanted = args.token.clone().wanted(&server);
     let client = args.client.client(server)?;
     let found = if client.is_confidential && !args.login {
         of_its_own(&args, &client, &wanted, output).await?
@@ -114,7 +114,7 @@ pub(crate) async fn run(args: TokenArgs, output: Output) -> Result<Exit, Failure
 async fn of_its_own(
     args: &TokenArgs,
     client: &Client,
-    wanted: &Wanted,
+    wanted: &TokenSettings,
     output: Output,
 ) -> Result<Found, Failure> {
     const SOURCE: &str = "client_credentials";
@@ -155,7 +155,11 @@ fn lives_until(token: &AccessToken, time: std::time::SystemTime) -> bool {
     token.expires_at().is_some_and(|end| end > time)
 }
 
-async fn of_a_person(client: &Client, wanted: &Wanted, output: Output) -> Result<Found, Failure> {
+async fn of_a_person(
+    client: &Client,
+    wanted: &TokenSettings,
+    output: Output,
+) -> Result<Found, Failure> {
     let store = TokenStore::open().map_err(|error| Failure::of(Exit::Failed, &error))?;
     let login = wanted.of_login(client.oauth.login()).store(store);
     let stored = login.load().await.map_err(crate::login::failure)?;

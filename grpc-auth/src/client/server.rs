@@ -20,7 +20,7 @@ use crate::http::client::{Answer, HttpClient};
 use crate::http::discovery;
 use crate::http::discovery::Endpoints;
 use crate::http::error::HttpError;
-use crate::issuer::presets::provider::Provider;
+use crate::issuer::presets::auth0::check_domain;
 
 /// Parameters whose values are secret.
 const SECRETS: [&str; 7] = [
@@ -55,7 +55,7 @@ impl Server {
         client.check()?;
         let identifier = client.address.identifier();
         if let Address::Auth0(domain) = &client.address {
-            Provider::Auth0 { domain: domain.clone() }.check(&[])?;
+            check_domain(domain)?;
         }
         let endpoints = match &client.address {
             Address::Issuer(_) | Address::Auth0(_) => {

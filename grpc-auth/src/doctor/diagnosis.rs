@@ -260,6 +260,45 @@ impl Diagnosis {
             Self::ClockSkew { .. } => ("clock-skew", 71),
         }
     }
+
+    /// The server's own words, which may repeat a token that it was sent.
+    pub(super) fn said(&mut self) -> [Option<&mut String>; 2] {
+        match self {
+            Self::Healthy { message, challenge, .. } => [message.as_mut(), challenge.as_mut()],
+            Self::HttpUnauthorized { server, challenge } => [server.as_mut(), challenge.as_mut()],
+            Self::HtmlPage { title, server } => [title.as_mut(), server.as_mut()],
+            Self::NotGrpc { content_type, server, .. } => [content_type.as_mut(), server.as_mut()],
+            Self::GoAway { reason, debug } => [Some(reason), Some(debug)],
+            Self::HttpForbidden { server }
+            | Self::HttpNotFound { server }
+            | Self::HttpServerError { server, .. } => [server.as_mut(), None],
+            Self::Redirect { location: text, .. }
+            | Self::PlaintextOnTlsPort { begins_with: text } => [text.as_mut(), None],
+            Self::Http1Answer { status_line: text }
+            | Self::Http2Error { problem: text }
+            | Self::TlsFailed { problem: text }
+            | Self::CertificateInvalid { problem: text }
+            | Self::ClientCertificateRefused { alert: text }
+            | Self::NameNotFound { error: text }
+            | Self::Unreachable { error: text } => [Some(text), None],
+            // What they say was said before a token was sent, or by this program.
+            Self::ConnectionRefused
+            | Self::Timeout { .. }
+            | Self::TlsOnPlaintextPort
+            | Self::ClientCertificateRequired
+            | Self::CertificateUntrusted { .. }
+            | Self::CertificateExpired { .. }
+            | Self::CertificateNotYetValid { .. }
+            | Self::CertificateWrongName { .. }
+            | Self::NoRoots
+            | Self::AlpnMissing
+            | Self::AlpnHttp1Only
+            | Self::ConnectionClosed { .. }
+            | Self::GrpcWebOnly
+            | Self::Slow { .. }
+            | Self::ClockSkew { .. } => [None, None],
+        }
+    }
 }
 
 #[cfg(test)]
@@ -328,6 +367,9 @@ pub(crate) mod tests {
         let every = every();
         let found: Vec<_> = every.iter().map(|one| (one.exit_code(), one.code())).collect();
         assert_eq!(found, documented);
+        // A class that `every` lacks has an arm.
+        let arms = include_str!("diagnosis.rs").lines().filter(|line| line.contains(" => (\""));
+        assert_eq!(arms.count(), documented.len());
         assert_eq!(
             found.iter().map(|(exit_code, _)| exit_code).collect::<HashSet<_>>().len(),
             found.len()

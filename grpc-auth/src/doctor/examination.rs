@@ -7,13 +7,13 @@ use tokio::net::TcpStream;
 
 use super::Doctor;
 use super::answer::Answer;
-use super::cause::seconds;
 use super::connect::{connect, resolve};
 use super::diagnosis::{Diagnosis, Stage};
 use super::handshake::{H2, Handshake};
 use super::http2::Http2;
 use super::probe::{Ready, not_http2};
 use super::report::{Report, Step};
+use super::words::seconds;
 use crate::clock::Stopwatch;
 use crate::tls::certificate::CertificateFacts;
 use crate::tls::client::ClientTls;

@@ -6,11 +6,10 @@
 //! [`Diagnosis`] with a stable name and an exit code of its own.
 
 mod answer;
-mod cause;
 mod connect;
 mod diagnosis;
 mod examination;
-mod fix;
+mod explanation;
 mod handshake;
 mod http2;
 mod probe;
@@ -20,6 +19,7 @@ mod report;
 mod sanitize;
 mod target;
 mod tee_stream;
+mod words;
 
 use std::fmt;
 use std::time::Duration;

@@ -16,45 +16,6 @@ impl Diagnosis {
         }
         self
     }
-
-    /// The server's own words.
-    fn said(&mut self) -> [Option<&mut String>; 2] {
-        match self {
-            Self::Healthy { message, challenge, .. } => [message.as_mut(), challenge.as_mut()],
-            Self::HttpUnauthorized { server, challenge } => [server.as_mut(), challenge.as_mut()],
-            Self::HtmlPage { title, server } => [title.as_mut(), server.as_mut()],
-            Self::NotGrpc { content_type, server, .. } => [content_type.as_mut(), server.as_mut()],
-            Self::GoAway { reason, debug } => [Some(reason), Some(debug)],
-            Self::HttpForbidden { server }
-            | Self::HttpNotFound { server }
-            | Self::HttpServerError { server, .. } => [server.as_mut(), None],
-            Self::Redirect { location: text, .. }
-            | Self::PlaintextOnTlsPort { begins_with: text } => [text.as_mut(), None],
-            Self::Http1Answer { status_line: text }
-            | Self::Http2Error { problem: text }
-            | Self::TlsFailed { problem: text }
-            | Self::CertificateInvalid { problem: text }
-            | Self::ClientCertificateRefused { alert: text }
-            | Self::NameNotFound { error: text }
-            | Self::Unreachable { error: text } => [Some(text), None],
-            // What they say was said before a token was sent, or by this program.
-            Self::ConnectionRefused
-            | Self::Timeout { .. }
-            | Self::TlsOnPlaintextPort
-            | Self::ClientCertificateRequired
-            | Self::CertificateUntrusted { .. }
-            | Self::CertificateExpired { .. }
-            | Self::CertificateNotYetValid { .. }
-            | Self::CertificateWrongName { .. }
-            | Self::NoRoots
-            | Self::AlpnMissing
-            | Self::AlpnHttp1Only
-            | Self::ConnectionClosed { .. }
-            | Self::GrpcWebOnly
-            | Self::Slow { .. }
-            | Self::ClockSkew { .. } => [None, None],
-        }
-    }
 }
 
 /// The text without the parts that are in the token as well; `None` if there is no such part. A text that was cut short

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::cause::{cause, seconds};
 use super::diagnosis::{Diagnosis, Stage};
-use super::fix::fix;
+use super::explanation::{Explanation, explain};
 use super::target::Target;
+use super::words::seconds;
 use crate::tls::certificate::{CertificateFacts, date};
 
 /// What the [`Doctor`](super::Doctor) found: for people by `Display`, for programs by its methods and
@@ -50,13 +50,14 @@ impl Report {
         certificate: Option<CertificateFacts>,
         notes: Vec<String>,
     ) -> Self {
+        let Explanation { cause, fix } = explain(&diagnosis, target);
         Self {
             endpoint: target.url(),
             healthy: diagnosis.is_healthy(),
             code: diagnosis.code(),
             exit_code: diagnosis.exit_code(),
-            cause: cause(&diagnosis, target),
-            fix: fix(&diagnosis, target),
+            cause,
+            fix,
             facts: diagnosis,
             steps,
             certificate,

@@ -7,12 +7,15 @@ pub(crate) mod scope_sources;
 pub(crate) mod shared_cache;
 
 use std::fmt;
+use std::sync::Arc;
 
 pub(crate) use scope_sources::ScopeSource;
 
+use crate::error::ConfigError;
 use crate::jose::algorithm::Algorithm;
 use introspection::Introspection;
-use presets::provider::Provider;
+use presets::preset::Preset;
+use presets::provider::{Provider, Seen};
 
 /// An authorization server whose tokens are accepted.
 ///
@@ -43,13 +46,19 @@ use presets::provider::Provider;
 #[derive(Clone, Debug)]
 pub struct Issuer {
     pub(crate) identifier: String,
-    pub(crate) provider: Provider,
+    provider: Option<Arc<dyn Provider>>,
     pub(crate) keys: Keys,
     pub(crate) token_types: Vec<String>,
     /// Empty: those of its keys.
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) intended_for: IntendedFor,
     pub(crate) required_claims: Vec<RequiredClaim>,
+    /// Claims that are read beside those of `grants` and `required_claims`.
+    pub(crate) also_reads: &'static [&'static str],
+    /// The identifier has a place for the tenant that is in the claim `tid`.
+    pub(crate) for_any_tenant: bool,
+    /// Each key may say for which issuer it is, and then verifies no other's tokens.
+    pub(crate) keys_name_issuers: bool,
     pub(crate) grants: Vec<ScopeSource>,
     pub(crate) allow_missing_key_id: bool,
     pub(crate) introspection: Option<Introspection>,
@@ -99,6 +108,21 @@ impl fmt::Debug for Keys {
 const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 
 impl Issuer {
+    /// The presets, in the order of the table above: for programs that take the provider from their
+    /// configuration.
+    pub const PRESETS: &'static [Preset] = presets::ALL;
+
+    /// The preset of this name.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] lists the names that there are.
+    pub fn preset(name: &str) -> Result<&'static Preset, ConfigError> {
+        Self::PRESETS.iter().find(|preset| preset.name == name).ok_or_else(|| {
+            let names: Vec<_> = Self::PRESETS.iter().map(|preset| preset.name).collect();
+            ConfigError::value("provider", name, format!("write one of {}", names.join(", ")))
+        })
+    }
+
     /// An OAuth 2.0 authorization server or OpenID provider whose metadata says where its keys
     /// are: OpenID Connect Discovery first, then RFC 8414.
     ///
@@ -107,12 +131,15 @@ impl Issuer {
     pub fn discover(issuer: impl Into<String>) -> Self {
         Self {
             identifier: issuer.into(),
-            provider: Provider::Generic,
+            provider: None,
             keys: Keys::Discovered,
             token_types: vec![ACCESS_TOKEN_TYPE.into()],
             algorithms: Vec::new(),
             intended_for: IntendedFor::Audience,
             required_claims: Vec::new(),
+            also_reads: &[],
+            for_any_tenant: false,
+            keys_name_issuers: false,
             grants: vec![ScopeSource::words("/scope")],
             allow_missing_key_id: false,
             introspection: None,
@@ -135,7 +162,7 @@ impl Issuer {
     /// Okta alone; no other service can verify them.
     #[must_use]
     pub fn okta(domain: impl Into<String>, authorization_server: impl Into<String>) -> Self {
-        presets::okta::issuer(domain.into(), &authorization_server.into())
+        presets::okta::issuer(domain.into(), authorization_server.into())
     }
 
     /// One tenant of Microsoft Entra ID, by its id (a GUID), for tokens of version 2.0: the
@@ -179,7 +206,7 @@ impl Issuer {
         realm: impl Into<String>,
         client: impl Into<String>,
     ) -> Self {
-        presets::keycloak::issuer(&base.into(), &realm.into(), client.into())
+        presets::keycloak::issuer(base.into(), realm.into(), client.into())
     }
 
     /// A user pool of Amazon Cognito: `eu-central-1`, `eu-central-1_AbCdEf`, and the ids of the
@@ -194,7 +221,7 @@ impl Issuer {
         clients: impl IntoIterator<Item = S>,
     ) -> Self {
         let clients = clients.into_iter().map(Into::into).collect();
-        presets::cognito::issuer(&region.into(), &user_pool.into(), clients)
+        presets::cognito::issuer(region.into(), user_pool.into(), clients)
     }
 
     /// An issuer whose keys are given as the JSON of a key set: for tests and air-gapped systems.
@@ -218,9 +245,19 @@ impl Issuer {
         self
     }
 
-    fn of_provider(mut self, provider: Provider) -> Self {
-        self.provider = provider;
+    fn of_provider(mut self, provider: impl Provider + 'static) -> Self {
+        self.provider = Some(Arc::new(provider));
         self
+    }
+
+    /// Whether the preset's settings can be what they are said to be.
+    pub(crate) fn check(&self, audiences: &[String]) -> Result<(), ConfigError> {
+        self.provider.as_ref().map_or(Ok(()), |provider| provider.check(audiences))
+    }
+
+    /// What the users of this product run into.
+    pub(crate) fn hint(&self, seen: Seen<'_>) -> Option<&'static str> {
+        self.provider.as_ref()?.hint(seen)
     }
 
     /// Fetches the keys from this address instead of asking the issuer's metadata for it.

@@ -95,7 +95,8 @@ impl Key {
         };
 
         let material = Material::read(jwk)?;
-        let mut algorithms = material.algorithms().to_vec();
+        let mut algorithms = Algorithm::ALL.to_vec();
+        algorithms.retain(|algorithm| material.fits(*algorithm));
         if let Some(alg) = jwk.get("alg") {
             algorithms.retain(|algorithm| alg.as_text() == Some(algorithm.as_str()));
         }

@@ -155,19 +155,65 @@ pub(crate) fn denied(row: Option<PolicyEntry>, denied: DenialReason) {
     }
 }
 
+/// What verification came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Valid,
+    Expired,
+    Invalid,
+    /// Unknown: what it takes to verify is not available.
+    Unavailable,
+}
+
+impl Outcome {
+    const ALL: [Self; 4] = [Self::Valid, Self::Expired, Self::Invalid, Self::Unavailable];
+
+    /// The name in metrics and spans.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Expired => "expired",
+            Self::Invalid => "invalid",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl From<DenialReason> for Outcome {
+    fn from(denied: DenialReason) -> Self {
+        match denied {
+            DenialReason::TokenExpired => Self::Expired,
+            DenialReason::BackendUnavailable => Self::Unavailable,
+            DenialReason::CredentialsMissing
+            | DenialReason::CredentialsMalformed
+            | DenialReason::SchemeUnsupported
+            | DenialReason::TokenInvalid
+            | DenialReason::ProofMalformed
+            | DenialReason::ProofInvalid
+            | DenialReason::ProofNonceRequired
+            | DenialReason::ScopeInsufficient(_)
+            | DenialReason::MethodUnknown
+            | DenialReason::ClaimsMismatch
+            | DenialReason::PolicyRefused
+            | DenialReason::PolicyPanicked
+            | DenialReason::LayerMissing
+            | DenialReason::PermitMissing => Self::Invalid,
+        }
+    }
+}
+
 /// How long tokens take to verify, by outcome. Outcomes that have not come yet are reported as zero.
 #[derive(Debug)]
-pub(crate) struct Verifications([(&'static str, Histogram); 4]);
+pub(crate) struct Verifications([(Outcome, Histogram); 4]);
 
 impl Verifications {
     pub(crate) fn new() -> Self {
-        let outcomes = ["valid", "expired", "invalid", "unavailable"];
-        Self(outcomes.map(|outcome| (outcome, VERIFICATIONS.histogram(&[outcome, "false"]))))
+        Self(Outcome::ALL.map(|outcome| (outcome, verifications(outcome, "false"))))
     }
 
     /// A verification ended for which nothing had to be fetched.
-    pub(crate) fn end(&self, timer: &Timer, outcome: &str) {
-        let histogram = self.0.iter().find(|(name, _)| *name == outcome);
+    pub(crate) fn end(&self, timer: &Timer, outcome: Outcome) {
+        let histogram = self.0.iter().find(|(own, _)| *own == outcome);
         if let (Some(watch), Some((_, histogram))) = (&timer.0, histogram) {
             histogram.record(watch.elapsed());
         }
@@ -175,10 +221,14 @@ impl Verifications {
 }
 
 /// A verification ended that waited for a fetch.
-pub(crate) fn verified_after_waiting(timer: &Timer, outcome: &str) {
+pub(crate) fn verified_after_waiting(timer: &Timer, outcome: Outcome) {
     if let Some(watch) = &timer.0 {
-        VERIFICATIONS.histogram(&[outcome, "true"]).record(watch.elapsed());
+        verifications(outcome, "true").record(watch.elapsed());
     }
+}
+
+fn verifications(outcome: Outcome, waited: &str) -> Histogram {
+    VERIFICATIONS.histogram(&[outcome.as_str(), waited])
 }
 
 /// How long something takes; none if nothing is measured.

@@ -25,7 +25,7 @@ pub const fn named_by<const N: usize>(
 ) -> [MethodPolicy; N] {
     let Some(service) = find_service(descriptor, service) else { return methods };
     let mut cursor = service;
-    let mut rest = methods.as_mut_slice();
+    let mut rest: &mut [MethodPolicy] = &mut methods;
     while let [method, tail @ ..] = rest {
         if method.is_derived()
             && let Some((rpc, after)) = find_near(service, cursor, method.rpc(), false)

@@ -12,7 +12,7 @@ use super::error::{VerifyErrorKind, VerifyFailure};
 use super::token_cache::VerifiedTokens;
 use super::trusted_issuer::{TrustedIssuer, deadline};
 use crate::clock::Clock;
-use crate::issuer::presets::provider::{Provider, Seen};
+use crate::issuer::presets::provider::Seen;
 use crate::jose::compact::Compact;
 use crate::jose::error::JoseError;
 use crate::jose::header::Header;
@@ -21,8 +21,7 @@ use crate::json::node::Node;
 use crate::jwks::lifecycle::Arrival;
 use crate::jwks::source::{Missing, Waiting, Wanted};
 use crate::metrics;
-use crate::metrics::{Timer, Verifications};
-use crate::policy::denial::DenialReason;
+use crate::metrics::{Outcome, Timer, Verifications};
 use crate::sanitize_untrusted::escape;
 use crate::token::bearer::BearerToken;
 use crate::token::caller::AuthenticatedCaller;
@@ -77,7 +76,7 @@ impl JwtVerifier {
         clock: Clock,
         verified: VerifiedTokens,
     ) -> Self {
-        issuers.sort_by_key(|issuer| issuer.settings.provider == Provider::EntraAnyTenant);
+        issuers.sort_by_key(|issuer| issuer.settings.for_any_tenant);
         let metrics = Verifications::new();
         Self(Arc::new(Shared { issuers, audiences, wanted, leeway, clock, verified, metrics }))
     }
@@ -124,7 +123,7 @@ impl JwtVerifier {
         let waiting = async move {
             let result = shared.in_time(token, unsettled).await;
             metrics::verified_after_waiting(&timer, outcome(&result));
-            Span::current().record("outcome", outcome(&result));
+            Span::current().record("outcome", outcome(&result).as_str());
             result
         };
         Verdict::Pending(Box::pin(waiting.instrument(span)))
@@ -136,7 +135,7 @@ impl Shared {
     fn attempt(&self, token: &BearerToken) -> Result<AuthenticatedCaller, Box<Rejected>> {
         let compact = Compact::parse(token.as_bytes()).map_err(|rejection| {
             let seen = Seen { is_no_jwt: true, ..Seen::default() };
-            let hint = self.issuers.iter().find_map(|issuer| issuer.settings.provider.hint(seen));
+            let hint = self.issuers.iter().find_map(|issuer| issuer.settings.hint(seen));
             let is_no_jwt = matches!(rejection, JoseError::Parts(_));
             VerifyFailure { hint: hint.filter(|_| is_no_jwt), ..rejection.into() }
         })?;
@@ -149,7 +148,7 @@ impl Shared {
             issuer.and_then(|place| Some((place, self.issuers.get(place)?)))
         else {
             let seen = Seen { unknown_issuer: Some(iss), ..Seen::default() };
-            let hint = self.issuers.iter().find_map(|issuer| issuer.settings.provider.hint(seen));
+            let hint = self.issuers.iter().find_map(|issuer| issuer.settings.hint(seen));
             let refusal = about(VerifyErrorKind::Issuer, &header, claims.iss.as_deref());
             return Err(VerifyFailure { hint, ..refusal }.into());
         };
@@ -163,7 +162,7 @@ impl Shared {
                 reached_signature: rejection == VerifyErrorKind::Signature,
                 ..Seen::default()
             };
-            let hint = issuer.settings.provider.hint(seen);
+            let hint = issuer.settings.hint(seen);
             VerifyFailure { hint, ..about(rejection, &header, Some(iss)) }
         };
         // Cheap checks before expensive ones; but that a token has expired is said only to
@@ -246,13 +245,10 @@ impl Shared {
     }
 }
 
-/// The name of a verdict in metrics and spans.
-fn outcome(result: &Attempt) -> &'static str {
-    match result.as_ref().map_err(|refusal| refusal.rejection.denied()) {
-        Ok(_) => "valid",
-        Err(DenialReason::TokenExpired) => "expired",
-        Err(DenialReason::BackendUnavailable) => "unavailable",
-        Err(_) => "invalid",
+fn outcome(result: &Attempt) -> Outcome {
+    match result {
+        Ok(_) => Outcome::Valid,
+        Err(refusal) => refusal.rejection.denied().into(),
     }
 }
 

@@ -5,9 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use super::claims::TokenClaims;
 use super::error::VerifyErrorKind;
-use crate::issuer::presets::entra::TENANT_PLACE;
+use crate::issuer::presets::entra::{GROUPS_ELSEWHERE, TENANT_PLACE, is_guid};
 use crate::issuer::presets::keycloak::BOUND_TO_KEY;
-use crate::issuer::presets::provider::{Provider, is_guid};
 use crate::issuer::scope_sources::unite;
 use crate::issuer::{Issuer, RequiredClaim};
 use crate::jose::compact::Compact;
@@ -58,22 +57,15 @@ impl TrustedIssuer {
         for required in &settings.required_claims {
             place_of(required.name);
         }
-        match settings.provider {
-            Provider::EntraAnyTenant => {
-                place_of("tid");
-                place_of(GROUPS_ELSEWHERE);
-            }
-            Provider::Entra { .. } | Provider::EntraV1 { .. } => {
-                place_of(GROUPS_ELSEWHERE);
-            }
-            _ => {}
+        for name in settings.also_reads {
+            place_of(name);
         }
         Self { identifier: settings.identifier.as_str().into(), keys, settings, grants_at }
     }
 
     /// Whether this issuer says of itself what the token says of its issuer, byte for byte.
     pub(super) fn issued(&self, iss: &str, claims: &TokenClaims<'_, '_>) -> bool {
-        if self.settings.provider != Provider::EntraAnyTenant {
+        if !self.settings.for_any_tenant {
             return *self.identifier == *iss;
         }
         let tenant = claims.named("tid").and_then(Node::as_text).filter(|tid| is_guid(tid));
@@ -165,8 +157,8 @@ impl TrustedIssuer {
 
     /// Keys that serve many tenants say for which of them they are.
     fn is_for(&self, key: &Key, iss: &str) -> bool {
-        match (&self.settings.provider, &key.issuer) {
-            (Provider::Entra { .. } | Provider::EntraAnyTenant, Some(own)) => {
+        match &key.issuer {
+            Some(own) if self.settings.keys_name_issuers => {
                 **own == *iss || is_template_of(own, iss)
             }
             _ => true,
@@ -223,9 +215,6 @@ fn is_template_of(template: &str, iss: &str) -> bool {
         tenant.is_some_and(is_guid)
     })
 }
-
-/// Entra's word for claims that did not fit into the token.
-const GROUPS_ELSEWHERE: &str = "_claim_names";
 
 /// When a token ends that is valid until `exp`, at the latest after `longest` from now and with its
 /// keys.

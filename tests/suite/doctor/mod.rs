@@ -129,3 +129,30 @@ fn assert_found(report: &Report, code: &str, cause: &str, fix: &str) {
     let works = matches!(code, "healthy" | "slow" | "clock-skew");
     assert_eq!(failed, usize::from(!works), "{shown}");
 }
+
+/// Classes that no listener here can bring about: these are tested where the cause can be set.
+const ELSEWHERE: [(&str, &str); 2] = [
+    ("timeout-resolve", include_str!("../../../grpc-auth/src/doctor/connect.rs")),
+    ("no-roots", include_str!("../../../grpc-auth/tests/cli/doctor.rs")),
+];
+
+#[test]
+fn each_class_has_a_test() {
+    let here = [
+        include_str!("answers.rs"),
+        include_str!("certificates.rs"),
+        include_str!("time.rs"),
+        include_str!("transport.rs"),
+    ]
+    .concat();
+    let classes: Vec<_> = include_str!("../../../grpc-auth/src/doctor/diagnosis.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("/// | ")?.split('`').nth(1))
+        .collect();
+    assert!(classes.len() > 30, "{classes:?}");
+    for class in classes {
+        let elsewhere = ELSEWHERE.iter().find(|(name, _)| *name == class);
+        let tests = elsewhere.map_or(&*here, |(_, tests)| tests);
+        assert!(tests.contains(&format!("\"{class}\"")), "no test brings about `{class}`");
+    }
+}

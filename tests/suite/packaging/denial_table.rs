@@ -45,3 +45,37 @@ fn each_row_of_the_denial_table_has_a_test() {
         }
     }
 }
+
+/// The variants of an enum in this text.
+fn variants(text: &str, name: &str) -> Vec<String> {
+    let body = text.split_once(&format!("pub enum {name} {{\n")).unwrap().1;
+    let lines = body.lines().take_while(|line| *line != "}");
+    let names = lines.filter_map(|line| line.strip_prefix("    "));
+    let names = names.filter(|name| name.starts_with(|c: char| c.is_ascii_uppercase()));
+    names.map(|name| name.split(['(', ' ', ',']).next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn each_denial_reason_is_documented_and_its_answer_is_tested() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: &str| fs::read_to_string(folder.join(path)).unwrap();
+    let source = read("grpc-auth/src/policy/denial.rs");
+    let (document, code) = source.split_once("pub enum DenialReason").unwrap();
+    let tests = read("grpc-auth/src/server/challenge/tests.rs");
+    let reasons = variants(&source, "DenialReason");
+    assert!(reasons.len() >= 16, "{reasons:?}");
+    for reason in reasons {
+        assert!(document.contains(&format!("`{reason}`")), "the table lacks `{reason}`");
+        assert!(tests.contains(&format!("DenialReason::{reason}")), "no test of `{reason}`");
+    }
+    let readme = read("README.md");
+    let readme = readme.split_once("## What is denied by default").unwrap().1;
+    let is_code = |text: &&str| {
+        text.len() > 8 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+    };
+    let codes: Vec<_> = code.split('"').filter(is_code).collect();
+    assert!(codes.len() >= 10, "{codes:?}");
+    for code in codes {
+        assert!(readme.contains(code), "the README's table lacks {code}");
+    }
+}

@@ -387,3 +387,12 @@ async fn an_issuer_can_be_held_to_some_algorithms() {
     let text = provider.refusal(token()).await;
     assert!(text.contains("`alg` is not among those configured"), "{text}");
 }
+
+#[test]
+fn each_preset_has_a_test_here() {
+    let tests = include_str!("presets.rs");
+    for preset in Issuer::PRESETS {
+        let constructor = format!("Issuer::{}(", preset.name.replace('-', "_"));
+        assert!(tests.contains(&constructor), "no test here uses `{constructor}..)`");
+    }
+}

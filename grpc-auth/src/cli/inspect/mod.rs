@@ -1,7 +1,6 @@
 //! `grpc-auth inspect`.
 
 mod decoded;
-mod provider;
 mod verdict;
 mod verifier;
 
@@ -9,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use clap::Args;
-use grpc_auth::Clock;
-use serde_json::{Value, json};
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use grpc_auth::{Clock, Issuer, PresetClients};
+use serde_json::Value;
 
 use crate::failure::{Exit, Failure};
 use crate::output::{BAD, FAINT, GOOD, HEADING, Output, UNSURE, styled};
@@ -18,8 +18,7 @@ use crate::printable::printable;
 use crate::secret;
 use crate::server::ServerArgs;
 use decoded::Decoded;
-use provider::Provider;
-use verdict::Verdict;
+use verdict::{Verdict, facts};
 
 /// Decodes a token, and says whether a service would accept it, and why not
 ///
@@ -55,12 +54,12 @@ pub(crate) struct ServiceArgs {
     #[arg(long, value_name = "AUDIENCE")]
     pub(crate) audience: Vec<String>,
     /// Whose tokens these are: providers differ in types, claims and scopes
-    #[arg(long, value_enum, default_value_t = Provider::Oidc)]
-    pub(crate) provider: Provider,
+    #[arg(long, value_parser = providers(), default_value = OIDC)]
+    pub(crate) provider: String,
     /// Accepts tokens of this `typ` too; "" for those that have none
     #[arg(long, value_name = "TYP")]
     pub(crate) accept_type: Vec<String>,
-    /// The client that the service is (keycloak), or whose tokens it takes (cognito)
+    /// The client that the service is, or whose tokens it takes, where the provider asks for it
     #[arg(long, value_name = "ID")]
     pub(crate) client: Vec<String>,
     /// Takes the issuer's keys from this file, without a request: its `jwks_uri`, saved before
@@ -69,6 +68,20 @@ pub(crate) struct ServiceArgs {
     /// By how many seconds clocks may differ
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) leeway: u64,
+}
+
+/// The provider where none is named.
+const OIDC: &str = "oidc";
+
+fn providers() -> PossibleValuesParser {
+    PossibleValuesParser::new(Issuer::PRESETS.iter().map(|preset| {
+        let clients = match preset.clients {
+            PresetClients::Service => ", with the service's own `--client`",
+            PresetClients::Callers => ", with each `--client` whose tokens count",
+            PresetClients::Unused => "",
+        };
+        PossibleValue::new(preset.name).help(format!("{}{clients}", preset.form))
+    }))
 }
 
 const EXAMPLES: &str = "\
@@ -131,9 +144,9 @@ fn to_text(verdict: &Verdict, now: SystemTime) -> String {
             styled(UNSURE, "not judged"),
             styled(FAINT, "help:"),
         ),
-        Verdict::Accepted(accepted) => {
+        Verdict::Accepted(principal) => {
             let mut text = format!("{heading}  {}\n", styled(GOOD, "accepted"));
-            for (name, value) in accepted.facts(now) {
+            for (name, value) in facts(principal, now) {
                 text += &format!("  {name:<9} {}\n", printable(&value));
             }
             text
@@ -163,20 +176,6 @@ impl Verdict {
             Self::NotJudged | Self::Accepted(_) => Exit::Done,
             Self::Refused(refused) if refused.is_unavailable => Exit::Unavailable,
             Self::Refused(_) => Exit::Refused,
-        }
-    }
-
-    fn to_json(&self) -> Value {
-        match self {
-            Self::NotJudged => json!({ "outcome": "not-judged" }),
-            Self::Accepted(accepted) => accepted.to_json(),
-            Self::Refused(refused) => json!({
-                "outcome": if refused.is_unavailable { "unknown" } else { "refused" },
-                "code": refused.code,
-                "cause": refused.cause,
-                "details": refused.details,
-                "help": refused.help,
-            }),
         }
     }
 }

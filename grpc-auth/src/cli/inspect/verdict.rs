@@ -11,13 +11,8 @@ use crate::times::{in_words, numeric_date, unix_seconds};
 pub(super) enum Verdict {
     /// There is no issuer to judge it by.
     NotJudged,
-    Accepted(Accepted),
+    Accepted(Principal),
     Refused(Refusal),
-}
-
-/// Who calls with it, and what it grants.
-pub(super) struct Accepted {
-    principal: Principal,
 }
 
 /// Why it is rejected.
@@ -38,38 +33,37 @@ pub(super) struct Expected {
     pub(super) clients: Vec<String>,
 }
 
-impl Accepted {
-    pub(super) fn new(principal: Principal) -> Self {
-        Self { principal }
-    }
+/// Who calls with it, and what it grants.
+pub(super) fn facts(principal: &Principal, now: SystemTime) -> Vec<(&'static str, String)> {
+    let scopes: Vec<_> = principal.scopes().collect();
+    let grants = if scopes.is_empty() { "nothing".into() } else { scopes.join(", ") };
+    let mut facts = vec![("issuer", principal.issuer().to_owned())];
+    facts.extend(principal.subject().map(|subject| ("subject", subject.to_owned())));
+    facts.extend(principal.client_id().map(|client| ("client", client.to_owned())));
+    facts.extend([("grants", grants), ("expires", in_words(principal.expires_at(), now))]);
+    facts
+}
 
-    pub(super) fn facts(&self, now: SystemTime) -> Vec<(&'static str, String)> {
-        let principal = &self.principal;
-        let scopes: Vec<_> = principal.scopes().collect();
-        let grants = if scopes.is_empty() { "nothing".into() } else { scopes.join(", ") };
-        let optional = |name, value: Option<&str>| value.map(|value| (name, value.to_owned()));
-        [
-            optional("issuer", Some(principal.issuer())),
-            optional("subject", principal.subject()),
-            optional("client", principal.client_id()),
-            optional("grants", Some(&grants)),
-            optional("expires", Some(&in_words(principal.expires_at(), now))),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
-
+impl Verdict {
     pub(super) fn to_json(&self) -> Value {
-        let principal = &self.principal;
-        json!({
-            "outcome": "accepted",
-            "issuer": principal.issuer(),
-            "subject": principal.subject(),
-            "client_id": principal.client_id(),
-            "scopes": principal.scopes().collect::<Vec<_>>(),
-            "expires_at": unix_seconds(principal.expires_at()),
-        })
+        match self {
+            Self::NotJudged => json!({ "outcome": "not-judged" }),
+            Self::Accepted(principal) => json!({
+                "outcome": "accepted",
+                "issuer": principal.issuer(),
+                "subject": principal.subject(),
+                "client_id": principal.client_id(),
+                "scopes": principal.scopes().collect::<Vec<_>>(),
+                "expires_at": unix_seconds(principal.expires_at()),
+            }),
+            Self::Refused(refused) => json!({
+                "outcome": if refused.is_unavailable { "unknown" } else { "refused" },
+                "code": refused.code,
+                "cause": refused.cause,
+                "details": refused.details,
+                "help": refused.help,
+            }),
+        }
     }
 }
 
@@ -109,14 +103,12 @@ impl Refusal {
 
 /// What was found beside what was expected.
 fn detail(code: &str, decoded: &Decoded, expected: &Expected, now: SystemTime) -> Option<String> {
-    let claim = |name: &str| match decoded.claim(name) {
+    let found = |name: &str, value: Option<&Value>| match value {
         Some(value) => format!("`{name}` is {value}"),
         None => format!("`{name}` is missing"),
     };
-    let header = |name: &str| match decoded.parameter(name) {
-        Some(value) => format!("`{name}` is {value}"),
-        None => format!("`{name}` is missing"),
-    };
+    let claim = |name| found(name, decoded.claim(name));
+    let header = |name| found(name, decoded.parameter(name));
     let date = |name: &str| {
         let time = decoded.claim(name).and_then(Value::as_f64).and_then(numeric_date)?;
         Some(format!("`{name}` is {}", in_words(time, now)))

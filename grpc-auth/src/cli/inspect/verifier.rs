@@ -7,12 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use grpc_auth::JwksEvent;
 use grpc_auth::server::StartupPolicy;
-use grpc_auth::{BearerToken, Issuer, ResourceServer};
+use grpc_auth::{BearerToken, Issuer, PresetClients, ResourceServer};
 
-use super::ServiceArgs;
 use super::decoded::Decoded;
-use super::provider::Provider;
-use super::verdict::{Accepted, Expected, Refusal, Verdict};
+use super::verdict::{Expected, Refusal, Verdict};
+use super::{OIDC, ServiceArgs};
 use crate::failure::{Exit, Failure};
 use crate::server::{Server, ServerArgs};
 
@@ -43,12 +42,13 @@ pub(super) fn configured(
             }
         };
     };
-    let provider = match (&server, service.provider) {
-        (Server::Auth0(_), Provider::Oidc) => Provider::Auth0,
-        (_, provider) => provider,
+    let provider = match server {
+        Server::Auth0(_) if service.provider == OIDC => "auth0",
+        _ => &service.provider,
     };
+    let preset = Issuer::preset(provider)?;
     let identifier = server.name();
-    let mut issuer = provider.issuer(&identifier, &service.client)?;
+    let mut issuer = preset.issuer(&identifier, &service.client)?;
     for typ in &service.accept_type {
         issuer = issuer.accept_token_type(typ);
     }
@@ -59,7 +59,7 @@ pub(super) fn configured(
         [] => server.setting(None, "GRPC_AUTH_AUDIENCE", "AUTH0_AUDIENCE").into_iter().collect(),
         given => given.to_vec(),
     };
-    if audiences.is_empty() && provider.has_audience() {
+    if audiences.is_empty() && preset.clients != PresetClients::Callers {
         return Err(Failure::usage("no audience is named: tokens for other services would pass")
             .help(
                 "write `--audience` with what the service is called at the authorization server",
@@ -108,7 +108,7 @@ impl Verifier {
             return Ok(Verdict::Refused(Refusal::malformed(token)));
         };
         Ok(match service.verify(&bearer).await {
-            Ok(principal) => Verdict::Accepted(Accepted::new(principal)),
+            Ok(principal) => Verdict::Accepted(principal),
             Err(refused) => {
                 let mut refusal = Refusal::new(&refused, decoded, &expected, now);
                 if matches!(refusal.code, "keys-unavailable" | "key-unknown") {

@@ -5,7 +5,8 @@ use std::env;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::provider::Provider;
+use super::preset::{Preset, PresetClients, between};
+use super::provider::{Provider, Seen, check_host_name};
 use crate::error::ConfigError;
 use crate::issuer::scope_sources::ScopeSource;
 use crate::issuer::{Issuer, Keys};
@@ -76,15 +77,45 @@ impl Auth0Config {
     }
 }
 
+pub(super) const PRESET: Preset = Preset {
+    name: "auth0",
+    product: "Auth0",
+    form: "https://DOMAIN/",
+    example: "https://tenant.eu.auth0.com/",
+    clients: PresetClients::Unused,
+    parse: |identifier, _| between(identifier, "https://", "/").map(Issuer::auth0),
+};
+
+#[derive(Debug)]
+struct Auth0 {
+    domain: String,
+}
+
 pub(crate) fn issuer(domain: String) -> Issuer {
     let identifier = format!("https://{domain}/");
     Issuer {
         keys: Keys::At(format!("{identifier}.well-known/jwks.json")),
         grants: vec![ScopeSource::words("/scope"), ScopeSource::array("/permissions")],
-        provider: Provider::Auth0 { domain },
         ..Issuer::discover(identifier)
     }
+    .of_provider(Auth0 { domain })
     .accept_token_type("JWT")
+}
+
+pub(crate) fn check_domain(domain: &str) -> Result<(), ConfigError> {
+    check_host_name("Auth0", domain, "tenant.eu.auth0.com")
+}
+
+impl Provider for Auth0 {
+    fn check(&self, _: &[String]) -> Result<(), ConfigError> {
+        check_domain(&self.domain)
+    }
+
+    fn hint(&self, seen: Seen<'_>) -> Option<&'static str> {
+        seen.is_no_jwt.then_some(
+            "Auth0 issues such tokens when the request for the token names no `audience`",
+        )
+    }
 }
 
 #[cfg(test)]

@@ -50,15 +50,15 @@ impl Material {
         }
     }
 
-    /// The algorithms that a key of this type may be used with.
-    pub(super) fn algorithms(&self) -> &'static [Algorithm] {
+    /// Whether a key of this type may be used with the algorithm.
+    pub(super) fn fits(&self, algorithm: Algorithm) -> bool {
         use Algorithm::{EdDsa, Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
-        match self {
-            Self::Rsa { .. } => &[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512],
-            Self::P256(_) => &[Es256],
-            Self::P384(_) => &[Es384],
-            Self::P521(_) => &[Es512],
-            Self::Ed25519(_) => &[EdDsa],
+        match algorithm {
+            Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512 => matches!(self, Self::Rsa { .. }),
+            Es256 => matches!(self, Self::P256(_)),
+            Es384 => matches!(self, Self::P384(_)),
+            Es512 => matches!(self, Self::P521(_)),
+            EdDsa => matches!(self, Self::Ed25519(_)),
         }
     }
 

@@ -12,7 +12,6 @@ use crate::http::address::secure_url;
 use crate::http::client::HttpClient;
 use crate::introspection::introspector::Introspector;
 use crate::issuer::presets::entra::TENANT_PLACE;
-use crate::issuer::presets::provider::Provider;
 use crate::issuer::scope_sources::ScopeSource;
 use crate::issuer::{IntendedFor, Issuer, Keys};
 use crate::jwks::fetch::{KeyFetchError, KeyFetcher, Location};
@@ -181,7 +180,7 @@ impl ResourceServerBuilder {
                  `/realm_access/roles`",
             ));
         }
-        issuer.provider.check(&self.audiences)?;
+        issuer.check(&self.audiences)?;
         if matches!(&issuer.intended_for, IntendedFor::Clients(clients) if clients.is_empty() || clients.iter().any(String::is_empty))
         {
             return Err(ConfigError::setting(
@@ -243,8 +242,7 @@ enum KeysOf<F> {
 /// A setting that is compared with an issuer's identifier does nothing where that has a place for
 /// many.
 fn check_template(issuer: &Issuer) -> Result<(), ConfigError> {
-    let stands_for_many = issuer.provider == Provider::EntraAnyTenant;
-    if stands_for_many && issuer.introspection.is_some() {
+    if issuer.for_any_tenant && issuer.introspection.is_some() {
         return Err(ConfigError::setting(
             "issuer",
             "introspection",
@@ -256,7 +254,7 @@ fn check_template(issuer: &Issuer) -> Result<(), ConfigError> {
             ),
         ));
     }
-    if !stands_for_many && issuer.identifier.contains(TENANT_PLACE) {
+    if !issuer.for_any_tenant && issuer.identifier.contains(TENANT_PLACE) {
         return Err(ConfigError::value(
             "issuer",
             &issuer.identifier,
