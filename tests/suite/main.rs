@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod arbitrary;
+#[path = "../fuzz/at_once.rs"]
+mod at_once;
 mod attach;
 mod authorizer;
 mod authorizer_waits;
