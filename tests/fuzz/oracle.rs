@@ -1,15 +1,24 @@
 //! jsonwebtoken as the other implementation: it accepts every token that grpc-auth accepts, with an
 //! equal `Validation`. Used by the fuzz target and by the property test in `tests/suite`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use grpc_auth::Algorithm;
 use grpc_auth::testing::fuzz::Signer;
+use grpc_auth::{Algorithm, BearerToken, Issuer, ResourceServer, TokenCache};
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, decode};
 use serde_json::Value;
+
+use crate::at_once::at_once;
+
+/// The issuer of the tokens.
+pub(crate) const ISSUER: &str = "https://issuer.example";
+/// The audience that both accept.
+pub(crate) const AUDIENCE: &str = "fuzz";
+/// The leeway of both.
+pub(crate) const LEEWAY: Duration = Duration::from_secs(30);
 
 /// The algorithms of [`Signer`].
 pub(crate) const ALGORITHMS: [Algorithm; 3] =
@@ -18,6 +27,8 @@ pub(crate) const ALGORITHMS: [Algorithm; 3] =
 /// Two implementations with the same keys and settings.
 pub(crate) struct Oracle {
     signer: Signer,
+    /// Without a token cache. It accepts tokens without `kid`, and with `at+jwt`, `JWT` or no `typ`.
+    ours: ResourceServer,
     theirs: Vec<(Algorithm, DecodingKey, Validation)>,
 }
 
@@ -50,21 +61,31 @@ impl Oracle {
     pub(crate) fn new() -> Self {
         // Another test may have installed it before.
         let _ = DEFAULT_PROVIDER.install_default();
-        let signer = Signer::new();
+        let signer = Signer::generate().unwrap();
+        let issuer = Issuer::static_keys(ISSUER, signer.jwks())
+            .accept_token_type("")
+            .accept_token_type("JWT")
+            .allow_missing_key_id();
+        let ours = ResourceServer::builder()
+            .issuer(issuer)
+            .audience(AUDIENCE)
+            .leeway(LEEWAY)
+            .token_cache(TokenCache::off());
+        let ours = at_once(ours.build()).unwrap();
         let keys: JwkSet = serde_json::from_str(&signer.jwks()).unwrap();
         let theirs = ALGORITHMS.map(|algorithm| {
             let name = algorithm.as_str();
             let kid = format!("{}-1", name.to_lowercase());
             let key = DecodingKey::from_jwk(keys.find(&kid).unwrap()).unwrap();
             let mut validation = Validation::new(name.parse().unwrap());
-            validation.set_issuer(&[Signer::ISSUER]);
-            validation.set_audience(&[Signer::AUDIENCE]);
+            validation.set_issuer(&[ISSUER]);
+            validation.set_audience(&[AUDIENCE]);
             validation.set_required_spec_claims(&["exp", "iss", "aud"]);
-            validation.leeway = Signer::LEEWAY.as_secs();
+            validation.leeway = LEEWAY.as_secs();
             validation.validate_nbf = true;
             (algorithm, key, validation)
         });
-        Self { signer, theirs: theirs.into() }
+        Self { signer, ours, theirs: theirs.into() }
     }
 
     /// Signs a token with this header and these claims, and asks both implementations.
@@ -72,12 +93,13 @@ impl Oracle {
     /// # Panics
     /// When only grpc-auth accepts it, for no reason that is listed here.
     pub(crate) fn compare(&self, algorithm: Algorithm, header: &[u8], claims: &[u8]) -> Opinion {
-        let token = self.signer.sign(algorithm, header, claims);
+        let token = self.signer.sign(algorithm, header, claims).unwrap();
         let (_, key, validation) = self.theirs.iter().find(|theirs| theirs.0 == algorithm).unwrap();
         loop {
             // jsonwebtoken reads the system's clock in whole seconds: both read the same second.
             let second = unix_seconds();
-            if self.signer.verify(&token).is_err() {
+            let Some(bearer) = BearerToken::parse(&token) else { return Opinion::Rejected };
+            if at_once(self.ours.verify(&bearer)).is_err() {
                 return Opinion::Rejected;
             }
             let theirs = decode::<Value>(&token, key, validation);

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "../fuzz/at_once.rs"]
+mod at_once;
 mod client;
 mod decisions;
 mod doctor;

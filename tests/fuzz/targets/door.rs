@@ -6,11 +6,18 @@
 //! rarely makes a small one grow.
 #![no_main]
 
+#[path = "../at_once.rs"]
+mod at_once;
+#[path = "../doors.rs"]
+mod doors;
+#[path = "../properties.rs"]
+mod properties;
+
 use std::path::Path;
 use std::process::exit;
 use std::sync::OnceLock;
 
-use grpc_auth::testing::fuzz::{DOORS, Door, bomb, hostile_values};
+use doors::{DOORS, Door, bomb, hostile_values};
 
 /// Documents up to this length are reached from small ones.
 const SMALL: usize = 16 * 1024;

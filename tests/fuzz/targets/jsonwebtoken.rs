@@ -1,6 +1,8 @@
 //! Bytes as header and claims of a token that is signed: what is accepted, jsonwebtoken accepts.
 #![no_main]
 
+#[path = "../at_once.rs"]
+mod at_once;
 #[path = "../oracle.rs"]
 mod oracle;
 

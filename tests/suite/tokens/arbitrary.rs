@@ -1,12 +1,24 @@
 //! Any bytes at any door: no panic, no verdict but refusal. What has to hold stands in
-//! `grpc_auth::testing::fuzz`; the fuzzer in `tests/fuzz` asks the same.
+//! `tests/fuzz/properties.rs`; the fuzzer there asks the same.
+
+#[path = "../../fuzz/doors.rs"]
+mod doors;
+#[path = "../../fuzz/properties.rs"]
+mod properties;
 
 use std::path::Path;
 
-use grpc_auth::testing::fuzz::{DOORS, bomb, hostile_values};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use grpc_auth::testing::fuzz as reader;
+use grpc_auth::{Algorithm, BearerToken};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
+
+use crate::at_once::at_once;
+use doors::{DOORS, bomb, hostile_values};
+use properties::{AUDIENCE, ISSUER, SERVER};
 
 fn seeds(door: &str) -> Vec<Vec<u8>> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(door);
@@ -50,6 +62,26 @@ fn whatever_comes_in_is_refused_without_a_panic() {
             panic!("{name}: {error}");
         }
     }
+}
+
+/// A property that no input gets far enough to meet would hold as well.
+#[test]
+fn the_properties_are_reached() {
+    let set = reader::key_set(
+        br#"{"keys":[{"kty":"OKP","crv":"Ed25519",
+            "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+    );
+    assert_eq!(set.unwrap().count(Algorithm::EdDsa), 1);
+
+    let header = r#"{"alg":"EdDSA","kid":"eddsa-1","typ":"at+jwt"}"#;
+    let claims = format!(r#"{{"iss":"{ISSUER}","aud":"{AUDIENCE}","exp":99999999999}}"#);
+    let parts = [header.as_bytes(), claims.as_bytes(), &[0; 64]];
+    let token = parts.map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
+    let refused = at_once(SERVER.verify(&BearerToken::parse(&token).unwrap())).unwrap_err();
+    assert_eq!(refused.to_string(), "the signature is not the issuer's");
+
+    let document = br#"{"issuer":"https://issuer.example","jwks_uri":"https://a.example/"}"#;
+    assert!(reader::metadata(document, ISSUER).is_ok());
 }
 
 /// Reads each document on a stack of its own, of the size that tokio's workers have.

@@ -10,7 +10,6 @@ use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use grpc_auth::Algorithm;
-use grpc_auth::testing::fuzz::Signer;
 use oracle::{Opinion, Oracle};
 
 const TOKENS: u64 = 100_000;
@@ -131,9 +130,9 @@ fn change_header(random: &mut Random, members: &mut Members) {
 fn claims(random: &mut Random) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let mut members = vec![
-        member(random, "iss", Signer::ISSUER),
+        member(random, "iss", oracle::ISSUER),
         member(random, "sub", "test"),
-        member(random, "aud", Signer::AUDIENCE),
+        member(random, "aud", oracle::AUDIENCE),
         ("\"exp\"".into(), (now + 3600).to_string()),
         ("\"iat\"".into(), now.to_string()),
     ];
@@ -203,7 +202,7 @@ fn change_claims(random: &mut Random, members: &mut Members, now: u64) {
 
 /// A NumericDate around now, in every form that JSON has for numbers.
 fn time(random: &mut Random, now: u64, name: &str) -> String {
-    let leeway = Signer::LEEWAY.as_secs() as i64;
+    let leeway = oracle::LEEWAY.as_secs() as i64;
     let offset = match name {
         "exp" => random.pick(&[-leeway - 1, -leeway, -leeway + 1, -1, 0, 1, 60, 3600, 1 << 40]),
         _ => random.pick(&[leeway + 1, leeway, leeway - 1, 1, 0, -1, -3600, -(1 << 30)]),
@@ -232,7 +231,7 @@ fn time(random: &mut Random, now: u64, name: &str) -> String {
 }
 
 fn audience(random: &mut Random) -> String {
-    let own = text(random, Signer::AUDIENCE);
+    let own = text(random, oracle::AUDIENCE);
     match random.below(12) {
         0 | 1 => format!("[{own}]"),
         2 | 3 => format!("[\"other\", {own}]"),

@@ -1,43 +1,31 @@
 //! The doors: each kind of document that others write, what reads it, and how large it may be.
 
-use crate::client::fuzz as client;
-use crate::login::fuzz as login;
+use grpc_auth::BearerToken;
+use grpc_auth::testing::fuzz as reader;
+use serde::de::IgnoredAny;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-use super::{ISSUER, METHOD, SERVER, at_once};
-use crate::http::discovery;
-use crate::json;
-use crate::json::IgnoredAny;
-use crate::json::error::JsonError;
-use crate::jwks::set::KeySet;
-use crate::testing::data::client_file::ClientFile;
-use crate::token::bearer::BearerToken;
-use url::Url;
-
-/// What a proof is made for.
-const ORIGIN: &str = "https://fuzz.example";
+use super::properties::{self, AUDIENCE, ISSUER, METHOD, ORIGIN, SERVER, as_id_token, compact};
+use crate::at_once::at_once;
 
 /// A kind of document that others write.
 #[derive(Clone, Copy, Debug)]
-pub struct Door {
+pub(crate) struct Door {
     /// The name of its fuzz target, and of the folder of its seeds.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The longest document in bytes.
-    pub limit: usize,
+    pub(crate) limit: usize,
     /// Documents that are JSON; `@` is the value of a member that no reader knows.
-    pub documents: &'static [&'static str],
+    pub(crate) documents: &'static [&'static str],
     /// Panics if a property does not hold for these bytes.
-    pub check: fn(&[u8]),
+    pub(crate) check: fn(&[u8]),
     /// Why this document is rejected, if it is. It names the cause and holds no value.
-    pub verdict: fn(&[u8]) -> Result<(), String>,
+    pub(crate) verdict: fn(&[u8]) -> Result<(), String>,
 }
 
 impl Door {
     /// The documents with this value in the place of the unknown member's.
     #[must_use]
-    pub fn with_member(&self, value: &str) -> Vec<Vec<u8>> {
+    pub(crate) fn with_member(&self, value: &str) -> Vec<Vec<u8>> {
         self.documents.iter().map(|document| document.replace('@', value).into_bytes()).collect()
     }
 }
@@ -45,13 +33,13 @@ impl Door {
 const KIB: usize = 1024;
 
 /// All of them.
-pub const DOORS: &[Door] = &[
+pub(crate) const DOORS: &[Door] = &[
     Door {
         name: "json",
-        limit: json::MAX_BYTES,
+        limit: reader::MAX_JSON_BYTES,
         documents: &[r#"{"x":@}"#, "[@]", "@"],
-        check: super::json,
-        verdict: |data| json::read::<IgnoredAny>(data).map(drop).map_err(text),
+        check: properties::json,
+        verdict: |data| reader::json::<IgnoredAny>(data).map(drop),
     },
     Door {
         name: "token",
@@ -65,7 +53,7 @@ pub const DOORS: &[Door] = &[
              {\"iss\":\"https://issuer.example\",\"aud\":\"fuzz\",\"exp\":99999999999}\n\
              0123456789012345678901234567890123456789012345678901234567890123",
         ],
-        check: super::token,
+        check: properties::token,
         verdict: |data| {
             let token = BearerToken::parse(&compact(data)).ok_or("not a bearer token")?;
             at_once(SERVER.verify(&token)).map(drop).map_err(|refused| refused.to_string())
@@ -75,7 +63,7 @@ pub const DOORS: &[Door] = &[
         name: "authorization",
         limit: 16 * KIB,
         documents: &[],
-        check: super::authorization,
+        check: properties::authorization,
         verdict: |_| Ok(()),
     },
     Door {
@@ -89,13 +77,10 @@ pub const DOORS: &[Door] = &[
             r#"{"x":@,"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1",
                 "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
         ],
-        check: super::key_set,
-        verdict: |data| match KeySet::parse(data) {
-            Ok((_, skipped)) => match skipped.first() {
-                Some((_, reason)) => Err(reason.to_string()),
-                None => Ok(()),
-            },
-            Err(error) => Err(error.to_string()),
+        check: properties::key_set,
+        verdict: |data| match reader::key_set(data)?.skipped.first() {
+            Some(reason) => Err(reason.clone()),
+            None => Ok(()),
         },
     },
     Door {
@@ -104,25 +89,22 @@ pub const DOORS: &[Door] = &[
         documents: &[
             r#"{"issuer":"https://issuer.example","jwks_uri":"https://a.example/","x":@}"#,
         ],
-        check: super::metadata,
-        verdict: |data| {
-            let issuer = Url::parse(ISSUER).map_err(|error| error.to_string())?;
-            discovery::read(data, &issuer, ISSUER).map(drop).map_err(|error| error.to_string())
-        },
+        check: properties::metadata,
+        verdict: |data| reader::metadata(data, ISSUER).map(drop),
     },
     Door {
         name: "cache_control",
         limit: 16 * KIB,
         documents: &[],
-        check: super::cache_control,
+        check: properties::cache_control,
         verdict: |_| Ok(()),
     },
     Door {
         name: "claims",
         limit: 6000,
         documents: &[r#"{"tenant":@}"#],
-        check: super::claims,
-        verdict: |data| super::typed_claims(data).map(drop),
+        check: properties::claims,
+        verdict: |data| reader::claims(data).map(drop),
     },
     Door {
         name: "dpop_proof",
@@ -139,22 +121,20 @@ pub const DOORS: &[Door] = &[
              \"iat\":1000,\"x\":@}\n\
              0123456789012345678901234567890123456789012345678901234567890123",
         ],
-        check: super::dpop_proof,
-        verdict: |data| {
-            crate::proof_of_possession::proof::check_any(compact(data).as_bytes(), ORIGIN, METHOD)
-        },
+        check: properties::dpop_proof,
+        verdict: |data| reader::dpop_proof(compact(data).as_bytes(), ORIGIN, METHOD),
     },
     Door {
         name: "client_file",
-        limit: json::MAX_BYTES,
+        limit: reader::MAX_JSON_BYTES,
         documents: &[
             r#"{"users":[{"name":"a","password":"b","claims":{"tenant":@}}]}"#,
             r#"{"clients":[{"id":"a","jwks":{"keys":[],"x":@}}]}"#,
         ],
-        check: super::client_file,
+        check: properties::client_file,
         verdict: |data| {
             let text = str::from_utf8(data).map_err(|_| "not UTF-8")?;
-            ClientFile::parse(text).map(drop).map_err(|problem| problem.to_string())
+            reader::client_file(text)
         },
     },
     // Answers that replicas read back from Redis come to the same reader.
@@ -162,8 +142,8 @@ pub const DOORS: &[Door] = &[
         name: "introspection",
         limit: 256 * KIB,
         documents: &[r#"{"active":true,"aud":"fuzz","x":@}"#],
-        check: super::introspection,
-        verdict: |data| crate::introspection::response::read_answer(data, ISSUER, super::AUDIENCE),
+        check: properties::introspection,
+        verdict: |data| reader::introspection(data, ISSUER, AUDIENCE),
     },
     Door {
         name: "id_token",
@@ -172,8 +152,8 @@ pub const DOORS: &[Door] = &[
         documents: &[
             r#"{"iss":"https://issuer.example","sub":"alice","aud":"fuzz","exp":2000,"x":@}"#,
         ],
-        check: super::id_token,
-        verdict: |data| login::id_token(&super::as_id_token(data), ISSUER),
+        check: properties::id_token,
+        verdict: |data| reader::id_token(&as_id_token(data), ISSUER),
     },
     // Answers of revocation endpoints, too: only their errors are read.
     Door {
@@ -183,8 +163,8 @@ pub const DOORS: &[Door] = &[
             r#"{"access_token":"a","token_type":"Bearer","expires_in":60,"x":@}"#,
             r#"{"error":"invalid_grant","error_description":"no","x":@}"#,
         ],
-        check: super::token_response,
-        verdict: |data| client::token_response(200, data),
+        check: properties::token_response,
+        verdict: |data| reader::token_response(200, data),
     },
     Door {
         name: "device_response",
@@ -193,8 +173,8 @@ pub const DOORS: &[Door] = &[
             r#"{"device_code":"d","user_code":"u","verification_uri":"https://a.example/",
                 "expires_in":600,"x":@}"#,
         ],
-        check: super::device_response,
-        verdict: login::device_response,
+        check: properties::device_response,
+        verdict: reader::device_response,
     },
     Door {
         name: "stored_login",
@@ -205,15 +185,15 @@ pub const DOORS: &[Door] = &[
                 "parameters":[],"subject":null,"access_token":"a","token_type":"Bearer",
                 "expires_at":2000,"granted_scope":null,"refresh_token":null,"x":@}"#,
         ],
-        check: super::stored_login,
-        verdict: |data| login::stored_login(data, ISSUER),
+        check: properties::stored_login,
+        verdict: |data| reader::stored_login(data, ISSUER),
     },
     Door {
         name: "callback",
         limit: 8 * KIB,
         documents: &[],
-        check: super::callback,
-        verdict: login::callback,
+        check: properties::callback,
+        verdict: reader::callback,
     },
 ];
 
@@ -221,7 +201,7 @@ pub const DOORS: &[Door] = &[
 /// before, which serde_json parses anew, 120 arrays deeper, where its feature `raw_value` is on and
 /// a `serde_json::Value` is read. It has as many levels as fit into so many bytes.
 #[must_use]
-pub fn bomb(bytes: usize) -> String {
+pub(crate) fn bomb(bytes: usize) -> String {
     // A backslash as `\u005c`: each level of escapes then grows by few characters.
     let escaped = |json: &str| json.replace('\\', "\\u005c").replace('"', "\\u0022");
     let open = format!("{}{{\"$serde_json::private::RawValue\":\"", "[".repeat(120));
@@ -239,7 +219,7 @@ pub fn bomb(bytes: usize) -> String {
 /// Values that two readers could see differently, or that a reader must not go into, and what the
 /// message about each says.
 #[must_use]
-pub fn hostile_values(bytes: usize) -> Vec<(String, &'static str)> {
+pub(crate) fn hostile_values(bytes: usize) -> Vec<(String, &'static str)> {
     let reserved = "`$serde_json::private::`, which is reserved";
     let inner = r#"{\"active\":true,\"active\":\"no\",\"kid\":1,\"kid\":2}"#;
     // Numbers that serde_json would keep as text are read as numbers.
@@ -253,15 +233,4 @@ pub fn hostile_values(bytes: usize) -> Vec<(String, &'static str)> {
         (format!("{}{}", "[".repeat(bytes / 2), "]".repeat(bytes / 2)), "deeper than 127 levels"),
         (format!("{}{}", "[".repeat(128), "]".repeat(128)), "deeper than 127 levels"),
     ]
-}
-
-fn text(error: JsonError) -> String {
-    error.to_string()
-}
-
-/// Three lines as header, claims and signature of a compact token.
-fn compact(data: &[u8]) -> String {
-    let parts: Vec<_> =
-        data.splitn(3, |byte| *byte == b'\n').map(|part| URL_SAFE_NO_PAD.encode(part)).collect();
-    parts.join(".")
 }
