@@ -1,0 +1,13 @@
+//! Who may call what: rules, permits, requirements and decision points, over real sockets.
+
+mod authorizer;
+mod authorizer_waits;
+pub(crate) mod bypasses;
+mod claims;
+mod deadlines;
+mod handovers;
+mod late_messages;
+mod matrix;
+mod permits;
+pub(crate) mod raw_http2;
+mod require;

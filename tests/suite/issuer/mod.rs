@@ -1,0 +1,5 @@
+//! The embedded authorization server.
+
+mod endpoints;
+mod faults;
+mod oauth;

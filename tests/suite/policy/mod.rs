@@ -1,0 +1,4 @@
+//! The table of rules, and configurations that cannot work.
+
+mod configuration;
+mod random_rules;

@@ -1,0 +1,4 @@
+//! TLS for channels and servers, and the development CA.
+
+mod development;
+mod transport;

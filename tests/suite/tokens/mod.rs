@@ -1,0 +1,9 @@
+//! Which tokens are accepted: by cases, by published vectors, and by random changes.
+
+mod arbitrary;
+mod corpora;
+mod differential;
+mod mutations;
+mod presets;
+mod verification;
+mod wycheproof;
