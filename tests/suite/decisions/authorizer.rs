@@ -194,7 +194,7 @@ async fn an_error_is_neither_yes_nor_no_and_its_text_stays_where_it_is() {
     };
     let (status, line) = refusal(fails).await;
     assert_unavailable(status);
-    assert!(line.contains("did not decide: suite::authorizer::Broken"), "{line}");
+    assert!(line.contains("did not decide: suite::decisions::authorizer::Broken"), "{line}");
 
     let says = |_: AccessRequest| async { Err(AuthorizerError::new("no policy is loaded")) };
     let (status, line) = refusal(says).await;

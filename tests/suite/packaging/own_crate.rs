@@ -46,16 +46,26 @@ fn the_readme_server_compiles_in_a_crate_of_its_own_under_its_name_and_another()
 fn check(readme: &Readme, manifest: &str, program: &str) {
     let folder = root().join("target/own-crate");
     let head = "[package]\nname = \"own-crate\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n";
+    let lints = "[lints.rust]\nwarnings = \"deny\"\n";
+    // With the profile and the target folder of the tests, build scripts and the C code of
+    // aws-lc-sys are not compiled again.
+    let workspace = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let profile = &workspace[workspace.find("[profile.dev").unwrap()..];
+    let tests = std::env::current_exe().unwrap();
+    let target = tests.ancestors().nth(3).unwrap();
     fs::create_dir_all(folder.join("src")).unwrap();
     fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
-    fs::write(folder.join("Cargo.toml"), format!("{head}{manifest}\n[workspace]\n")).unwrap();
+    fs::write(
+        folder.join("Cargo.toml"),
+        format!("{head}{manifest}\n{lints}\n{profile}\n[workspace]\n"),
+    )
+    .unwrap();
     fs::write(folder.join("build.rs"), &readme.build).unwrap();
     fs::write(folder.join("echo.proto"), &readme.proto).unwrap();
     fs::write(folder.join("src/main.rs"), program).unwrap();
     let output = Command::new(env!("CARGO"))
         .args(["check", "--all-targets", "--quiet"])
-        .env("RUSTFLAGS", "-D warnings")
-        .env("CARGO_TARGET_DIR", folder.join("target"))
+        .env("CARGO_TARGET_DIR", target)
         .current_dir(&folder)
         .output()
         .unwrap();

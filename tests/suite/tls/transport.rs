@@ -336,7 +336,10 @@ async fn the_systems_roots_are_the_default_and_none_are_an_error() {
     let run = |address: String, file: &Path| {
         let mut child = Command::new(std::env::current_exe().unwrap());
         child
-            .args(["tls::the_systems_roots_are_the_default_and_none_are_an_error", "--exact"])
+            .args([
+                "tls::transport::the_systems_roots_are_the_default_and_none_are_an_error",
+                "--exact",
+            ])
             .env(CHILD, address)
             .env("SSL_CERT_FILE", file)
             .env("SSL_CERT_DIR", &empty);

@@ -1,6 +1,6 @@
 //! Walks on every path, and all that is shown on the way: the log of every crate from TRACE up with
-//! its spans, metrics, errors, statuses, metadata, and `Debug`. `canary` looks for secrets in it,
-//! `observability` compares it with the documented lists.
+//! its spans, metrics, errors, statuses, metadata, and `Debug`. `secret_leaks` looks for secrets in it,
+//! `documented` compares it with the documented lists.
 //!
 //! A new path takes a line in [`WALKS`]; a walk says what is secret and what it got to see.
 
@@ -19,6 +19,7 @@ use std::error::Error;
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::LazyLock;
 
 use metrics_util::MetricKind;
 use metrics_util::debugging::DebuggingRecorder;
@@ -93,16 +94,19 @@ pub(crate) struct Everything {
     pub(crate) metrics: Vec<Metric>,
 }
 
-/// Walks on every path.
-pub(crate) fn everything() -> Everything {
-    seen_on(|seen| {
-        for (name, walk) in WALKS {
-            let before = seen.shown.borrow().len();
-            block_on(walk(seen));
-            assert!(seen.shown.borrow().len() > before, "{name}: nothing was looked at");
-        }
-        keys::without_runtime(seen);
-    })
+/// Walks on every path, once for all tests that look at what was shown.
+pub(crate) fn everything() -> &'static Everything {
+    static EVERYTHING: LazyLock<Everything> = LazyLock::new(|| {
+        seen_on(|seen| {
+            for (name, walk) in WALKS {
+                let before = seen.shown.borrow().len();
+                block_on(walk(seen));
+                assert!(seen.shown.borrow().len() > before, "{name}: nothing was looked at");
+            }
+            keys::without_runtime(seen);
+        })
+    });
+    &EVERYTHING
 }
 
 pub(crate) fn seen_on(walk: impl FnOnce(&Seen)) -> Everything {
