@@ -21,7 +21,7 @@ pub async fn run(
     let mut lines = vec![HEADER.map(ToOwned::to_owned)];
     let mut surprises = 0;
     for method in METHODS {
-        let rule = policy.entry(method).map(|row| row.rule().to_string()).unwrap_or_default();
+        let rule = policy.entry(method).map(|entry| entry.rule().to_string()).unwrap_or_default();
         for caller in callers {
             let outcome = caller.call(channel, method).await?;
             let expected = expected(method, caller.name);

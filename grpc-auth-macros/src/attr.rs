@@ -53,7 +53,7 @@ pub(crate) fn hides_rule(attribute: &Attribute) -> bool {
     is_cfg_attr_with(attribute, &NAMES)
 }
 
-/// Tells whether a `cfg_attr` may remove the method, and leave its row behind.
+/// Tells whether a `cfg_attr` may remove the method, and leave its entry behind.
 pub(crate) fn hides_cfg(attribute: &Attribute) -> bool {
     is_cfg_attr_with(attribute, &["cfg"])
 }

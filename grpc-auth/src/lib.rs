@@ -327,8 +327,8 @@ pub use crate::verify::token_cache::TokenCache;
 /// let denied = client.check(call("red.orders")).await.unwrap_err();
 /// assert_eq!(denied.code(), Code::PermissionDenied);
 ///
-/// let row = <Service as ProtectedService<health::HealthServer<_>>>::POLICY.entry("Check").unwrap();
-/// assert_eq!(row.requirements()[0], "owns_service");
+/// let entry = <Service as ProtectedService<health::HealthServer<_>>>::POLICY.entry("Check").unwrap();
+/// assert_eq!(entry.requirements()[0], "owns_service");
 /// # Ok(()) }
 /// ```
 ///

@@ -1,7 +1,7 @@
 //! What operators graph: one function or type for each metric, which does nothing without the
 //! feature `metrics`.
 //!
-//! The labels of a metric are bounded: configured issuers, rows of policies, and words from this
+//! The labels of a metric are bounded: configured issuers, entries of policies, and words from this
 //! crate. Callers cannot choose one. A new metric takes a [`Metric`] in [`METRICS`], a function here
 //! and a line in `observability.md`, which a test compares.
 
@@ -125,19 +125,19 @@ pub(crate) fn describe() {
     METRICS.iter().for_each(|metric| metric.describe());
 }
 
-/// Counts the calls that the rows of a layer let in. Their counters are at hand, for that is what
+/// Counts the calls that the entries of a layer let in. Their counters are at hand, for that is what
 /// nearly every call comes to.
 #[derive(Debug)]
 pub(crate) struct Allowed(Box<[Counter]>);
 
 impl Allowed {
-    /// For these rows, in this order.
-    pub(crate) fn new(rows: impl Iterator<Item = PolicyEntry>) -> Self {
-        let counter = |row: PolicyEntry| DECISIONS.counter(&[&row.to_string(), "allow", "OK"]);
-        Self(if ENABLED { rows.map(counter).collect() } else { Box::default() })
+    /// For these entries, in this order.
+    pub(crate) fn new(entries: impl Iterator<Item = PolicyEntry>) -> Self {
+        let counter = |entry: PolicyEntry| DECISIONS.counter(&[&entry.to_string(), "allow", "OK"]);
+        Self(if ENABLED { entries.map(counter).collect() } else { Box::default() })
     }
 
-    /// Counts a call that the row at this place let in.
+    /// Counts a call that the entry at this place let in.
     #[inline]
     pub(crate) fn count(&self, place: usize) {
         if let Some(counter) = self.0.get(place) {
@@ -146,10 +146,10 @@ impl Allowed {
     }
 }
 
-/// Counts a call that is refused. Without a row its method is not told.
-pub(crate) fn denied(row: Option<PolicyEntry>, denied: DenialReason) {
+/// Counts a call that is refused. Without an entry its method is not told.
+pub(crate) fn denied(entry: Option<PolicyEntry>, denied: DenialReason) {
     if ENABLED {
-        let method = row.map_or(OTHER_METHOD.into(), |row| row.to_string());
+        let method = entry.map_or(OTHER_METHOD.into(), |entry| entry.to_string());
         let reason = denied.reason().unwrap_or("INTERNAL");
         DECISIONS.counter(&[&method, "deny", reason]).increment(1);
     }

@@ -5,21 +5,21 @@ use super::rule::AccessRule;
 use super::service_policy::PolicyEntry;
 use crate::token::principal::Principal;
 
-/// Proof that [`authorize`] let a caller pass one row. It cannot be made in any other way.
+/// Proof that [`authorize`] let a caller pass one entry. It cannot be made in any other way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permit {
-    row: PolicyEntry,
+    entry: PolicyEntry,
 }
 
 impl Permit {
-    /// The row that was passed.
+    /// The entry that was passed.
     #[must_use]
     pub const fn entry(&self) -> PolicyEntry {
-        self.row
+        self.entry
     }
 }
 
-/// Decides whether a caller may pass a row. Without a principal the caller is anonymous.
+/// Decides whether a caller may pass an entry. Without a principal the caller is anonymous.
 ///
 /// The function is pure: no I/O, no clock, no lock. The layer, the guard in each method, and
 /// tests use the same one.
@@ -40,22 +40,25 @@ impl Permit {
 /// const ECHO: ServicePolicy =
 ///     ServicePolicy::new("echo.Echo", &[MethodPolicy::new("UnaryEcho", READ)]);
 ///
-/// let row = ECHO.entry("UnaryEcho").unwrap();
-/// assert_eq!(authorize(row, Some(&principal(["read:echo"]))).unwrap().entry(), row);
-/// assert_eq!(authorize(row, Some(&principal(["read:other"]))), Err(DenialReason::ScopeInsufficient(row)));
-/// assert_eq!(authorize(row, None), Err(DenialReason::CredentialsMissing));
+/// let entry = ECHO.entry("UnaryEcho").unwrap();
+/// assert_eq!(authorize(entry, Some(&principal(["read:echo"]))).unwrap().entry(), entry);
+/// assert_eq!(authorize(entry, Some(&principal(["read:other"]))), Err(DenialReason::ScopeInsufficient(entry)));
+/// assert_eq!(authorize(entry, None), Err(DenialReason::CredentialsMissing));
 /// # }
 /// ```
 #[inline]
-pub fn authorize(row: PolicyEntry, principal: Option<&Principal>) -> Result<Permit, DenialReason> {
-    match (row.rule(), principal) {
+pub fn authorize(
+    entry: PolicyEntry,
+    principal: Option<&Principal>,
+) -> Result<Permit, DenialReason> {
+    match (entry.rule(), principal) {
         (AccessRule::AllowUnauthenticated, _) | (AccessRule::Authenticated, Some(_)) => {
-            Ok(Permit { row })
+            Ok(Permit { entry })
         }
         (AccessRule::RequireScopes(rule), Some(principal)) if rule.is_fulfilled_by(principal) => {
-            Ok(Permit { row })
+            Ok(Permit { entry })
         }
-        (AccessRule::RequireScopes(_), Some(_)) => Err(DenialReason::ScopeInsufficient(row)),
+        (AccessRule::RequireScopes(_), Some(_)) => Err(DenialReason::ScopeInsufficient(entry)),
         (AccessRule::Authenticated | AccessRule::RequireScopes(_), None) => {
             Err(DenialReason::CredentialsMissing)
         }

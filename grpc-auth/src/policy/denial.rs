@@ -54,7 +54,7 @@ pub enum DenialReason {
     /// The caller's proof needs the nonce that comes with the answer; nothing is wrong with its
     /// token.
     ProofNonceRequired,
-    /// The caller's token is valid and lacks a scope that the row asks for.
+    /// The caller's token is valid and lacks a scope that the entry asks for.
     ScopeInsufficient(PolicyEntry),
     /// The operator's policies say nothing about the method.
     MethodUnknown,

@@ -8,10 +8,10 @@ use super::service_policy::{PolicyEntry, ServicePolicy};
 impl fmt::Display for ServicePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.service())?;
-        let width = self.entries().map(|row| row.rpc().len()).max().unwrap_or(0);
-        self.entries().try_for_each(|row| {
-            write!(f, "  {:width$}  {}", row.rpc(), row.rule())?;
-            row.requirements().iter().try_for_each(|text| write!(f, " require({text})"))?;
+        let width = self.entries().map(|entry| entry.rpc().len()).max().unwrap_or(0);
+        self.entries().try_for_each(|entry| {
+            write!(f, "  {:width$}  {}", entry.rpc(), entry.rule())?;
+            entry.requirements().iter().try_for_each(|text| write!(f, " require({text})"))?;
             writeln!(f)
         })
     }

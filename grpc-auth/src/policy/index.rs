@@ -1,4 +1,4 @@
-//! From the path of a call to the row that decides it.
+//! From the path of a call to the entry that decides it.
 
 use std::cmp::Ordering;
 
@@ -10,14 +10,14 @@ use super::service_policy::{PolicyEntry, ServicePolicy};
 const HAS_QUERY: &str = "the call's `:path` has a query (`?`), which the path of a gRPC method never \
      has: let the client send `/package.Service/Method` alone";
 
-/// The rows of one or more services by path.
+/// The entries of one or more services by path.
 #[derive(Debug)]
 pub(crate) struct PolicyIndex {
     /// Sorted by the length of the path, then by the path: a few comparisons, most of them of
     /// numbers, find it sooner than a hash is computed.
-    rows: Box<[(Box<str>, PolicyEntry)]>,
-    /// The rows whose RPC name was derived from the method's Rust name: the path, its method name
-    /// without `_` and in lower case, and the place in `rows`. Sorted by the path.
+    entries: Box<[(Box<str>, PolicyEntry)]>,
+    /// The entries whose RPC name was derived from the method's Rust name: the path, its method name
+    /// without `_` and in lower case, and the place in `entries`. Sorted by the path.
     derived: Box<[(Box<str>, usize)]>,
     /// Whether every method of every service is known to have a guard.
     are_guarded: bool,
@@ -30,36 +30,36 @@ impl PolicyIndex {
         policies: impl IntoIterator<Item = ServicePolicy>,
     ) -> Result<Self, &'static str> {
         let mut services = Vec::new();
-        let mut rows = Vec::new();
+        let mut entries = Vec::new();
         for policy in policies {
             if services.contains(&policy.service()) {
                 return Err(policy.service());
             }
             services.push(policy.service());
-            rows.extend(rows_of(policy));
+            entries.extend(entries_of(policy));
         }
-        Ok(Self::of(rows).matching_derived_names())
+        Ok(Self::of(entries).matching_derived_names())
     }
 
     /// For a service that may have methods without a guard: each path is matched exactly, since no
-    /// guard would notice a method that another row was matched for.
+    /// guard would notice a method that another entry was matched for.
     pub(crate) fn single(policy: ServicePolicy) -> Self {
-        Self::of(rows_of(policy).collect())
+        Self::of(entries_of(policy).collect())
     }
 
     /// For a service that is known to have a guard in every method.
     pub(crate) fn guarded(policy: ServicePolicy) -> Self {
-        let index = Self::of(rows_of(policy).collect()).matching_derived_names();
+        let index = Self::of(entries_of(policy).collect()).matching_derived_names();
         Self { are_guarded: true, ..index }
     }
 
-    fn of(mut rows: Vec<(Box<str>, PolicyEntry)>) -> Self {
-        rows.sort_by(|(one, _), (other, _)| by_length(one, other));
-        Self { rows: rows.into(), derived: Box::default(), are_guarded: false }
+    fn of(mut entries: Vec<(Box<str>, PolicyEntry)>) -> Self {
+        entries.sort_by(|(one, _), (other, _)| by_length(one, other));
+        Self { entries: entries.into(), derived: Box::default(), are_guarded: false }
     }
 
     fn matching_derived_names(self) -> Self {
-        let derived = self.rows.iter().enumerate().filter(|(_, (_, row))| row.is_derived());
+        let derived = self.entries.iter().enumerate().filter(|(_, (_, entry))| entry.is_derived());
         let mut derived: Vec<(Box<str>, usize)> = derived
             .map(|(place, (path, _))| (normalized(path).map(char::from).collect(), place))
             .collect();
@@ -67,7 +67,7 @@ impl PolicyIndex {
         Self { derived: derived.into(), ..self }
     }
 
-    /// The row that decides on a call. The path of the URI is matched: HTTP method and content type
+    /// The entry that decides on a call. The path of the URI is matched: HTTP method and content type
     /// get no exemption, since tonic serves them all. A path with a query matches nothing: no gRPC
     /// method has one, and a proxy that authorizes by the whole `:path` sees another path than tonic,
     /// which routes without the query. A fragment cannot stand here: `http::Uri` has none, h2 drops
@@ -76,7 +76,7 @@ impl PolicyIndex {
         Some(self.find_with_place(uri)?.0)
     }
 
-    /// The same, with the place of the row among [`rows`](Self::rows).
+    /// The same, with the place of the entry among [`entries`](Self::entries).
     #[inline]
     pub(crate) fn find_with_place(&self, uri: &Uri) -> Option<(PolicyEntry, usize)> {
         if uri.query().is_some() {
@@ -86,23 +86,23 @@ impl PolicyIndex {
     }
 
     fn find_path(&self, path: &str) -> Option<(PolicyEntry, usize)> {
-        match self.rows.binary_search_by(|(own, _)| by_length(own, path)) {
-            Ok(place) => self.rows.get(place).map(|(_, row)| (*row, place)),
+        match self.entries.binary_search_by(|(own, _)| by_length(own, path)) {
+            Ok(place) => self.entries.get(place).map(|(_, entry)| (*entry, place)),
             Err(_) => self.find_derived(path),
         }
     }
 
-    /// The row whose method has the Rust name that tonic makes of this path: `/a.B/GetURL` is
+    /// The entry whose method has the Rust name that tonic makes of this path: `/a.B/GetURL` is
     /// served by `get_url`, from which `GetUrl` was derived.
     #[inline(never)]
     fn find_derived(&self, path: &str) -> Option<(PolicyEntry, usize)> {
         let place =
             self.derived.binary_search_by(|(own, _)| own.bytes().cmp(normalized(path))).ok()?;
         let (_, place) = self.derived.get(place)?;
-        self.rows.get(*place).map(|(_, row)| (*row, *place))
+        self.entries.get(*place).map(|(_, entry)| (*entry, *place))
     }
 
-    /// Says why no row has this path, and what to write: the cause in the log.
+    /// Says why no entry has this path, and what to write: the cause in the log.
     #[cold]
     pub(crate) fn explain_miss(&self, uri: &Uri) -> String {
         match uri.query() {
@@ -114,7 +114,7 @@ impl PolicyIndex {
     fn explain_path(&self, path: &str) -> String {
         let (service, rpc) = path.rsplit_once('/').unwrap_or(("", path));
         let service = service.strip_prefix('/').unwrap_or_default();
-        let mut own = self.entries().filter(|row| row.service() == service).peekable();
+        let mut own = self.entries().filter(|entry| entry.service() == service).peekable();
         if own.peek().is_none() {
             return "no policy of this layer is for the path's service: add one".into();
         }
@@ -124,13 +124,13 @@ impl PolicyIndex {
              `MethodPolicy::new(\"{rpc}\", ..)`)"
         );
         let nearest = own
-            .map(|row| (likeness(row.rpc().as_bytes(), rpc.as_bytes()), row))
+            .map(|entry| (likeness(entry.rpc().as_bytes(), rpc.as_bytes()), entry))
             .max_by_key(|(score, _)| *score);
         match nearest {
-            Some((score, row)) if 2 * score >= rpc.len().max(row.rpc().len()) => format!(
+            Some((score, entry)) if 2 * score >= rpc.len().max(entry.rpc().len()) => format!(
                 "no entry of the policy has this path; the nearest is `{}`: if its method serves \
                  this RPC, write {how}",
-                row.rpc()
+                entry.rpc()
             ),
             _ => format!(
                 "no entry of the policy has this path: if a method of the service serves this \
@@ -145,7 +145,7 @@ impl PolicyIndex {
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = PolicyEntry> {
-        self.rows.iter().map(|(_, row)| *row)
+        self.entries.iter().map(|(_, entry)| *entry)
     }
 }
 
@@ -153,8 +153,8 @@ fn by_length(one: &str, other: &str) -> Ordering {
     one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
 
-fn rows_of(policy: ServicePolicy) -> impl Iterator<Item = (Box<str>, PolicyEntry)> {
-    policy.entries().map(|row| (format!("/{}/{}", row.service(), row.rpc()).into(), row))
+fn entries_of(policy: ServicePolicy) -> impl Iterator<Item = (Box<str>, PolicyEntry)> {
+    policy.entries().map(|entry| (format!("/{}/{}", entry.service(), entry.rpc()).into(), entry))
 }
 
 /// A path, its method name without `_` and in lower case: tonic makes Rust names of RPC names by
@@ -177,7 +177,7 @@ mod tests {
     use crate::policy::rule::AccessRule;
     use crate::policy::service_policy::MethodPolicy;
 
-    const ROWS: &[MethodPolicy] = &[MethodPolicy::new("Get", AccessRule::Authenticated)];
+    const ENTRIES: &[MethodPolicy] = &[MethodPolicy::new("Get", AccessRule::Authenticated)];
 
     /// One derived name, and one that was written.
     const DERIVED: &[MethodPolicy] = &[
@@ -186,12 +186,12 @@ mod tests {
     ];
 
     fn entry(index: &PolicyIndex, path: &str) -> Option<PolicyEntry> {
-        index.find_path(path).map(|(row, _)| row)
+        index.find_path(path).map(|(entry, _)| entry)
     }
 
     #[test]
     fn a_path_with_a_query_matches_nothing() {
-        let policy = ServicePolicy::new("a.B", ROWS);
+        let policy = ServicePolicy::new("a.B", ENTRIES);
         let get = policy.entry("Get");
         let (by_hand, guarded) = (PolicyIndex::single(policy), PolicyIndex::guarded(policy));
         for (uri, expected) in [
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_path_is_matched_byte_for_byte() {
-        let policy = ServicePolicy::new("a.B", ROWS);
+        let policy = ServicePolicy::new("a.B", ENTRIES);
         for index in [PolicyIndex::single(policy), PolicyIndex::guarded(policy)] {
             assert_eq!(entry(&index, "/a.B/Get"), policy.entry("Get"));
             for path in [
@@ -275,11 +275,11 @@ mod tests {
 
     #[test]
     fn a_written_name_comes_before_a_derived_one() {
-        const ROWS: &[MethodPolicy] = &[
+        const ENTRIES: &[MethodPolicy] = &[
             MethodPolicy::annotated(0, "GetUrl", AccessRule::AllowUnauthenticated).derived(),
             MethodPolicy::annotated(1, "Get_U_R_L", AccessRule::Authenticated),
         ];
-        let policy = ServicePolicy::annotated("a.B", ROWS);
+        let policy = ServicePolicy::annotated("a.B", ENTRIES);
         let index = PolicyIndex::guarded(policy);
         assert_eq!(entry(&index, "/a.B/GetURL"), policy.entry("GetUrl"));
         assert_eq!(entry(&index, "/a.B/Get_U_R_L"), policy.entry("Get_U_R_L"));
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn two_policies_cannot_decide_on_one_service() {
-        let policy = ServicePolicy::new("a.B", ROWS);
+        let policy = ServicePolicy::new("a.B", ENTRIES);
         assert_eq!(PolicyIndex::new([policy, policy]).unwrap_err(), "a.B");
     }
 }

@@ -1,4 +1,4 @@
-//! The table: one row a method, constant, readable, and the only statement of who may call what.
+//! The table: one entry a method, constant, readable, and the only statement of who may call what.
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ pub struct MethodPolicy {
     /// What the method's guard asks for beyond the rule.
     #[serde(rename = "require", skip_serializing_if = "<[_]>::is_empty")]
     requirements: &'static [&'static str],
-    /// Which method of an annotated impl: a guard asks for its own row, not for one of its name.
+    /// Which method of an annotated impl: a guard asks for its own entry, not for one of its name.
     #[serde(skip)]
     position: usize,
     /// The RPC's name was derived from the method's.
@@ -33,7 +33,7 @@ pub struct MethodPolicy {
     kind: RpcKind,
 }
 
-/// One row of a table together with its service: what [`authorize`](super::authorize) decides on.
+/// One entry of a table together with its service: what [`authorize`](super::authorize) decides on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PolicyEntry {
     service: &'static str,
@@ -41,13 +41,13 @@ pub struct PolicyEntry {
 }
 
 impl ServicePolicy {
-    /// Writes the table of a service that has no guards of its own. A method without a row is
+    /// Writes the table of a service that has no guards of its own. A method without an entry is
     /// rejected for every caller.
     ///
     /// `service` is the full name with its package, `grpc.health.v1.Health`.
     ///
     /// # Panics
-    /// In a constant, a compile error: a name is empty or holds a slash, a method has two rows, or
+    /// In a constant, a compile error: a name is empty or holds a slash, a method has two entries, or
     /// has requirements, which only the guard of an annotated method enforces.
     #[must_use]
     pub const fn new(service: &'static str, methods: &'static [MethodPolicy]) -> Self {
@@ -59,7 +59,7 @@ impl ServicePolicy {
                 method.requirements.is_empty(),
                 "nothing enforces a requirement in a table written by hand: leave it out"
             );
-            assert!(find(tail, method.rpc).is_none(), "a method has two rows: keep one of them");
+            assert!(find(tail, method.rpc).is_none(), "a method has two entries: keep one of them");
             rest = tail;
         }
         Self { service, methods }
@@ -78,13 +78,13 @@ impl ServicePolicy {
         self.service
     }
 
-    /// The rows, in the order of the impl.
+    /// The entries, in the order of the impl.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = PolicyEntry> + use<> {
         let service = self.service;
         self.methods.iter().map(move |method| PolicyEntry { service, method })
     }
 
-    /// The row of the named RPC.
+    /// The entry of the named RPC.
     #[must_use]
     pub const fn entry(&self, rpc: &str) -> Option<PolicyEntry> {
         match find(self.methods, rpc) {
@@ -93,7 +93,7 @@ impl ServicePolicy {
         }
     }
 
-    /// The row of the method at this position of the annotated impl. `cfg` may have removed rows
+    /// The entry of the method at this position of the annotated impl. `cfg` may have removed entries
     /// before it, so it stands at its position or nearer to the beginning.
     pub(crate) const fn entry_of_method(&self, position: usize) -> Option<PolicyEntry> {
         let mut methods = self.methods;
@@ -128,7 +128,7 @@ impl MethodPolicy {
     }
 
     /// Says that the RPC's name was derived from the Rust name of its method, as
-    /// [`#[protect]`](crate::protect) does without `rpc = ".."`. The row then also matches the path
+    /// [`#[protect]`](crate::protect) does without `rpc = ".."`. The entry then also matches the path
     /// whose method name is the same without `_` and case: `GetUrl`, derived from `get_url`, matches
     /// `GetURL`. Under [`protect_with`](crate::ResourceServer::protect_with) names match exactly.
     #[must_use]
@@ -264,28 +264,28 @@ mod tests {
     );
 
     #[test]
-    fn a_guard_finds_its_own_row_whatever_rows_are_missing_and_whatever_their_names() {
+    fn a_guard_finds_its_own_entry_whatever_entries_are_missing_and_whatever_their_names() {
         const OPEN: AccessRule = AccessRule::AllowUnauthenticated;
         const REST: &[MethodPolicy] = &[
             MethodPolicy::annotated(1, "Get", AccessRule::Authenticated),
             MethodPolicy::annotated(4, "Get", OPEN),
         ];
         let policy = ServicePolicy::annotated("a.B", REST);
-        let rule = |position| policy.entry_of_method(position).map(|row| *row.rule());
+        let rule = |position| policy.entry_of_method(position).map(|entry| *entry.rule());
         assert_eq!(rule(1), Some(AccessRule::Authenticated));
         assert_eq!(rule(4), Some(OPEN));
         assert_eq!([0, 2, 3, 5].map(rule), [None; 4]);
     }
 
     #[test]
-    fn rows_of_two_services_and_rows_of_other_rules_differ() {
-        const ROWS: &[MethodPolicy] = &[MethodPolicy::new("Get", AccessRule::Authenticated)];
+    fn entries_of_two_services_and_of_other_rules_differ() {
+        const ENTRIES: &[MethodPolicy] = &[MethodPolicy::new("Get", AccessRule::Authenticated)];
         const OPEN: &[MethodPolicy] = &[MethodPolicy::new("Get", AccessRule::AllowUnauthenticated)];
-        let row = |service, methods| ServicePolicy::new(service, methods).entry("Get").unwrap();
-        assert_eq!(row("a.B", ROWS), row("a.B", ROWS));
+        let entry = |service, methods| ServicePolicy::new(service, methods).entry("Get").unwrap();
+        assert_eq!(entry("a.B", ENTRIES), entry("a.B", ENTRIES));
         // The same table in memory, for another service.
-        assert_ne!(row("a.B", ROWS), row("a.C", ROWS));
-        assert_ne!(row("a.B", ROWS), row("a.B", OPEN));
+        assert_ne!(entry("a.B", ENTRIES), entry("a.C", ENTRIES));
+        assert_ne!(entry("a.B", ENTRIES), entry("a.B", OPEN));
     }
 
     #[test]
@@ -324,10 +324,10 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "a method has two rows")]
-    fn a_method_cannot_have_two_rows() {
-        const ROW: MethodPolicy = MethodPolicy::new("One", AccessRule::Authenticated);
-        let _ = ServicePolicy::new("a.B", &[ROW, ROW]);
+    #[should_panic(expected = "a method has two entries")]
+    fn a_method_cannot_have_two_entries() {
+        const ENTRY: MethodPolicy = MethodPolicy::new("One", AccessRule::Authenticated);
+        let _ = ServicePolicy::new("a.B", &[ENTRY, ENTRY]);
     }
 
     #[test]

@@ -92,21 +92,21 @@ impl Shared {
     /// Decides on a call whose caller is known or rejected. Stores the auth context in the extensions
     /// of a call that is let in, or that the authorizer has to answer about.
     fn settle<B>(&self, request: &mut Request<B>, identified: Identified) -> Admission {
-        let Some((row, place)) = self.policies.find_with_place(request.uri()) else {
+        let Some((entry, place)) = self.policies.find_with_place(request.uri()) else {
             return Admission::Decided(Err(self.refuse_unknown(request, identified)));
         };
-        let (caller, permit) = match Self::decide(row, identified) {
+        let (caller, permit) = match Self::decide(entry, identified) {
             Ok(decided) => decided,
-            Err(denial) => return Admission::Decided(Err(refuse(request, Some(row), denial))),
+            Err(denial) => return Admission::Decided(Err(refuse(request, Some(entry), denial))),
         };
         let principal = caller.as_ref().map(AuthenticatedCaller::principal);
-        let admission = match self.authorizer_query(request, row, principal) {
+        let admission = match self.authorizer_query(request, entry, principal) {
             Some(asking) => Admission::Authorizer(asking),
-            None => Admission::Decided(Ok(self.allow(request, row, place, principal))),
+            None => Admission::Decided(Ok(self.allow(request, entry, place, principal))),
         };
         match self.insert_context(request, caller, permit) {
             Ok(()) => admission,
-            Err(denial) => Admission::Decided(Err(refuse(request, Some(row), denial))),
+            Err(denial) => Admission::Decided(Err(refuse(request, Some(entry), denial))),
         }
     }
 
@@ -114,20 +114,20 @@ impl Shared {
     fn authorizer_query<B>(
         &self,
         request: &Request<B>,
-        row: PolicyEntry,
+        entry: PolicyEntry,
         principal: Option<&Principal>,
     ) -> Option<Asking> {
         let authorizer = self.auth.inner.settings.authorizer.as_ref()?;
-        if is_open(row) {
+        if is_open(entry) {
             return None;
         }
         // Every other rule needs a principal.
-        Some(authorizer.ask(AccessRequest::new(request, row, principal?)))
+        Some(authorizer.ask(AccessRequest::new(request, entry, principal?)))
     }
 
     /// The authorizer has answered about a call.
     fn conclude<B>(&self, request: &Request<B>, answer: Result<(), Denial>) -> Decided {
-        let Some((row, place)) = self.policies.find_with_place(request.uri()) else {
+        let Some((entry, place)) = self.policies.find_with_place(request.uri()) else {
             return Err(refuse(request, None, denial(DenialReason::MethodUnknown)));
         };
         let call = AuthContext::of(request.extensions());
@@ -141,8 +141,8 @@ impl Shared {
             answer => answer,
         };
         match answer {
-            Ok(()) => Ok(self.allow(request, row, place, principal)),
-            Err(denial) => Err(refuse(request, Some(row), Box::new(denial.of_caller(principal)))),
+            Ok(()) => Ok(self.allow(request, entry, place, principal)),
+            Err(denial) => Err(refuse(request, Some(entry), Box::new(denial.of_caller(principal)))),
         }
     }
 
@@ -152,16 +152,16 @@ impl Shared {
     fn allow<B>(
         &self,
         request: &Request<B>,
-        row: PolicyEntry,
+        entry: PolicyEntry,
         place: usize,
         principal: Option<&Principal>,
     ) -> Option<Box<StreamDeadline>> {
-        audit::log_allowed(request.uri().path(), Some(row), principal);
+        audit::log_allowed(request.uri().path(), Some(entry), principal);
         self.allowed.count(place);
-        if row.kind() == RpcKind::Unary && self.policies.are_guarded() {
+        if entry.kind() == RpcKind::Unary && self.policies.are_guarded() {
             return None;
         }
-        StreamDeadline::of(self.stream_expiry, &self.auth, principal?, row)
+        StreamDeadline::of(self.stream_expiry, &self.auth, principal?, entry)
     }
 
     /// Stores the auth context in the extensions.
@@ -190,7 +190,7 @@ impl Shared {
         denial.to_status(&self.auth.inner.settings.challenge).into_http()
     }
 
-    /// No row has the path. Callers without a valid token are not told.
+    /// No entry has the path. Callers without a valid token are not told.
     #[cold]
     fn refuse_unknown<B>(&self, request: &Request<B>, identified: Identified) -> Box<Denial> {
         let denial = match identified {
@@ -203,26 +203,26 @@ impl Shared {
         refuse(request, None, denial)
     }
 
-    /// In this order: whether anyone may call, credentials, verification, the rule. The row of the
+    /// In this order: whether anyone may call, credentials, verification, the rule. The entry of the
     /// table was found before, and the authorizer comes after it.
     #[inline]
     fn decide(
-        row: PolicyEntry,
+        entry: PolicyEntry,
         caller: Identified,
     ) -> Result<(Option<AuthenticatedCaller>, Permit), Box<Denial>> {
-        let caller = match row.rule() {
+        let caller = match entry.rule() {
             // Here an invalid token means anonymous.
             AccessRule::AllowUnauthenticated => caller.ok(),
             AccessRule::Authenticated | AccessRule::RequireScopes(_) => Some(caller?),
         };
         let principal = caller.as_ref().map(AuthenticatedCaller::principal);
-        let permit = authorize(row, principal).map_err(|denied| denial_of(denied, principal))?;
+        let permit = authorize(entry, principal).map_err(|denied| denial_of(denied, principal))?;
         Ok((caller, permit))
     }
 }
 
-fn is_open(row: PolicyEntry) -> bool {
-    matches!(row.rule(), AccessRule::AllowUnauthenticated)
+fn is_open(entry: PolicyEntry) -> bool {
+    matches!(entry.rule(), AccessRule::AllowUnauthenticated)
 }
 
 /// Leaves a caller's claims in the extensions, as each of the types.
@@ -258,7 +258,7 @@ fn denial_of(denied: DenialReason, principal: Option<&Principal>) -> Box<Denial>
 }
 
 #[cold]
-fn refuse<B>(request: &Request<B>, row: Option<PolicyEntry>, denial: Box<Denial>) -> Box<Denial> {
-    denial.log(request.uri().path(), row);
+fn refuse<B>(request: &Request<B>, entry: Option<PolicyEntry>, denial: Box<Denial>) -> Box<Denial> {
+    denial.log(request.uri().path(), entry);
     denial
 }

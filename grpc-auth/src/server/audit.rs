@@ -57,15 +57,15 @@ impl Denial {
     }
 
     /// Logs and counts a call that is rejected.
-    pub(crate) fn log(&self, method: &str, row: Option<PolicyEntry>) {
-        self.record(method, row, "call denied");
+    pub(crate) fn log(&self, method: &str, entry: Option<PolicyEntry>) {
+        self.record(method, entry, "call denied");
     }
 
-    fn record(&self, method: &str, row: Option<PolicyEntry>, message: &str) {
+    fn record(&self, method: &str, entry: Option<PolicyEntry>, message: &str) {
         info!(
             target: "grpc_auth",
             method = escape(method),
-            rule = row.map(|row| row.rule().to_string()),
+            rule = entry.map(|entry| entry.rule().to_string()),
             verdict = "deny",
             reason = self.denied.reason(),
             cause = &*self.cause,
@@ -73,17 +73,17 @@ impl Denial {
             issuer = self.issuer,
             "{message}"
         );
-        metrics::denied(row, self.denied);
+        metrics::denied(entry, self.denied);
     }
 }
 
 /// `principal` is `None` for an anonymous caller. The caller of this function counts: the layer has a
 /// counter at hand.
-pub(crate) fn log_allowed(method: &str, row: Option<PolicyEntry>, principal: Option<&Principal>) {
+pub(crate) fn log_allowed(method: &str, entry: Option<PolicyEntry>, principal: Option<&Principal>) {
     debug!(
         target: "grpc_auth",
         method = escape(method),
-        rule = row.map(|row| row.rule().to_string()),
+        rule = entry.map(|entry| entry.rule().to_string()),
         verdict = "allow",
         reason = None::<&str>,
         cause = None::<&str>,
@@ -95,11 +95,11 @@ pub(crate) fn log_allowed(method: &str, row: Option<PolicyEntry>, principal: Opt
 
 /// A call that was allowed has to end: the message of a unary one came too late, or a stream was open
 /// for too long.
-pub(crate) fn log_ended(row: PolicyEntry, issuer: &str, cause: &'static str) {
+pub(crate) fn log_ended(entry: PolicyEntry, issuer: &str, cause: &'static str) {
     let issuer = Some(issuer.to_owned());
     let denial = Denial { issuer, ..Denial::new(DenialReason::TokenExpired, cause) };
-    let message = if row.kind() == RpcKind::Unary { "call denied" } else { "stream ended" };
-    denial.record(&format!("/{row}"), Some(row), message);
+    let message = if entry.kind() == RpcKind::Unary { "call denied" } else { "stream ended" };
+    denial.record(&format!("/{entry}"), Some(entry), message);
 }
 
 impl From<DenialReason> for Denial {

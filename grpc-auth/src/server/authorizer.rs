@@ -131,7 +131,7 @@ impl<E: std::error::Error> From<E> for AuthorizerError {
 #[derive(Clone)]
 pub struct AccessRequest {
     uri: Uri,
-    row: PolicyEntry,
+    entry: PolicyEntry,
     principal: Principal,
     metadata: MetadataMap,
 }
@@ -141,14 +141,14 @@ const CREDENTIALS: [HeaderName; 3] =
     [AUTHORIZATION, PROXY_AUTHORIZATION, HeaderName::from_static("dpop")];
 
 impl AccessRequest {
-    pub(super) fn new<B>(request: &Request<B>, row: PolicyEntry, principal: &Principal) -> Self {
+    pub(super) fn new<B>(request: &Request<B>, entry: PolicyEntry, principal: &Principal) -> Self {
         let mut headers = request.headers().clone();
         for name in &CREDENTIALS {
             headers.remove(name);
         }
         Self {
             uri: request.uri().clone(),
-            row,
+            entry,
             principal: principal.clone(),
             metadata: MetadataMap::from_headers(headers),
         }
@@ -177,10 +177,10 @@ impl AccessRequest {
         path.split_once('/').unwrap_or((path, ""))
     }
 
-    /// The row of the table that let the caller in so far.
+    /// The entry of the table that let the caller in so far.
     #[must_use]
     pub fn entry(&self) -> PolicyEntry {
-        self.row
+        self.entry
     }
 
     /// The caller, whose [claims](Principal::claims) are as typed as in a method.

@@ -64,8 +64,8 @@ impl DenialReason {
     }
 
     fn info(self) -> HashMap<String, String> {
-        let Self::ScopeInsufficient(row) = self else { return HashMap::new() };
-        HashMap::from([("method".into(), row.to_string())])
+        let Self::ScopeInsufficient(entry) = self else { return HashMap::new() };
+        HashMap::from([("method".into(), entry.to_string())])
     }
 }
 
@@ -100,7 +100,7 @@ impl Challenge {
     /// What follows the realm; `None` without a challenge.
     fn error_of(&self, denied: DenialReason) -> Option<String> {
         let scopes = match denied {
-            DenialReason::ScopeInsufficient(row) => self.scopes(row),
+            DenialReason::ScopeInsufficient(entry) => self.scopes(entry),
             _ => String::new(),
         };
         Some(match denied.answer().challenge {
@@ -114,8 +114,8 @@ impl Challenge {
         })
     }
 
-    fn scopes(&self, row: PolicyEntry) -> String {
-        match row.rule() {
+    fn scopes(&self, entry: PolicyEntry) -> String {
+        match entry.rule() {
             AccessRule::RequireScopes(rule) if self.disclose_scopes => {
                 let scopes = rule.sufficient_scopes();
                 let names: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();

@@ -23,7 +23,7 @@ use crate::token::principal::Principal;
 /// A call that passed the guard.
 #[derive(Debug)]
 pub struct Admitted<'r> {
-    pub(super) row: PolicyEntry,
+    pub(super) entry: PolicyEntry,
     /// None without a layer.
     pub(super) call: Option<&'r AuthContext>,
 }
@@ -33,27 +33,29 @@ pub struct Admitted<'r> {
 ///
 /// # Errors
 /// The status that the caller gets.
-pub(crate) fn enter(row: PolicyEntry, extensions: &Extensions) -> Result<Admitted<'_>, Status> {
+pub(crate) fn enter(entry: PolicyEntry, extensions: &Extensions) -> Result<Admitted<'_>, Status> {
     let call = AuthContext::of(extensions);
     let permit = match call {
-        Some(call) => take_permit(row, call)?,
-        None => permit_without_layer(row)?,
+        Some(call) => take_permit(entry, call)?,
+        None => permit_without_layer(entry)?,
     };
-    Ok(Admitted { row: permit.entry(), call })
+    Ok(Admitted { entry: permit.entry(), call })
 }
 
-fn take_permit(row: PolicyEntry, call: &AuthContext) -> Result<Permit, Status> {
+fn take_permit(entry: PolicyEntry, call: &AuthContext) -> Result<Permit, Status> {
     let permit = match call.decision() {
-        Decision::Permitted(permit) if permit.entry() == row => permit,
-        Decision::Permitted(permit) => return Err(no_permit(row, call, &of_another(row, permit))),
+        Decision::Permitted(permit) if permit.entry() == entry => permit,
+        Decision::Permitted(permit) => {
+            return Err(no_permit(entry, call, &of_another(entry, permit)));
+        }
         #[cfg(feature = "testing")]
-        Decision::InTest => decide_in_test(row, call)?,
+        Decision::InTest => decide_in_test(entry, call)?,
     };
     if !call.take_permit() {
-        return Err(no_permit(row, call, &USED));
+        return Err(no_permit(entry, call, &USED));
     }
     if call.is_too_late() {
-        return Err(too_late(row, call));
+        return Err(too_late(entry, call));
     }
     Ok(permit)
 }
@@ -86,9 +88,9 @@ const OTHER_POLICY: NoPermit = NoPermit {
            mount the service with `auth.protect(service)`",
 };
 
-fn of_another(row: PolicyEntry, permit: Permit) -> NoPermit {
+fn of_another(entry: PolicyEntry, permit: Permit) -> NoPermit {
     let other = permit.entry();
-    match (other.service() == row.service(), other.rpc() == row.rpc()) {
+    match (other.service() == entry.service(), other.rpc() == entry.rpc()) {
         (false, _) => OTHER_SERVICE,
         (true, false) => SIBLING,
         (true, true) => OTHER_POLICY,
@@ -97,48 +99,48 @@ fn of_another(row: PolicyEntry, permit: Permit) -> NoPermit {
 
 /// The caller did nothing wrong: the operator's code did.
 #[cold]
-fn no_permit(row: PolicyEntry, call: &AuthContext, why: &NoPermit) -> Status {
+fn no_permit(entry: PolicyEntry, call: &AuthContext, why: &NoPermit) -> Status {
     error!(
         target: "grpc_auth",
-        method = %row,
+        method = %entry,
         permit_of = call.decision().entry().map(tracing::field::display),
         verdict = "deny",
         cause = why.cause,
         help = why.help,
         "method called without a permit of its own"
     );
-    metrics::denied(Some(row), DenialReason::PermitMissing);
+    metrics::denied(Some(entry), DenialReason::PermitMissing);
     DenialReason::PermitMissing.to_status(&call.settings.challenge)
 }
 
 /// Where there is no layer the guard does what it would do.
 #[cfg(feature = "testing")]
-fn decide_in_test(row: PolicyEntry, call: &AuthContext) -> Result<Permit, Status> {
-    authorize(row, call.principal()).map_err(|denied| {
+fn decide_in_test(entry: PolicyEntry, call: &AuthContext) -> Result<Permit, Status> {
+    authorize(entry, call.principal()).map_err(|denied| {
         let denial = Denial::from(denied).of_caller(call.principal());
-        denial.log(&format!("/{row}"), Some(row));
+        denial.log(&format!("/{entry}"), Some(entry));
         denial.denied.to_status(&call.settings.challenge)
     })
 }
 
 /// The token was good when the call arrived, and is not any more now that its message is here.
 #[cold]
-fn too_late(row: PolicyEntry, call: &AuthContext) -> Status {
+fn too_late(entry: PolicyEntry, call: &AuthContext) -> Status {
     let denial = Denial::new(DenialReason::TokenExpired, TOO_LATE).of_caller(call.principal());
-    denial.log(&format!("/{row}"), Some(row));
+    denial.log(&format!("/{entry}"), Some(entry));
     denial.denied.to_status(&call.settings.challenge)
 }
 
-fn permit_without_layer(row: PolicyEntry) -> Result<Permit, Status> {
-    authorize(row, None).map_err(|_| {
+fn permit_without_layer(entry: PolicyEntry) -> Result<Permit, Status> {
+    authorize(entry, None).map_err(|_| {
         error!(
             target: "grpc_auth",
-            method = %row,
+            method = %entry,
             verdict = "deny",
             "the service is mounted without its layer, so every call of this method is rejected: mount it \
              with `auth.protect(service)` instead of tonic's `Server::new(service)`"
         );
-        metrics::denied(Some(row), DenialReason::LayerMissing);
+        metrics::denied(Some(entry), DenialReason::LayerMissing);
         DenialReason::LayerMissing.to_status(&Challenge::new("", false))
     })
 }
@@ -165,7 +167,7 @@ impl Admitted<'_> {
     }
 
     pub(super) fn refuse(&self, denial: &Denial) -> Status {
-        denial.log(&format!("/{}", self.row), Some(self.row));
+        denial.log(&format!("/{}", self.entry), Some(self.entry));
         let none = Challenge::new("", false);
         let challenge = self.call.map_or(&none, |call| &call.settings.challenge);
         denial.denied.to_status(challenge)

@@ -197,7 +197,7 @@ impl ResourceServer {
     }
 
     /// Mounts a service that cannot be annotated, like reflection or a third party's, under a
-    /// policy written by hand. Methods without a row are refused.
+    /// policy written by hand. Methods without an entry are refused.
     ///
     /// # Errors
     /// [`ConfigError::Policy`] when the policy names another service,
@@ -218,7 +218,7 @@ impl ResourceServer {
                 .into(),
             });
         }
-        if policy.entries().any(|row| !row.requirements().is_empty()) {
+        if policy.entries().any(|entry| !entry.requirements().is_empty()) {
             return Err(ConfigError::Policy {
                 service: S::NAME,
                 help: "it has requirements, which only an annotated service enforces: mount that with \

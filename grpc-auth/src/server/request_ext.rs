@@ -60,8 +60,8 @@ pub trait CallerExt: sealed::HasExtensions {
             None => Err(DenialReason::CredentialsMissing.into()),
         };
         claims.map_err(|denial| {
-            let row = call.decision().entry();
-            denial.log(&row.map(|row| format!("/{row}")).unwrap_or_default(), row);
+            let entry = call.decision().entry();
+            denial.log(&entry.map(|entry| format!("/{entry}")).unwrap_or_default(), entry);
             denial.denied.to_status(&call.settings.challenge)
         })
     }

@@ -69,7 +69,7 @@ impl Admitted<'_> {
     fn panicked(&self, position: usize) -> Denial {
         error!(
             target: "grpc_auth",
-            method = %self.row,
+            method = %self.entry,
             requirement = self.text(position),
             "a requirement panicked, so the call is rejected; the panic's own message went to the \
              panic hook"
@@ -83,7 +83,7 @@ impl Admitted<'_> {
     }
 
     fn text(&self, position: usize) -> &'static str {
-        self.row.requirements().get(position).copied().unwrap_or_default()
+        self.entry.requirements().get(position).copied().unwrap_or_default()
     }
 }
 
@@ -101,8 +101,8 @@ mod tests {
         const METHODS: &[MethodPolicy] =
             &[MethodPolicy::annotated(0, "Get", AccessRule::AllowUnauthenticated)
                 .requiring(&["anyone"])];
-        let row = ServicePolicy::annotated("a.B", METHODS).entry("Get").unwrap();
-        let anonymous = Admitted { row, call: None };
+        let entry = ServicePolicy::annotated("a.B", METHODS).entry("Get").unwrap();
+        let anonymous = Admitted { entry, call: None };
         let answer = anonymous.require_of_claims_alone(0, |_: &Claims<serde_json::Value>| true);
         assert_eq!(answer.unwrap_err().code(), Code::Unauthenticated);
     }

@@ -34,7 +34,7 @@ pub enum StreamExpiry {
     #[default]
     UntilExpiry,
     /// When caller or handler end them: the token is checked until the method begins, and not
-    /// again. (Rows written by hand count as streams until they say
+    /// again. (Entries written by hand count as streams until they say
     /// [`RpcKind::Unary`](crate::policy::RpcKind::Unary).)
     CheckedAtOpen,
     /// When the caller's token expires, or this long after they were opened if that is earlier.
@@ -50,7 +50,7 @@ pub(super) struct StreamDeadline {
     auth: ResourceServer,
     /// For the log: whose token, and what it called.
     issuer: Arc<str>,
-    row: PolicyEntry,
+    entry: PolicyEntry,
     /// What both sides of the call know, where both are watched.
     sides: Option<Arc<Sides>>,
     sleep: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -108,27 +108,27 @@ impl StreamDeadline {
         stream_expiry: StreamExpiry,
         auth: &ResourceServer,
         caller: &Principal,
-        row: PolicyEntry,
+        entry: PolicyEntry,
     ) -> Option<Box<Self>> {
-        let (at, cause) = match row.kind() {
+        let (at, cause) = match entry.kind() {
             RpcKind::Unary => (caller.expires_at() + auth.inner.settings.leeway, TOO_LATE),
             _ => stream_expiry.end(auth, caller)?,
         };
         let (auth, issuer) = (auth.clone(), caller.shared_issuer());
-        Some(Box::new(Self { at, cause, auth, issuer, row, sides: None, sleep: None }))
+        Some(Box::new(Self { at, cause, auth, issuer, entry, sides: None, sleep: None }))
     }
 
     /// Another one for the other side of the call.
     pub(super) fn share(&mut self) -> Box<Self> {
-        let Self { at, cause, auth, issuer, row, .. } = &*self;
-        let (at, cause, row) = (*at, *cause, *row);
+        let Self { at, cause, auth, issuer, entry, .. } = &*self;
+        let (at, cause, entry) = (*at, *cause, *entry);
         let (auth, issuer) = (auth.clone(), Arc::clone(issuer));
         let sides = Some(Arc::clone(self.sides.get_or_insert_default()));
-        Box::new(Self { at, cause, auth, issuer, row, sides, sleep: None })
+        Box::new(Self { at, cause, auth, issuer, entry, sides, sleep: None })
     }
 
     pub(super) fn kind(&self) -> RpcKind {
-        self.row.kind()
+        self.entry.kind()
     }
 
     /// Nothing more comes from the caller.
@@ -167,7 +167,7 @@ impl StreamDeadline {
     pub(super) fn status(&self) -> Status {
         let is_told = |sides: &Arc<Sides>| sides.is_told.swap(true, Ordering::Relaxed);
         if !self.sides.as_ref().is_some_and(is_told) {
-            audit::log_ended(self.row, &self.issuer, self.cause);
+            audit::log_ended(self.entry, &self.issuer, self.cause);
         }
         DenialReason::TokenExpired.to_status(&self.auth.inner.settings.challenge)
     }

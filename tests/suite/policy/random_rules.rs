@@ -85,15 +85,15 @@ fn expressions() -> impl Strategy<Value = Naive> {
 }
 
 fn decide(rule: ScopeExpr, caller: &Principal) -> Result<(), DenialReason> {
-    let rows = vec![MethodPolicy::new("M", AccessRule::RequireScopes(rule))].leak();
-    let row = ServicePolicy::new("a.B", rows).entry("M").unwrap();
-    match authorize(row, Some(caller)) {
+    let entries = vec![MethodPolicy::new("M", AccessRule::RequireScopes(rule))].leak();
+    let entry = ServicePolicy::new("a.B", entries).entry("M").unwrap();
+    match authorize(entry, Some(caller)) {
         Ok(permit) => {
-            assert_eq!(permit.entry(), row);
+            assert_eq!(permit.entry(), entry);
             Ok(())
         }
         Err(denied) => {
-            assert_eq!(denied, DenialReason::ScopeInsufficient(row));
+            assert_eq!(denied, DenialReason::ScopeInsufficient(entry));
             Err(denied)
         }
     }

@@ -1,4 +1,4 @@
-//! Which calls have streams, as the rows of a table say: found by the macro, or written by hand.
+//! Which calls have streams, as the entries of a table say: found by the macro, or written by hand.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -39,7 +39,7 @@ const KINDS: [(&str, RpcKind); 5] = [
 ];
 
 fn kinds_of<T: ProtectedService<KindsServer<T>>>() -> Vec<(&'static str, RpcKind)> {
-    T::POLICY.entries().map(|row| (row.rpc(), row.kind())).collect()
+    T::POLICY.entries().map(|entry| (entry.rpc(), entry.kind())).collect()
 }
 
 type Sent<T> = Request<T>;
@@ -326,7 +326,7 @@ async fn frames_pass_as_they_are_and_none_comes_after_the_end() {
     assert!(body.frame().await.is_none());
 }
 
-/// Two rows have each other's names.
+/// Two entries have each other's names.
 struct Exchanged;
 
 #[grpc_auth::protect]

@@ -20,7 +20,7 @@ const POLICY: ServicePolicy = ServicePolicy::new(
 /// The table at [`DenialReason`], line by line: status, reason, challenge.
 #[test]
 fn every_refusal_says_what_the_table_says() {
-    let row = POLICY.entry("Collect").unwrap();
+    let entry = POLICY.entry("Collect").unwrap();
     let bare = Some("Bearer realm=\"api\"");
     for (denied, code, reason, header) in [
         (
@@ -60,7 +60,7 @@ fn every_refusal_says_what_the_table_says() {
             ),
         ),
         (
-            DenialReason::ScopeInsufficient(row),
+            DenialReason::ScopeInsufficient(entry),
             Code::PermissionDenied,
             Some("ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
             Some(
@@ -115,7 +115,7 @@ fn where_proofs_are_checked_the_challenge_says_so() {
         let nonces = Nonces::new(&[7; 32], crate::clock::Clock::system());
         Challenge::new("api", true).with_dpop(Some(Arc::new(nonces)))
     };
-    let row = POLICY.entry("Collect").unwrap();
+    let entry = POLICY.entry("Collect").unwrap();
     let scopes = "error=\"insufficient_scope\", scope=\"read:echo admin:all\"";
     let of_proof = |denied, error| format!("error=\"{error}\", error_description=\"{denied}\"");
     let invalid = of_proof(DenialReason::ProofInvalid, "invalid_dpop_proof");
@@ -123,7 +123,7 @@ fn where_proofs_are_checked_the_challenge_says_so() {
     let nonce = of_proof(DenialReason::ProofNonceRequired, "use_dpop_nonce");
     for (denied, reason, error, is_of_bearer) in [
         (DenialReason::CredentialsMissing, "CREDENTIALS_MISSING", "", true),
-        (DenialReason::ScopeInsufficient(row), "ACCESS_TOKEN_SCOPE_INSUFFICIENT", scopes, true),
+        (DenialReason::ScopeInsufficient(entry), "ACCESS_TOKEN_SCOPE_INSUFFICIENT", scopes, true),
         (DenialReason::ProofMalformed, "ACCESS_TOKEN_MALFORMED", &malformed, false),
         (DenialReason::ProofInvalid, "ACCESS_TOKEN_INVALID", &invalid, false),
         (DenialReason::ProofNonceRequired, "DPOP_NONCE_REQUIRED", &nonce, false),

@@ -89,6 +89,6 @@ async fn what_it_allows_is_still_required() {
     );
     assert_denied(client.get(call(&mallory)).await, Code::PermissionDenied, POLICY);
     assert!(logs.line_with("the authorizer denies it").contains("call denied"));
-    let row = world.asked.lock().unwrap().pop().unwrap().entry();
-    assert_eq!(row.requirements().len(), 1);
+    let entry = world.asked.lock().unwrap().pop().unwrap().entry();
+    assert_eq!(entry.requirements().len(), 1);
 }

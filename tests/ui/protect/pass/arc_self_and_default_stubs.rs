@@ -24,7 +24,7 @@ pub(super) fn main() {
         assert_anonymous_denied(client.get(Word::default()).await);
         assert_scope_denied(client.get(kit.request(Word::default(), &[])).await);
         assert!(client.get(kit.request(Word::default(), &["read:word"])).await.is_ok());
-        // The stub has neither row nor guard.
+        // The stub has neither entry nor guard.
         assert_anonymous_denied(client.put(Word::default()).await);
         let answer = client.put(kit.request(Word::default(), &[])).await;
         assert_denied(answer, Code::PermissionDenied, "PERMISSION_DENIED_BY_POLICY");

@@ -40,7 +40,7 @@ service!(Request<Word>, |claims: &Claims<Tenant>, word| claims.tenant == word.te
 pub(super) fn main() {
     // No source to read the text from: it is made of the macro's tokens.
     let policy = <Service as ProtectedService<LeftServer<_>>>::POLICY;
-    let texts = policy.entries().flat_map(|row| row.requirements()).map(|text| text.replace(' ', ""));
+    let texts = policy.entries().flat_map(|entry| entry.requirements()).map(|text| text.replace(' ', ""));
     let expected = ["|claims:&Claims<Tenant>,word|claims.tenant==word.text", "is_named"];
     assert!(texts.eq(expected));
     block_on(async {
