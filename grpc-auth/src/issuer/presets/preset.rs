@@ -19,7 +19,8 @@ use crate::issuer::Issuer;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Preset {
-    /// The name in settings: that of the constructor, with hyphens.
+    /// The name in settings: that of the constructor with hyphens, or `oidc` for
+    /// [`Issuer::discover`].
     pub name: &'static str,
     /// The product, as its maker writes it.
     pub product: &'static str,
@@ -105,7 +106,7 @@ mod tests {
             .lines()
             .filter_map(|line| line.strip_prefix("/// | [`")?.split('`').next())
             .filter(|constructor| *constructor != "static_keys")
-            .map(|constructor| constructor.replace('_', "-"))
+            .map(|constructor| constructor.replace("discover", "oidc").replace('_', "-"))
             .collect();
         assert_eq!(table, Issuer::PRESETS.iter().map(|preset| preset.name).collect::<Vec<_>>());
         for preset in Issuer::PRESETS {
