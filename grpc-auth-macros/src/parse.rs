@@ -87,8 +87,8 @@ impl Impl {
     }
 }
 
-/// Reads every item that can be read. An item that is not finished is reported and left out, so that
-/// the other methods keep their guards while someone types.
+/// Reads every item that can be read. An unfinished item is reported and left out, so that the other
+/// methods keep their guards while the user types.
 fn items(input: ParseStream<'_>, errors: &mut Errors) -> Vec<Item> {
     let mut items = Vec::new();
     while !input.is_empty() {

@@ -83,13 +83,13 @@ pub const fn allow_unauthenticated() -> AccessRule {
     AccessRule::AllowUnauthenticated
 }
 
-/// A scope that stands in the rule as a string.
+/// A scope that the rule gives as a string.
 #[must_use]
 pub const fn scope(scope: &'static str) -> ScopeExpr {
     ScopeExpr::Scope(Scope::from_static(scope))
 }
 
-/// A constant that stands in a rule.
+/// A constant that the rule names.
 #[derive(Debug)]
 pub struct Constant<T>(pub T);
 

@@ -118,8 +118,7 @@ struct Registered {
 }
 
 fn registered(path: &Path) -> Vec<Registered> {
-    let document = fs::read(path).ok().and_then(|bytes| read_json(&bytes).ok());
-    let file = document.and_then(|document| serde_json::from_value::<ClientFile>(document).ok());
+    let file = fs::read(path).ok().and_then(|bytes| read_json::<ClientFile>(&bytes).ok());
     file.unwrap_or_default().clients
 }
 
