@@ -1,7 +1,6 @@
 //! A server with settings of its own.
 
-use super::data::keys::KeyRing;
-use super::data::proof_desk::ProofDesk;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,11 +10,13 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::data::client_file::{ClientFile, ClientFileError};
+use super::data::keys::KeyRing;
 use super::data::registration::ClientRegistration;
 use super::data::registry::User;
 use crate::clock::manual::ManualClock;
 use crate::error::ConfigError;
 use crate::lock::locked;
+use crate::proof_of_possession::dpop::Dpop;
 use crate::testing::data::state::State;
 use crate::testing::server::TestAuthorizationServer;
 
@@ -48,8 +49,8 @@ pub struct AuthorizationServerBuilder {
     listen: String,
     clock: ManualClock,
     token_lifetime: Duration,
-    registrations: Vec<ClientRegistration>,
-    file: ClientFile,
+    /// All that is registered, by files or by calls.
+    registered: ClientFile,
 }
 
 impl TestAuthorizationServer {
@@ -81,8 +82,7 @@ impl AuthorizationServerBuilder {
             listen: "127.0.0.1:0".into(),
             clock: ManualClock::new(),
             token_lifetime: TestAuthorizationServer::TOKEN_LIFETIME,
-            registrations: Vec::new(),
-            file: ClientFile::default(),
+            registered: ClientFile::default(),
         }
     }
 
@@ -109,7 +109,7 @@ impl AuthorizationServerBuilder {
 
     /// Registers a client.
     pub fn register(mut self, registration: ClientRegistration) -> Self {
-        self.registrations.push(registration);
+        self.registered.registrations.push(registration);
         self
     }
 
@@ -144,7 +144,7 @@ impl AuthorizationServerBuilder {
             .map_err(|source| StartError::FileUnreadable { path: path.into(), source })?;
         let file = ClientFile::parse(&text)
             .map_err(|problem| StartError::FileInvalid { path: path.into(), problem })?;
-        self.file.extend(file);
+        self.registered.extend(file);
         Ok(self)
     }
 
@@ -157,14 +157,13 @@ impl AuthorizationServerBuilder {
         if self.token_lifetime < Duration::from_secs(1) {
             return Err(StartError::TokenLifetime);
         }
-        let registrations = self.registrations.into_iter().chain(self.file.registrations);
-        let mut clients = std::collections::BTreeMap::new();
-        for registration in registrations {
+        let mut clients = BTreeMap::new();
+        for registration in self.registered.registrations {
             let id = registration.id.clone();
             if let Err((field, problem)) = registration.check() {
                 return Err(StartError::Client { id, field, problem });
             }
-            if clients.insert(registration.id, registration.client).is_some() {
+            if clients.insert(id.clone(), registration).is_some() {
                 let problem = "another client has the same: keep one of them".into();
                 return Err(StartError::Client { id, field: "id", problem });
             }
@@ -175,14 +174,16 @@ impl AuthorizationServerBuilder {
             listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
         let url = format!("http://{address}/");
         let keys = KeyRing::generate().map_err(|_| StartError::Keys)?;
-        let proofs = ProofDesk::new(&url, self.clock.clone()).map_err(StartError::Proofs)?;
-        let state = State::new(url, self.clock, keys, proofs);
-        state.tokens.set_lifetime(self.token_lifetime);
+        let dpop = Dpop::for_origins([&*url]).build(self.clock.clone().into());
+        // The server begins with this process, and so do the addresses that proofs are made for.
+        let dpop = dpop.map_err(StartError::Proofs)?.without_past();
+        let state = State::new(url, self.clock, keys, dpop);
+        locked(&state.settings).token_lifetime = self.token_lifetime;
         *locked(&state.clients) = clients;
-        let users = self.file.users.into_iter();
+        let users = self.registered.users.into_iter();
         locked(&state.users).0 =
             users.map(|user| (user.name, User::new(&user.password, user.claims))).collect();
-        *locked(&state.scope_texts) = self.file.scopes;
+        *locked(&state.scope_texts) = self.registered.scopes;
         Ok(TestAuthorizationServer::serve(listener, Arc::new(state)))
     }
 }

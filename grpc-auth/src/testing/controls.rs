@@ -16,12 +16,12 @@ impl TestAuthorizationServer {
     /// How long tokens from the token endpoint are valid from now on. Default
     /// [`TOKEN_LIFETIME`](Self::TOKEN_LIFETIME).
     pub fn set_token_lifetime(&self, lifetime: Duration) {
-        self.state.tokens.set_lifetime(lifetime);
+        locked(&self.state.settings).token_lifetime = lifetime;
     }
 
     /// Leaves `expires_in` out of what the token endpoint answers, as RFC 6749 §5.1 allows.
     pub fn omit_expires_in(&self, omit: bool) {
-        self.state.tokens.set_omits_expires_in(omit);
+        locked(&self.state.settings).omits_expires_in = omit;
     }
 
     /// Answers every token request with this status and document; with none, with the truth again.
@@ -32,7 +32,7 @@ impl TestAuthorizationServer {
     /// # }
     /// ```
     pub fn set_token_response(&self, response: Option<(u16, String)>) {
-        self.state.tokens.set_other(response);
+        locked(&self.state.settings).token_response = response;
     }
 
     /// Refuses every token request with this error (RFC 6749 §5.2), `invalid_client` with status
@@ -44,17 +44,17 @@ impl TestAuthorizationServer {
 
     /// Asks for a nonce in DPoP proofs at the token endpoint: `use_dpop_nonce` (RFC 9449 §8).
     pub fn require_dpop_nonce(&self, require: bool) {
-        self.state.proofs.set_demands_nonce(require);
+        locked(&self.state.settings).requires_dpop_nonce = require;
     }
 
     /// Makes a token inactive, whatever it says; introspection alone knows.
     pub fn revoke(&self, token: &str) {
-        self.state.opaque_tokens.revoke(token);
+        self.state.issued_tokens.revoke(token);
     }
 
     /// Answers every introspection with this document; with none, with the truth again.
     pub fn set_introspection_response(&self, json: Option<String>) {
-        *locked(&self.state.other_introspection) = json;
+        locked(&self.state.settings).introspection_response = json;
     }
 
     /// The JSON of the key set as it is published now.
@@ -65,7 +65,7 @@ impl TestAuthorizationServer {
 
     /// Publishes this document instead of the true key set; with none, the true one again.
     pub fn set_jwks(&self, json: Option<String>) {
-        *locked(&self.state.other_jwks) = json;
+        locked(&self.state.settings).jwks = json;
     }
 
     /// Sends these headers with the key set from now on, and with a 304 in its place; none at
@@ -85,7 +85,7 @@ impl TestAuthorizationServer {
         &self,
         headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
     ) {
-        *locked(&self.state.key_set_headers) = headers.into_iter().collect();
+        locked(&self.state.settings).key_set_headers = headers.into_iter().collect();
     }
 
     /// Publishes new keys in advance; tokens are still signed with the present ones.

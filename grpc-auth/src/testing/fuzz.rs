@@ -159,7 +159,9 @@ impl Signer {
     pub fn sign(&self, algorithm: Algorithm, header: &[u8], claims: &[u8]) -> Option<String> {
         let encode = |part: &[u8]| URL_SAFE_NO_PAD.encode(part);
         let signed = format!("{}.{}", encode(header), encode(claims));
-        let signature = self.0.signing_key(algorithm)?.sign(signed.as_bytes()).ok()?;
+        let keys = self.0.signing_keys();
+        let key = keys.iter().find(|key| key.algorithm() == algorithm)?;
+        let signature = key.sign(signed.as_bytes()).ok()?;
         Some(format!("{signed}.{}", encode(&signature)))
     }
 }

@@ -4,11 +4,9 @@ use serde_json::{Map, Value};
 
 use super::data::purpose::AuthorizationRequest;
 use super::data::registration::ClientRegistration;
-use super::data::registry::{Client, Credentials, GrantType, User};
-use super::endpoints::authorize;
+use super::data::registry::User;
 use super::endpoints::authorize::request::Refusal;
-use super::endpoints::device;
-use super::endpoints::oauth_error::OAuthError;
+use super::endpoints::{authorize, device};
 use crate::lock::locked;
 use crate::testing::data::state::State;
 use crate::testing::server::TestAuthorizationServer;
@@ -22,9 +20,7 @@ impl TestAuthorizationServer {
         secret: impl Into<String>,
         scopes: impl IntoIterator<Item = S>,
     ) {
-        let mut client = Client::new(Credentials::Secret(secret.into()), GrantType::ALL);
-        client.scopes = scopes.into_iter().map(Into::into).collect();
-        locked(&self.state.clients).insert(id.into(), client);
+        self.insert(ClientRegistration::confidential(id, secret).scopes(scopes));
     }
 
     /// Registers a client that authenticates by assertions (`private_key_jwt`, RFC 7523), signed
@@ -35,9 +31,7 @@ impl TestAuthorizationServer {
         jwks: impl Into<String>,
         scopes: impl IntoIterator<Item = S>,
     ) {
-        let mut client = Client::new(Credentials::Keys(jwks.into()), GrantType::ALL);
-        client.scopes = scopes.into_iter().map(Into::into).collect();
-        locked(&self.state.clients).insert(id.into(), client);
+        self.insert(ClientRegistration::with_keys(id, jwks).scopes(scopes));
     }
 
     /// Registers a client, or replaces the one of the same id.
@@ -49,7 +43,11 @@ impl TestAuthorizationServer {
         if let Err((field, problem)) = registration.check() {
             panic!("the client `{}` cannot be registered: `{field}`: {problem}", registration.id);
         }
-        locked(&self.state.clients).insert(registration.id, registration.client);
+        self.insert(registration);
+    }
+
+    fn insert(&self, registration: ClientRegistration) {
+        locked(&self.state.clients).insert(registration.id.clone(), registration);
     }
 
     /// Forgets a client: it is unknown from now on. What it was granted before lives on.
@@ -87,11 +85,8 @@ impl TestAuthorizationServer {
     /// # Panics
     /// When the person would be sent nowhere: who asks, or the address for the answer, is unknown.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "only a broken machine has no random numbers")]
     pub fn approve_authorization(&self, address: &str, user: &str) -> String {
-        decide(&self.state, address, |request| {
-            authorize::allow(&self.state, request, user).expect("there are random numbers")
-        })
+        decide(&self.state, address, |request| authorize::allow(&self.state, request, user))
     }
 
     /// Does what a person does who does not consent: the address that the browser is sent to, with
@@ -101,10 +96,7 @@ impl TestAuthorizationServer {
     /// As [`approve_authorization`](Self::approve_authorization).
     #[must_use]
     pub fn deny_authorization(&self, address: &str) -> String {
-        decide(&self.state, address, |request| {
-            let error = OAuthError::bad("access_denied", "the request was not allowed");
-            request.recipient.error(&self.state.url, &error)
-        })
+        decide(&self.state, address, |request| authorize::deny(&self.state, request))
     }
 
     /// Lets the device that shows this code have its tokens, as this user.

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::routing::{get, post};
 
 use super::data::state::State;
+use super::endpoints::forms::require_own_form;
 use super::endpoints::{authorize, consent, device, documents, introspection, revocation, token};
 use super::pages;
 
@@ -31,5 +33,6 @@ pub(super) fn people(state: Arc<State>) -> Router {
         .route("/device", get(device::page).post(device::enter))
         .route("/sign-in", post(consent::sign_in))
         .route("/consent", post(consent::consent))
+        .route_layer(from_fn(require_own_form))
         .with_state(state)
 }

@@ -8,9 +8,9 @@ use tokio::task::JoinHandle;
 
 use super::connection;
 use super::data::dpop::TestDpopKey;
+use super::data::settings;
 use super::data::state::{self, State};
 use super::data::token::TokenBuilder;
-use super::data::token_settings;
 use crate::clock::manual::ManualClock;
 use crate::jose::algorithm::Algorithm;
 use crate::server::ResourceServer;
@@ -48,7 +48,7 @@ impl TestAuthorizationServer {
     pub const AUDIENCE: &str = state::AUDIENCE;
 
     /// How long tokens from its token endpoint are valid.
-    pub const TOKEN_LIFETIME: Duration = token_settings::LIFETIME;
+    pub const TOKEN_LIFETIME: Duration = settings::TOKEN_LIFETIME;
 
     pub(super) fn serve(listener: TcpListener, state: Arc<State>) -> Self {
         let task = tokio::spawn(connection::accept(listener, Arc::clone(&state)));

@@ -4,8 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
+use super::secret_store::hash;
 use crate::lock::locked;
-use crate::token::confirmation::Thumbprint;
 
 /// More than any test has.
 const CAPACITY: usize = 100_000;
@@ -85,16 +85,6 @@ impl UsedAssertions {
         all.insert(used, expires_at);
         Ok(())
     }
-}
-
-impl std::fmt::Debug for UsedAssertions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UsedAssertions").finish_non_exhaustive()
-    }
-}
-
-fn hash(text: &str) -> Hash {
-    *Thumbprint::of(text.as_bytes()).as_bytes()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::registration::ClientRegistration;
-use super::registry::{Client, GrantType, User};
+use super::registry::{GrantType, User};
 use crate::json;
 use crate::json::error::{JsonError, Problem};
 use crate::token::scope::is_scope_token;
@@ -113,7 +113,7 @@ impl ClientFile {
 
 impl ClientEntry {
     fn registration(self) -> Result<ClientRegistration, String> {
-        let mut registration = match (self.secret, self.jwks) {
+        let registration = match (self.secret, self.jwks) {
             (None, None) => ClientRegistration::public(self.id),
             (Some(secret), None) => ClientRegistration::confidential(self.id, secret),
             (None, Some(jwks)) => {
@@ -121,16 +121,15 @@ impl ClientEntry {
             }
             (Some(_), Some(_)) => return Err("there are `jwks` too: keep one of them".into()),
         };
-        let Client { credentials, grants, .. } = registration.client;
-        registration.client = Client {
+        Ok(ClientRegistration {
             name: self.name,
             redirect_uris: self.redirect_uris,
             scopes: self.scopes,
             audiences: self.audiences,
+            grants: self.grant_types.unwrap_or(registration.grants),
             always_refreshes: self.always_refresh_tokens,
-            ..Client::new(credentials, self.grant_types.unwrap_or(grants))
-        };
-        Ok(registration)
+            ..registration
+        })
     }
 }
 

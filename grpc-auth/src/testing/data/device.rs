@@ -17,7 +17,7 @@ pub(crate) struct Device {
 pub(crate) enum Decision {
     Pending,
     Allowed(Grant),
-    DenialReason,
+    Denied,
     /// The tokens were fetched.
     Done,
 }

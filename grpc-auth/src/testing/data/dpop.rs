@@ -4,14 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use aws_lc_rs::rand;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::signing_key::SigningKey;
-use super::signing_key::encode_and_sign;
+use super::secret_store::random;
+use super::signing_key::{SigningKey, encode_and_sign};
 use crate::clock::Moment;
 use crate::clock::manual::ManualClock;
 use crate::jose::algorithm::Algorithm;
@@ -57,15 +54,12 @@ impl TestDpopKey {
     ///
     /// # Panics
     /// When the operating system has no random numbers.
-    #[expect(clippy::expect_used, reason = "a broken machine")]
     pub fn proof(&self, address: &str, token: &str) -> ProofBuilder {
-        let mut id = [0; 16];
-        rand::fill(&mut id).expect("random numbers");
         ProofBuilder { key: Arc::clone(&self.key), header: Map::new(), claims: Map::new() }
             .header("typ", "dpop+jwt")
             .header("alg", self.key.algorithm().as_str())
             .header("jwk", self.jwk())
-            .claim("jti", URL_SAFE_NO_PAD.encode(id))
+            .claim("jti", random())
             .claim("htm", "POST")
             .claim("htu", address)
             .issued_at(self.clock.now())

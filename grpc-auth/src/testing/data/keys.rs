@@ -38,8 +38,8 @@ impl KeyRing {
         Ok(())
     }
 
-    pub(crate) fn signing_key(&self, algorithm: Algorithm) -> Option<Arc<SigningKey>> {
-        self.signing.iter().find(|key| key.algorithm() == algorithm).cloned()
+    pub(crate) fn signing_keys(&self) -> Vec<Arc<SigningKey>> {
+        self.signing.clone()
     }
 
     pub(crate) fn jwks(&self) -> Value {

@@ -4,6 +4,8 @@ use std::time::SystemTime;
 
 use url::{Url, form_urlencoded};
 
+use super::grants::Access;
+
 /// What one person is about to decide.
 pub(crate) struct Interaction {
     pub(crate) purpose: Purpose,
@@ -23,24 +25,10 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    pub(crate) fn client_id(&self) -> &str {
+    pub(crate) fn access(&self) -> &Access {
         match self {
-            Self::Authorization(request) => &request.client_id,
-            Self::Device(request) => &request.client_id,
-        }
-    }
-
-    pub(crate) fn scopes(&self) -> &[String] {
-        match self {
-            Self::Authorization(request) => &request.scopes,
-            Self::Device(request) => &request.scopes,
-        }
-    }
-
-    pub(crate) fn audience(&self) -> Option<&str> {
-        match self {
-            Self::Authorization(request) => request.audience.as_deref(),
-            Self::Device(request) => request.audience.as_deref(),
+            Self::Authorization(request) => &request.access,
+            Self::Device(request) => &request.access,
         }
     }
 
@@ -63,10 +51,8 @@ impl Purpose {
 /// A request that may be put before a person.
 #[derive(Clone)]
 pub(crate) struct AuthorizationRequest {
-    pub(crate) client_id: String,
+    pub(crate) access: Access,
     pub(crate) recipient: Recipient,
-    pub(crate) scopes: Vec<String>,
-    pub(crate) audience: Option<String>,
     pub(crate) nonce: Option<String>,
     pub(crate) challenge: String,
     /// The thumbprint of the key that has to redeem the code (RFC 9449 §10).
@@ -112,8 +98,6 @@ impl Recipient {
 /// What a device asks for.
 #[derive(Clone)]
 pub(crate) struct DeviceRequest {
-    pub(crate) client_id: String,
-    pub(crate) scopes: Vec<String>,
-    pub(crate) audience: Option<String>,
+    pub(crate) access: Access,
     pub(crate) user_code: String,
 }

@@ -1,8 +1,10 @@
 //! A client as it is registered.
 
+use std::fmt;
+
 use url::{Host, Url};
 
-use super::registry::{Client, Credentials, GrantType};
+use super::registry::{Credentials, GrantType, without_port};
 use crate::jwks::set::KeySet;
 use crate::token::scope::is_scope_token;
 
@@ -23,11 +25,18 @@ use crate::token::scope::is_scope_token;
 /// issuer.add_user("alice", "wonderland");
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a registration does nothing until it is given to a server"]
 pub struct ClientRegistration {
     pub(crate) id: String,
-    pub(crate) client: Client,
+    pub(crate) name: Option<String>,
+    pub(crate) credentials: Credentials,
+    pub(crate) redirect_uris: Vec<String>,
+    pub(crate) scopes: Vec<String>,
+    /// None: any.
+    pub(crate) audiences: Vec<String>,
+    pub(crate) grants: Vec<GrantType>,
+    pub(crate) always_refreshes: bool,
 }
 
 impl ClientRegistration {
@@ -35,69 +44,95 @@ impl ClientRegistration {
     /// code or on another device, and it may be given refresh tokens.
     pub fn public(id: impl Into<String>) -> Self {
         let grants = [GrantType::AuthorizationCode, GrantType::DeviceCode, GrantType::RefreshToken];
-        Self { id: id.into(), client: Client::new(Credentials::None, grants) }
+        Self::new(id.into(), Credentials::None).grants(grants)
     }
 
     /// A client with a secret, for every grant. It authenticates with `client_secret_basic` or
     /// `client_secret_post`.
     pub fn confidential(id: impl Into<String>, secret: impl Into<String>) -> Self {
-        let credentials = Credentials::Secret(secret.into());
-        Self { id: id.into(), client: Client::new(credentials, GrantType::ALL) }
+        Self::new(id.into(), Credentials::Secret(secret.into()))
     }
 
     /// A client that authenticates by assertions (`private_key_jwt`, RFC 7523), signed with a key
     /// of this key set, for every grant.
     pub fn with_keys(id: impl Into<String>, jwks: impl Into<String>) -> Self {
-        let credentials = Credentials::Keys(jwks.into());
-        Self { id: id.into(), client: Client::new(credentials, GrantType::ALL) }
+        Self::new(id.into(), Credentials::Keys(jwks.into()))
+    }
+
+    fn new(id: String, credentials: Credentials) -> Self {
+        Self {
+            id,
+            name: None,
+            credentials,
+            redirect_uris: Vec::new(),
+            scopes: Vec::new(),
+            audiences: Vec::new(),
+            grants: GrantType::ALL.into(),
+            always_refreshes: false,
+        }
     }
 
     /// What people are shown as its name. Default: its id.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.client.name = Some(name.into());
+        self.name = Some(name.into());
         self
     }
 
     /// Where people are sent back to after signing in; may be called several times. It is compared
     /// exactly, but for the port of `http://127.0.0.1` and `http://[::1]` (RFC 8252 §7.3).
     pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
-        self.client.redirect_uris.push(uri.into());
+        self.redirect_uris.push(uri.into());
         self
     }
 
     /// What it may be granted; all of it if it does not ask. `openid` and `offline_access` may be
     /// asked for on top where people sign in.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.client.scopes = scopes.into_iter().map(Into::into).collect();
+        self.scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
 
     /// For whom it may get tokens, the first if it does not ask. Default: for anyone, and opaque
     /// tokens if it does not ask.
     pub fn audiences<S: Into<String>>(mut self, audiences: impl IntoIterator<Item = S>) -> Self {
-        self.client.audiences = audiences.into_iter().map(Into::into).collect();
+        self.audiences = audiences.into_iter().map(Into::into).collect();
         self
     }
 
     /// How it may get tokens, instead of its kind's default.
     pub fn grants(mut self, grants: impl IntoIterator<Item = GrantType>) -> Self {
-        self.client.grants = grants.into_iter().collect();
+        self.grants = grants.into_iter().collect();
         self
     }
 
     /// Gives it a refresh token whenever a person signs in, not only for `offline_access`.
     pub fn always_refresh_tokens(mut self) -> Self {
-        self.client.always_refreshes = true;
+        self.always_refreshes = true;
         self
+    }
+
+    pub(crate) fn is_public(&self) -> bool {
+        matches!(self.credentials, Credentials::None)
+    }
+
+    pub(crate) fn may(&self, grant: GrantType) -> bool {
+        self.grants.contains(&grant)
+    }
+
+    /// Byte for byte, but for the port of a loopback address, which the system chooses
+    /// (RFC 8252 §7.3).
+    pub(crate) fn has_redirect_uri(&self, uri: &str) -> bool {
+        let asked = without_port(uri);
+        let is_same_but_for_port = |own: &str| asked.is_some() && without_port(own) == asked;
+        self.redirect_uris.iter().any(|own| own == uri || is_same_but_for_port(own))
     }
 
     /// Whether it can work: the field that cannot, and why.
     pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
-        let client = &self.client;
         if self.id.is_empty() {
             return Err(("id", "it is empty".into()));
         }
-        match &client.credentials {
+        match &self.credentials {
             Credentials::Secret(secret) if secret.is_empty() => {
                 return Err(("secret", "it is empty: leave it out for a public client".into()));
             }
@@ -106,25 +141,35 @@ impl ClientRegistration {
             }
             Credentials::None => {
                 let own = [GrantType::ClientCredentials, GrantType::TokenExchange];
-                if let Some(grant) = client.grants.iter().find(|grant| own.contains(grant)) {
+                if let Some(grant) = self.grants.iter().find(|grant| own.contains(grant)) {
                     let why = format!("`{}` is not for clients without a secret", grant.as_str());
                     return Err(("grant_types", why));
                 }
             }
             _ => {}
         }
-        for uri in &client.redirect_uris {
+        for uri in &self.redirect_uris {
             check_redirect_uri(uri).map_err(|why| ("redirect_uris", format!("{uri:?} {why}")))?;
         }
-        for scope in &client.scopes {
+        for scope in &self.scopes {
             if !is_scope_token(scope.as_bytes()) {
                 return Err(("scopes", format!("{scope:?} is not a scope name (RFC 6749 §3.3)")));
             }
         }
-        if client.audiences.iter().any(String::is_empty) {
+        if self.audiences.iter().any(String::is_empty) {
             return Err(("audiences", "one of them is empty".into()));
         }
         Ok(())
+    }
+}
+
+/// Without the credentials.
+impl fmt::Debug for ClientRegistration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientRegistration")
+            .field("id", &self.id)
+            .field("scopes", &self.scopes)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,6 @@
 //! Who is registered: clients and users, and what scopes mean to people.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use serde::Deserialize;
@@ -56,19 +55,6 @@ impl GrantType {
     }
 }
 
-/// A registered client and what it may be granted.
-#[derive(Clone)]
-pub(crate) struct Client {
-    pub(crate) name: Option<String>,
-    pub(crate) credentials: Credentials,
-    pub(crate) redirect_uris: Vec<String>,
-    pub(crate) scopes: Vec<String>,
-    /// None: any.
-    pub(crate) audiences: Vec<String>,
-    pub(crate) grants: Vec<GrantType>,
-    pub(crate) always_refreshes: bool,
-}
-
 /// How a client authenticates.
 #[derive(Clone)]
 pub(crate) enum Credentials {
@@ -77,47 +63,6 @@ pub(crate) enum Credentials {
     Secret(String),
     /// A key set.
     Keys(String),
-}
-
-impl Client {
-    pub(crate) fn new(
-        credentials: Credentials,
-        grants: impl IntoIterator<Item = GrantType>,
-    ) -> Self {
-        Self {
-            name: None,
-            credentials,
-            redirect_uris: Vec::new(),
-            scopes: Vec::new(),
-            audiences: Vec::new(),
-            grants: grants.into_iter().collect(),
-            always_refreshes: false,
-        }
-    }
-
-    pub(crate) fn is_public(&self) -> bool {
-        matches!(self.credentials, Credentials::None)
-    }
-
-    pub(crate) fn may(&self, grant: GrantType) -> bool {
-        self.grants.contains(&grant)
-    }
-
-    /// Byte for byte, but for the port of a loopback address, which the system chooses
-    /// (RFC 8252 §7.3).
-    pub(crate) fn has_redirect_uri(&self, uri: &str) -> bool {
-        self.redirect_uris.iter().any(|own| own == uri || is_same_but_for_port(own, uri))
-    }
-}
-
-fn is_same_but_for_port(own: &str, other: &str) -> bool {
-    matches!((without_port(own), without_port(other)), (Some(own), Some(other)) if own == other)
-}
-
-impl fmt::Debug for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("scopes", &self.scopes).finish_non_exhaustive()
-    }
 }
 
 /// A user who can sign in.

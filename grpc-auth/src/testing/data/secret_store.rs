@@ -1,10 +1,8 @@
 //! Random secrets that stand for something: codes, refresh tokens, device codes, forms.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Mutex;
 
-use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,10 +16,10 @@ pub(crate) struct Vault<T>(Mutex<HashMap<[u8; 32], T>>);
 
 impl<T> Vault<T> {
     /// Makes a secret that stands for this.
-    pub(crate) fn store(&self, value: T) -> Result<String, Unspecified> {
-        let secret = random()?;
+    pub(crate) fn store(&self, value: T) -> String {
+        let secret = random();
         locked(&self.0).insert(hash(&secret), value);
-        Ok(secret)
+        secret
     }
 
     /// Looks at what a secret stands for, and changes it, in one step.
@@ -53,26 +51,28 @@ impl<T> Vault<T> {
     }
 }
 
-/// 256 random bits, in base64url.
-pub(crate) fn random() -> Result<String, Unspecified> {
-    let mut bytes = [0; 32];
-    rand::fill(&mut bytes)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
-}
-
-fn hash(secret: &str) -> [u8; 32] {
-    *Thumbprint::of(secret.as_bytes()).as_bytes()
-}
-
 impl<T> Default for Vault<T> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-/// Without what is in it.
-impl<T> fmt::Debug for Vault<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Vault").finish_non_exhaustive()
-    }
+/// Random bytes.
+///
+/// # Panics
+/// When the operating system has no random numbers.
+#[expect(clippy::expect_used, reason = "only a broken machine has no random numbers")]
+pub(crate) fn random_bytes<const COUNT: usize>() -> [u8; COUNT] {
+    let mut bytes = [0; COUNT];
+    rand::fill(&mut bytes).expect("there are random numbers");
+    bytes
+}
+
+/// 256 random bits, in base64url.
+pub(crate) fn random() -> String {
+    URL_SAFE_NO_PAD.encode(random_bytes::<32>())
+}
+
+pub(crate) fn hash(secret: &str) -> [u8; 32] {
+    *Thumbprint::of(secret.as_bytes()).as_bytes()
 }

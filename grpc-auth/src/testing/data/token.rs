@@ -1,6 +1,5 @@
 //! Tokens of any shape, good and bad.
 
-use super::signing_key::encode_and_sign;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,8 +7,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::dpop::TestDpopKey;
-use super::opaque::OpaqueTokens;
-use super::signing_key::SigningKey;
+use super::issued_tokens::IssuedTokens;
+use super::signing_key::{SigningKey, encode_and_sign};
 use crate::jose::algorithm::Algorithm;
 use crate::token::confirmation::Thumbprint;
 
@@ -22,38 +21,35 @@ use crate::token::confirmation::Thumbprint;
 #[derive(Clone)]
 #[must_use = "a token does nothing until it is signed"]
 pub struct TokenBuilder {
+    keys: Vec<Arc<SigningKey>>,
     key: Arc<SigningKey>,
-    other_keys: Vec<Arc<SigningKey>>,
+    issued_tokens: Arc<IssuedTokens>,
     now: SystemTime,
     header: Map<String, Value>,
     claims: Map<String, Value>,
     names_key: bool,
-    opaque_tokens: Arc<OpaqueTokens>,
 }
 
 impl TokenBuilder {
     pub(crate) fn new(
         keys: Vec<Arc<SigningKey>>,
-        key: Arc<SigningKey>,
+        issued_tokens: Arc<IssuedTokens>,
         now: SystemTime,
         issuer: &str,
-        audience: &str,
-        opaque_tokens: Arc<OpaqueTokens>,
     ) -> Self {
         let builder = Self {
-            key,
-            other_keys: keys,
+            key: key_for(&keys, Algorithm::Es256),
+            keys,
+            issued_tokens,
             now,
             header: Map::new(),
             claims: Map::new(),
             names_key: true,
-            opaque_tokens,
         };
         builder
             .header("typ", "at+jwt")
             .claim("iss", issuer)
             .subject("test")
-            .audience(audience)
             .claim("iat", seconds(now))
             .expires_in(Duration::from_secs(3600))
     }
@@ -95,8 +91,12 @@ impl TokenBuilder {
 
     /// Any claim, as anything that serializes; it replaces one of the same name.
     pub fn claim(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
-        let value = serde_json::to_value(value).unwrap_or_default();
-        self.claims.insert(name.into(), value);
+        self.claims.insert(name.into(), serde_json::to_value(value).unwrap_or_default());
+        self
+    }
+
+    pub(crate) fn claims(mut self, claims: Map<String, Value>) -> Self {
+        self.claims.extend(claims);
         self
     }
 
@@ -141,12 +141,8 @@ impl TokenBuilder {
     ///
     /// # Panics
     /// For other algorithms: the server has no key for them.
-    #[expect(clippy::panic, reason = "a mistake in a test")]
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
-        match self.other_keys.iter().find(|key| key.algorithm() == algorithm) {
-            Some(key) => self.key = Arc::clone(key),
-            None => panic!("the authorization server signs with RS256, ES256 and EdDSA"),
-        }
+        self.key = key_for(&self.keys, algorithm);
         self
     }
 
@@ -163,10 +159,8 @@ impl TokenBuilder {
     /// # Panics
     /// When the operating system has no random numbers.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "only a broken machine has none")]
     pub fn opaque(self) -> String {
-        let token = self.opaque_tokens.add(Value::Object(self.claims));
-        token.expect("there are random numbers")
+        self.issued_tokens.add_opaque(Value::Object(self.claims))
     }
 
     /// Signs the token with a new key under the key id of the server's: a forgery.
@@ -186,6 +180,14 @@ impl TokenBuilder {
             self.header.entry("kid").or_insert_with(|| key.kid.as_str().into());
         }
         encode_and_sign(self.header, self.claims, key)
+    }
+}
+
+#[expect(clippy::panic, reason = "a mistake in a test")]
+fn key_for(keys: &[Arc<SigningKey>], algorithm: Algorithm) -> Arc<SigningKey> {
+    match keys.iter().find(|key| key.algorithm() == algorithm) {
+        Some(key) => Arc::clone(key),
+        None => panic!("the authorization server signs with RS256, ES256 and EdDSA"),
     }
 }
 

@@ -18,31 +18,19 @@ use crate::json;
 use crate::jwks::set::KeySet;
 use crate::lock::locked;
 use crate::testing::data::bounded_cache::{LONGEST_ASSERTION, NotOnce};
-use crate::testing::data::registry::{Client, Credentials};
+use crate::testing::data::registration::ClientRegistration;
+use crate::testing::data::registry::Credentials;
 use crate::testing::data::state::State;
 use crate::testing::data::token::seconds;
 use crate::token::confirmation::Thumbprint;
 
-/// A client that showed who it is; a public one has nothing to show.
-pub(crate) struct Authenticated {
-    pub(crate) id: String,
-    pub(crate) client: Client,
-}
-
-impl Authenticated {
-    /// Refuses clients that have nothing to show.
-    pub(crate) fn confidential(self) -> Result<Self, OAuthError> {
-        if self.client.is_public() { Err(OAuthError::client()) } else { Ok(self) }
-    }
-}
-
 /// `client_secret_basic` or `client_secret_post` (RFC 6749 §2.3.1), `private_key_jwt`, or the id
-/// alone; one of them (§2.3).
+/// alone; one of them (§2.3). A public client has nothing to show but its id.
 pub(crate) fn authenticate(
     state: &State,
     headers: &HeaderMap,
     parameters: &Parameters,
-) -> Result<Authenticated, OAuthError> {
+) -> Result<ClientRegistration, OAuthError> {
     let authorization = headers.get(AUTHORIZATION);
     let methods = [
         authorization.is_some(),
@@ -53,7 +41,7 @@ pub(crate) fn authenticate(
         return Err(OAuthError::request("the client authenticates in two ways"));
     }
     if parameters.get("client_assertion").is_some() {
-        return by_assertion(state, parameters)?.ok_or_else(OAuthError::client);
+        return by_assertion(state, parameters);
     }
     let (id, secret) = match authorization {
         Some(value) => value
@@ -83,23 +71,18 @@ pub(crate) fn authenticate(
         }
         Credentials::Keys(_) => false,
     };
-    if is_right { Ok(Authenticated { id, client }) } else { Err(OAuthError::client()) }
+    if is_right { Ok(client) } else { Err(OAuthError::client()) }
 }
 
 /// RFC 7523 §2.2.
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// RFC 7523 §3: signed by the client about itself, for this server, and not for long.
-fn by_assertion(
-    state: &State,
-    parameters: &Parameters,
-) -> Result<Option<Authenticated>, OAuthError> {
-    let Some((authenticated, id, expires_at)) = genuine(state, parameters) else {
-        return Ok(None);
-    };
+fn by_assertion(state: &State, parameters: &Parameters) -> Result<ClientRegistration, OAuthError> {
+    let (client, id, expires_at) = genuine(state, parameters).ok_or_else(OAuthError::client)?;
     let now = state.clock.now();
-    match state.grants.assertions.use_once(&authenticated.id, &id, expires_at, now) {
-        Ok(()) => Ok(Some(authenticated)),
+    match state.grants.assertions.use_once(&client.id, &id, expires_at, now) {
+        Ok(()) => Ok(client),
         Err(NotOnce::UsedBefore) => Err(OAuthError::assertion_used()),
         Err(NotOnce::NoRoom) => {
             Err(OAuthError::server("there is no room to remember another client assertion"))
@@ -108,7 +91,10 @@ fn by_assertion(
 }
 
 /// Whose assertion it is, its `jti`, and its end.
-fn genuine(state: &State, parameters: &Parameters) -> Option<(Authenticated, String, SystemTime)> {
+fn genuine(
+    state: &State,
+    parameters: &Parameters,
+) -> Option<(ClientRegistration, String, SystemTime)> {
     if parameters.get("client_assertion_type")? != ASSERTION_TYPE {
         return None;
     }
@@ -135,7 +121,7 @@ fn genuine(state: &State, parameters: &Parameters) -> Option<(Authenticated, Str
         return None;
     }
     let expires_at = UNIX_EPOCH + Duration::try_from_secs_f64(expires).ok()?;
-    Some((Authenticated { id: id.to_owned(), client }, jti, expires_at))
+    Some((client, jti, expires_at))
 }
 
 /// Both halves of basic credentials are form-encoded first (RFC 6749 §2.3.1).

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::error::Unspecified;
 use axum::body::Bytes;
 use axum::extract::State as Shared;
-use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::authorize::answer::send_to;
 use super::forms::{expired, next, taken};
-use super::oauth_error::OAuthError;
+use super::parameters::Parameters;
 use super::{authorize, device};
 use crate::lock::locked;
 use crate::testing::data::purpose::Purpose;
@@ -21,22 +19,19 @@ use crate::testing::pages;
 const MAX_FAILURES: u8 = 5;
 
 impl Purpose {
-    pub(super) fn allow(&self, state: &State, user: &str) -> Result<Response, Unspecified> {
+    fn allow(&self, state: &State, user: &str) -> Response {
         match self {
-            Self::Authorization(request) => Ok(send_to(&authorize::allow(state, request, user)?)),
+            Self::Authorization(request) => send_to(&authorize::allow(state, request, user)),
             Self::Device(request) if device::allow(state, &request.user_code, user) => {
-                Ok(pages::device_done(true))
+                pages::device_done(true)
             }
-            Self::Device(_) => Ok(expired()),
+            Self::Device(_) => expired(),
         }
     }
 
-    pub(super) fn deny(&self, state: &State) -> Response {
+    fn deny(&self, state: &State) -> Response {
         match self {
-            Self::Authorization(request) => {
-                let error = OAuthError::bad("access_denied", "the request was not allowed");
-                send_to(&request.recipient.error(&state.url, &error))
-            }
+            Self::Authorization(request) => send_to(&authorize::deny(state, request)),
             Self::Device(request) => {
                 device::deny(state, &request.user_code);
                 pages::device_done(false)
@@ -46,15 +41,9 @@ impl Purpose {
 }
 
 /// The form with name and password.
-pub(crate) async fn sign_in(
-    Shared(state): Shared<Arc<State>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let (form, mut interaction) = match taken(&state, &headers, &body) {
-        Ok(taken) => taken,
-        Err(refusal) => return refusal,
-    };
+pub(crate) async fn sign_in(Shared(state): Shared<Arc<State>>, body: Bytes) -> Response {
+    let form = Parameters::of_form(&body).unwrap_or_default();
+    let Some(mut interaction) = taken(&state, &form) else { return expired() };
     if form.get("decision") == Some("deny") {
         return interaction.purpose.deny(&state);
     }
@@ -73,20 +62,11 @@ pub(crate) async fn sign_in(
 }
 
 /// The form with what is asked for.
-pub(crate) async fn consent(
-    Shared(state): Shared<Arc<State>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let (form, interaction) = match taken(&state, &headers, &body) {
-        Ok(taken) => taken,
-        Err(refusal) => return refusal,
-    };
+pub(crate) async fn consent(Shared(state): Shared<Arc<State>>, body: Bytes) -> Response {
+    let form = Parameters::of_form(&body).unwrap_or_default();
+    let Some(interaction) = taken(&state, &form) else { return expired() };
     match (form.get("decision"), &interaction.user) {
-        (Some("allow"), Some(user)) => {
-            let allowed = interaction.purpose.allow(&state, user);
-            allowed.unwrap_or_else(|_| pages::unavailable("The server has no random numbers."))
-        }
+        (Some("allow"), Some(user)) => interaction.purpose.allow(&state, user),
         (Some("deny"), _) => interaction.purpose.deny(&state),
         // No user signed in, or no button was pressed.
         _ => pages::problem("The form was not filled in. Start again from the application."),

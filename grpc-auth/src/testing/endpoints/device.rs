@@ -1,27 +1,24 @@
 //! Devices without a browser: a person allows them on another one (RFC 8628).
 
-use super::forms;
-use crate::testing::data::device::{Decision, Device};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::error::Unspecified;
-use aws_lc_rs::rand;
 use axum::body::Bytes;
-use axum::extract::State as Shared;
-use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use axum::extract::{RawQuery, State as Shared};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde_json::json;
 
 use super::client_authentication::authenticate;
-
+use super::forms;
 use super::json::secret_json;
 use super::oauth_error::OAuthError;
 use super::parameters::Parameters;
+use crate::testing::data::device::{Decision, Device};
 use crate::testing::data::grants::Grant;
-use crate::testing::data::purpose::DeviceRequest;
-use crate::testing::data::purpose::Purpose;
+use crate::testing::data::purpose::{DeviceRequest, Purpose};
 use crate::testing::data::registry::GrantType;
+use crate::testing::data::secret_store::random_bytes;
 use crate::testing::data::state::State;
 use crate::testing::pages;
 
@@ -36,26 +33,14 @@ pub(crate) async fn authorization(
     Shared(state): Shared<Arc<State>>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    match started(&state, &headers, &body) {
-        Ok(answer) => secret_json(StatusCode::OK, &answer),
-        Err(error) => error.into_response(),
-    }
-}
-
-fn started(state: &State, headers: &HeaderMap, body: &[u8]) -> Result<Value, OAuthError> {
-    let parameters = Parameters::read(headers, body)?;
-    let client = authenticate(state, headers, &parameters)?;
-    if !client.client.may(GrantType::DeviceCode) {
+) -> Result<Response, OAuthError> {
+    let parameters = Parameters::read(&headers, &body)?;
+    let client = authenticate(&state, &headers, &parameters)?;
+    if !client.may(GrantType::DeviceCode) {
         let why = "the client may not use the grant of device codes";
         return Err(OAuthError::bad("unauthorized_client", why));
     }
-    let request = DeviceRequest {
-        scopes: parameters.scopes_with_sign_in(&client.client)?,
-        audience: parameters.audience_for(&client.client)?,
-        client_id: client.id,
-        user_code: new_user_code()?,
-    };
+    let request = DeviceRequest { access: parameters.access(&client)?, user_code: new_user_code() };
     let user_code = request.user_code.clone();
     let now = state.clock.now();
     // For a while longer it is said that they expired.
@@ -69,25 +54,24 @@ fn started(state: &State, headers: &HeaderMap, body: &[u8]) -> Result<Value, OAu
         interval: INTERVAL,
         polled_at: None,
         expires_at: now + LIFETIME,
-    })?;
-    Ok(json!({
+    });
+    let answer = json!({
         "device_code": device_code,
         "user_code": user_code,
         "verification_uri": format!("{}device", state.url),
         "verification_uri_complete": format!("{}device?user_code={user_code}", state.url),
         "expires_in": LIFETIME.as_secs(),
         "interval": INTERVAL.as_secs(),
-    }))
+    });
+    Ok(secret_json(StatusCode::OK, &answer))
 }
 
 /// Eight letters that are no word and are not mistaken for each other (RFC 8628 §6.1).
-fn new_user_code() -> Result<String, Unspecified> {
+fn new_user_code() -> String {
     const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
     let mut code = String::new();
     while code.len() < 9 {
-        let mut byte = [0];
-        rand::fill(&mut byte)?;
-        let [byte] = byte;
+        let [byte] = random_bytes();
         // Only so many that each letter is as likely.
         if let Some(letter) = LETTERS.get(usize::from(byte) % 20).filter(|_| byte < 240) {
             if code.len() == 4 {
@@ -96,7 +80,7 @@ fn new_user_code() -> Result<String, Unspecified> {
             code.push(char::from(*letter));
         }
     }
-    Ok(code)
+    code
 }
 
 /// However a person types it.
@@ -112,7 +96,7 @@ fn is_same_code(own: &str, typed: &str) -> bool {
 pub(crate) fn poll(state: &State, client_id: &str, device_code: &str) -> Result<Grant, OAuthError> {
     let now = state.clock.now();
     let answer = state.grants.devices.with(device_code, |device| {
-        if device.request.client_id != client_id {
+        if device.request.access.client_id != client_id {
             return Err(OAuthError::grant("the device code is another client's"));
         }
         if device.expires_at <= now {
@@ -128,9 +112,7 @@ pub(crate) fn poll(state: &State, client_id: &str, device_code: &str) -> Result<
             Decision::Pending => {
                 Err(OAuthError::bad("authorization_pending", "there is no decision yet"))
             }
-            Decision::DenialReason => {
-                Err(OAuthError::bad("access_denied", "the request was denied"))
-            }
+            Decision::Denied => Err(OAuthError::bad("access_denied", "the request was denied")),
             Decision::Done => Err(OAuthError::grant("the device code was used")),
             Decision::Allowed(grant) => {
                 let grant = grant.clone();
@@ -157,41 +139,27 @@ fn with_waiting<R>(state: &State, typed: &str, act: impl FnOnce(&mut Device) -> 
 pub(crate) fn allow(state: &State, user_code: &str, user: &str) -> bool {
     let now = state.clock.now();
     with_waiting(state, user_code, |device| {
-        device.decision = Decision::Allowed(Grant {
-            client_id: device.request.client_id.clone(),
-            subject: user.into(),
-            scopes: device.request.scopes.clone(),
-            audience: device.request.audience.clone(),
-            nonce: None,
-            authenticated_at: now,
-            family: Arc::default(),
-        });
+        let access = device.request.access.clone();
+        device.decision = Decision::Allowed(Grant::new(access, user, now));
     })
     .is_some()
 }
 
 /// Refuses a device; false if none waits any more.
 pub(crate) fn deny(state: &State, user_code: &str) -> bool {
-    with_waiting(state, user_code, |device| device.decision = Decision::DenialReason).is_some()
+    with_waiting(state, user_code, |device| device.decision = Decision::Denied).is_some()
 }
 
 /// Where people type the code (RFC 8628 §3.3). One that came with the address is shown, to be
 /// compared with the device's.
-pub(crate) async fn page(address: Uri) -> Response {
-    let query = address.query().unwrap_or_default().as_bytes();
-    let parameters = Parameters::of_form(query).unwrap_or_default();
+pub(crate) async fn page(RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let parameters = Parameters::of_form(query.as_bytes()).unwrap_or_default();
     pages::device(parameters.get("user_code").unwrap_or_default(), None)
 }
 
 /// The code as it was typed.
-pub(crate) async fn enter(
-    Shared(state): Shared<Arc<State>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    if let Err(refusal) = forms::is_own_form(&headers) {
-        return refusal;
-    }
+pub(crate) async fn enter(Shared(state): Shared<Arc<State>>, body: Bytes) -> Response {
     let form = Parameters::of_form(&body).unwrap_or_default();
     let typed = form.get("user_code").unwrap_or_default();
     match with_waiting(&state, typed, |device| device.request.clone()) {
@@ -216,7 +184,7 @@ mod tests {
 
     #[test]
     fn user_codes_are_two_groups_of_four_letters() {
-        let codes = [new_user_code().unwrap(), new_user_code().unwrap()];
+        let codes = [new_user_code(), new_user_code()];
         assert_ne!(codes[0], codes[1]);
         for code in codes {
             let (first, second) = code.split_once('-').unwrap();

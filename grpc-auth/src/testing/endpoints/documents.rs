@@ -71,7 +71,7 @@ pub(crate) async fn jwks(Shared(state): Shared<Arc<State>>, request: HeaderMap) 
     if let Ok(etag) = HeaderValue::try_from(format!("\"{digest}\"")) {
         headers.insert(ETAG, etag);
     }
-    headers.extend(locked(&state.key_set_headers).clone());
+    headers.extend(locked(&state.settings).key_set_headers.clone());
     if is_known(&request, headers.get(ETAG)) {
         state.not_modified.fetch_add(1, Ordering::Relaxed);
         return (StatusCode::NOT_MODIFIED, headers).into_response();

@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
+use axum::extract::Request;
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
 use axum::response::Response;
 
 use super::parameters::Parameters;
@@ -34,31 +36,17 @@ pub(crate) fn begin(state: &State, purpose: Purpose) -> Response {
 /// Shows the form that comes next, under a new secret.
 pub(crate) fn next(state: &State, interaction: Interaction, failed: Option<&str>) -> Response {
     let (purpose, user) = (interaction.purpose.clone(), interaction.user.clone());
-    let Ok(ticket) = state.grants.interactions.store(interaction) else {
-        return pages::unavailable("The server has no random numbers.");
-    };
+    let ticket = state.grants.interactions.store(interaction);
     match user {
         Some(user) => pages::consent(state, &ticket, &purpose, &user),
         None => pages::sign_in(state, &ticket, &purpose, failed),
     }
 }
 
-/// Takes what a form stands for: each is sent once.
-#[expect(clippy::result_large_err, reason = "a response is what is answered")]
-pub(crate) fn taken(
-    state: &State,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<(Parameters, Interaction), Response> {
-    is_own_form(headers)?;
-    let form = Parameters::of_form(body).unwrap_or_default();
-    let ticket = form.get("ticket").unwrap_or_default();
-    let now = state.clock.now();
-    let interaction = state.grants.interactions.take(ticket);
-    match interaction.filter(|interaction| interaction.expires_at > now) {
-        Some(interaction) => Ok((form, interaction)),
-        None => Err(expired()),
-    }
+/// Takes what a form stands for, which is sent once; none if it has expired or was sent before.
+pub(crate) fn taken(state: &State, form: &Parameters) -> Option<Interaction> {
+    let interaction = state.grants.interactions.take(form.get("ticket")?)?;
+    (interaction.expires_at > state.clock.now()).then_some(interaction)
 }
 
 pub(crate) fn expired() -> Response {
@@ -68,20 +56,23 @@ pub(crate) fn expired() -> Response {
     )
 }
 
-/// Whether a form comes from a page of this server's, and not from one of another site. Browsers
-/// say so; other programs have no session to misuse.
-#[expect(clippy::result_large_err, reason = "a response is what is answered")]
-pub(crate) fn is_own_form(headers: &HeaderMap) -> Result<(), Response> {
+/// Rejects forms of other sites' pages.
+pub(crate) async fn require_own_form(request: Request, next: Next) -> Response {
+    if request.method().is_safe() || is_own_form(request.headers()) {
+        return next.run(request).await;
+    }
+    pages::refused(StatusCode::FORBIDDEN, "The form was sent by another site.")
+}
+
+/// Whether a form comes from a page of this server's. Browsers say so; other programs have no
+/// session to misuse.
+fn is_own_form(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.as_bytes());
-    let is_own = match (text("sec-fetch-site"), text(ORIGIN.as_str()), text(HOST.as_str())) {
+    match (text("sec-fetch-site"), text(ORIGIN.as_str()), text(HOST.as_str())) {
         // The origin is `null` then: the pages send no referrer.
         (Some(site), _, _) => site == b"same-origin",
         (None, Some(origin), Some(host)) => origin.strip_prefix(b"http://") == Some(host),
         (None, None, _) => true,
         (None, Some(_), None) => false,
-    };
-    if is_own {
-        return Ok(());
     }
-    Err(pages::refused(StatusCode::FORBIDDEN, "The form was sent by another site."))
 }

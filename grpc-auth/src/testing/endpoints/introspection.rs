@@ -7,14 +7,14 @@ use axum::extract::State as Shared;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::client_authentication::authenticate;
 use super::json::json;
+use super::oauth_error::OAuthError;
 use super::parameters::Parameters;
 use crate::jose::algorithm::Algorithm;
+use crate::jose::compact::Compact;
 use crate::json;
 use crate::jwks::set::KeySet;
 use crate::lock::locked;
@@ -26,28 +26,25 @@ pub(crate) async fn introspect(
     Shared(state): Shared<Arc<State>>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let answer = Parameters::read(&headers, &body).and_then(|parameters| {
-        authenticate(&state, &headers, &parameters)?.confidential()?;
-        let token = parameters.get("token").unwrap_or_default();
-        Ok(active(&state, token).unwrap_or_else(|| json!({ "active": false })))
-    });
-    let other = locked(&state.other_introspection).clone();
-    match answer {
-        Ok(_) if other.is_some() => {
-            ([(CONTENT_TYPE, "application/json")], other.unwrap_or_default()).into_response()
-        }
-        Ok(answer) => json(StatusCode::OK, &answer),
-        Err(error) => error.into_response(),
+) -> Result<Response, OAuthError> {
+    let parameters = Parameters::read(&headers, &body)?;
+    if authenticate(&state, &headers, &parameters)?.is_public() {
+        return Err(OAuthError::client());
     }
+    if let Some(other) = locked(&state.settings).introspection_response.clone() {
+        return Ok(([(CONTENT_TYPE, "application/json")], other).into_response());
+    }
+    let token = parameters.get("token").unwrap_or_default();
+    let answer = active(&state, token).unwrap_or_else(|| json!({ "active": false }));
+    Ok(json(StatusCode::OK, &answer))
 }
 
 /// The claims of a living token of this server's.
 pub(crate) fn active(state: &State, token: &str) -> Option<Value> {
-    if state.opaque_tokens.is_revoked(token) {
+    if state.issued_tokens.is_revoked(token) {
         return None;
     }
-    let mut claims = match state.opaque_tokens.claims(token) {
+    let mut claims = match state.issued_tokens.claims(token) {
         Some(claims) => claims,
         None => own_jwt(state, token)?,
     };
@@ -65,17 +62,15 @@ pub(crate) fn active(state: &State, token: &str) -> Option<Value> {
 
 /// The claims of a token that this server signed with a key it still publishes.
 fn own_jwt(state: &State, token: &str) -> Option<Value> {
-    let (signed, signature) = token.rsplit_once('.')?;
-    let (header, claims) = signed.split_once('.')?;
-    let header: Value = json::read(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+    let compact = Compact::parse(token.as_bytes()).ok()?;
+    let header: Value = json::read(&compact.header).ok()?;
     let jwks = locked(&state.keys).jwks().to_string();
     let (set, _) = KeySet::parse(jwks.as_bytes()).ok()?;
     let algorithm = Algorithm::from_name(header.get("alg")?.as_str()?)?;
-    let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
     set.with_kid(header.get("kid")?.as_str()?, algorithm)
-        .any(|key| key.verifies(algorithm, signed.as_bytes(), &signature))
+        .any(|key| key.verifies(algorithm, compact.signed, &compact.signature))
         .then_some(())?;
-    let claims: Value = json::read(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    let claims: Value = json::read(&compact.claims).ok()?;
     // An ID token is signed with the same keys, and no one is to be let in with it.
     claims.get("at_hash").is_none().then_some(claims)
 }

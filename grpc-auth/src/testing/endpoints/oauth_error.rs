@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use aws_lc_rs::error::Unspecified;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -51,12 +50,6 @@ impl OAuthError {
             error: "server_error",
             description: description.into(),
         }
-    }
-}
-
-impl From<Unspecified> for OAuthError {
-    fn from(_: Unspecified) -> Self {
-        Self::server("keys or random numbers cannot be used")
     }
 }
 

@@ -9,7 +9,8 @@ use url::{Url, form_urlencoded};
 use super::oauth_error::OAuthError;
 use crate::json;
 use crate::json::error::Problem;
-use crate::testing::data::registry::Client;
+use crate::testing::data::grants::Access;
+use crate::testing::data::registration::ClientRegistration;
 
 /// Names and values. One without a value counts as left out (RFC 6749 §3.1).
 #[derive(Default)]
@@ -79,7 +80,10 @@ impl Parameters {
     }
 
     /// The same, as far as the client may ask for it.
-    pub(crate) fn audience_for(&self, client: &Client) -> Result<Option<String>, OAuthError> {
+    pub(crate) fn audience_for(
+        &self,
+        client: &ClientRegistration,
+    ) -> Result<Option<String>, OAuthError> {
         match self.audience()? {
             None => Ok(client.audiences.first().cloned()),
             Some(asked)
@@ -106,14 +110,27 @@ impl Parameters {
         Err(OAuthError::bad("invalid_scope", "this scope may not be granted"))
     }
 
-    /// The same where a person signs in, who can be asked for an ID token and for access while they
-    /// are away too.
-    pub(crate) fn scopes_with_sign_in(&self, client: &Client) -> Result<Vec<String>, OAuthError> {
-        if self.get("scope").is_none() {
-            return Ok(client.scopes.clone());
+    /// What a person is asked for, who can be asked for an ID token and for access while they are
+    /// away too.
+    pub(crate) fn access(&self, client: &ClientRegistration) -> Result<Access, OAuthError> {
+        let scopes = if self.get("scope").is_none() {
+            client.scopes.clone()
+        } else {
+            let own = SIGN_IN_SCOPES.map(String::from);
+            self.scopes_of(&[&client.scopes[..], &own[..]].concat())?
+        };
+        let audience = self.audience_for(client)?;
+        Ok(Access { client_id: client.id.clone(), scopes, audience })
+    }
+
+    /// Whether the audience, if one is asked for, is the one that was granted.
+    pub(crate) fn check_audience(&self, granted: &Access) -> Result<(), OAuthError> {
+        match self.audience()? {
+            Some(asked) if granted.audience.as_deref() != Some(asked) => {
+                Err(OAuthError::bad("invalid_target", "another audience was granted"))
+            }
+            _ => Ok(()),
         }
-        let own = SIGN_IN_SCOPES.map(String::from);
-        self.scopes_of(&[&client.scopes[..], &own[..]].concat())
     }
 }
 

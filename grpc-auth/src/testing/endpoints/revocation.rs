@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::State as Shared;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use super::client_authentication::authenticate;
@@ -19,31 +18,24 @@ pub(crate) async fn revoke(
     Shared(state): Shared<Arc<State>>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    match revoked(&state, &headers, &body) {
-        Ok(()) => StatusCode::OK.into_response(),
-        Err(error) => error.into_response(),
-    }
-}
-
-fn revoked(state: &State, headers: &HeaderMap, body: &[u8]) -> Result<(), OAuthError> {
-    let parameters = Parameters::read(headers, body)?;
-    let client = authenticate(state, headers, &parameters)?;
+) -> Result<StatusCode, OAuthError> {
+    let parameters = Parameters::read(&headers, &body)?;
+    let client = authenticate(&state, &headers, &parameters)?;
     let token = parameters.required("token")?;
     let refresh = state.grants.refresh_tokens.with(token, |token| token.grant.clone());
     if let Some(grant) = refresh {
-        if grant.client_id != client.id {
+        if grant.access.client_id != client.id {
             return Err(OAuthError::request("the token is another client's"));
         }
         // All that came of the grant (RFC 7009 §2.1).
-        grant.family.revoke(&state.opaque_tokens);
-        return Ok(());
+        grant.family.revoke();
+        return Ok(StatusCode::OK);
     }
     // What is unknown or expired counts as revoked (§2.2).
-    let Some(claims) = active(state, token) else { return Ok(()) };
+    let Some(claims) = active(&state, token) else { return Ok(StatusCode::OK) };
     if claims.get("client_id").and_then(Value::as_str).is_some_and(|owner| owner != client.id) {
         return Err(OAuthError::request("the token is another client's"));
     }
-    state.opaque_tokens.revoke(token);
-    Ok(())
+    state.issued_tokens.revoke(token);
+    Ok(StatusCode::OK)
 }

@@ -20,14 +20,14 @@ pub(crate) fn consent(state: &State, ticket: &str, purpose: &Purpose, user: &str
             p { "Another device wants to act for you. Allow it only if it is yours, and shows this code:" }
             p.user-code { (request.user_code) }
         }
-        @if purpose.scopes().is_empty() {
+        @if purpose.access().scopes.is_empty() {
             p { "It asks for nothing but to know that you are here." }
         } @else {
             h2 { "It asks to" }
-            ul.scopes { @for scope in purpose.scopes() { li { (meaning(state, scope)) } } }
+            ul.scopes { @for scope in &purpose.access().scopes { li { (meaning(state, scope)) } } }
         }
         dl.facts {
-            @if let Some(audience) = purpose.audience() {
+            @if let Some(audience) = &purpose.access().audience {
                 dt { "At" }
                 dd { (audience) }
             }
@@ -49,9 +49,9 @@ pub(crate) fn consent(state: &State, ticket: &str, purpose: &Purpose, user: &str
 }
 
 pub(super) fn client_name(state: &State, purpose: &Purpose) -> String {
-    let id = purpose.client_id();
+    let id = &purpose.access().client_id;
     let name = locked(&state.clients).get(id).and_then(|client| client.name.clone());
-    name.unwrap_or_else(|| id.to_owned())
+    name.unwrap_or_else(|| id.clone())
 }
 
 /// What a scope lets the program do, as far as that is known.

@@ -14,7 +14,8 @@ use super::layout::{Width, emblem, page};
 use super::mint_form::{Wish, mint_form};
 use crate::json;
 use crate::lock::locked;
-use crate::testing::data::registry::{Client, Credentials};
+use crate::testing::data::registration::ClientRegistration;
+use crate::testing::data::registry::Credentials;
 use crate::testing::data::state::State;
 
 pub(crate) async fn index(Shared(state): Shared<Arc<State>>) -> Response {
@@ -79,12 +80,12 @@ fn clients(state: &State) -> Markup {
         section.panel {
             h2 { "Clients" }
             @if clients.is_empty() { p { "None is registered." } }
-            @for (id, client) in &clients { (entry(id, client)) }
+            @for client in clients.values() { (entry(client)) }
         }
     }
 }
 
-fn entry(id: &str, client: &Client) -> Markup {
+fn entry(client: &ClientRegistration) -> Markup {
     let kind = match client.credentials {
         Credentials::None => "public",
         Credentials::Secret(_) => "with a secret",
@@ -92,8 +93,8 @@ fn entry(id: &str, client: &Client) -> Markup {
     };
     html! {
         div.entry {
-            h3 { (client.name.as_deref().unwrap_or(id)) }
-            p.kind { code { (id) } ", " (kind) }
+            h3 { (client.name.as_deref().unwrap_or(&client.id)) }
+            p.kind { code { (client.id) } ", " (kind) }
             @if !client.scopes.is_empty() {
                 ul.tags { @for scope in &client.scopes { li { code { (scope) } } } }
             }

@@ -4,51 +4,32 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State as Shared;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use maud::{Markup, html};
 use serde_json::Value;
 
 use super::index::show;
 use super::layout::summary;
 use super::mint_form::Wish;
+use crate::jose::compact::unverified_claims;
 use crate::json;
-use crate::lock::locked;
 use crate::testing::data::state::State;
-use crate::testing::endpoints::forms::is_own_form;
 
-/// Gives a token to the person at this machine: not to a page of another site's, which has the
-/// browser ask.
-pub(crate) async fn mint(
-    Shared(state): Shared<Arc<State>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    if let Err(refusal) = is_own_form(&headers) {
-        return refusal;
-    }
+/// Gives a token to the person at this machine. The router rejects the forms of other sites' pages.
+pub(crate) async fn mint(Shared(state): Shared<Arc<State>>, body: Bytes) -> Response {
     let wish = Wish::read(&body);
-    match wish.problem() {
-        Some(problem) => {
-            let problem = summary(&problem.1, problem.0);
-            show(&state, StatusCode::UNPROCESSABLE_ENTITY, &wish, Some(&problem))
-        }
-        None => {
-            let claims = locked(&state.users).0.get(&wish.subject).map(|user| user.claims.clone());
-            let token = state.token().expires_in(state.tokens.lifetime());
-            let token = claims
-                .unwrap_or_default()
-                .into_iter()
-                .fold(token, |token, (name, value)| token.claim(name, value))
-                .subject(&wish.subject)
-                .audience(&wish.audience)
-                .scopes(wish.scopes.iter().map(String::as_str))
-                .sign();
-            show(&state, StatusCode::OK, &wish, Some(&minted(&token)))
-        }
+    if let Some((field, problem)) = wish.problem() {
+        let problem = summary(&problem, field);
+        return show(&state, StatusCode::UNPROCESSABLE_ENTITY, &wish, Some(&problem));
     }
+    let token = state
+        .token_of(&wish.subject)
+        .audience(&wish.audience)
+        .scopes(wish.scopes.iter().map(String::as_str))
+        .expires_in(state.token_lifetime())
+        .sign();
+    show(&state, StatusCode::OK, &wish, Some(&minted(&token)))
 }
 
 fn minted(token: &str) -> Markup {
@@ -73,7 +54,6 @@ fn minted(token: &str) -> Markup {
 
 /// The claims of a token, for people.
 fn claims(token: &str) -> String {
-    let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
-    let claims: Option<Value> = claims.and_then(|claims| json::read(&claims).ok());
-    claims.map(|claims| format!("{claims:#}")).unwrap_or_default()
+    let claims = unverified_claims(token.as_bytes()).unwrap_or_default();
+    json::read::<Value>(&claims).map(|claims| format!("{claims:#}")).unwrap_or_default()
 }

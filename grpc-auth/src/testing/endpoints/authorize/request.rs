@@ -1,6 +1,5 @@
 //! What a client asks of people, and what it may ask.
 
-use crate::testing::data::purpose::AuthorizationRequest;
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,8 +7,9 @@ use url::form_urlencoded;
 
 use super::answer::send_to;
 use crate::lock::locked;
-use crate::testing::data::purpose::Recipient;
-use crate::testing::data::registry::{Client, GrantType};
+use crate::testing::data::purpose::{AuthorizationRequest, Recipient};
+use crate::testing::data::registration::ClientRegistration;
+use crate::testing::data::registry::GrantType;
 use crate::testing::data::state::State;
 use crate::testing::endpoints::oauth_error::OAuthError;
 use crate::testing::endpoints::parameters::Parameters;
@@ -52,13 +52,12 @@ pub(crate) fn read(state: &State, query: &str) -> Result<AuthorizationRequest, R
     let recipient = Recipient { redirect_uri, state: only("state") };
     // The first word on duplicates is had above, where it matters whom to tell.
     Parameters::of_form(query.as_bytes())
-        .and_then(|parameters| checked(client_id, &client, recipient.clone(), &parameters))
+        .and_then(|parameters| checked(&client, recipient.clone(), &parameters))
         .map_err(|error| Refusal::Client(recipient, error))
 }
 
 fn checked(
-    client_id: String,
-    client: &Client,
+    client: &ClientRegistration,
     recipient: Recipient,
     parameters: &Parameters,
 ) -> Result<AuthorizationRequest, OAuthError> {
@@ -88,10 +87,8 @@ fn checked(
         return Err(OAuthError::request("`dpop_jkt` is no SHA-256 thumbprint in base64url"));
     }
     let request = AuthorizationRequest {
-        client_id,
+        access: parameters.access(client)?,
         recipient,
-        scopes: parameters.scopes_with_sign_in(client)?,
-        audience: parameters.audience_for(client)?,
         nonce: parameters.get("nonce").map(Into::into),
         challenge,
         key,

@@ -2,14 +2,14 @@
 //! (RFC 7636 §4.6).
 
 use constant_time_eq::constant_time_eq;
-use serde_json::Value;
 
 use super::TokenRequest;
+use super::issue::TokenResponse;
 use crate::testing::data::grants::Code;
 use crate::testing::endpoints::oauth_error::OAuthError;
 use crate::token::confirmation::Thumbprint;
 
-pub(crate) fn redeem(request: &TokenRequest<'_>) -> Result<Value, OAuthError> {
+pub(crate) fn redeem(request: &TokenRequest<'_>) -> Result<TokenResponse, OAuthError> {
     let (parameters, state) = (request.parameters, request.state);
     let code = parameters.required("code")?;
     let redirect_uri = parameters.required("redirect_uri")?;
@@ -24,7 +24,7 @@ pub(crate) fn redeem(request: &TokenRequest<'_>) -> Result<Value, OAuthError> {
         Ok(code.grant.clone())
     });
     let grant = grant.unwrap_or_else(|| Err(OAuthError::grant("unknown code")))?;
-    request.issue(&grant)
+    Ok(request.issue(&grant))
 }
 
 fn check(
@@ -33,12 +33,12 @@ fn check(
     redirect_uri: &str,
     verifier: &str,
 ) -> Result<(), OAuthError> {
-    if code.grant.client_id != request.client.id {
+    if code.grant.access.client_id != request.client.id {
         return Err(OAuthError::grant("the code is another client's"));
     }
     if code.is_used {
         // One of the two who had it stole it, and it is unknown which (RFC 6749 §4.1.2).
-        code.grant.family.revoke(&request.state.opaque_tokens);
+        code.grant.family.revoke();
         return Err(OAuthError::grant("the code was used: what came of it is revoked"));
     }
     if code.expires_at <= request.state.clock.now() {
@@ -54,11 +54,7 @@ fn check(
     if code.key.is_some() && code.key != request.key.map(|key| key.encode()) {
         return Err(OAuthError::grant("the key is another than `dpop_jkt` of the request"));
     }
-    let asked = request.parameters.audience()?;
-    if asked.is_some_and(|asked| code.grant.audience.as_deref() != Some(asked)) {
-        return Err(OAuthError::bad("invalid_target", "another audience was granted"));
-    }
-    Ok(())
+    request.parameters.check_audience(&code.grant.access)
 }
 
 /// code-verifier of RFC 7636 §4.1.

@@ -1,23 +1,18 @@
 //! Tokens for the client itself (RFC 6749 §4.4), with Auth0's `audience`: without one the token is
 //! opaque.
 
-use serde_json::Value;
-
 use super::TokenRequest;
-use super::issue::AccessToken;
+use super::issue::TokenResponse;
+use crate::testing::data::grants::{Access, Grant};
 use crate::testing::endpoints::oauth_error::OAuthError;
 
-pub(crate) fn grant(request: &TokenRequest<'_>) -> Result<Value, OAuthError> {
-    let client = &request.client.client;
-    let scopes = request.parameters.scopes_of(&client.scopes)?;
-    let audience = request.parameters.audience_for(client)?;
-    let token = AccessToken {
-        subject: &request.client.id,
-        scopes: &scopes,
-        audience: audience.as_deref(),
-        actor: None,
-        not_after: None,
-        family: None,
+pub(crate) fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, OAuthError> {
+    let client = request.client;
+    let access = Access {
+        client_id: client.id.clone(),
+        scopes: request.parameters.scopes_of(&client.scopes)?,
+        audience: request.parameters.audience_for(client)?,
     };
-    Ok(request.access_token(&token)?.answer.into())
+    let grant = Grant::new(access, &client.id, request.state.clock.now());
+    Ok(request.access_token(&grant, &grant.access.scopes))
 }

@@ -1,160 +1,137 @@
 //! Making tokens of what was granted.
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::TokenRequest;
 use crate::jose::algorithm::Algorithm;
 use crate::lock::locked;
-use crate::testing::data::grants::{Family, Grant, RefreshToken};
+use crate::testing::data::grants::{Grant, RefreshToken};
 use crate::testing::data::registry::GrantType;
 use crate::testing::data::secret_store::random;
 use crate::testing::data::token::{TokenBuilder, seconds};
-use crate::testing::endpoints::oauth_error::OAuthError;
 
-/// An access token to be made.
-pub(crate) struct AccessToken<'t> {
-    pub(crate) subject: &'t str,
-    pub(crate) scopes: &'t [String],
-    pub(crate) audience: Option<&'t str>,
-    /// Who acts for the subject (RFC 8693 §4.1).
-    pub(crate) actor: Option<Value>,
-    /// Sooner than its lifetime.
-    pub(crate) not_after: Option<SystemTime>,
-    /// What it is revoked with.
-    pub(crate) family: Option<&'t Arc<Family>>,
+/// What the token endpoint answers (RFC 6749 §5.1).
+#[derive(Serialize)]
+pub(crate) struct TokenResponse {
+    pub(crate) access_token: String,
+    pub(crate) token_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_in: Option<u64>,
+    pub(crate) scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id_token: Option<String>,
+    /// RFC 8693 §2.2.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) issued_token_type: Option<String>,
 }
 
-/// An access token that was made, and what the client gets.
-pub(crate) struct Issued {
-    pub(crate) token: String,
-    pub(crate) answer: Map<String, Value>,
+/// What an exchanged token has of the one before it.
+pub(crate) struct Delegation {
+    /// Who acts for the subject (RFC 8693 §4.1).
+    pub(crate) actor: Value,
+    /// When the token before it expires.
+    pub(crate) not_after: Option<SystemTime>,
 }
 
 impl TokenRequest<'_> {
     /// All that a person's grant gives: an access token, and a refresh token and an ID token if
     /// they are asked for.
-    pub(crate) fn issue(&self, grant: &Grant) -> Result<Value, OAuthError> {
-        let mut issued = self.access_token_of(grant, &grant.scopes)?;
-        if self.is_refreshed(grant) {
-            let token = self.refresh_token(grant)?;
-            issued.answer.insert("refresh_token".into(), token.into());
+    pub(crate) fn issue(&self, grant: &Grant) -> TokenResponse {
+        let mut response = self.access_token(grant, &grant.access.scopes);
+        let has_scope = |name: &str| grant.access.scopes.iter().any(|scope| scope == name);
+        let is_refreshed = has_scope("offline_access") || self.client.always_refreshes;
+        if is_refreshed && self.client.may(GrantType::RefreshToken) {
+            response.refresh_token = Some(self.refresh_token(grant));
         }
-        if grant.scopes.iter().any(|scope| scope == "openid") {
-            let token = self.id_token(grant, &issued.token)?;
-            issued.answer.insert("id_token".into(), token.into());
+        if has_scope("openid") {
+            response.id_token = Some(self.id_token(grant, &response.access_token));
         }
-        Ok(issued.answer.into())
+        response
     }
 
-    pub(crate) fn access_token_of(
-        &self,
-        grant: &Grant,
-        scopes: &[String],
-    ) -> Result<Issued, OAuthError> {
-        self.access_token(&AccessToken {
-            subject: &grant.subject,
-            scopes,
-            audience: grant.audience.as_deref(),
-            actor: None,
-            not_after: None,
-            family: Some(&grant.family),
-        })
+    pub(crate) fn access_token(&self, grant: &Grant, scopes: &[String]) -> TokenResponse {
+        self.delegated_token(grant, scopes, None)
     }
 
     /// A JWT (RFC 9068), or without an audience an opaque token.
-    pub(crate) fn access_token(&self, wanted: &AccessToken<'_>) -> Result<Issued, OAuthError> {
-        let now = self.state.clock.now();
-        let mut expires_at = now + self.state.tokens.lifetime();
-        expires_at = wanted.not_after.map_or(expires_at, |end| end.min(expires_at));
-        let lifetime = expires_at.duration_since(now).unwrap_or_default();
-
-        let mut builder = self.builder(wanted.subject, wanted.audience.unwrap_or_default())?;
-        builder = builder
+    pub(crate) fn delegated_token(
+        &self,
+        grant: &Grant,
+        scopes: &[String],
+        delegation: Option<Delegation>,
+    ) -> TokenResponse {
+        let state = self.state;
+        let now = state.clock.now();
+        let mut expires_at = now + state.token_lifetime();
+        let mut builder = self
+            .token_of(grant)
             .claim("client_id", &self.client.id)
-            .claim("jti", random()?)
-            .scopes(wanted.scopes.iter().map(String::as_str))
-            .expires_in(lifetime);
-        if let Some(actor) = &wanted.actor {
+            .claim("jti", random())
+            .scopes(scopes.iter().map(String::as_str));
+        if let Some(Delegation { actor, not_after }) = delegation {
             builder = builder.claim("act", actor);
+            expires_at = not_after.map_or(expires_at, |end| end.min(expires_at));
         }
         if let Some(key) = &self.key {
             builder = builder.claim("cnf", json!({ "jkt": key.encode() }));
         }
-        let token = match wanted.audience {
-            Some(_) => builder.sign(),
+        builder = builder.expires_in(expires_at.duration_since(now).unwrap_or_default());
+        let access_token = match &grant.access.audience {
+            Some(audience) => builder.audience(audience).sign(),
             None => builder.without_claim("aud").opaque(),
         };
-        if let Some(family) = wanted.family {
-            family.add(&self.state.opaque_tokens, &token, now, expires_at);
-            self.state.grants.issued.add(&token, family, now, expires_at);
+        state.issued_tokens.add_to_family(&access_token, &grant.family, now, expires_at);
+        // What the token says, too: its times are whole seconds.
+        let expires_in = seconds(expires_at).saturating_sub(seconds(now));
+        TokenResponse {
+            access_token,
+            token_type: if self.key.is_some() { "DPoP" } else { "Bearer" },
+            expires_in: (!locked(&state.settings).omits_expires_in).then_some(expires_in),
+            scope: scopes.join(" "),
+            refresh_token: None,
+            id_token: None,
+            issued_token_type: None,
         }
-
-        let mut answer = Map::new();
-        answer.insert("access_token".into(), token.as_str().into());
-        let token_type = if self.key.is_some() { "DPoP" } else { "Bearer" };
-        answer.insert("token_type".into(), token_type.into());
-        if !self.state.tokens.omits_expires_in() {
-            // What the token says, too: its times are whole seconds.
-            let whole = seconds(expires_at).saturating_sub(seconds(now));
-            answer.insert("expires_in".into(), whole.into());
-        }
-        answer.insert("scope".into(), wanted.scopes.join(" ").into());
-        Ok(Issued { token, answer })
     }
 
-    fn is_refreshed(&self, grant: &Grant) -> bool {
-        let client = &self.client.client;
-        let is_asked = grant.scopes.iter().any(|scope| scope == "offline_access");
-        client.may(GrantType::RefreshToken) && (is_asked || client.always_refreshes)
-    }
-
-    pub(crate) fn refresh_token(&self, grant: &Grant) -> Result<String, OAuthError> {
+    pub(crate) fn refresh_token(&self, grant: &Grant) -> String {
         let now = self.state.clock.now();
         let tokens = &self.state.grants.refresh_tokens;
         tokens.retain(|token| token.expires_at > now);
-        let token = RefreshToken {
+        tokens.store(RefreshToken {
             grant: grant.clone(),
-            key: self.key.filter(|_| self.client.client.is_public()),
+            key: self.key.filter(|_| self.client.is_public()),
             expires_at: now + RefreshToken::LIFETIME,
             is_used: false,
-        };
-        Ok(tokens.store(token)?)
+        })
     }
 
     /// OpenID Connect Core §2.
-    fn id_token(&self, grant: &Grant, access_token: &str) -> Result<String, OAuthError> {
+    fn id_token(&self, grant: &Grant, access_token: &str) -> String {
         let hash = digest(&SHA256, access_token.as_bytes());
         let half = hash.as_ref().get(..16).unwrap_or_default();
         let mut builder = self
-            .builder(&grant.subject, &self.client.id)?
+            .token_of(grant)
+            .audience(&self.client.id)
             .header("typ", "JWT")
             .claim("auth_time", seconds(grant.authenticated_at))
             .claim("at_hash", URL_SAFE_NO_PAD.encode(half))
-            .expires_in(self.state.tokens.lifetime());
+            .expires_in(self.state.token_lifetime());
         if let Some(nonce) = &grant.nonce {
             builder = builder.claim("nonce", nonce);
         }
-        Ok(builder.sign())
+        builder.sign()
     }
 
-    /// Signs with RS256, and says of users what is known of them.
-    fn builder(&self, subject: &str, audience: &str) -> Result<TokenBuilder, OAuthError> {
-        let state = self.state;
-        let key = locked(&state.keys).signing_key(Algorithm::Rs256);
-        let key = key.ok_or_else(|| OAuthError::server("there is no RS256 key"))?;
-        let (now, tokens) = (state.clock.now(), Arc::clone(&state.opaque_tokens));
-        let keys = vec![Arc::clone(&key)];
-        let claims = locked(&state.users).0.get(subject).map(|user| user.claims.clone());
-        let claims = claims.unwrap_or_default();
-        let builder = TokenBuilder::new(keys, key, now, &state.url, audience, tokens);
-        let builder =
-            claims.into_iter().fold(builder, |builder, (name, value)| builder.claim(name, value));
-        Ok(builder.subject(subject))
+    fn token_of(&self, grant: &Grant) -> TokenBuilder {
+        self.state.token_of(&grant.subject).algorithm(Algorithm::Rs256)
     }
 }

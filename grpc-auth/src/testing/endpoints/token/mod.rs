@@ -3,7 +3,7 @@
 mod authorization_code;
 mod client_credentials;
 mod issue;
-pub(crate) mod proof;
+mod proof;
 mod refresh_token;
 mod token_exchange;
 
@@ -14,13 +14,15 @@ use axum::extract::State as Shared;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
 
-use super::client_authentication::{Authenticated, authenticate};
+use self::issue::TokenResponse;
+use super::client_authentication::authenticate;
 use super::device;
 use super::json::secret_json;
 use super::oauth_error::OAuthError;
 use super::parameters::Parameters;
+use crate::lock::locked;
+use crate::testing::data::registration::ClientRegistration;
 use crate::testing::data::registry::GrantType;
 use crate::testing::data::state::State;
 use crate::token::confirmation::Thumbprint;
@@ -28,8 +30,8 @@ use crate::token::confirmation::Thumbprint;
 /// What a client that is known asks for.
 struct TokenRequest<'r> {
     state: &'r State,
-    pub(crate) client: &'r Authenticated,
-    pub(crate) parameters: &'r Parameters,
+    client: &'r ClientRegistration,
+    parameters: &'r Parameters,
     /// The key that it proved to have, which the tokens are bound to (RFC 9449 §5).
     key: Option<Thumbprint>,
 }
@@ -39,7 +41,8 @@ pub(crate) async fn token(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if let Some((status, document)) = state.tokens.other() {
+    let other = locked(&state.settings).token_response.clone();
+    if let Some((status, document)) = other {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
         return (status, headers, document).into_response();
@@ -48,28 +51,32 @@ pub(crate) async fn token(
         Ok(answer) => secret_json(StatusCode::OK, &answer),
         Err(error) => error.into_response(),
     };
-    state.proofs.offer_nonce(response.headers_mut());
+    proof::offer_nonce(&state, response.headers_mut());
     response
 }
 
-async fn granted(state: &State, headers: &HeaderMap, body: &[u8]) -> Result<Value, OAuthError> {
+async fn granted(
+    state: &State,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<TokenResponse, OAuthError> {
     let parameters = Parameters::read(headers, body)?;
     let client = authenticate(state, headers, &parameters)?;
     let name = parameters.required("grant_type")?;
     let grant_type = GrantType::from_name(name)
         .ok_or_else(|| OAuthError::bad("unsupported_grant_type", "no such grant"))?;
-    if !client.client.may(grant_type) {
+    if !client.may(grant_type) {
         let why = format!("the client may not use `{}`", grant_type.as_str());
         return Err(OAuthError::bad("unauthorized_client", why));
     }
-    let key = state.proofs.key(headers).await?;
+    let key = proof::proved_key(state, headers).await?;
     let request = TokenRequest { state, client: &client, parameters: &parameters, key };
     match grant_type {
         GrantType::AuthorizationCode => authorization_code::redeem(&request),
         GrantType::ClientCredentials => client_credentials::grant(&request),
         GrantType::DeviceCode => {
             let device_code = parameters.required("device_code")?;
-            request.issue(&device::poll(state, &client.id, device_code)?)
+            Ok(request.issue(&device::poll(state, &client.id, device_code)?))
         }
         GrantType::RefreshToken => refresh_token::rotate(&request),
         GrantType::TokenExchange => token_exchange::exchange(&request),

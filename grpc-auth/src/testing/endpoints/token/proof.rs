@@ -2,33 +2,35 @@
 
 use axum::http::{HeaderMap, HeaderValue};
 
+use crate::lock::locked;
 use crate::proof_of_possession::Unproved;
-use crate::testing::data::proof_desk::ProofDesk;
+use crate::testing::data::state::State;
 use crate::testing::endpoints::oauth_error::OAuthError;
 use crate::token::confirmation::Thumbprint;
 
 const PATH: &str = "/oauth/token";
 
-impl ProofDesk {
-    /// The key of the proof, if the request came with one.
-    pub(crate) async fn key(&self, headers: &HeaderMap) -> Result<Option<Thumbprint>, OAuthError> {
-        if !headers.contains_key("dpop") {
-            return Ok(None);
-        }
-        let demands_nonce = self.demands_nonce();
-        let checked = self.verifier.check_token_request(headers, PATH, demands_nonce);
-        let (key, first_use) = checked.map_err(|unproved| refused(&unproved))?;
-        first_use.await.map_err(|unproved| refused(&unproved))?;
-        Ok(Some(key))
+/// The key of the proof, if the request came with one.
+pub(crate) async fn proved_key(
+    state: &State,
+    headers: &HeaderMap,
+) -> Result<Option<Thumbprint>, OAuthError> {
+    if !headers.contains_key("dpop") {
+        return Ok(None);
     }
+    let requires_nonce = locked(&state.settings).requires_dpop_nonce;
+    let checked = state.dpop.check_token_request(headers, PATH, requires_nonce);
+    let (key, first_use) = checked.map_err(|unproved| refused(&unproved))?;
+    first_use.await.map_err(|unproved| refused(&unproved))?;
+    Ok(Some(key))
+}
 
-    /// The nonce that the next proof has to have (RFC 9449 §8).
-    pub(crate) fn offer_nonce(&self, headers: &mut HeaderMap) {
-        if self.demands_nonce()
-            && let Ok(nonce) = HeaderValue::try_from(self.verifier.nonces.current())
-        {
-            headers.insert("dpop-nonce", nonce);
-        }
+/// The nonce that the next proof has to have (RFC 9449 §8).
+pub(crate) fn offer_nonce(state: &State, headers: &mut HeaderMap) {
+    if locked(&state.settings).requires_dpop_nonce
+        && let Ok(nonce) = HeaderValue::try_from(state.dpop.nonces.current())
+    {
+        headers.insert("dpop-nonce", nonce);
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::{Map, Value};
 
 use super::TokenRequest;
-use super::issue::AccessToken;
+use super::issue::{Delegation, TokenResponse};
+use crate::testing::data::grants::{Access, Grant};
 use crate::testing::endpoints::introspection::active;
 use crate::testing::endpoints::oauth_error::OAuthError;
 
@@ -14,9 +15,8 @@ const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 /// The new token grants what both the client and the subject's token may, and ends with the latter.
-pub(crate) fn exchange(request: &TokenRequest<'_>) -> Result<Value, OAuthError> {
-    let (parameters, state) = (request.parameters, request.state);
-    let client = &request.client.client;
+pub(crate) fn exchange(request: &TokenRequest<'_>) -> Result<TokenResponse, OAuthError> {
+    let (parameters, state, client) = (request.parameters, request.state, request.client);
     let token = parameters.required("subject_token")?;
     if !matches!(parameters.required("subject_token_type")?, ACCESS_TOKEN | JWT) {
         let why = "`subject_token_type` has to be that of an access token or a JWT";
@@ -39,9 +39,7 @@ pub(crate) fn exchange(request: &TokenRequest<'_>) -> Result<Value, OAuthError> 
     let text = |name: &str| subject.get(name).and_then(Value::as_str);
     let subject_name =
         text("sub").ok_or_else(|| OAuthError::request("`subject_token` has no subject"))?;
-    if subject
-        .get("may_act")
-        .is_some_and(|may| may.get("sub") != Some(&request.client.id.as_str().into()))
+    if subject.get("may_act").is_some_and(|may| may.get("sub") != Some(&client.id.as_str().into()))
     {
         // RFC 8693 §4.4.
         let why = "`subject_token` names another one who may act for its subject (`may_act`)";
@@ -56,20 +54,18 @@ pub(crate) fn exchange(request: &TokenRequest<'_>) -> Result<Value, OAuthError> 
         let why = "without an `audience` or a `resource` the token would be no JWT";
         return Err(OAuthError::bad("invalid_target", why));
     }
-    let family = state.grants.issued.family(token);
     let end = subject.get("exp").and_then(Value::as_f64);
-    let end = end.and_then(|exp| Duration::try_from_secs_f64(exp).ok()).map(|exp| UNIX_EPOCH + exp);
-    let issued = request.access_token(&AccessToken {
-        subject: subject_name,
-        scopes: &scopes,
-        audience: audience.as_deref(),
-        actor: Some(actor(&request.client.id, subject.get("act"))),
-        not_after: end,
-        family: family.as_ref(),
-    })?;
-    let mut answer = issued.answer;
-    answer.insert("issued_token_type".into(), wanted.into());
-    Ok(answer.into())
+    let not_after =
+        end.and_then(|exp| Duration::try_from_secs_f64(exp).ok()).map(|exp| UNIX_EPOCH + exp);
+    let access = Access { client_id: client.id.clone(), scopes, audience };
+    let mut grant = Grant::new(access, subject_name, state.clock.now());
+    if let Some(family) = state.issued_tokens.family(token) {
+        grant.family = family;
+    }
+    let delegation = Delegation { actor: actor(&client.id, subject.get("act")), not_after };
+    let mut response = request.delegated_token(&grant, &grant.access.scopes, Some(delegation));
+    response.issued_token_type = Some(wanted.into());
+    Ok(response)
 }
 
 /// The client, and in it the actors before (RFC 8693 §4.1).
