@@ -72,7 +72,7 @@ async fn a_person_logs_in_at_oidc_provider_with_chromium() {
     let waiting = Waiting::start(at_oidc_provider(&issuer)).await;
     let mut person = Chromium::start().await;
 
-    // A page of a stranger's sends them to the program with an answer of its own.
+    // A page of an attacker sends the browser to the program with an answer of its own.
     person.go(&format!("{}?code=c&state=s", waiting.callback)).await;
     person.see("This is not the answer that the login waits for").await;
     person.shoot("oidc-provider-0-other-state").await;
@@ -115,7 +115,7 @@ async fn a_person_who_cancels_at_oidc_provider_is_not_logged_in() {
     assert_eq!(issuer.requests("token").await, 0);
 }
 
-/// The one may be a stranger's, who saw the address.
+/// One of the two may be an attacker who saw the address.
 #[tokio::test]
 async fn a_login_that_two_browsers_open_is_nobodys() {
     let (issuer, client) = embedded().await;

@@ -33,7 +33,7 @@ async fn a_certificate_shows_who_asks_at_the_address_that_the_metadata_names_for
     let tokens = client(&pki.client).scopes(["read:word"]).build().unwrap();
     call(&auth, &tokens).await.unwrap();
 
-    // Of nobody's authority, and of another name.
+    // Of an untrusted authority, and of another name.
     for other in [&Pki::impostor(), &pki.server] {
         let (error, text) = refused(&client(other).build().unwrap()).await;
         assert_eq!(error, "invalid_client", "{text}");

@@ -1,4 +1,4 @@
-//! Our side gets tokens of authorization servers that nobody here wrote: each way to show who asks,
+//! Our client gets tokens of foreign authorization servers: each way of client authentication,
 //! secrets of any characters, and what is said when the server refuses.
 
 use grpc_auth::client::{ClientCredentials, OAuthClient, TokenError, TokenSource};

@@ -17,7 +17,7 @@ use crate::parts::{AUDIENCE, CLIENT, Control, Django, Fault, OidcProvider};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// An authorization server that is asked about its opaque tokens.
+/// An authorization server that introspects its opaque tokens.
 trait Asked: Sized {
     async fn start() -> Self;
 

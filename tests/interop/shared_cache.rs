@@ -84,7 +84,7 @@ async fn what_one_replica_asked_the_others_know_as_long_as_it_does() {
     let token = shared.token().await;
     with(&shared.fresh().await, &token).await.unwrap();
     shared.holds(1).await;
-    // Each learns it later, and none believes it longer.
+    // Each learns it later, and none caches it longer.
     shared.issuer.revoke(&token).await;
     shared.clock.advance(59 * SECOND);
     let late = shared.fresh().await;
@@ -178,7 +178,7 @@ async fn whoever_reads_redis_learns_nothing_and_whoever_writes_it_opens_nothing(
     assert_invalid(with(&shared.fresh().await, &bad).await);
     assert_eq!(shared.asked().await, before + 1);
 
-    // Something that nobody of ours wrote.
+    // An entry that this crate did not write.
     assert_eq!(shared.redis(&format!("SET {good} '{{\"active\":true}}'")).await, "OK");
     with(&shared.fresh().await, &token).await.unwrap();
     assert_eq!(shared.asked().await, before + 2);

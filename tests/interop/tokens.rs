@@ -1,4 +1,4 @@
-//! Signed tokens of an authorization server that nobody here wrote, and its changes of keys.
+//! Signed tokens of a foreign authorization server, and its changes of keys.
 
 use std::time::Duration;
 

@@ -89,7 +89,7 @@ impl Judge {
     /// Judges a line.
     ///
     /// # Errors
-    /// What is wrong with a line that is none of a corpus.
+    /// What is wrong with a line that is not one of a corpus.
     pub async fn judge(&mut self, line: &[u8]) -> Result<Judgement, String> {
         let line: Line<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         let wrong = |error: serde_json::Error| format!("{}: {error}", line.id);

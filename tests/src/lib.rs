@@ -42,7 +42,7 @@ pub mod pb {
     pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("kit_descriptor");
 }
 
-/// An issuer and a resource server that believes it.
+/// An issuer and a resource server that trusts it.
 #[derive(Debug)]
 pub struct Kit {
     /// The authorization server.

@@ -111,7 +111,7 @@ impl Doors {
     }
 }
 
-/// What a caller is told.
+/// The answer that a caller gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// The proof is not one.

@@ -1,4 +1,4 @@
-//! A TLS server that nobody has a reason to trust.
+//! A TLS server whose certificate no client trusts.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -56,7 +56,7 @@ impl Untrusted {
         self.seen.connections.load(Ordering::Relaxed)
     }
 
-    /// How many clients believed the certificate.
+    /// How many clients accepted the certificate.
     #[must_use]
     pub fn handshakes(&self) -> u64 {
         self.seen.handshakes.load(Ordering::Relaxed)
@@ -106,6 +106,6 @@ async fn serve(stream: TcpStream, tls: TlsAcceptor, json: Arc<str>, seen: Arc<Se
         answer.headers_mut().insert(CONTENT_TYPE, json);
         Ok::<_, Infallible>(answer)
     });
-    // A client that leaves in the middle is none of our business.
+    // A client that leaves in the middle does not matter.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
 }

@@ -1,7 +1,7 @@
-//! What strangers can cost: ten million tokens that are none, opaque ones among them, a megabyte where
-//! a token should be, and a hundred thousand key ids that nobody knows, with good callers beside them.
+//! What unauthenticated callers can cost: ten million invalid tokens, opaque ones among them, a
+//! megabyte where a token should be, and a hundred thousand unknown key ids, with good callers beside them.
 //! `cargo bench -p tests --bench abuse -- --asked 500000` says how many tokens an introspection
-//! endpoint is asked about.
+//! endpoint introspects.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
@@ -29,7 +29,7 @@ use tonic::codegen::Service;
 use tonic_types::StatusExt;
 
 const JUNK: u64 = 10_000_000;
-/// Opaque ones that the endpoint is asked about, unless another number is given.
+/// Opaque tokens that are introspected, unless another number is given.
 const ASKED: u64 = 500_000;
 const UNKNOWN_KEYS: u64 = 100_000;
 /// Calls of a good caller in each phase.

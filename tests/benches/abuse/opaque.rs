@@ -1,4 +1,4 @@
-//! Opaque tokens that are none: asked about, all of them, and while nobody answers.
+//! Invalid opaque tokens: all of them introspected, also while the endpoint does not answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -15,14 +15,14 @@ use tokio::task::JoinSet;
 use super::endpoint::{self, GOOD};
 use super::{JUNK, MEGABYTE, at_once, line};
 
-/// Strangers at a time; the endpoint is asked 64 questions at once at most.
+/// Callers at a time; the endpoint gets 64 requests at once at most.
 const STRANGERS: usize = 32;
 /// What all of it may take at its peak, connections included.
 const MEMORY: f64 = 5.0;
 /// How long a caller may wait for nothing, in microseconds.
 const CIRCUIT_OPEN: f64 = 5_000.0;
 
-/// Junk while the endpoint answers: each token is asked about, and remembered not to be active.
+/// Junk while the endpoint answers: each token is introspected, and cached as not active.
 pub(super) fn asked_about(junk: u64) -> bool {
     let endpoint = endpoint::start();
     // On this thread, whose memory is counted, is everything but the endpoint.
@@ -83,7 +83,7 @@ pub(super) fn unanswered(runtime: &Runtime, issuer: &TestAuthorizationServer) ->
     }
 
     issuer.fail(Endpoint::Introspection, Fault::Refuse);
-    // The first five are asked about, in vain.
+    // The first five are introspected, in vain.
     for n in 0..5 {
         runtime.block_on(auth.verify(&token(&format!("first-{n}")))).unwrap_err();
     }
@@ -110,7 +110,7 @@ fn token(text: &str) -> BearerToken {
     BearerToken::parse(text).unwrap()
 }
 
-/// Those about which somebody would be asked again.
+/// Tokens that would be introspected again.
 fn lost(auth: &ResourceServer, good: &[BearerToken]) -> usize {
     let is_known = |token: &&BearerToken| matches!(at_once(auth.verify(token)), Some(Ok(_)));
     good.len() - good.iter().filter(is_known).count()

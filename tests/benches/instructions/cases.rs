@@ -139,7 +139,7 @@ async fn fetched(is_from_before: bool, times: usize) {
     assert_eq!(fetches.load(Relaxed), 2);
 }
 
-/// The same with the same token, which nobody verifies: its issuer was asked about it.
+/// The same with the same token, which is not verified here: its issuer introspected it.
 async fn introspected(times: usize) {
     let token = good(&folder(Algorithm::Rs256)).swap_remove(0);
     let service = service::introspected().await;

@@ -17,7 +17,7 @@ use tower_layer::Layer;
 
 use crate::service;
 
-/// Serves whoever calls, on a thread of its own, for as long as the program runs; returns the port.
+/// Serves every caller, on a thread of its own, for as long as the program runs; returns the port.
 pub(crate) fn serve() -> u16 {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
@@ -36,7 +36,7 @@ pub(crate) fn serve() -> u16 {
 pub(crate) async fn call(port: u16, of_a_source: bool, token: &str, times: usize) {
     let channel = connect(([127, 0, 0, 1], port).into()).await;
     let tokens = source(token).await;
-    // Whoever has a token at hand: its header is made once, and sensitive as well.
+    // A client with a ready-made token: its header is made once, and is sensitive as well.
     let own = tokens.token().await.unwrap().header_value().clone();
     let own = AsciiMetadataValue::try_from(own.as_bytes()).map(|mut value| {
         value.set_sensitive(true);

@@ -52,7 +52,7 @@ struct Subject {
     sub: String,
 }
 
-/// What is asked, whoever asks it.
+/// What each caller asks for.
 #[inline(never)]
 fn is_other(subject: &Subject, word: &Word) -> bool {
     black_box(&subject.sub) != black_box(&word.text)
@@ -132,7 +132,7 @@ pub(crate) async fn fetching(
     (auth.protect(Protected), fetches)
 }
 
-/// Behind an issuer that is asked about tokens, and says of each that it is good.
+/// Behind an issuer that introspects tokens and calls each of them active.
 pub(crate) async fn introspected() -> Protect<RightServer<Protected>> {
     // The embedded authorization server makes keys, which costs another amount each time.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

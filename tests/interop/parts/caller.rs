@@ -1,4 +1,4 @@
-//! gRPC clients that nobody here wrote, each as its users use it.
+//! Foreign gRPC clients, each as its users use it.
 
 use std::net::SocketAddr;
 use std::path::Path;

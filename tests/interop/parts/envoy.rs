@@ -21,7 +21,7 @@ pub(crate) struct Envoy {
 impl Envoy {
     /// Starts on a free port.
     pub(crate) async fn start(server: SocketAddr, denied: &str) -> Self {
-        // One that it chooses itself is told by its administration only, which needs one too.
+        // Only its administration knows a port that it chooses itself, and needs a port too.
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = free.local_addr().unwrap();
         drop(free);

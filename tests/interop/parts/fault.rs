@@ -1,4 +1,4 @@
-//! Faults on demand: both authorization servers are told of them in the same words.
+//! Faults on demand: the same words configure them at both authorization servers.
 
 use reqwest::Client;
 use serde_json::{Value, json};

@@ -94,7 +94,7 @@ impl OidcProvider {
         self.part.said()
     }
 
-    /// The configuration of a resource server that believes it.
+    /// The configuration of a resource server that trusts it.
     pub(crate) fn resource_server(&self) -> ResourceServerBuilder {
         ResourceServer::oidc(self.issuer()).audience(AUDIENCE)
     }

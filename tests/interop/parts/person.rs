@@ -15,7 +15,7 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// Someone who was never there before.
+    /// A person who was never there before.
     pub(crate) fn new() -> Self {
         let http = Client::builder().redirect(Policy::none()).build().unwrap();
         Self { http, cookies: HashMap::new() }

@@ -1,5 +1,5 @@
 //! Judges a corpus: lines of JSON on standard input, `id`, `accept` or `reject`, and the reason on
-//! standard output, divided by tabs. Lines that are none go to standard error, and to the exit code.
+//! standard output, divided by tabs. Invalid lines go to standard error, and to the exit code.
 
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;

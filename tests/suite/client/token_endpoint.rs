@@ -77,7 +77,7 @@ impl Script {
             let answer = Response::builder().status(status).body(json.to_string());
             Ok::<_, Infallible>(answer.unwrap())
         });
-        // A client that leaves in the middle is none of our business.
+        // A client that leaves in the middle does not matter.
         let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
     }
 

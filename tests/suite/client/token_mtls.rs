@@ -17,7 +17,7 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use crate::client::token_endpoint::Script;
 
-/// A certificate authority, and a token endpoint that talks to nobody whom it has not certified.
+/// A certificate authority, and a token endpoint that only answers clients it has certified.
 struct Pki {
     authority: CertifiedIssuer<'static, KeyPair>,
 }

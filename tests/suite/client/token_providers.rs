@@ -65,7 +65,7 @@ async fn a_file_that_is_gone_or_garbage_changes_nothing_while_its_token_is_valid
     assert!(!error.is_permanent());
     assert!(logs.line_with("a token could not be renewed").contains("cannot be used"));
 
-    // One that has expired is none.
+    // An expired one is not used.
     directory.write("token", &issuer.token().expired().sign());
     issuer.clock().advance(30 * SECOND);
     let error = tokens.token().await.unwrap_err().to_string();
@@ -150,7 +150,7 @@ async fn a_function_is_asked_when_its_token_expires_and_no_sooner() {
     });
     let tokens = tokens.with_clock(clock.clone());
     assert_eq!(text(&tokens).await, "token-0");
-    // Nobody says how long it lives: 300 s, the last 10 of which others are waited for.
+    // No lifetime is given: 300 s, in the last 10 of which a call waits for another.
     clock.advance(239 * SECOND);
     assert_eq!(text(&tokens).await, "token-0");
     clock.advance(51 * SECOND);

@@ -166,7 +166,7 @@ async fn sources_of_one_client_with_equal_parameters_share_their_tokens() {
         let _ = other.build().unwrap().token().await;
         assert_eq!(kit.asked(), asked + 1, "{shown}");
     }
-    // Nobody holds it any more, and nobody keeps it.
+    // No source holds it any more, so it is dropped.
     drop(first);
     let asked = kit.asked();
     let again = request(&kit.client).scopes(["read:word", "write:word"]).build().unwrap();

@@ -1,4 +1,4 @@
-//! A decision point elsewhere: when it is asked, what it is told, and what its answers do.
+//! A remote decision point: when it is asked, what it receives, and what its answers do.
 
 mod guarded;
 
@@ -42,7 +42,7 @@ fn all_but_mallory(asked: &Asked) -> impl Authorizer + use<> {
     }
 }
 
-/// An issuer, and the paths about which a server that believes it asks.
+/// An issuer, and the paths for which a server that trusts it asks.
 struct World {
     issuer: TestAuthorizationServer,
     builder: ResourceServerBuilder,
@@ -154,7 +154,7 @@ async fn it_sees_the_method_the_caller_and_the_metadata_without_credentials() {
     assert!(!format!("{asked:?} {auth:?}").contains("canary"), "{asked:?} {auth:?}");
 }
 
-/// An error whose text is nobody's business.
+/// An error whose text must not reach the caller.
 #[derive(Debug)]
 struct Broken;
 
@@ -230,7 +230,7 @@ async fn a_panic_denies() {
     }
 }
 
-/// Never answers, and panics when nobody waits any more.
+/// Never answers, and panics when it is dropped.
 struct PanicsInDrop;
 
 struct Late;

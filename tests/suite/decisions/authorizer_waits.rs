@@ -150,7 +150,7 @@ async fn a_call_that_waits_for_keys_asks_afterwards() {
     assert_eq!(pending.await.unwrap().body(), "reached");
     assert_eq!(authorizer.answered.load(Relaxed), 1);
 
-    // Whose scopes do not suffice is not asked about there either.
+    // It is not asked there either for a caller whose scopes do not suffice.
     let (issuer, authorizer, mut service) = slow(StartupPolicy::Lazy).await;
     let token = issuer.token().scopes(["other"]).sign();
     assert!(service.poll_ready(&mut cx).is_ready());

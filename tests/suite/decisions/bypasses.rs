@@ -1,4 +1,4 @@
-//! Ways in that nobody opened on purpose.
+//! Ways in that were not opened on purpose.
 
 use std::net::SocketAddr;
 

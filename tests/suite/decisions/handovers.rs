@@ -95,7 +95,7 @@ async fn a_stream_of_a_hybrid_token_ends_with_the_jwt() {
     until("the stream ends with its token", async || call.is_over()).await;
 }
 
-/// The clock is set back: a remembered answer is believed for as long as that.
+/// The clock is set back: a cached answer stays valid for as long as that.
 #[tokio::test]
 async fn a_clock_set_back_does_not_keep_a_revoked_token_alive() {
     let issuer = TestAuthorizationServer::start().await.unwrap();
@@ -186,7 +186,7 @@ async fn picky(refusal: &'static str) -> String {
     url
 }
 
-/// Five junk tokens of a stranger close the endpoint for everybody.
+/// Five junk tokens of one caller open the endpoint's circuit for all callers.
 #[tokio::test]
 async fn a_strangers_junk_does_not_open_the_circuit() {
     for refusal in ["400 Bad Request", "403 Forbidden", "413 Content Too Large"] {
@@ -202,7 +202,7 @@ async fn a_strangers_junk_does_not_open_the_circuit() {
     }
 }
 
-/// After an outage a stranger's junk is what always comes first.
+/// After an outage an attacker's junk is what always comes first.
 #[tokio::test]
 async fn a_strangers_junk_does_not_keep_the_circuit_open() {
     let issuer = TestAuthorizationServer::start().await.unwrap();
@@ -266,7 +266,7 @@ async fn hybrid_tells_the_expiry_that_was_verified() {
     assert_eq!(auth.verify(&token).await.unwrap().expires_at(), plain);
 }
 
-/// The last character of an RS256 signature has four bits that nobody reads, but strict
+/// The last character of an RS256 signature has four bits that no decoder reads, but strict
 /// decoders: another spelling of the same token, for any server that verifies and is not strict.
 #[tokio::test]
 async fn a_jwt_with_other_trailing_bits_is_not_introspected() {
@@ -325,7 +325,7 @@ async fn a_jwt_with_something_behind_it_is_not_introspected() {
                 let_in.push((behind, hybrid));
             }
         }
-        // An encrypted token is for whoever has its key, and that is the server.
+        // An encrypted token is for the server that has its key.
         let header = "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0";
         with(&auth, &format!("{header}..AAAA.AAAA.AAAA")).await.unwrap();
     }

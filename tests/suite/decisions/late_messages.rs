@@ -49,7 +49,7 @@ const LEFT: ServicePolicy = ServicePolicy::new(
     ],
 );
 
-/// A service without guards, which counts the calls that reach it and answers when it is told to.
+/// A service without guards, which counts the calls that reach it and answers on request.
 #[derive(Clone, Default)]
 struct Bare {
     reached: Arc<AtomicUsize>,
@@ -254,7 +254,7 @@ async fn without_a_guard_the_layer_sees_to_it() {
             }
             assert_expired(answer);
 
-            // A message whose end comes too late is none.
+            // A message whose end comes too late does not count.
             let logs = Logs::capture();
             let mut call = open(&kit, server, path, &logs).await;
             call.send(false);
@@ -285,7 +285,7 @@ async fn a_handler_that_has_its_message_is_not_cut_off() {
     }
 }
 
-/// The clock may have moved without anybody having been woken: it is looked at with the message.
+/// The clock may have moved without waking a task: the guard reads it with the message.
 #[tokio::test]
 async fn a_message_that_is_there_at_once_is_late_all_the_same() {
     let kit = Kit::start().await;
@@ -307,7 +307,7 @@ async fn a_message_that_is_there_at_once_is_late_all_the_same() {
     }
 }
 
-/// Nobody is woken here either, between the message and the end of the stream it is alone on.
+/// No task is woken here either, between the message and the end of the stream it is alone on.
 #[tokio::test]
 async fn a_message_whose_end_is_there_at_once_is_late_all_the_same() {
     let kit = Kit::start().await;

@@ -100,7 +100,7 @@ fn word(text: &str) -> Word {
     Word { text: text.into() }
 }
 
-/// Whatever the caller's token grants: the authorizer was asked about one method, not about another.
+/// Whatever the caller's token grants: the authorizer decided for one method, not for another.
 #[tokio::test]
 async fn a_handler_cannot_call_another_method_with_its_own_request() {
     let kit = Kit::start().await;

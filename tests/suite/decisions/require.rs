@@ -35,7 +35,7 @@ struct Tenant {
     tenant: String,
 }
 
-/// Claims whose reading is told.
+/// Claims that report when they are read.
 #[derive(Debug)]
 struct Injected;
 
@@ -314,7 +314,7 @@ async fn the_table_says_that_scopes_are_not_all_there_is() {
     assert_eq!(json["methods"][2]["require"], json!(["is_blue"]));
 }
 
-/// Where no guard is, nobody would ask them.
+/// Without a guard, nothing would check them.
 #[tokio::test]
 async fn a_table_with_requirements_is_none_for_a_service_without_guards() {
     let kit = Kit::start().await;

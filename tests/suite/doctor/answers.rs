@@ -1,4 +1,4 @@
-//! Answers to the call that are none of a gRPC server, and those that are.
+//! Answers to the call that do not come from a gRPC server, and those that do.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -210,7 +210,7 @@ async fn a_token_is_sent_where_nobody_on_the_way_can_read_it_and_nowhere_else() 
         }
     };
     assert!(seen_by(plain("127.0.0.1"), None).await.1);
-    // Not a loopback address, whoever answers there.
+    // Not a loopback address, whatever answers there.
     let (shown, seen) = seen_by(plain("0.0.0.0"), None).await;
     assert!(!seen, "{shown}");
     assert!(shown.contains("the token was not sent"), "{shown}");

@@ -90,7 +90,7 @@ async fn a_certificate_for_something_else_than_servers_is_invalid() {
     assert_found(&report, "certificate-invalid", "cannot be accepted", "CA:FALSE");
 }
 
-/// Whoever listens there chose them, and they are shown before anybody believes them.
+/// The server chose them, and they are shown before any certificate is verified.
 #[tokio::test]
 async fn what_a_certificate_says_cannot_give_orders_to_a_terminal() {
     let (pki, other) = (Pki::new("The Authority"), Pki::new("Another\u{1b}[2J Authority"));

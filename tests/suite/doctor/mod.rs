@@ -32,7 +32,7 @@ impl Pki {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    /// Believes what it issues.
+    /// Trusts what it issues.
     fn client(&self) -> ClientTls {
         ClientTls::ca_pem(self.0.pem()).unwrap()
     }

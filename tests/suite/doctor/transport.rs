@@ -74,7 +74,7 @@ async fn a_port_that_nobody_listens_on_refuses() {
 
 #[tokio::test]
 async fn another_address_of_the_name_is_tried_when_one_refuses() {
-    // `localhost` may be ::1 first, where nobody listens.
+    // `localhost` may be ::1 first, where no server listens.
     let address = serve(None).await;
     let report =
         Doctor::new(&format!("http://localhost:{}", address.port())).unwrap().examine().await;

@@ -221,7 +221,7 @@ async fn an_acceptor_of_ones_own_vouches_for_the_certificate() {
         });
         assert_eq!(is_let_in.await, expected);
     }
-    // Not where nobody asked for it.
+    // Not where no certificate was asked for.
     let auth = doors.issuer.resource_server().build().await.unwrap();
     let is_let_in = call(&auth, &bearer, |request| {
         request.extensions_mut().insert(ClientCertificate::from_der(&alice.der));

@@ -34,7 +34,7 @@ async fn questions_that_were_never_polled_give_their_places_back() {
     }
     let token = kit.token();
     abandon(&kit.auth, vec![token.clone()]).await;
-    // Another token, and one that was asked about in vain.
+    // Another token, and one whose introspection failed.
     kit.call(&kit.token()).await.unwrap();
     kit.call(&token).await.unwrap();
     assert_eq!(kit.asked(), 2);

@@ -127,7 +127,7 @@ async fn what_is_not_active_for_us_is_refused_by_its_reason() {
         let line = logs.line_with("call denied");
         assert!(line.contains(cause), "{answer}: {line}");
         assert!(!logs.text().contains(&token), "the token is in the log");
-        // It is remembered for ten seconds, and then asked about again.
+        // It is cached for ten seconds, and then introspected again.
         assert_invalid(kit.call(&token).await);
         assert_eq!(kit.asked(), 1, "{answer}");
         kit.issuer.set_introspection_response(None);
@@ -280,7 +280,7 @@ async fn every_client_authentication_is_understood() {
         let token = issuer.token().scopes(["read:word"]).opaque();
         with(&auth, &token).await.unwrap_or_else(|status| panic!("{client:?}: {status:?}"));
     }
-    // An assertion for somebody else is none.
+    // An assertion for another audience is rejected.
     let issuer = TestAuthorizationServer::start().await.unwrap();
     issuer.add_client_with_keys("keyed", jwks, [""; 0]);
     let client = key().assertion_audience("https://other.example/");
@@ -334,7 +334,7 @@ async fn hybrid_takes_a_good_signature_and_an_active_token() {
         kit.call(&token).await.unwrap();
     }
     assert_eq!(kit.asked(), 1);
-    // A forgery is refused here, and nobody is asked.
+    // A forgery is rejected here, without a request.
     assert_invalid(kit.call(&kit.issuer.token().scopes(["read:word"]).sign_with_wrong_key()).await);
     assert_eq!(kit.asked(), 1);
     // A key that is gone ends it, whatever is remembered of the answer.
@@ -353,7 +353,7 @@ async fn hybrid_takes_a_good_signature_and_an_active_token() {
     let answer = format!(r#"{{"active":true,"aud":"{aud}","scope":"read:word"}}"#);
     kit.issuer.set_introspection_response(Some(answer));
     kit.call(&light).await.unwrap();
-    // Opaque ones are asked about as ever.
+    // Opaque ones are introspected as ever.
     kit.call(&kit.token()).await.unwrap();
 }
 

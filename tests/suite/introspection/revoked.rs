@@ -85,7 +85,7 @@ async fn a_replica_does_not_take_an_answer_that_is_older_than_its_own() {
     for (name, entry) in redis.values() {
         others.write(&name, entry);
     }
-    // It is asked about again, and the entry lives for longer.
+    // It is introspected again, and the entry lives for longer.
     kit.advance(10 * SECOND);
     let before = others.reads().len();
     assert_invalid(with(&other, &token).await);

@@ -1,4 +1,4 @@
-//! The embedded authorization server, as a stranger's client sees it.
+//! The embedded authorization server, as a foreign client sees it.
 
 use grpc_auth::testing::{Endpoint, TestAuthorizationServer};
 use jsonwebtoken::jwk::JwkSet;
@@ -45,7 +45,7 @@ async fn its_metadata_is_served_in_both_forms() {
     assert_eq!(issuer.requests(Endpoint::Jwks), 2);
 }
 
-/// Another implementation believes the tokens too, with the key from the key set.
+/// Another implementation verifies the tokens too, with the key from the key set.
 #[tokio::test]
 async fn its_tokens_verify_with_jsonwebtoken() {
     let issuer = server().await;

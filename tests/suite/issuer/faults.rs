@@ -1,4 +1,4 @@
-//! What goes wrong at the embedded authorization server when it is told to, and HTTP caching.
+//! Faults that the embedded authorization server makes on request, and HTTP caching.
 
 use std::error::Error;
 use std::io;

@@ -1,5 +1,5 @@
-//! Answers that are small on the way and large afterwards. Nothing is inflated, also where somebody
-//! else in the program has it switched on: these tests have reqwest's `gzip`.
+//! Answers that are small on the way and large afterwards. Nothing is inflated, also where another
+//! crate of the program has switched it on: these tests have reqwest's `gzip`.
 
 use std::convert::Infallible;
 use std::io::Write;

@@ -216,7 +216,7 @@ async fn deaf() {
     assert_eq!(failures.lock().unwrap()[..], ["transport"]);
 }
 
-/// What a server says whose certificate nobody vouches for is not heard.
+/// The answer of a server with an untrusted certificate is not read.
 #[test]
 fn bad_tls_is_no_issuer() {
     peak(untrusted());
@@ -244,7 +244,7 @@ async fn untrusted() {
     }
 }
 
-/// Where the keys are said to be, somebody else answers.
+/// Another server answers at the address of the keys.
 #[test]
 fn bad_tls_takes_no_key_away() {
     peak(untrusted_later());

@@ -1,4 +1,4 @@
-//! What an issuer, a cache on the way, or a stranger could do to a server that believes too readily
+//! What an issuer, a cache on the way, or an attacker could do to a server that accepts too much
 //! or waits too patiently.
 
 use std::sync::{Arc, Mutex};
@@ -29,7 +29,7 @@ async fn verify(auth: &ResourceServer, token: String) -> Result<Principal, Verif
     auth.verify(&BearerToken::parse(&token).unwrap()).await
 }
 
-/// A server that believes the issuers, whose keys are those of the authorization server.
+/// A server that trusts the issuers, whose keys are those of the authorization server.
 async fn believing(
     server: &TestAuthorizationServer,
     issuers: impl IntoIterator<Item = Issuer>,
@@ -68,7 +68,7 @@ async fn a_key_of_one_tenant_is_no_key_of_another() {
     let one = believing(&server, [Issuer::entra(TENANT)]).await;
     verify(&one, token(TENANT)).await.unwrap();
 
-    // A key that says something else than a text belongs to nobody.
+    // A key whose issuer is not a text belongs to no issuer.
     for issuer in [json!(1), json!([entra_issuer(TENANT)]), json!(null)] {
         set_key_issuers(&server, &issuer);
         let keys = server.jwks();
@@ -159,7 +159,7 @@ async fn an_older_set_is_accepted_after_the_present_one_is_no_longer_fresh() {
     .await;
 }
 
-/// A cache before the issuer has the former set until it is told `no-cache`.
+/// A cache before the issuer has the former set until it gets `no-cache`.
 #[tokio::test]
 async fn a_new_key_is_found_past_a_cache_though_a_refresh_was_due() {
     for wait in [MINUTE, 14 * MINUTE] {
@@ -288,7 +288,7 @@ async fn a_slow_issuer_does_not_slow_another() {
     waiting.abort();
 }
 
-/// "Nothing changed" is no answer to someone who has nothing.
+/// "Nothing changed" is no answer to a server that has nothing.
 #[tokio::test]
 async fn an_answer_to_another_question_is_no_key_set() {
     let url =

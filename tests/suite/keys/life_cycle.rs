@@ -116,7 +116,7 @@ async fn a_sudden_rotation_costs_one_fetch_and_no_call() {
 async fn planned_rotations_every_ten_seconds_cost_no_call() {
     const CALLERS: u32 = 4;
     let kit = Arc::new(Kit::start().await);
-    // Held by whoever has a token: of keys that are retired there are none left.
+    // Each cached token holds its keys: of retired keys none are left.
     let in_use = Arc::new(Semaphore::new(CALLERS as usize));
     let (calls, is_over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let caller = || {

@@ -112,7 +112,7 @@ async fn tokens_that_are_bound_to_a_key_are_of_no_use_to_a_login() {
     assert!(error.contains("its `token_type` is `DPoP`"), "{error}");
 }
 
-/// Within the day for which its metadata is believed.
+/// Within the day for which its metadata is cached.
 #[tokio::test]
 async fn a_token_endpoint_that_has_moved_is_found_without_a_restart() {
     let kit = Kit::start().await;

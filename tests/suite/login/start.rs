@@ -121,7 +121,7 @@ async fn what_is_not_the_start_begins_nothing() {
     running.end().await.unwrap();
 }
 
-/// Somebody who has `state` and a code of their own, but not the cookie.
+/// An attacker who has `state` and a code of their own, but not the cookie.
 #[tokio::test]
 async fn the_answer_of_another_browser_is_refused_and_changes_nothing() {
     let kit = Kit::start().await;
@@ -144,7 +144,7 @@ async fn the_answer_of_another_browser_is_refused_and_changes_nothing() {
     assert_eq!(kit.server.forms("/token")[0]["code"], "c-1");
 }
 
-/// Nobody can tell which of them is the person's.
+/// The program cannot know which of them is the person's.
 #[tokio::test]
 async fn a_second_browser_at_the_start_ends_the_login() {
     let kit = Kit::start().await;
@@ -164,7 +164,7 @@ async fn a_second_browser_at_the_start_ends_the_login() {
     assert!(kit.server.forms("/token").is_empty());
 }
 
-/// The one that was faster may be a stranger's, who is logged in there already.
+/// The faster one may be an attacker's, who is logged in there already.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_browser_that_comes_while_the_code_is_redeemed_ends_the_login() {
     let kit = Kit::start().await;
@@ -192,7 +192,7 @@ async fn a_second_browser_that_comes_while_the_code_is_redeemed_ends_the_login()
     shown.says(400, "the login was opened in two browsers");
     let error = running.error().await;
     assert!(error.starts_with("the login was opened in two browsers"), "{error}");
-    // What was granted is not left to anybody.
+    // The granted token is revoked.
     let revoked = kit.server.forms("/revoke");
     let revoked: Vec<_> = revoked.iter().map(|form| &*form["token"]).collect();
     assert_eq!(revoked, ["rt-1", "at-1"]);

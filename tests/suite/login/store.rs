@@ -51,7 +51,7 @@ impl Drop for Directory {
     }
 }
 
-/// Somebody logs in, and it is kept.
+/// A person logs in, and the login is stored.
 pub(super) async fn log_in(kit: &Kit, directory: &Directory) -> Login<AuthorizationCodeFlow> {
     let login = kit.login().scopes(["read:orders"]).audience("orders").store(directory.store());
     let (running, visit) = kit.open(login.clone()).await;
@@ -153,7 +153,7 @@ async fn a_file_is_replaced_and_never_written_over() {
     let (before, old) = (fs::metadata(&file).unwrap().ino(), fs::File::open(&file).unwrap());
     let _ = log_in(&kit, &directory).await;
     assert_ne!(fs::metadata(&file).unwrap().ino(), before);
-    // Whoever had it open reads the old one to its end.
+    // A program that had it open reads the old one to its end.
     let old: Value = serde_json::from_reader(old).unwrap();
     assert_eq!(old["access_token"], "at-1");
     assert_eq!(mode(&file), 0o600);
@@ -205,7 +205,7 @@ async fn what_others_can_get_at_is_refused_with_the_command_that_mends_it() {
     set_mode(&directory.0, 0o755);
     let error = refusal(&login).await;
     assert!(error.contains(&format!("`chmod 700 '{}'`", directory.0.display())), "{error}");
-    // Nobody logs in for nothing.
+    // No person logs in for nothing.
     let before = kit.server.requests();
     let error = Running::start(login).error().await;
     assert!(error.contains("chmod 700"), "{error}");

@@ -1,4 +1,4 @@
-//! Health, and gRPC's health protocol over real sockets: nobody calls, and nothing moves but the
+//! Health, and gRPC's health protocol over real sockets: no caller calls, and nothing moves but the
 //! clock.
 
 use std::time::Duration;
@@ -45,7 +45,7 @@ impl Watched {
     }
 
     async fn says(&mut self) -> ServingStatus {
-        // One is told after the other.
+        // One watcher is notified after the other.
         loop {
             let (server, service) = (self.says_of("").await, self.says_of(KINDS).await);
             if server == service {

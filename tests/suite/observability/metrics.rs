@@ -1,4 +1,4 @@
-//! What operators graph, with labels that no stranger chooses.
+//! What operators graph, with labels that no caller chooses.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -41,7 +41,7 @@ async fn key_sets() {
         issuer.requests(Endpoint::Jwks) > before && stale
     })
     .await;
-    // The age is told after the failure, and as time goes by.
+    // The age is reported after the failure, and as time goes by.
     settle().await;
     issuer.clock().advance(Duration::from_secs(30));
     settle().await;
@@ -120,7 +120,7 @@ async fn decisions() {
     assert_scope_denied(call(&mut client, "ClientStream", Some(&good)).await);
     call(&mut client, "Open", None).await.unwrap();
 
-    // What nobody has a row for, is counted as one method.
+    // Methods without an entry are counted as one method.
     let layer = kit.auth.layer([ServicePolicy::new("a.B", &[])]).unwrap();
     for path in ["/a.B/One", "/a.B/Two", "/c.D/Three"] {
         let mut service = layer.layer(RightServer::new(Unreached));

@@ -1,4 +1,4 @@
-//! What a call with streams holds on to, and for how long: seen by whoever keeps its future.
+//! What a call with streams holds on to, and for how long: seen by the owner of its future.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -56,7 +56,7 @@ async fn a_handler_is_gone_as_soon_as_its_stream_has_ended() {
     assert!(call.as_mut().poll(&mut cx).is_pending());
 }
 
-/// Nobody has to read that there is nothing more.
+/// The end need not be read.
 #[tokio::test]
 async fn a_handler_that_has_the_last_message_is_not_cut_off() {
     let kit = Kit::start().await;

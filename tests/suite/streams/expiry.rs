@@ -166,7 +166,7 @@ async fn a_stream_of_nobody_has_no_token_to_end_with() {
     let client = KindsClient::new(serve(kit.auth.protect(service.clone())).await);
     let (token, deadline) = token(&kit).await;
     let forged = kit.issuer.token().sign_with_wrong_key();
-    // The method lets anyone in; an invalid token means nobody.
+    // The method is open to anyone; an invalid token means an anonymous caller.
     let nobody = Call::start(&client, "Bidi", None, Script::Cue);
     let forger = Call::start(&client, "Bidi", Some(&forged), Script::Cue);
     let somebody = Call::start(&client, "Bidi", Some(&token), Script::Cue);

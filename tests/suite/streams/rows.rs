@@ -162,7 +162,7 @@ fn the_kind_of_a_method_is_found_whatever_its_types_are_called() {
     assert_eq!(kinds_of::<Generic<Nothing>>(), KINDS);
 }
 
-/// Nobody ever gets an answer.
+/// No caller ever gets an answer.
 #[derive(Clone)]
 struct Slow;
 

@@ -98,14 +98,14 @@ fn a_folder_that_others_may_write_to_is_refused() {
     place.ca().client_tls().unwrap();
 }
 
-/// Whoever made it first, in a place where anybody may, would be whom this program believes.
+/// A user who made it first, in a folder where all users may, would be the authority trusted here.
 #[cfg(unix)]
 #[test]
 fn a_folder_of_somebody_elses_is_refused() {
     use std::os::unix::fs::{MetadataExt, chown};
     let place = Place::new();
     place.ca().client_tls().unwrap();
-    // Only root gives folders away; to others there is none of a third one's to show.
+    // Only root gives folders away; other users have none of a third one's to show.
     if fs::metadata(place.folder()).unwrap().uid() == 0 {
         chown(place.folder(), Some(65534), None).unwrap();
         let error = place.ca().client_tls().unwrap_err().to_string();

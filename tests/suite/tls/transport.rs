@@ -135,7 +135,7 @@ async fn client_certificates_are_required_verified_or_optional() {
     assert_eq!(call(&known, address).await, Ok(()));
     assert_eq!(call(&client(), address).await, Ok(()));
     assert_refused(call(&stranger, address).await, "UnknownCA");
-    // Nobody is asked.
+    // No request is sent.
     let address = serve(&ca.server_tls().unwrap().client_certificate_optional()).await;
     assert_eq!(call(&client(), address).await, Ok(()));
 }
@@ -284,7 +284,7 @@ async fn plaintext_to_another_host_is_refused_unless_it_is_allowed_by_name() {
         assert!(format!("{allowed:?}").contains("plaintext_allowed: true"));
         assert!(allowed.into_endpoint().is_ok(), "{remote}");
     }
-    // The origin is what servers are told; the address is what is connected to.
+    // Servers get the origin; the address is what is connected to.
     let origin = Endpoint::from_static("http://echo.example.com");
     let origin = origin.origin("https://echo.example.com".parse().unwrap());
     assert!(refused(origin).is_some());

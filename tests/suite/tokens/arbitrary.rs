@@ -1,4 +1,4 @@
-//! Any bytes at any door: no panic, no verdict but refusal. What has to hold stands in
+//! Any bytes at any door: no panic, no verdict but refusal. What has to hold is written in
 //! `tests/fuzz/properties.rs`; the fuzzer there asks the same.
 
 #[path = "../../fuzz/doors.rs"]

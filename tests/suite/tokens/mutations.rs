@@ -40,7 +40,7 @@ impl Doors {
         self.auth.verify(token).await.is_ok()
     }
 
-    /// The `grpc-status` of a call, which stands in the headers if the layer gave it.
+    /// The `grpc-status` of a call, which is in the headers if the layer gave it.
     async fn call(&mut self, value: HeaderValue) -> Option<String> {
         let mut request = Request::post("/kit.v1.Kinds/Bidi").body(Body::empty()).unwrap();
         request.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));

@@ -1,4 +1,4 @@
-//! Which tokens are believed: issuers, key ids, types, and one answer for every cause.
+//! Which tokens are accepted: issuers, key ids, types, and one answer for every cause.
 
 use grpc_auth::testing::{Endpoint, TestAuthorizationServer, TokenBuilder};
 use grpc_auth::{BearerToken, Issuer, ResourceServer};

@@ -125,7 +125,7 @@ async fn proofs_are_for_the_endpoint_that_was_connected_to() {
     let endpoint = Endpoint::from_shared(origin).unwrap();
     let mut client = KindsClient::new(kit.tokens.connect(endpoint).await.unwrap());
     client.unary(word()).await.unwrap();
-    // The same service, believed to be elsewhere.
+    // The same service under another origin.
     let elsewhere = kit.tokens.layer().origin("https://elsewhere.example.com").unwrap();
     let mut client = KindsClient::new(elsewhere.layer(kit.channel.clone()));
     kit.grant();

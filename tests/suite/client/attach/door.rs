@@ -1,4 +1,4 @@
-//! A service that lets in whom it is told to, and remembers who came.
+//! A service that accepts the configured tokens, and remembers what came.
 
 use std::convert::Infallible;
 use std::pin::Pin;

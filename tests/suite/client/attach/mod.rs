@@ -129,7 +129,7 @@ async fn a_call_with_a_source_of_its_own_carries_that_ones_token() {
     assert_eq!(door.credentials(), [&*other, &own, &other, &own]);
 }
 
-/// Each call is dropped after another number of polls; the next one is none the worse for it.
+/// Each call is dropped after another number of polls; the next call works all the same.
 #[tokio::test]
 async fn a_call_that_is_dropped_disturbs_nobody() {
     let first = Attached::start().await;

@@ -211,7 +211,7 @@ async fn a_request_of_reqwests_proves_that_the_key_is_held() {
     assert_eq!(issuer.requests(Endpoint::Token), 3);
 }
 
-/// Whoever a redirect leads to never saw the token: what they say of it counts for nothing.
+/// The target of a redirect never saw the token: its answer says nothing about it.
 #[tokio::test]
 async fn a_stranger_at_the_end_of_a_redirect_gives_up_no_token() {
     let (issuer, tokens) = tokens().await;

@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use super::{credentials, request};
 
-/// A service that answers 401 to whoever carries these credentials.
+/// A service that answers 401 to these credentials.
 struct Api {
     url: String,
     seen: Arc<Mutex<Vec<String>>>,

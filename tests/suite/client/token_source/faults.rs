@@ -1,4 +1,4 @@
-//! When the authorization server does not play along: who is told what, and what is asked again.
+//! Faults of the authorization server: which error each caller gets, and which requests follow.
 
 use super::*;
 

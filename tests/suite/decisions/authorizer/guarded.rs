@@ -43,7 +43,7 @@ async fn a_misnamed_method_is_no_way_around_it() {
     assert_eq!(world.asked.lock().unwrap().pop().unwrap().entry().rpc(), "GetUrl");
     assert_denied(client.get_url(call(&mallory)).await, Code::PermissionDenied, POLICY);
     assert_eq!(paths(&world.asked), ["/kit.v1.Names/GetURL"]);
-    // It is not asked about a method that lets anyone in.
+    // It is not asked for a method open to anyone.
     assert!(client.get_v2_item(Word::default()).await.is_ok());
     assert!(client.get_v2_item(call(&mallory)).await.is_ok());
     assert_eq!(paths(&world.asked), [""; 0]);

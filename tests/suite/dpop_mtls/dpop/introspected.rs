@@ -1,4 +1,4 @@
-//! Tokens that the issuer is asked about.
+//! Tokens that the issuer introspects.
 
 use std::time::Duration;
 

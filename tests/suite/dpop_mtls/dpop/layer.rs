@@ -1,4 +1,4 @@
-//! Methods that let anyone in, and calls that are none of gRPC's, behind a layer without guards.
+//! Methods open to anyone, and calls that are not gRPC, behind a layer without guards.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -83,7 +83,7 @@ async fn where_anyone_may_call_an_unproved_token_means_nobody() {
     assert_eq!(answer, "unknown hidden");
 }
 
-/// tonic serves them: a proof for a POST is none for a GET, and one for a GET is none at all.
+/// tonic serves them: a proof for a POST is invalid for a GET, and no proof is made for a GET at all.
 #[tokio::test]
 async fn another_http_method_is_refused() {
     let doors = Doors::start(dpop()).await;

@@ -18,7 +18,7 @@ async fn a_nonce_is_asked_for_and_given_with_the_refusal() {
         let (bare, wrong) = (proof().sign(), proof().nonce("wrong").sign());
         doors.refuses(&authorization, &[&bare], Expected::Nonce, cause).await;
         doors.refuses(&authorization, &[&wrong], Expected::Nonce, cause).await;
-        // Only a proof that is right in all else is told a nonce.
+        // Only a proof that is right in all else is answered with a nonce.
         let forged = proof().sign_with_wrong_key();
         doors.refuses(&authorization, &[&forged], Expected::Proof, "the signature of").await;
 

@@ -33,7 +33,7 @@ fn with(mut jwk: Value, name: &str, value: Value) -> Value {
     jwk
 }
 
-/// A row for each thing that can be wrong: the proof, what the caller is told, and the log's cause.
+/// One line for each thing that can be wrong: the proof, the caller's answer, and the log's cause.
 fn wrong_proofs(doors: &Doors, token: &str) -> Vec<(String, Expected, &'static str)> {
     let (key, now) = (&doors.key, seconds(doors));
     let proof = || key.proof(UNARY, token);

@@ -61,7 +61,7 @@ async fn while_redis_is_away_calls_with_proofs_are_answered_unavailable() {
         doors.refuses(&authorization, &[&proof], Expected::Unavailable, cause).await;
         doors.refuses(&authorization, &[&used], Expected::Unavailable, cause).await;
     }
-    // Nobody else depends on it.
+    // Nothing else depends on it.
     let plain = doors.issuer.token().scopes(["read:word"]).sign();
     assert!(doors.call(&format!("Bearer {plain}"), &[]).await.is_ok());
 

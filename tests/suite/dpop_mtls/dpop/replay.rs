@@ -65,7 +65,7 @@ async fn when_there_is_no_room_to_remember_proofs_calls_are_answered_unavailable
     assert!(doors.prove(&tokens[0], &proof(0)).await.is_ok());
 }
 
-/// Answers as it is told, for all servers that it is given to.
+/// Answers as configured, for all servers that it is given to.
 #[derive(Clone, Debug, Default)]
 struct Shared {
     used: Arc<Mutex<HashSet<String>>>,

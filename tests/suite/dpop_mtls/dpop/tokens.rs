@@ -1,4 +1,4 @@
-//! Which tokens go with proofs, and what callers and operators are told.
+//! Which tokens go with proofs, and the answers and log lines for the others.
 
 use std::time::Duration;
 

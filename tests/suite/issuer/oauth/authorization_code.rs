@@ -194,7 +194,7 @@ async fn without_an_audience_the_token_is_opaque_or_for_the_first_of_the_clients
     assert_eq!(query(&refused)["error"], "invalid_target");
 }
 
-/// Another implementation believes it, with the key from the key set.
+/// Another implementation verifies it, with the key from the key set.
 #[tokio::test]
 async fn an_id_token_says_who_signed_in_and_lets_nobody_in() {
     let oauth = Oauth::start().await;
@@ -258,7 +258,7 @@ fn a_server_that_is_printed_shows_no_secret() {
     });
 }
 
-/// Whoever only knows a public client's name learns nothing about tokens.
+/// A caller that only knows a public client's name learns nothing about tokens.
 #[tokio::test]
 async fn introspection_is_for_clients_that_show_who_they_are() {
     let oauth = Oauth::start().await;

@@ -1,4 +1,4 @@
-//! Tokens that are bound to the key of whoever asked for them (RFC 9449 §5).
+//! Tokens that are bound to the key of the client that requested them (RFC 9449 §5).
 
 use std::time::Duration;
 

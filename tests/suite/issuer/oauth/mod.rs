@@ -205,13 +205,13 @@ impl Page {
         rest.split_once('"').unwrap().0
     }
 
-    /// What stands in the address that the browser is sent to.
+    /// A parameter of the address that the browser is sent to.
     fn sent(&self) -> Value {
         assert_eq!(self.status, 303, "{}", self.html);
         query(self.location.as_deref().unwrap())
     }
 
-    /// Asserts that the person is told this, and is sent nowhere.
+    /// Asserts that the person sees this text, and is sent nowhere.
     #[track_caller]
     fn assert_told(&self, status: u16, text: &str) {
         assert_eq!((self.status, &self.location), (status, &None), "{}", self.html);

@@ -1,10 +1,10 @@
-//! What an authorization request may ask, and who is told that it may not.
+//! What an authorization request may ask, and where a rejection is shown.
 
 use grpc_auth::testing::{ClientRegistration, GrantType};
 
 use super::{CALLBACK, CHALLENGE, Oauth, VERIFIER, query};
 
-/// Nobody is sent to an address that nobody vouches for.
+/// The browser is never sent to an address that is not registered.
 #[tokio::test]
 async fn a_request_of_a_stranger_or_to_a_strangers_address_is_shown_to_the_person() {
     let oauth = Oauth::start().await;

@@ -52,7 +52,7 @@ async fn less_may_be_asked_for_and_never_more() {
     let first = oauth.tokens(&[("scope", "read:echo write:echo offline_access")]).await;
     let less = oauth.refresh(&first["refresh_token"], &[("scope", "read:echo")]).await.granted();
     assert_eq!(claims(&less["access_token"])["scope"], "read:echo");
-    // The next one is as good as the first was.
+    // The next one works as the first did.
     let all = oauth.refresh(&less["refresh_token"], &[]).await.granted();
     assert_eq!(all["scope"], "read:echo write:echo offline_access");
 
@@ -91,7 +91,7 @@ async fn one_is_good_for_its_client_alone() {
     unknown.assert_refused_because("invalid_grant", "unknown refresh token");
     let none = oauth.token(&with("", "cli")).await;
     none.assert_refused_because("invalid_request", "`refresh_token` is missing");
-    // An access token is none.
+    // An access token is not a refresh token.
     let access = oauth.refresh(&tokens["access_token"], &[]).await;
     access.assert_refused_because("invalid_grant", "unknown refresh token");
     oauth.refresh(&tokens["refresh_token"], &[]).await.granted();

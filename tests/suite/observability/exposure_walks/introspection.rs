@@ -1,4 +1,4 @@
-//! Tokens that an issuer is asked about.
+//! Tokens that an issuer introspects.
 
 use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
 use grpc_auth::{ClientAuthentication, Introspection, Issuer, Redis, ResourceServer};
@@ -63,7 +63,7 @@ pub(super) async fn asked(seen: &Seen) {
     }
     issuer.heal();
 
-    // Nobody listens there.
+    // No server listens there.
     let password = seen.secret("password", "canary-redis-password");
     let key = seen.secret("key", "canary-redis-key-of-32-bytes-and-more");
     let redis = Redis::new(&format!("redis://:{password}@127.0.0.1:1/0")).unwrap();

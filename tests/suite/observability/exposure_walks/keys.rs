@@ -45,7 +45,7 @@ pub(super) async fn failures(seen: &Seen) {
         ResourceServer::oidc(url).audience("a").start(StartupPolicy::Required).build().await;
     seen.error("another issuer", &built.unwrap_err());
 
-    // Keys that ought to be secret, and others that are none.
+    // Keys that ought to be secret, and others that need not be.
     for secret in ["canary-private", "canary-symmetric", "canary-odd", "canary-key-id"] {
         seen.secret("a member of a key set", secret);
     }

@@ -57,7 +57,7 @@ async fn get(url: &Url, cookie: &str) -> (String, String) {
     (all.split_once("\r\n\r\n").unwrap().0.into(), all)
 }
 
-/// What stands in the file of the login is its owner's alone.
+/// What the file of the login holds is its owner's alone.
 fn kept(seen: &Seen, store: &TokenStore) {
     let files = std::fs::read_dir(store.directory()).unwrap().map(|file| file.unwrap().path());
     let mut files = files.filter(|path| path.extension().is_some_and(|kind| kind == "json"));

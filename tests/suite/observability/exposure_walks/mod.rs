@@ -158,7 +158,7 @@ impl Seen {
         self.secret(what, token)
     }
 
-    /// Something that was shown to somebody.
+    /// A text that was shown to a person or a caller.
     pub(crate) fn shows(&self, what: &str, text: impl Into<String>) {
         self.shown.borrow_mut().push((what.into(), text.into()));
     }

@@ -61,7 +61,7 @@ impl Shared for MissingMethod {
     }
 }
 
-// Each method without an RPC is told at its name, with the RPC without a method that is most like
+// Each method without an RPC has a message at its name, with the RPC without a method that is most like
 // it; the RPCs left over stand at the trait.
 struct NamesDiffer;
 
