@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand;
-use tokio::sync::watch;
 
 use super::Digest;
 use super::cache::Remembered;
@@ -22,6 +21,7 @@ use crate::error::ConfigError;
 use crate::issuer::Issuer;
 use crate::issuer::introspection::Introspection;
 use crate::lock::locked;
+use crate::single_flight::Flight;
 use crate::token::bearer::BearerToken;
 use crate::token::caller::AuthenticatedCaller;
 use crate::token::principal::Principal;
@@ -29,7 +29,7 @@ use crate::verify::Verdict;
 use crate::verify::error::{VerifyErrorKind, VerifyFailure};
 use crate::verify::set_associative::Table;
 
-use flight::{Admitted, Flight};
+use flight::{Admitted, InFlight};
 
 /// What answers may take in memory, whatever they hold.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
@@ -63,7 +63,7 @@ struct Asking {
     about_tokens: u32,
     /// Under way at the endpoint.
     questions: usize,
-    flights: HashMap<Digest, watch::Receiver<Option<Outcome>>>,
+    flights: HashMap<Digest, Flight<Outcome>>,
 }
 
 impl Asking {
@@ -180,7 +180,7 @@ impl Shared {
         digest: Digest,
         token: &BearerToken,
         expires_at: f64,
-    ) -> Result<watch::Receiver<Option<Outcome>>, Outcome> {
+    ) -> Result<Flight<Outcome>, Outcome> {
         let now = self.clock.moment();
         let mut asking = self.asking();
         // In this order: a question leaves the flights after its answer is remembered.
@@ -204,11 +204,11 @@ impl Shared {
         if self.waiting_for_replicas() == 1 {
             admitted = Some(self.admit(&mut asking, now).map_err(Err)?);
         }
-        let (flight, answer) = Flight::new(self, digest);
+        let (question, answer) = InFlight::new(self, digest);
         asking.flights.insert(digest, answer.clone());
         drop(asking);
         // In a task of its own: the caller that began it may go away, and others wait for it.
-        tokio::spawn(flight.fly(token.clone(), expires_at, admitted));
+        tokio::spawn(question.fly(token.clone(), expires_at, admitted));
         Ok(answer)
     }
 
@@ -216,13 +216,13 @@ impl Shared {
     /// panicked.
     async fn wait(
         self: &Arc<Self>,
-        mut answer: watch::Receiver<Option<Outcome>>,
+        mut answer: Flight<Outcome>,
         digest: Digest,
         token: &BearerToken,
         expires_at: f64,
     ) -> Outcome {
         for _ in 0..2 {
-            if let Some(outcome) = outcome_of(&mut answer).await {
+            if let Some(outcome) = answer.result().await {
                 return outcome;
             }
             answer = match self.ask(digest, token, expires_at) {
@@ -230,7 +230,7 @@ impl Shared {
                 Err(known) => return known,
             };
         }
-        outcome_of(&mut answer).await.unwrap_or_else(|| Err(unavailable()))
+        answer.result().await.unwrap_or_else(|| Err(unavailable()))
     }
 
     /// A question of its own may be asked.
@@ -262,11 +262,6 @@ impl Shared {
     fn asking(&self) -> MutexGuard<'_, Asking> {
         locked(&self.asking)
     }
-}
-
-/// `None` if the question ended without an outcome.
-async fn outcome_of(answer: &mut watch::Receiver<Option<Outcome>>) -> Option<Outcome> {
-    answer.wait_for(Option::is_some).await.ok()?.clone()
 }
 
 fn random_key() -> Result<hmac::Key, ConfigError> {

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
 use super::{Digest, Outcome, Shared};
+use crate::single_flight::{Flight, Landing};
 use crate::token::bearer::BearerToken;
 
 /// The place of a question among those that may be under way. It is given back when this is
@@ -15,10 +14,10 @@ pub(crate) struct Admitted {
 }
 
 /// A question under way. It ends when this is dropped, with an outcome or without.
-pub(crate) struct Flight {
+pub(crate) struct InFlight {
     shared: Arc<Shared>,
     digest: Digest,
-    outcome: watch::Sender<Option<Outcome>>,
+    landing: Landing<Outcome>,
 }
 
 impl Admitted {
@@ -27,18 +26,15 @@ impl Admitted {
     }
 }
 
-impl Flight {
-    pub(crate) fn new(
-        shared: &Arc<Shared>,
-        digest: Digest,
-    ) -> (Self, watch::Receiver<Option<Outcome>>) {
-        let (outcome, receiver) = watch::channel(None);
-        (Self { shared: Arc::clone(shared), digest, outcome }, receiver)
+impl InFlight {
+    pub(crate) fn new(shared: &Arc<Shared>, digest: Digest) -> (Self, Flight<Outcome>) {
+        let (flight, landing) = Flight::begin();
+        (Self { shared: Arc::clone(shared), digest, landing }, flight)
     }
 
     pub(crate) async fn fly(self, token: BearerToken, expires_at: f64, admitted: Option<Admitted>) {
         let outcome = self.answer(&token, expires_at, admitted).await;
-        self.outcome.send_replace(Some(outcome));
+        self.landing.announce(outcome);
     }
 
     /// Asks, unless a replica has.
@@ -78,9 +74,9 @@ impl Drop for Admitted {
     }
 }
 
-/// The callers that wait learn of it afterwards, when the sender is dropped: the next question is a
-/// new one.
-impl Drop for Flight {
+/// The callers that wait learn of it afterwards, when the landing is dropped: the next question is
+/// a new one.
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.shared.asking().flights.remove(&self.digest);
     }
