@@ -53,7 +53,7 @@ impl Service {
             errors.push(diagnostics::rpc_on_impl(rpc));
         }
         for attribute in take_requirements(&mut item.header.attrs, &krate) {
-            errors.push(diagnostics::require_on_impl(attribute));
+            errors.push(diagnostics::requirement::require_on_impl(attribute));
         }
         let default = default.map(|attribute| attribute.rule);
         let mut entries: Vec<Option<Entry>> = Vec::new();
@@ -133,9 +133,9 @@ fn entry(
         }
     };
     if matches!(rule, Rule::AllowUnauthenticated) {
-        required
-            .iter()
-            .for_each(|attribute| errors.push(diagnostics::require_of_anyone(attribute)));
+        required.iter().for_each(|attribute| {
+            errors.push(diagnostics::requirement::require_of_anyone(attribute))
+        });
     }
     let derived_from = rpc.is_none().then(|| name.clone());
     request.map(|_| Entry {

@@ -22,22 +22,22 @@ impl Requirement {
     /// For a method with a request of this type, if it has one.
     pub(crate) fn parse(attribute: &Attribute, request: Option<&Type>) -> Result<Self, Error> {
         let Meta::List(list) = &attribute.meta else {
-            return Err(diagnostics::no_predicate(attribute));
+            return Err(diagnostics::requirement::no_predicate(attribute));
         };
         let mut predicates =
             attribute.parse_args_with(Punctuated::<Expr, Token![,]>::parse_terminated)?.into_iter();
         let Some(predicate) = predicates.next() else {
-            return Err(diagnostics::no_predicate(attribute));
+            return Err(diagnostics::requirement::no_predicate(attribute));
         };
         if let Some(second) = predicates.next() {
-            return Err(diagnostics::second_predicate(second));
+            return Err(diagnostics::requirement::second_predicate(second));
         }
         check(&predicate)?;
         if let Some(request) = request {
             check_parameters(&predicate, is_stream(request))?;
         }
         if let Some(own) = own_self(list.tokens.clone()) {
-            return Err(diagnostics::predicate_of_self(own));
+            return Err(diagnostics::requirement::predicate_of_self(own));
         }
         let text = source_text(list).unwrap_or_else(|| predicate.to_token_stream().to_string());
         Ok(Self { predicate, text })
@@ -50,12 +50,12 @@ fn check(predicate: &Expr) -> Result<(), Error> {
         Expr::Group(group) => check(&group.expr),
         Expr::Closure(closure) => match (closure.attrs.first(), closure.asyncness) {
             (Some(attribute), _) => Err(diagnostics::attribute_in_rule(attribute)),
-            (None, Some(asyncness)) => Err(diagnostics::async_predicate(asyncness)),
+            (None, Some(asyncness)) => Err(diagnostics::requirement::async_predicate(asyncness)),
             (None, None) => Ok(()),
         },
         Expr::Path(path) if path.attrs.is_empty() => Ok(()),
-        Expr::Lit(literal) => Err(diagnostics::scope_as_predicate(literal)),
-        other => Err(diagnostics::not_a_predicate(other)),
+        Expr::Lit(literal) => Err(diagnostics::requirement::scope_as_predicate(literal)),
+        other => Err(diagnostics::requirement::not_a_predicate(other)),
     }
 }
 
@@ -65,8 +65,8 @@ fn check_parameters(predicate: &Expr, is_stream: bool) -> Result<(), Error> {
         Expr::Group(group) => check_parameters(&group.expr, is_stream),
         Expr::Closure(closure) => match (is_stream, closure.inputs.len()) {
             (true, 1) | (false, 2) => Ok(()),
-            (true, _) => Err(diagnostics::no_message_yet(parameters(closure))),
-            (false, _) => Err(diagnostics::claims_and_message(parameters(closure))),
+            (true, _) => Err(diagnostics::requirement::no_message_yet(parameters(closure))),
+            (false, _) => Err(diagnostics::requirement::claims_and_message(parameters(closure))),
         },
         _ => Ok(()),
     }

@@ -7,6 +7,11 @@
 
 use super::rpc_name::{is_same, likeness};
 use super::service_policy::{MethodPolicy, same};
+use text::Text;
+use wire::{find_field, next_field};
+
+mod text;
+mod wire;
 
 const FILE: u64 = 1;
 const FILE_PACKAGE: u64 = 2;
@@ -312,98 +317,9 @@ const fn is_full_name(full: &[u8], package: &[u8], name: &[u8]) -> bool {
     }
 }
 
-/// The first length-delimited field of this number. A string given twice counts with its last
-/// value in protobuf; compilers write it once.
-#[track_caller]
-const fn find_field(message: &[u8], wanted: u64) -> Option<&[u8]> {
-    let mut rest = message;
-    while let Some((number, field, tail)) = next_field(rest) {
-        if number == wanted {
-            return Some(field);
-        }
-        rest = tail;
-    }
-    None
-}
-
-/// The next field: its number, its bytes if it is length-delimited, and what follows.
-#[track_caller]
-const fn next_field(message: &[u8]) -> Option<(u64, &[u8], &[u8])> {
-    if message.is_empty() {
-        return None;
-    }
-    let (key, rest) = varint(message);
-    let (length, rest) = match key & 7 {
-        0 => return Some((key >> 3, &[], varint(rest).1)),
-        1 => (8, rest),
-        2 => varint(rest),
-        5 => (4, rest),
-        _ => panic!("`descriptor` is no file descriptor set"),
-    };
-    match rest.split_at_checked(length as usize) {
-        Some((field, tail)) => Some((key >> 3, field, tail)),
-        None => panic!("`descriptor` is no file descriptor set: it ends early"),
-    }
-}
-
-#[track_caller]
-const fn varint(bytes: &[u8]) -> (u64, &[u8]) {
-    let mut rest = bytes;
-    let mut value = 0;
-    let mut shift = 0;
-    while let [byte, tail @ ..] = rest {
-        rest = tail;
-        value |= ((*byte & 0x7f) as u64) << shift;
-        shift += 7;
-        if *byte & 0x80 == 0 {
-            return (value, rest);
-        }
-        assert!(shift < 64, "`descriptor` is no file descriptor set: a number is too long");
-    }
-    panic!("`descriptor` is no file descriptor set: it ends early")
-}
-
 const fn same_bytes(a: &[u8], b: &[u8]) -> bool {
     match (std::str::from_utf8(a), std::str::from_utf8(b)) {
         (Ok(a), Ok(b)) => same(a, b),
         _ => false,
-    }
-}
-
-/// A string put together while compiling: a few hundred names fit.
-struct Text {
-    bytes: [u8; Self::CAPACITY],
-    length: usize,
-}
-
-impl Text {
-    const CAPACITY: usize = 65_536;
-
-    const fn new() -> Self {
-        Self { bytes: [0; Self::CAPACITY], length: 0 }
-    }
-
-    const fn add(mut self, text: &str) -> Self {
-        let mut rest = text.as_bytes();
-        while let [byte, tail @ ..] = rest {
-            let Some((_, [slot, ..])) = self.bytes.split_at_mut_checked(self.length) else {
-                return self;
-            };
-            *slot = *byte;
-            self.length += 1;
-            rest = tail;
-        }
-        self
-    }
-
-    const fn is_empty(&self) -> bool {
-        self.length == 0
-    }
-
-    const fn as_str(&self) -> &str {
-        match std::str::from_utf8(self.bytes.split_at(self.length).0) {
-            Ok(text) => text,
-            Err(_) => "the descriptor and the table differ",
-        }
     }
 }

@@ -5,6 +5,7 @@ mod advice;
 pub(crate) mod claims;
 pub(crate) mod error;
 pub(crate) mod jwt;
+mod lenient_jwt;
 pub(crate) mod set_associative;
 pub(crate) mod token_cache;
 pub(crate) mod trusted_issuer;
