@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::EncodingKey;
+use jsonwebtoken::{Algorithm as Name, EncodingKey};
 // By name: the default of the process depends on what other crates enable or install.
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use jsonwebtoken::jwk::{
@@ -29,6 +29,7 @@ const PKCS8_RSA_PREFIX: usize = 4 + 3 + 15 + 4;
 pub(crate) struct SigningKey {
     pub(crate) kid: String,
     algorithm: Algorithm,
+    name: Name,
     key: EncodingKey,
     public: AlgorithmParameters,
 }
@@ -38,7 +39,7 @@ impl SigningKey {
     pub(crate) fn generate(algorithm: Algorithm, kid: String) -> Result<Self, Unspecified> {
         let utils = &DEFAULT_PROVIDER.key_utils;
         let text = |bytes: Vec<u8>| URL_SAFE_NO_PAD.encode(bytes);
-        let (algorithm, key, public) = match algorithm {
+        let (algorithm, name, key, public) = match algorithm {
             Algorithm::Rs256 => {
                 let pair = RsaKeyPair::generate(KeySize::Rsa2048)?;
                 let pkcs8 = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair)?;
@@ -50,7 +51,7 @@ impl SigningKey {
                     n: text(n),
                     e: text(e),
                 });
-                (Algorithm::Rs256, EncodingKey::from_rsa_der(der), public)
+                (Algorithm::Rs256, Name::RS256, EncodingKey::from_rsa_der(der), public)
             }
             Algorithm::EdDsa => {
                 let der = Ed25519KeyPair::generate()?.to_pkcs8v1()?;
@@ -63,25 +64,31 @@ impl SigningKey {
                     curve,
                     x: text(x),
                 });
-                (Algorithm::EdDsa, EncodingKey::from_ed_der(der), public)
+                (Algorithm::EdDsa, Name::EdDSA, EncodingKey::from_ed_der(der), public)
             }
-            _ => {
+            Algorithm::Es256
+            | Algorithm::Es384
+            | Algorithm::Es512
+            | Algorithm::Rs384
+            | Algorithm::Rs512
+            | Algorithm::Ps256
+            | Algorithm::Ps384
+            | Algorithm::Ps512 => {
                 let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
                 let der = pair.to_pkcs8v1()?;
                 let der = der.as_ref();
                 let components = utils.ec_pub_components_from_private_key;
-                let (curve, x, y) =
-                    components(der, jsonwebtoken::Algorithm::ES256).map_err(|_| Unspecified)?;
+                let (curve, x, y) = components(der, Name::ES256).map_err(|_| Unspecified)?;
                 let public = AlgorithmParameters::EllipticCurve(EllipticCurveKeyParameters {
                     key_type: EllipticCurveKeyType::EC,
                     curve,
                     x: text(x),
                     y: text(y),
                 });
-                (Algorithm::Es256, EncodingKey::from_ec_der(der), public)
+                (Algorithm::Es256, Name::ES256, EncodingKey::from_ec_der(der), public)
             }
         };
-        Ok(Self { kid, algorithm, key, public })
+        Ok(Self { kid, algorithm, name, key, public })
     }
 
     pub(crate) fn algorithm(&self) -> Algorithm {
@@ -90,7 +97,7 @@ impl SigningKey {
 
     /// Signs any bytes: jsonwebtoken's `encode` takes no header of any shape.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
-        let signer = (DEFAULT_PROVIDER.signer_factory)(&self.name(), &self.key);
+        let signer = (DEFAULT_PROVIDER.signer_factory)(&self.name, &self.key);
         signer.map_err(|_| Unspecified)?.try_sign(message).map_err(|_| Unspecified)
     }
 
@@ -98,20 +105,12 @@ impl SigningKey {
     pub(crate) fn jwk(&self) -> Value {
         let common = CommonParameters {
             public_key_use: Some(PublicKeyUse::Signature),
-            key_algorithm: Some(self.name().into()),
+            key_algorithm: Some(self.name.into()),
             key_id: Some(self.kid.clone()),
             ..CommonParameters::default()
         };
         let jwk = Jwk { common, algorithm: self.public.clone() };
         serde_json::to_value(jwk).unwrap_or_default()
-    }
-
-    fn name(&self) -> jsonwebtoken::Algorithm {
-        match self.algorithm {
-            Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
-            Algorithm::EdDsa => jsonwebtoken::Algorithm::EdDSA,
-            _ => jsonwebtoken::Algorithm::ES256,
-        }
     }
 }
 
