@@ -1,4 +1,4 @@
-//! What other servers on the way of a token may read as a JWT, although it is none in the strict sense.
+//! What other servers on the way of a token may read as a JWT, although RFC 7519 says otherwise.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
