@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 use tonic::transport::Server;
 use tonic::{Code, Response, Status};
 
-use crate::decisions::bypasses::serve_raw;
 use crate::decisions::raw_http2::Raw;
+use crate::decisions::raw_http2::serve_raw;
 
 const SECOND: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(1);

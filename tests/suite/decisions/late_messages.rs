@@ -29,7 +29,7 @@ use tonic::codegen::Service;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
-use crate::decisions::bypasses::serve_raw;
+use crate::decisions::raw_http2::serve_raw;
 use crate::streams::expiry::assert_expired;
 use crate::streams::scripted::raw;
 

@@ -2,7 +2,7 @@
 
 mod authorizer;
 mod authorizer_waits;
-pub(crate) mod bypasses;
+mod bypasses;
 mod claims;
 mod deadlines;
 mod handovers;
@@ -11,3 +11,5 @@ mod matrix;
 mod permits;
 pub(crate) mod raw_http2;
 mod require;
+mod respelled_tokens;
+pub(crate) mod rpc_names;

@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tower_layer::Layer;
 
 /// A call without the manners of a gRPC client.
 pub(crate) struct Raw {
@@ -163,4 +164,23 @@ pub(crate) async fn send_path(address: SocketAddr, path: &str, authorization: Op
 fn decode(details: &str) -> String {
     let bytes = STANDARD_NO_PAD.decode(details.trim_end_matches('=')).unwrap();
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+pub(crate) async fn serve_raw<L>(router: tonic::transport::server::Router<L>) -> SocketAddr
+where
+    L: Layer<tonic::service::Routes> + Send + 'static,
+    L::Service: tonic::codegen::Service<
+            http::Request<tonic::body::Body>,
+            Response = http::Response<tonic::body::Body>,
+            Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+            Future: Send,
+        > + Clone
+        + Send
+        + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+    tokio::spawn(router.serve_with_incoming(incoming));
+    address
 }

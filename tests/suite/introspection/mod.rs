@@ -1,6 +1,8 @@
 //! Opaque tokens: what the introspection endpoint says, and what is remembered of it.
 
 mod abandoned;
+pub(crate) mod canned;
+mod circuit;
 mod outage;
 mod revoked;
 mod settings;

@@ -19,7 +19,7 @@ use tonic::Code;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::decisions::bypasses::Misnamed;
+use crate::decisions::rpc_names::Misnamed;
 
 async fn key_sets() {
     let issuer = TestAuthorizationServer::start().await.unwrap();

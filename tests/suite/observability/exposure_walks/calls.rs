@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status};
 use tower_layer::Layer;
 
 use super::Seen;
-use crate::decisions::bypasses::Misnamed;
+use crate::decisions::rpc_names::Misnamed;
 
 const SCOPES: [&str; 4] = ["read:word", "write:word", "team:blue", "canary-scope"];
 
