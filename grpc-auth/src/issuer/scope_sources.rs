@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use crate::json::node::Node;
 use crate::token::principal::Grants;
 
-/// More grants than a token of 8 KiB reasonably carries.
+/// More grants than a token reasonably carries.
 const MAX_GRANTS: usize = 512;
 
 /// A claim that grants scopes.

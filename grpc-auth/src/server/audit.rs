@@ -21,7 +21,7 @@ use crate::sanitize_untrusted::escape;
 use crate::token::bearer::NoToken;
 use crate::token::claims::ClaimsError;
 use crate::token::principal::Principal;
-use crate::verify::error::VerifyFailure;
+use crate::verify::error::{VerifyErrorKind, VerifyFailure};
 
 /// A refusal with its cause, which callers are not told.
 #[derive(Debug)]
@@ -130,6 +130,9 @@ impl From<NoToken> for Denial {
                 "`authorization` begins with `DPoP `, and proofs are not checked here: configure \
                  `.dpop(Dpop::for_origins(..))`",
             ),
+            NoToken::TooLong { bytes, max } => {
+                VerifyFailure::from(VerifyErrorKind::TooLong { bytes, max }).into()
+            }
             NoToken::Malformed(how) => Self::new(DenialReason::CredentialsMalformed, how),
         }
     }

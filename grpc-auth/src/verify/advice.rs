@@ -44,6 +44,10 @@ const fn invalid(code: &'static str, help: &'static str) -> Advice {
     Advice { code, help, denied: DenialReason::TokenInvalid }
 }
 
+const fn malformed(code: &'static str, help: &'static str) -> Advice {
+    Advice { code, help, denied: DenialReason::CredentialsMalformed }
+}
+
 const fn expired(code: &'static str, help: &'static str) -> Advice {
     Advice { code, help, denied: DenialReason::TokenExpired }
 }
@@ -62,6 +66,12 @@ impl VerifyErrorKind {
     /// The one table of the causes.
     fn advice(&self) -> Advice {
         match self {
+            Self::TooLong { .. } => malformed(
+                "too-long",
+                "let the authorization server put less into its tokens (groups, roles), or raise \
+                 `ResourceServerBuilder::max_token_bytes`, tonic's \
+                 `Server::http2_max_header_list_size` and the limits of the proxies on the way",
+            ),
             Self::Jose(JoseError::Parts(_)) => invalid(
                 "not-a-jwt",
                 "if it is opaque, only its authorization server can tell what it is good for: ask for a \

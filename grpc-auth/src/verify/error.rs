@@ -67,6 +67,11 @@ impl From<VerifyErrorKind> for VerifyFailure {
 /// The first check that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum VerifyErrorKind {
+    #[error(
+        "the token has {bytes} bytes, and this server accepts {max}: see \
+         `ResourceServerBuilder::max_token_bytes`"
+    )]
+    TooLong { bytes: usize, max: usize },
     #[error(transparent)]
     Jose(#[from] JoseError),
     #[error("`alg` is not among those configured for this issuer")]
