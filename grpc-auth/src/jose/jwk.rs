@@ -98,7 +98,8 @@ impl Key {
         let mut algorithms = Algorithm::ALL.to_vec();
         algorithms.retain(|algorithm| material.fits(*algorithm));
         if let Some(alg) = jwk.get("alg") {
-            algorithms.retain(|algorithm| alg.as_text() == Some(algorithm.as_str()));
+            let named = alg.as_text().and_then(Algorithm::from_name);
+            algorithms.retain(|algorithm| named == Some(*algorithm));
         }
         if algorithms.is_empty() {
             return Err(Skipped::UnsupportedAlgorithm);
@@ -218,6 +219,9 @@ mod tests {
             Algorithm::ALL.into_iter().filter(|name| key.fits(*name)).collect::<Vec<_>>()
         };
         assert_eq!(algorithms(&ec()), [Algorithm::Es256]);
+        for alg in ["EdDSA", "Ed25519"] {
+            assert_eq!(algorithms(&with(ed(), "alg", json!(alg))), [Algorithm::EdDsa]);
+        }
         assert_eq!(algorithms(&ed()), [Algorithm::EdDsa]);
         assert_eq!(algorithms(&rsa(255, "AQAB")).len(), 6);
         assert_eq!(algorithms(&with(rsa(255, "AQAB"), "alg", json!("PS256"))), [Algorithm::Ps256]);
@@ -322,6 +326,9 @@ mod tests {
             (with(ec(), "alg", json!("HS256")), Skipped::UnsupportedAlgorithm),
             (with(ec(), "alg", json!("none")), Skipped::UnsupportedAlgorithm),
             (with(ec(), "alg", json!("RS256")), Skipped::UnsupportedAlgorithm),
+            (with(ec(), "alg", json!("Ed25519")), Skipped::UnsupportedAlgorithm),
+            (with(ed(), "alg", json!("Ed448")), Skipped::UnsupportedAlgorithm),
+            (with(ed(), "crv", json!("Ed448")), Skipped::UnsupportedType),
             (with(ec(), "alg", json!("ES384")), Skipped::UnsupportedAlgorithm),
             (with(ec(), "x", json!("AAAA")), Skipped::Malformed),
             // On no curve: the y of another point.
