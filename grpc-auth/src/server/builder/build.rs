@@ -181,14 +181,7 @@ impl ResourceServerBuilder {
         &self,
         issuer: &Issuer,
     ) -> Result<KeysOf<impl Future<Output = FirstFetch> + use<>>, ConfigError> {
-        if let Some(value) = issuer.grants.iter().find_map(ScopeSource::invalid_pointer) {
-            return Err(ConfigError::value(
-                "claim",
-                value,
-                "it is not a JSON pointer: begin it with a slash, like `/scope` or \
-                 `/realm_access/roles`",
-            ));
-        }
+        issuer.grants.iter().try_for_each(ScopeSource::check)?;
         issuer.check(&self.audiences)?;
         if matches!(&issuer.intended_for, IntendedFor::Clients(clients) if clients.is_empty() || clients.iter().any(String::is_empty))
         {
