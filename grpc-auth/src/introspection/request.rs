@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
+use http::header::AUTHORIZATION;
+use secrecy::ExposeSecret;
 use url::Url;
+use url::form_urlencoded::Serializer;
 
-use crate::client_authentication::{CannotSign, ClientAuthentication};
+use crate::client_authentication::CannotSign;
 use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::http::address::secure_url;
 use crate::http::cached_metadata::CachedMetadata;
-use crate::http::client::HttpClient;
+use crate::http::client::{Answer, HttpClient};
 use crate::http::discovery;
 use crate::http::error::HttpError;
 use crate::issuer::Issuer;
-use crate::issuer::introspection::Introspection;
+use crate::issuer::introspection::{Credentials, Introspection};
 use crate::json::error::JsonError;
 use crate::token::bearer::BearerToken;
 
@@ -24,7 +27,7 @@ pub(crate) struct Question {
     issuer: Box<str>,
     http: HttpClient,
     endpoint: Endpoint,
-    client: ClientAuthentication,
+    credentials: Credentials,
     clock: Clock,
 }
 
@@ -47,7 +50,7 @@ pub(crate) enum Failure {
     Discovery(#[source] Arc<HttpError>),
     #[error(
         "the introspection endpoint does not accept this client (HTTP status {0}): check its id, its \
-         secret and the method in `ClientAuthentication`"
+         secret and the method in `ClientAuthentication`, or its bearer token"
     )]
     ClientRefused(u16),
     #[error("the answer is not the JSON object of RFC 7662 §2.2: {0}")]
@@ -57,6 +60,8 @@ pub(crate) enum Failure {
          `Introspection::endpoint(\"https://..\")`"
     )]
     NoEndpoint,
+    #[error("the bearer token for the introspection endpoint is not one token68")]
+    Token,
     #[error(transparent)]
     Credentials(#[from] CannotSign),
 }
@@ -75,23 +80,42 @@ impl Question {
             Some(url) => Endpoint::At(url),
             None => Endpoint::Discovered { issuer: address, said: CachedMetadata::new() },
         };
-        let (issuer, client) = (issuer.identifier.as_str().into(), settings.client.clone());
-        Ok(Self { issuer, http, endpoint, client, clock })
+        let (issuer, credentials) =
+            (issuer.identifier.as_str().into(), settings.credentials.clone());
+        Ok(Self { issuer, http, endpoint, credentials, clock })
     }
 
     /// RFC 7662 §2.1.
     pub(crate) async fn ask(&self, token: &BearerToken) -> Result<Vec<u8>, Failure> {
         let url = self.endpoint().await?;
-        let credentials = self.client.credentials(&self.issuer, self.clock.moment())?;
-        let form = credentials
-            .form(&[("token", token.expose_secret()), ("token_type_hint", "access_token")]);
-        let answer =
-            self.http.post_form(&url, credentials.headers(), form, |status| status == 200).await?;
+        let sent = self.credentials.secret();
+        let mut answer = self.post(&url, token).await?;
+        // A secret in a file may have been replaced.
+        if answer.status == 401 && sent.is_some_and(|sent| self.credentials.has_changed(&sent)) {
+            answer = self.post(&url, token).await?;
+        }
         match answer.status {
-            200 => Ok(answer.body),
+            200..300 => Ok(answer.body),
             status @ (401 | 403) => Err(Failure::ClientRefused(status)),
             _ => Err(answer.to_error(self.clock.now()).into()),
         }
+    }
+
+    async fn post(&self, url: &Url, token: &BearerToken) -> Result<Answer, Failure> {
+        let form = [("token", token.expose_secret()), ("token_type_hint", "access_token")];
+        let (headers, form) = match &self.credentials {
+            Credentials::Client(client) => {
+                let credentials = client.credentials(&self.issuer, self.clock.moment())?;
+                (credentials.headers(), credentials.form(&form))
+            }
+            Credentials::Token(own) => {
+                let own =
+                    BearerToken::parse(own.current().expose_secret()).ok_or(Failure::Token)?;
+                let headers = [(AUTHORIZATION, own.header_value())].into_iter().collect();
+                (headers, Serializer::new(String::new()).extend_pairs(form).finish())
+            }
+        };
+        Ok(self.http.post_form(url, headers, form, |status| (200..300).contains(&status)).await?)
     }
 
     async fn endpoint(&self) -> Result<Url, Failure> {
@@ -130,9 +154,11 @@ impl Failure {
             // What a firewall on the way says of one token, too.
             Self::ClientRefused(status) => *status == 401,
             // No token was sent.
-            Self::Discovery(_) | Self::NoAnswer(_) | Self::NoEndpoint | Self::Credentials(_) => {
-                true
-            }
+            Self::Discovery(_)
+            | Self::NoAnswer(_)
+            | Self::NoEndpoint
+            | Self::Token
+            | Self::Credentials(_) => true,
         }
     }
 
