@@ -250,7 +250,10 @@ mod tests {
             (r#"{"access_token":"a b","token_type":"Bearer"}"#.into(), "cannot stand in a header"),
             (r#"{"access_token":"a\nb","token_type":"Bearer"}"#.into(), "cannot stand in a header"),
             (
-                format!(r#"{{"access_token":"{}","token_type":"Bearer"}}"#, "a".repeat(64 * 1024 + 1)),
+                format!(
+                    r#"{{"access_token":"{}","token_type":"Bearer"}}"#,
+                    "a".repeat(64 * 1024 + 1)
+                ),
                 "64 KiB",
             ),
             (r#"{"access_token":"a"}"#.into(), "no `token_type`"),

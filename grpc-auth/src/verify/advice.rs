@@ -82,11 +82,18 @@ impl VerifyErrorKind {
                 "base64",
                 "it was cut or changed on its way: copy it whole, without line breaks, quotes and `=`",
             ),
+            Self::Jose(JoseError::Json { error, .. }) if error.is_misfit() => invalid(
+                "json",
+                "let the authorization server write this member so (RFC 7519 §4.1, RFC 7662 §2.2): \
+                 its tokens are rejected as long as it does not",
+            ),
             Self::Jose(JoseError::Json { .. }) => invalid(
                 "json",
-                "it was changed on its way, or made by hand: get it from the authorization server",
+                "let the authorization server write JSON that can be read in one way alone (RFC 8725 \
+                 §2.4); if its other tokens are accepted, this one was changed on its way or made by \
+                 hand",
             ),
-            Self::Jose(JoseError::Algorithm) => invalid(
+            Self::Jose(JoseError::Algorithm | JoseError::Ed448) => invalid(
                 "algorithm",
                 "let the authorization server sign access tokens with RS256, PS256, ES256 or EdDSA: \
                  with HS256 every verifier could make them, and `none` is no signature",

@@ -45,7 +45,10 @@ pub(crate) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError
     let read = file.take(MAX_BYTES + 1).read_to_end(&mut bytes);
     read.map_err(failure("read", path))?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(StoreError::Corrupt { path: path.into(), problem: "it is over 256 KiB".into() });
+        return Err(StoreError::Corrupt {
+            path: path.into(),
+            problem: "it is over 256 KiB".into(),
+        });
     }
     Ok(Some(bytes))
 }
