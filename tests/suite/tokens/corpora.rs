@@ -155,7 +155,7 @@ async fn tokens_that_others_cannot_read_are_refused() {
     // No signature of theirs is good: what counts is how far a token gets.
     for Parsed { id, expect_status, token, .. } in &cases {
         let (parses, reason) = match BearerToken::parse(token) {
-            None => (false, "no token68 of at most 8 KiB".to_owned()),
+            None => (false, "no token68 of at most 64 KiB".to_owned()),
             Some(token) => {
                 let reason = server.verify(&token).await.unwrap_err().to_string();
                 let is_unreadable = reason.starts_with("its ") || reason.starts_with("it is no ");
