@@ -1,9 +1,9 @@
 //! One question to an introspection endpoint, over HTTP.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
-use secrecy::ExposeSecret;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
@@ -60,8 +60,8 @@ pub(crate) enum Failure {
          `Introspection::endpoint(\"https://..\")`"
     )]
     NoEndpoint,
-    #[error("the bearer token for the introspection endpoint is not one token68")]
-    Token,
+    #[error("there is no bearer token for the introspection endpoint")]
+    Token(#[source] Arc<dyn Error + Send + Sync>),
     #[error(transparent)]
     Credentials(#[from] CannotSign),
 }
@@ -109,8 +109,7 @@ impl Question {
                 (credentials.headers(), credentials.form(&form))
             }
             Credentials::Token(own) => {
-                let own =
-                    BearerToken::parse(own.current().expose_secret()).ok_or(Failure::Token)?;
+                let own = own.token().await.map_err(|error| Failure::Token(error.into()))?;
                 let headers = [(AUTHORIZATION, own.header_value())].into_iter().collect();
                 (headers, Serializer::new(String::new()).extend_pairs(form).finish())
             }
@@ -157,15 +156,13 @@ impl Failure {
             Self::Discovery(_)
             | Self::NoAnswer(_)
             | Self::NoEndpoint
-            | Self::Token
+            | Self::Token(_)
             | Self::Credentials(_) => true,
         }
     }
 
     /// A long outage is said ever more rarely; at debug, every time.
     pub(crate) fn log(&self, issuer: &str, consecutive: u32) {
-        use std::error::Error as _;
-
         const TEXT: &str = "a token could not be introspected";
         let cause = self.source().map(ToString::to_string);
         if consecutive.is_power_of_two() {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 #[cfg(feature = "redis")]
 use super::shared_cache::SharedCacheSettings;
-use crate::client_authentication::{ClientAuthentication, ClientSecret};
+use crate::client_authentication::ClientAuthentication;
+use crate::client_authentication::bearer_credential::BearerCredential;
 use crate::error::ConfigError;
-use crate::token::bearer::BearerToken;
 
 /// Asking an issuer about tokens (RFC 7662): for tokens that are no JWT, and for knowing at once
 /// that one was revoked; set by [`Issuer::introspection`](crate::Issuer::introspection).
@@ -67,7 +67,7 @@ pub struct Introspection {
 pub(crate) enum Credentials {
     Client(ClientAuthentication),
     /// A bearer token (RFC 6750).
-    Token(ClientSecret),
+    Token(BearerCredential),
 }
 
 impl Credentials {
@@ -75,7 +75,7 @@ impl Credentials {
     pub(crate) fn secret(&self) -> Option<SecretString> {
         match self {
             Self::Client(client) => client.secret(),
-            Self::Token(token) => Some(token.current()),
+            Self::Token(token) => token.secret(),
         }
     }
 
@@ -91,7 +91,7 @@ impl Credentials {
         match self {
             Self::Client(client) => client.check(),
             Self::Token(token) => ConfigError::require(
-                BearerToken::parse(token.current().expose_secret()).is_some(),
+                token.is_valid(),
                 "introspection",
                 "bearer token",
                 "write the token alone, without `Bearer`: letters, digits and `-._~+/`, at most 64 KiB",
@@ -177,8 +177,8 @@ impl Introspection {
 
     /// Authenticates with a bearer token (RFC 7662 §2.1) instead of a client's credentials, where the
     /// issuer wants one: a token of its own for resource servers, or a Kubernetes service account's.
-    /// One in a file is read again when the endpoint answers 401, so that it can be rotated. It is used
-    /// nowhere else: token endpoints know clients, not bearer tokens (RFC 6749 §3.2.1).
+    /// It may be rotated: in a file, or by a `TokenSource`; see [`BearerCredential`]. It is used nowhere
+    /// else: token endpoints know clients, not bearer tokens (RFC 6749 §3.2.1).
     ///
     /// ```
     /// use grpc_auth::{ClientSecret, Introspection};
@@ -193,7 +193,7 @@ impl Introspection {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with_bearer_token(token: impl Into<ClientSecret>) -> Self {
+    pub fn with_bearer_token(token: impl Into<BearerCredential>) -> Self {
         Self::with(Credentials::Token(token.into()))
     }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use grpc_auth::ClientSecret;
+use grpc_auth::client::{AccessToken, TokenSource};
 use tests::answers::{self, ok};
 use tests::logs::Logs;
 
@@ -144,6 +145,25 @@ async fn a_bearer_token_authenticates_and_is_read_again_when_it_is_rejected() {
 
     let auth = server(&issuer, asked("second".into())).await;
     with(&auth, "opaque-1").await.unwrap();
+    // A source renews it: the next token, when the first has expired.
+    let tokens = Arc::new(Mutex::new(vec!["other", "second"]));
+    let next = move || {
+        let token = BearerToken::parse(tokens.lock().unwrap().pop().unwrap()).unwrap();
+        let expires = std::time::SystemTime::now() + Duration::from_secs(3600);
+        std::future::ready(Ok::<_, &str>(AccessToken::bearer(token).expiring_at(expires)))
+    };
+    let source = Introspection::with_bearer_token(TokenSource::from_fn(next)).endpoint(&*endpoint);
+    let auth = server(&issuer, source).await;
+    with(&auth, "opaque-1").await.unwrap();
+    with(&auth, "opaque-2").await.unwrap();
+    let sealed = || std::future::ready(Err::<AccessToken, _>("the vault is sealed"));
+    let sealed = Introspection::with_bearer_token(TokenSource::from_fn(sealed));
+    let auth = server(&issuer, sealed.endpoint(&*endpoint)).await;
+    let logs = Logs::capture();
+    assert_unavailable(with(&auth, "opaque-1").await);
+    let text = logs.text();
+    assert!(text.contains("there is no bearer token for the introspection endpoint"), "{text}");
+
     let auth = server(&issuer, asked("third".into())).await;
     assert_unavailable(with(&auth, "opaque-1").await);
     // A client's credentials are no bearer token.
