@@ -84,8 +84,8 @@ impl VerifyErrorKind {
             ),
             Self::Jose(JoseError::Json { error, .. }) if error.is_misfit() => invalid(
                 "json",
-                "let the authorization server write this member so (RFC 7519 §4.1, RFC 7662 §2.2): \
-                 its tokens are rejected as long as it does not",
+                "let the authorization server write the expected type (RFC 7515 §4.1, RFC 7519 §4.1, \
+                 RFC 7662 §2.2): a new token does not help",
             ),
             Self::Jose(JoseError::Json { .. }) => invalid(
                 "json",
