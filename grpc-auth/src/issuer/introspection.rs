@@ -16,7 +16,9 @@ use crate::error::ConfigError;
 /// A token that looks like a JWT of a configured issuer with keys is verified here, as always;
 /// every other token is sent to the introspection endpoint. What the endpoint says is checked like
 /// a token's claims: `active` is the boolean `true`, `exp`, `nbf`, `iat` and `iss` if they are
-/// there, `aud`, and the type of the token. Answers are remembered for a while, under a keyed hash
+/// there, `aud`, and the type of the token. `null`, `""` and `[]` mean that a member is absent.
+/// `token_type` is rejected if it says that the token is a refresh or ID token, or no access token;
+/// other words count as an access token's. Answers are remembered for a while, under a keyed hash
 /// of the token: so long may a revoked token be accepted, and streams that it opened live until
 /// [`StreamExpiry`](crate::server::StreamExpiry) ends them. When the endpoint fails, calls are
 /// answered UNAVAILABLE, never let in.

@@ -117,8 +117,8 @@ pub(crate) enum VerifyErrorKind {
     #[error("it is bound to a key of its holder (`cnf`), which only a call can prove to hold")]
     SenderConstrained,
     #[error(
-        "`cnf` binds it in another way than those that are checked, `x5t#S256` and `jkt`, each a \
-         SHA-256 thumbprint in base64url"
+        "`cnf` binds it in another way than those that are checked: expected an object with \
+         `x5t#S256`, `jkt` or both, each a SHA-256 thumbprint in base64url"
     )]
     Confirmation,
     #[error("its grants cannot be read: {0}")]
@@ -131,7 +131,7 @@ pub(crate) enum VerifyErrorKind {
     KeyUnfit,
     #[error("the signature is not the issuer's")]
     Signature,
-    #[error("no key that fits is known, and the issuer's key set cannot be had at the moment")]
+    #[error("no key that fits is known, and the issuer's key set cannot be fetched at the moment")]
     KeysUnavailable,
     #[error(
         "the issuer has no key with this `kid` so far, and unknown key ids have caused as many \
