@@ -9,7 +9,8 @@ use super::service::Protect;
 use super::stream_expiry::StreamExpiry;
 use crate::error::ConfigError;
 
-/// Wraps services so that only permitted calls reach them; made by [`ResourceServer::layer`].
+/// Wraps services so that only permitted calls reach them; made by
+/// [`ResourceServer::layer`](crate::ResourceServer::layer).
 #[derive(Clone, Debug)]
 pub struct ProtectLayer {
     shared: Arc<Shared>,

@@ -14,7 +14,8 @@ use super::future::ResponseFuture;
 use super::stream_expiry::StreamExpiry;
 use crate::error::ConfigError;
 
-/// A service that only permitted calls reach; made by [`ResourceServer::protect`].
+/// A service that only permitted calls reach; made by
+/// [`ResourceServer::protect`](crate::ResourceServer::protect).
 ///
 /// It answers refusals itself, before the body is read, as gRPC trailers-only responses.
 ///
