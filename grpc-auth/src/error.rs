@@ -63,7 +63,8 @@ pub enum ConfigError {
     /// An address of another host would be fetched without TLS.
     #[error(
         "the {setting} `{value}` is not https: an attacker on the way could replace the answer, keys \
-         included; write `https://..` (plain http is accepted from loopback addresses alone)"
+         included; write `https://..` (plain http is accepted from loopback addresses alone){}",
+        instead_of_plaintext(.setting)
     )]
     UrlInsecure {
         /// Which setting.
@@ -125,8 +126,8 @@ pub enum ConfigError {
     },
     /// A key set that was given cannot be used.
     #[error(
-        "the key set given for the issuer `{issuer}` cannot be used: write the JSON that the \
-         issuer's `jwks_uri` answers with"
+        "the key set given for the issuer `{issuer}` cannot be used: {source}; write the JSON that \
+         the issuer's `jwks_uri` answers with"
     )]
     KeySet {
         /// Whose keys.
@@ -136,8 +137,8 @@ pub enum ConfigError {
     },
     /// The keys could not be fetched, and `StartupPolicy::Required` asks for them.
     #[error(
-        "the keys of the issuer `{issuer}` are not available, for the cause below; to start \
-         without them, write `.start(StartupPolicy::Warm)`"
+        "key set fetch failed: issuer={issuer} {source}; to start without keys, write \
+         `.start(StartupPolicy::Warm)`"
     )]
     KeysUnavailable {
         /// Whose keys.
@@ -180,6 +181,22 @@ pub enum ConfigError {
         /// Why, if that is known.
         source: Option<Box<dyn Error + Send + Sync>>,
     },
+}
+
+/// What else a resource server can do about an address that is not https.
+fn instead_of_plaintext(setting: &str) -> &'static str {
+    match setting {
+        "issuer" => {
+            "; for an issuer in a network of its own, `Issuer::plaintext` with \
+             `danger::PlaintextIssuer`; if it is a name and not an address, `Issuer::jwks_uri` with \
+             the address of its keys"
+        }
+        "jwks_uri" | "introspection endpoint" | "introspection_endpoint" => {
+            "; for an issuer in a network of its own, `Issuer::plaintext` with \
+             `danger::PlaintextIssuer`"
+        }
+        _ => "",
+    }
 }
 
 impl ConfigError {
@@ -248,10 +265,14 @@ impl ConfigError {
 
 impl fmt::Debug for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")?;
+        let text = self.to_string();
+        f.write_str(&text)?;
         let mut cause = self.source();
         while let Some(error) = cause {
-            write!(f, "\n  caused by: {error}")?;
+            let of_cause = error.to_string();
+            if !text.contains(&of_cause) {
+                write!(f, "\n  caused by: {of_cause}")?;
+            }
             cause = error.source();
         }
         Ok(())

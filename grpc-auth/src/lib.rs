@@ -7,7 +7,6 @@
 pub mod client;
 mod client_authentication;
 mod clock;
-#[cfg(feature = "tls")]
 pub mod danger;
 #[cfg(feature = "doctor")]
 pub mod doctor;
@@ -222,6 +221,7 @@ pub use crate::redis::Redis;
 /// ```
 pub use grpc_auth_macros::allow_unauthenticated;
 
+pub use crate::http::connection::ConnectionFailure;
 pub use crate::http::error::HttpError;
 pub use crate::issuer::Issuer;
 pub use crate::issuer::introspection::{Introspection, IntrospectionCache};
@@ -229,10 +229,12 @@ pub use crate::issuer::presets::auth0::Auth0Config;
 pub use crate::issuer::presets::preset::{Preset, PresetClients};
 pub use crate::issuer::scope_sources::ScopeSource;
 pub use crate::jose::algorithm::{Algorithm, UnknownAlgorithm};
-pub use crate::jwks::event::{JwksEvent, JwksHealth, SkippedKey, UnknownKidOutcome};
-pub use crate::jwks::fetch::KeyFetchError;
+pub use crate::jwks::event::{JwksEvent, JwksHealth, UnknownKidOutcome};
+pub use crate::jwks::fetch::{KeyFetchError, KeyFetchProblem};
 pub use crate::jwks::set::JwksError;
 pub use crate::jwks::settings::{JwksSettings, RefreshMode};
+pub use crate::jwks::skipped::SkippedKey;
+pub use crate::jwks::token::JwksToken;
 #[cfg(feature = "tls")]
 pub use crate::proof_of_possession::certificate::ClientCertificate;
 pub use crate::proof_of_possession::dpop::Dpop;

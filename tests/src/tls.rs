@@ -22,6 +22,7 @@ use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 /// 127.0.0.1, and signed by itself.
 #[derive(Debug)]
 pub struct Untrusted {
+    certificate: String,
     address: SocketAddr,
     seen: Arc<Seen>,
     task: JoinHandle<()>,
@@ -40,8 +41,15 @@ impl Untrusted {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Seen::default());
-        let task = tokio::spawn(accept(listener, acceptor(), json.into(), Arc::clone(&seen)));
-        Self { address, seen, task }
+        let (acceptor, certificate) = acceptor();
+        let task = tokio::spawn(accept(listener, acceptor, json.into(), Arc::clone(&seen)));
+        Self { certificate, address, seen, task }
+    }
+
+    /// Its certificate in PEM: who trusts it can connect.
+    #[must_use]
+    pub fn certificate(&self) -> &str {
+        &self.certificate
     }
 
     /// Its address, with a trailing slash.
@@ -76,7 +84,7 @@ impl Drop for Untrusted {
 }
 
 /// The provider is named, so that no other crate's choice of a default matters.
-fn acceptor() -> TlsAcceptor {
+fn acceptor() -> (TlsAcceptor, String) {
     let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
     let made = rcgen::generate_simple_self_signed(names).unwrap();
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
@@ -86,7 +94,7 @@ fn acceptor() -> TlsAcceptor {
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key.into())
         .unwrap();
-    TlsAcceptor::from(Arc::new(config))
+    (TlsAcceptor::from(Arc::new(config)), made.cert.pem())
 }
 
 async fn accept(listener: TcpListener, tls: TlsAcceptor, json: Arc<str>, seen: Arc<Seen>) {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use url::{Host, Url};
+use url::{Host, Origin, Url};
 
 use crate::error::ConfigError;
 
@@ -26,6 +26,21 @@ pub(crate) fn secure_url(setting: &'static str, value: &str) -> Result<Url, Conf
         // As it was parsed: its text may be hostile, and a URL has nothing in it that a terminal
         // obeys.
         _ => Err(ConfigError::UrlInsecure { setting, value: url.into() }),
+    }
+}
+
+/// The same, or an address of the origin that was allowed to be fetched in plaintext.
+pub(crate) fn fetched_url(
+    setting: &'static str,
+    value: &str,
+    plaintext: Option<&Origin>,
+) -> Result<Url, ConfigError> {
+    match secure_url(setting, value) {
+        Err(ConfigError::UrlInsecure { setting, value }) => match Url::parse(&value) {
+            Ok(url) if url.scheme() == "http" && plaintext == Some(&url.origin()) => Ok(url),
+            _ => Err(ConfigError::UrlInsecure { setting, value }),
+        },
+        outcome => outcome,
     }
 }
 

@@ -4,14 +4,15 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use url::Url;
+use url::{Origin, Url};
 
-use super::address::{is_local, secure_url};
+use super::address::{fetched_url, is_local};
 use super::client::HttpClient;
 use super::error::HttpError;
+use super::metadata::{fetch, not_metadata};
+use super::optional::{flag, object, text, texts};
 use crate::error::ConfigError;
 use crate::json;
-use crate::json::error::JsonError;
 
 /// Longer than any address; it may stand in a log line.
 const MAX_URL_BYTES: usize = 2048;
@@ -23,31 +24,44 @@ struct Identity {
 
 #[derive(Deserialize)]
 struct KeyMetadata {
+    #[serde(default, deserialize_with = "text")]
     jwks_uri: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct IntrospectionMetadata {
+    #[serde(default, deserialize_with = "text")]
     introspection_endpoint: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct ClientMetadata {
+    #[serde(default, deserialize_with = "text")]
     token_endpoint: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     authorization_endpoint: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     device_authorization_endpoint: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     revocation_endpoint: Option<String>,
+    #[serde(default, deserialize_with = "flag")]
     authorization_response_iss_parameter_supported: Option<bool>,
+    #[serde(default, deserialize_with = "texts")]
     code_challenge_methods_supported: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "texts")]
     scopes_supported: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "object")]
     mtls_endpoint_aliases: Option<Aliases>,
 }
 
 /// Where clients turn to that show a certificate (RFC 8705 §5).
 #[derive(Default, Deserialize)]
 struct Aliases {
+    #[serde(default, deserialize_with = "text")]
     token_endpoint: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     device_authorization_endpoint: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     revocation_endpoint: Option<String>,
 }
 
@@ -73,7 +87,8 @@ pub(crate) async fn jwks_uri(
     identifier: &str,
     now: SystemTime,
 ) -> Result<Url, HttpError> {
-    read(&fetch(http, issuer, now).await?, issuer, identifier)
+    let document = fetch(http, issuer, now).await?;
+    jwks_uri_in(&document, issuer, identifier, http.plaintext())
 }
 
 /// Asks the issuer where tokens are introspected, if anywhere.
@@ -83,17 +98,19 @@ pub(crate) async fn introspection_endpoint(
     identifier: &str,
     now: SystemTime,
 ) -> Result<Option<Url>, HttpError> {
-    introspection_endpoint_in(&fetch(http, issuer, now).await?, issuer, identifier)
+    let document = fetch(http, issuer, now).await?;
+    introspection_endpoint_in(&document, issuer, identifier, http.plaintext())
 }
 
 fn introspection_endpoint_in(
     document: &[u8],
     issuer: &Url,
     identifier: &str,
+    plaintext: Option<&Origin>,
 ) -> Result<Option<Url>, HttpError> {
     let metadata: IntrospectionMetadata = metadata(document, identifier)?;
     let endpoint = metadata.introspection_endpoint;
-    endpoint.map(|url| check_url(issuer, "introspection_endpoint", &url)).transpose()
+    endpoint.map(|url| check_url(issuer, "introspection_endpoint", &url, plaintext)).transpose()
 }
 
 /// Asks the issuer where its clients turn to, or those that show a certificate.
@@ -116,7 +133,7 @@ fn endpoints_in(
     let metadata: ClientMetadata = metadata(document, identifier)?;
     let aliases = metadata.mtls_endpoint_aliases.filter(|_| with_certificate).unwrap_or_default();
     let address = |member, value: Option<String>| {
-        value.map(|url| check_url(issuer, member, &url)).transpose()
+        value.map(|url| check_url(issuer, member, &url, None)).transpose()
     };
     Ok(Endpoints {
         token: address("token_endpoint", aliases.token_endpoint.or(metadata.token_endpoint))?,
@@ -135,26 +152,26 @@ fn endpoints_in(
     })
 }
 
-async fn fetch(http: &HttpClient, issuer: &Url, now: SystemTime) -> Result<Vec<u8>, HttpError> {
-    let mut answer = http.get(&openid_configuration(issuer), None).await?;
-    // An authorization server that is no OpenID provider has the other form alone.
-    if answer.status == 404 {
-        answer = http.get(&authorization_server(issuer), None).await?;
-    }
-    if answer.status != 200 {
-        return Err(answer.to_error(now));
-    }
-    Ok(answer.body)
+/// Where the keys are, if the document is this issuer's.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn read(document: &[u8], issuer: &Url, identifier: &str) -> Result<Url, HttpError> {
+    jwks_uri_in(document, issuer, identifier, None)
 }
 
-/// Where the keys are, if the document is this issuer's.
-pub(crate) fn read(document: &[u8], issuer: &Url, identifier: &str) -> Result<Url, HttpError> {
+fn jwks_uri_in(
+    document: &[u8],
+    issuer: &Url,
+    identifier: &str,
+    plaintext: Option<&Origin>,
+) -> Result<Url, HttpError> {
     let metadata: KeyMetadata = metadata(document, identifier)?;
-    check_url(issuer, "jwks_uri", &metadata.jwks_uri.ok_or_else(|| not_said("jwks_uri"))?)
+    let address = metadata.jwks_uri.ok_or_else(|| not_said("jwks_uri"))?;
+    check_url(issuer, "jwks_uri", &address, plaintext)
 }
 
 fn metadata<T: DeserializeOwned>(document: &[u8], identifier: &str) -> Result<T, HttpError> {
-    let identity: Identity = json::read(document).map_err(not_metadata)?;
+    let identity: Identity =
+        json::read(document).map_err(|error| not_metadata(document, &error))?;
     // RFC 8414 §3.3: identical, or the document must not be used.
     if identity.issuer != identifier {
         return Err(HttpError::IssuerMismatch {
@@ -163,25 +180,26 @@ fn metadata<T: DeserializeOwned>(document: &[u8], identifier: &str) -> Result<T,
             found: identity.issuer.chars().take(256).collect(),
         });
     }
-    json::read(document).map_err(not_metadata)
+    json::read(document).map_err(|error| not_metadata(document, &error))
 }
 
 fn not_said(member: &str) -> HttpError {
     HttpError::NotMetadata { cause: format!("`{member}` is missing") }
 }
 
-fn not_metadata(error: JsonError) -> HttpError {
-    HttpError::NotMetadata { cause: error.to_string() }
-}
-
 /// A document that came over TLS cannot lead to plain http, and one of another host cannot lead to
 /// this machine or its network link. Private networks are allowed: issuers of a company are there.
-fn check_url(issuer: &Url, member: &'static str, value: &str) -> Result<Url, HttpError> {
+fn check_url(
+    issuer: &Url,
+    member: &'static str,
+    value: &str,
+    plaintext: Option<&Origin>,
+) -> Result<Url, HttpError> {
     if value.len() > MAX_URL_BYTES {
         let cause = format!("`{member}` is longer than {MAX_URL_BYTES} bytes");
         return Err(HttpError::NotMetadata { cause });
     }
-    let checked = secure_url(member, value).and_then(|url| {
+    let checked = fetched_url(member, value, plaintext).and_then(|url| {
         if issuer.scheme() == "https" && url.scheme() != "https" {
             return Err(ConfigError::UrlInsecure { setting: member, value: url.into() });
         }
@@ -204,47 +222,9 @@ fn instead_of(member: &str) -> &'static str {
     }
 }
 
-/// OpenID Connect appends its suffix to the issuer's path.
-fn openid_configuration(issuer: &Url) -> Url {
-    let path = issuer.path().trim_end_matches('/');
-    with_path(issuer, &format!("{path}/.well-known/openid-configuration"))
-}
-
-/// RFC 8414 §3.1 puts its suffix between the host and the issuer's path.
-fn authorization_server(issuer: &Url) -> Url {
-    let path = issuer.path().trim_end_matches('/');
-    with_path(issuer, &format!("/.well-known/oauth-authorization-server{path}"))
-}
-
-fn with_path(issuer: &Url, path: &str) -> Url {
-    let mut url = issuer.clone();
-    url.set_path(path);
-    url
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_two_forms_place_their_suffix_as_specified() {
-        for (issuer, openid, oauth) in [
-            (
-                "https://a.example/",
-                "https://a.example/.well-known/openid-configuration",
-                "https://a.example/.well-known/oauth-authorization-server",
-            ),
-            (
-                "https://a.example/realms/r",
-                "https://a.example/realms/r/.well-known/openid-configuration",
-                "https://a.example/.well-known/oauth-authorization-server/realms/r",
-            ),
-        ] {
-            let issuer = Url::parse(issuer).unwrap();
-            assert_eq!(openid_configuration(&issuer).as_str(), openid);
-            assert_eq!(authorization_server(&issuer).as_str(), oauth);
-        }
-    }
 
     #[test]
     fn metadata_is_an_object_of_the_issuer_itself() {
@@ -293,7 +273,7 @@ mod tests {
     fn an_issuer_elsewhere_names_no_address_of_this_machine_or_its_link() {
         let identifier = "https://a.example";
         let issuer = Url::parse(identifier).unwrap();
-        let cause = |error: HttpError| std::error::Error::source(&error).unwrap().to_string();
+        let cause = |error: HttpError| error.to_string();
         for host in ["127.0.0.1:8500", "localhost", "169.254.169.254", "[::ffff:127.0.0.1]"] {
             let document = |member: &str| {
                 format!(
@@ -305,7 +285,8 @@ mod tests {
             assert!(error.contains("jwks_uri") && error.contains("`Issuer::jwks_uri`"), "{error}");
             {
                 let document = document("introspection_endpoint");
-                let found = introspection_endpoint_in(document.as_bytes(), &issuer, identifier);
+                let found =
+                    introspection_endpoint_in(document.as_bytes(), &issuer, identifier, None);
                 assert!(cause(found.unwrap_err()).contains("introspection_endpoint"), "{document}");
             }
             for member in [
@@ -335,7 +316,7 @@ mod tests {
             ("https://10.0.0.1/", "https://0.0.0.0/", false),
         ] {
             let issuer = Url::parse(issuer).unwrap();
-            let found = check_url(&issuer, "jwks_uri", jwks_uri);
+            let found = check_url(&issuer, "jwks_uri", jwks_uri, None);
             assert_eq!(found.is_ok(), accepted, "{issuer} {jwks_uri}: {found:?}");
         }
     }
@@ -352,7 +333,7 @@ mod tests {
             ("http://127.0.0.1/", "/keys", false),
         ] {
             let issuer = Url::parse(issuer).unwrap();
-            let found = check_url(&issuer, "jwks_uri", jwks_uri);
+            let found = check_url(&issuer, "jwks_uri", jwks_uri, None);
             assert_eq!(found.is_ok(), accepted, "{issuer} {jwks_uri}: {found:?}");
         }
     }

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use super::connection::ConnectionFailure;
 use crate::error::ConfigError;
 
 /// Why a document could not be fetched from an authorization server.
@@ -10,28 +11,42 @@ use crate::error::ConfigError;
 #[non_exhaustive]
 pub enum HttpError {
     /// The server was not reached, or closed the connection.
-    #[error("the server does not answer")]
+    #[error("the server does not answer: {failure} ({detail})")]
     Transport {
         /// Whether no connection was made at all.
         is_connect: bool,
-        /// What went wrong.
-        source: Box<dyn Error + Send + Sync>,
+        /// What kind of failure it is. Its text says what to set.
+        failure: ConnectionFailure,
+        /// The whole chain of causes, from the request down to the operating system or TLS.
+        detail: Box<str>,
     },
     /// The server took longer than the timeout of the request, such as
     /// [`JwksSettings::timeout`](crate::JwksSettings::timeout).
     #[error("the server does not answer within {} s", .0.as_secs_f64())]
     Timeout(Duration),
-    /// The server answered with another HTTP status than 200.
-    #[error("the server answers with HTTP status {status}")]
+    /// The server answered with an HTTP status that is no success.
+    #[error("the server answers with HTTP status {status}{}", redirect(.location.as_deref()))]
     Status {
         /// The status.
         status: u16,
+        /// Where a redirect leads, without query; redirects are not followed.
+        location: Option<Box<str>>,
         /// How long it asks clients to wait; at most an hour.
         retry_after: Option<Duration>,
     },
-    /// The answer is longer than 256 KiB.
-    #[error("the answer is longer than 256 KiB")]
-    TooLarge,
+    /// Neither form of the metadata's address led to metadata.
+    #[error("neither address holds the issuer's metadata: {openid}; {oauth}")]
+    NoMetadata {
+        /// The address of OpenID Connect Discovery, and what it answered.
+        openid: Box<str>,
+        /// The address of RFC 8414, and what it answered.
+        oauth: Box<str>,
+        /// How long the server asks clients to wait; at most an hour.
+        retry_after: Option<Duration>,
+    },
+    /// The answer is longer than 256 KiB, or a key set longer than 1 MiB.
+    #[error("the answer is longer than {} KiB", .0 / 1024)]
+    TooLarge(usize),
     /// The answer is compressed, which was not requested, and may be a bomb.
     #[error("the answer is compressed (`content-encoding`), although that was not asked for")]
     Encoded,
@@ -53,14 +68,41 @@ pub enum HttpError {
         found: String,
     },
     /// The discovery document names an address that cannot be requested safely.
-    #[error("an address in the discovery document cannot be used")]
-    Address(#[source] Box<ConfigError>),
+    #[error("an address in the discovery document cannot be used: {0}")]
+    Address(Box<ConfigError>),
 }
 
 impl From<reqwest::Error> for HttpError {
     fn from(error: reqwest::Error) -> Self {
-        Self::Transport { is_connect: error.is_connect(), source: error.without_url().into() }
+        let error = error.without_url();
+        let failure = ConnectionFailure::of(&error);
+        Self::Transport { is_connect: error.is_connect(), failure, detail: chain(&error).into() }
     }
+}
+
+/// The error and all its causes, in one line. Control characters are escaped: TLS errors hold names
+/// from the server's certificate.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let of_cause = error.to_string();
+        if !text.ends_with(&of_cause) {
+            text = format!("{text}: {of_cause}");
+        }
+        cause = error.source();
+    }
+    text.chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect()
+}
+
+fn redirect(location: Option<&str>) -> String {
+    location.map_or_else(String::new, |to| {
+        format!(
+            ", a redirect to {to}: redirects are not followed, so write that address if it is right"
+        )
+    })
 }
 
 impl HttpError {
@@ -71,11 +113,21 @@ impl HttpError {
             Self::Transport { .. } => "transport",
             Self::Timeout(_) => "timeout",
             Self::Status { .. } => "status",
-            Self::TooLarge => "too_large",
+            Self::NoMetadata { .. } => "no_metadata",
+            Self::TooLarge(_) => "too_large",
             Self::Encoded => "encoded",
             Self::NotMetadata { .. } => "not_metadata",
             Self::IssuerMismatch { .. } => "issuer_mismatch",
             Self::Address(_) => "keys_url",
+        }
+    }
+
+    /// The HTTP status, if there was an answer with another than success.
+    #[must_use]
+    pub const fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status, .. } => Some(*status),
+            _ => None,
         }
     }
 
@@ -86,7 +138,7 @@ impl HttpError {
 
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Status { retry_after, .. } => *retry_after,
+            Self::Status { retry_after, .. } | Self::NoMetadata { retry_after, .. } => *retry_after,
             _ => None,
         }
     }
@@ -96,7 +148,7 @@ impl HttpError {
     pub(crate) fn is_retried_at_once(&self) -> bool {
         match self {
             Self::Transport { is_connect, .. } => *is_connect,
-            Self::Status { status, retry_after: None } => (500..600).contains(status),
+            Self::Status { status, retry_after: None, .. } => (500..600).contains(status),
             _ => false,
         }
     }

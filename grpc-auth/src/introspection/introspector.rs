@@ -18,6 +18,7 @@ use super::response::Expectation;
 use super::shared_cache::SharedCache;
 use crate::clock::{Clock, Moment};
 use crate::error::ConfigError;
+use crate::http::network::Network;
 use crate::issuer::Issuer;
 use crate::issuer::introspection::Introspection;
 use crate::lock::locked;
@@ -87,6 +88,7 @@ impl Introspector {
     pub(crate) fn new(
         issuer: &Issuer,
         settings: Introspection,
+        network: &Network,
         audiences: Vec<String>,
         leeway: f64,
         clock: Clock,
@@ -103,7 +105,7 @@ impl Introspector {
         let (cache, allow) = (settings.cache, settings.allow_missing_audience);
         Ok(Self(Arc::new(Shared {
             expected: Expectation::new(issuer.clone(), audiences, allow, leeway),
-            question: Question::new(issuer, &settings, clock.clone())?,
+            question: Question::new(issuer, &settings, network, clock.clone())?,
             clock,
             key,
             #[cfg(feature = "redis")]

@@ -7,11 +7,13 @@ use url::Url;
 use crate::client_authentication::{CannotSign, ClientAuthentication};
 use crate::clock::Clock;
 use crate::error::ConfigError;
-use crate::http::address::secure_url;
+use crate::http::address::fetched_url;
 use crate::http::cached_metadata::CachedMetadata;
-use crate::http::client::HttpClient;
+use crate::http::client::{HttpClient, is_success};
 use crate::http::discovery;
+use crate::http::document::without_query;
 use crate::http::error::HttpError;
+use crate::http::network::Network;
 use crate::issuer::Issuer;
 use crate::issuer::introspection::Introspection;
 use crate::json::error::JsonError;
@@ -41,10 +43,15 @@ enum Endpoint {
 /// Why there is no answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    #[error("url={0} {1}")]
+    Fetch(Box<str>, Arc<HttpError>),
+    /// The endpoint or the metadata took longer than the whole introspection may take.
     #[error(transparent)]
-    Fetch(Arc<HttpError>),
-    #[error("the issuer's metadata, which names the introspection endpoint, cannot be had")]
-    Discovery(#[source] Arc<HttpError>),
+    Timeout(Arc<HttpError>),
+    #[error(
+        "the issuer's metadata, which names the introspection endpoint, cannot be fetched: {0}"
+    )]
+    Discovery(Arc<HttpError>),
     #[error(
         "the introspection endpoint does not accept this client (HTTP status {0}): check its id, its \
          secret and the method in `ClientAuthentication`"
@@ -65,15 +72,29 @@ impl Question {
     pub(crate) fn new(
         issuer: &Issuer,
         settings: &Introspection,
+        network: &Network,
         clock: Clock,
     ) -> Result<Self, ConfigError> {
+        let http = network.client(settings.connect_timeout)?;
         let at = settings.endpoint.as_deref();
-        let at = at.map(|url| secure_url("introspection endpoint", url)).transpose()?;
-        let address = secure_url("issuer", &issuer.identifier)?;
-        let http = HttpClient::new(settings.connect_timeout)?;
+        let at = at
+            .map(|url| fetched_url("introspection endpoint", url, http.plaintext()))
+            .transpose()?;
         let endpoint = match at {
             Some(url) => Endpoint::At(url),
-            None => Endpoint::Discovered { issuer: address, said: CachedMetadata::new() },
+            None => {
+                let issuer = fetched_url("issuer", &issuer.identifier, http.plaintext());
+                let issuer = issuer.map_err(|error| match error {
+                    ConfigError::UrlInvalid { value, .. } => ConfigError::value(
+                        "issuer",
+                        value,
+                        "its metadata cannot be discovered, for it is not an https URL: write where \
+                         it introspects, `Introspection::endpoint(\"https://..\")`",
+                    ),
+                    error => error,
+                })?;
+                Endpoint::Discovered { issuer, said: CachedMetadata::new() }
+            }
         };
         let (issuer, client) = (issuer.identifier.as_str().into(), settings.client.clone());
         Ok(Self { issuer, http, endpoint, client, clock })
@@ -85,12 +106,13 @@ impl Question {
         let credentials = self.client.credentials(&self.issuer, self.clock.moment())?;
         let form = credentials
             .form(&[("token", token.expose_secret()), ("token_type_hint", "access_token")]);
+        let at = |error| Failure::Fetch(without_query(&url).into(), Arc::new(error));
         let answer =
-            self.http.post_form(&url, credentials.headers(), form, |status| status == 200).await?;
+            self.http.post_form(&url, credentials.headers(), form, is_success).await.map_err(at)?;
         match answer.status {
-            200 => Ok(answer.body),
+            200..300 => Ok(answer.body),
             status @ (401 | 403) => Err(Failure::ClientRefused(status)),
-            _ => Err(answer.to_error(self.clock.now()).into()),
+            _ => Err(at(answer.to_error(self.clock.now()))),
         }
     }
 
@@ -113,7 +135,7 @@ impl Question {
 
 impl From<HttpError> for Failure {
     fn from(error: HttpError) -> Self {
-        Self::Fetch(Arc::new(error))
+        Self::Timeout(Arc::new(error))
     }
 }
 
@@ -122,8 +144,8 @@ impl Failure {
     /// leave the server alone, and a caller must not be able to cause them with a token.
     pub(crate) fn is_the_servers(&self) -> bool {
         match self {
-            Self::Fetch(error) => match &**error {
-                HttpError::TooLarge => false,
+            Self::Fetch(_, error) | Self::Timeout(error) => match &**error {
+                HttpError::TooLarge(_) => false,
                 HttpError::Status { status, .. } => !(400..500).contains(status) || *status == 429,
                 _ => true,
             },

@@ -11,8 +11,11 @@ use std::sync::Arc;
 
 pub(crate) use scope_sources::ScopeSource;
 
+use crate::danger::PlaintextIssuer;
 use crate::error::ConfigError;
+use crate::http::network::Network;
 use crate::jose::algorithm::Algorithm;
+use crate::jwks::token::JwksToken;
 use introspection::Introspection;
 use presets::preset::Preset;
 use presets::provider::{Provider, Seen};
@@ -62,6 +65,8 @@ pub struct Issuer {
     pub(crate) grants: Vec<ScopeSource>,
     pub(crate) allow_missing_key_id: bool,
     pub(crate) introspection: Option<Introspection>,
+    pub(crate) network: Network,
+    pub(crate) jwks_token: Option<JwksToken>,
 }
 
 /// How a token says that it is for this service.
@@ -143,6 +148,8 @@ impl Issuer {
             grants: vec![ScopeSource::words("/scope")],
             allow_missing_key_id: false,
             introspection: None,
+            network: Network::default(),
+            jwks_token: None,
         }
     }
 
@@ -260,10 +267,59 @@ impl Issuer {
         self.provider.as_ref()?.hint(seen)
     }
 
-    /// Fetches the keys from this address instead of asking the issuer's metadata for it.
+    /// Fetches the keys from this address instead of asking the issuer's metadata for it. Then the
+    /// identifier of the issuer may be any text, for it is compared and not fetched:
+    ///
+    /// ```
+    /// use grpc_auth::{Issuer, ResourceServer, StartupPolicy};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let issuer = Issuer::discover("spiffe://cluster.local");
+    /// let server = |issuer| {
+    ///     let builder = ResourceServer::builder().issuer(issuer).audience("api");
+    ///     builder.start(StartupPolicy::Lazy).build()
+    /// };
+    /// assert!(server(issuer.clone()).await.unwrap_err().to_string().contains("cannot be discovered"));
+    /// assert!(server(issuer.jwks_uri("https://keys.example.com/jwks")).await.is_ok());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn jwks_uri(mut self, url: impl Into<String>) -> Self {
         self.keys = Keys::At(url.into());
+        self
+    }
+
+    /// Sends this bearer token with requests for the key set, and with no others: Kubernetes asks
+    /// for one at the key set of its service accounts. Default: none.
+    ///
+    /// ```
+    /// use grpc_auth::{Issuer, JwksToken};
+    ///
+    /// let issuer = Issuer::discover("https://kubernetes.default.svc.cluster.local")
+    ///     .jwks_uri("https://kubernetes.default.svc/openid/v1/jwks")
+    ///     .jwks_token(JwksToken::file("/var/run/secrets/kubernetes.io/serviceaccount/token"));
+    /// ```
+    #[must_use]
+    pub fn jwks_token(mut self, token: JwksToken) -> Self {
+        self.jwks_token = Some(token);
+        self
+    }
+
+    /// Uses these TLS settings for everything that is fetched from this issuer: metadata, keys and
+    /// introspection. Default: those of the server, see
+    /// [`ResourceServerBuilder::tls`](crate::ResourceServerBuilder::tls).
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: crate::tls::ClientTls) -> Self {
+        self.network.set_tls(move |http| tls.apply_to_http(http));
+        self
+    }
+
+    /// Also fetches from this issuer in plaintext; see [`PlaintextIssuer`] for what that risks.
+    #[must_use]
+    pub fn plaintext(mut self, origin: PlaintextIssuer) -> Self {
+        self.network.set_plaintext(origin.0);
         self
     }
 
@@ -298,8 +354,9 @@ impl Issuer {
         self
     }
 
-    /// Accepts tokens without `kid`: up to four keys that fit the algorithm are tried. Without key
-    /// ids a sudden rotation looks like a forgery; it is noticed with the next refresh.
+    /// Accepts tokens without `kid`: up to four keys that fit the algorithm are tried. And keys without
+    /// `kid`: up to 16 of them are tried for a token whose `kid` no key has. Without key ids a sudden
+    /// rotation looks like a forgery; it is noticed with the next refresh, or by a bad signature.
     #[must_use]
     pub fn allow_missing_key_id(mut self) -> Self {
         self.allow_missing_key_id = true;

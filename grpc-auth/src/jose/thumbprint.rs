@@ -89,9 +89,9 @@ mod tests {
             (with("alg", json!("ES256")), Algorithm::EdDsa, Skipped::UnsupportedAlgorithm),
             (with("alg", json!("ES256")), Algorithm::Es256, Skipped::UnsupportedAlgorithm),
             (rsa, Algorithm::Ps256, Skipped::UnsupportedAlgorithm),
-            (with("alg", json!(null)), Algorithm::EdDsa, Skipped::UnsupportedAlgorithm),
+            (with("alg", json!(1)), Algorithm::EdDsa, Skipped::UnsupportedAlgorithm),
             (with("d", json!("AAAA")), Algorithm::EdDsa, Skipped::Private),
-            (with("use", json!("enc")), Algorithm::EdDsa, Skipped::OtherUse),
+            (with("use", json!("enc")), Algorithm::EdDsa, Skipped::OtherUse(r#""enc""#.into())),
             (json!({"kty": "oct", "k": "AAAA"}), Algorithm::EdDsa, Skipped::Symmetric),
             (json!("key"), Algorithm::EdDsa, Skipped::NotAnObject),
         ] {

@@ -34,6 +34,22 @@ impl<'de> Node<'de> {
         members.iter().find(|(found, _)| found == name).map(|(_, node)| node)
     }
 
+    /// The member of an object, unless it is `null`, an empty text or an empty array: these mean
+    /// that an optional member is absent.
+    pub(crate) fn present(&self, name: &str) -> Option<&Self> {
+        self.get(name).filter(|node| !node.is_empty())
+    }
+
+    /// Whether it is `null`, an empty text or an empty array.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Text(text) => text.is_empty(),
+            Self::List(items) => items.is_empty(),
+            Self::Bool(_) | Self::Number(_) | Self::Object(_) => false,
+        }
+    }
+
     /// Whether the object has such a member, `null` included.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fetch::KeyFetchError;
-use crate::jose::jwk::Skipped;
+use super::skipped::SkippedKey;
 use crate::metrics;
 
 /// Something that happened to the key set of one issuer.
@@ -56,10 +56,8 @@ pub enum JwksEvent<'a> {
     },
     /// A key of the set is not used; the others are.
     KeySkipped {
-        /// Its place in the set, from 0.
-        position: usize,
-        /// Why.
-        reason: SkippedKey,
+        /// Which, and why.
+        key: &'a SkippedKey,
     },
 }
 
@@ -81,10 +79,6 @@ pub enum UnknownKidOutcome {
     /// The issuer does not answer, so it is unknown.
     Unavailable,
 }
-
-/// Why a key of a set is skipped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SkippedKey(pub(super) Skipped);
 
 /// Whether the keys of an issuer can be relied on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,12 +127,6 @@ impl UnknownKidOutcome {
     }
 }
 
-impl fmt::Display for SkippedKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "Listener" } else { "none" })
@@ -146,8 +134,8 @@ impl fmt::Debug for Listener {
 }
 
 impl Listener {
-    pub(crate) fn tell_skipped(&self, issuer: &str, position: usize, reason: Skipped) {
-        self.tell(issuer, &JwksEvent::KeySkipped { position, reason: SkippedKey(reason) });
+    pub(crate) fn tell_skipped(&self, issuer: &str, key: &SkippedKey) {
+        self.tell(issuer, &JwksEvent::KeySkipped { key });
     }
 
     pub(super) fn tell(&self, issuer: &str, event: &JwksEvent<'_>) {
@@ -163,8 +151,6 @@ impl Listener {
 
 /// Logs and counts.
 fn record(issuer: &str, event: &JwksEvent<'_>) {
-    use std::error::Error as _;
-
     use tracing::{debug, info, warn};
 
     match event {
@@ -187,16 +173,21 @@ fn record(issuer: &str, event: &JwksEvent<'_>) {
             metrics::key_set_generation(issuer, *generation);
         }
         JwksEvent::RefreshFailed { error, consecutive } => {
+            let (url, status) = (error.url(), error.status());
+            let cause = error.problem().to_string();
             // A long outage is said ever more rarely; at debug, every time.
             if consecutive.is_power_of_two() {
-                let cause = error.source().map(ToString::to_string);
                 warn!(
                     target: "grpc_auth",
-                    issuer, consecutive, %error, cause,
-                    "the key set could not be fetched"
+                    issuer, url, status, cause, consecutive,
+                    "key set fetch failed:"
                 );
             } else {
-                debug!(target: "grpc_auth", issuer, consecutive, %error, "the key set could not be fetched");
+                debug!(
+                    target: "grpc_auth",
+                    issuer, url, status, cause, consecutive,
+                    "key set fetch failed:"
+                );
             }
             metrics::key_set_fetched(issuer, error.kind());
         }
@@ -218,10 +209,10 @@ fn record(issuer: &str, event: &JwksEvent<'_>) {
                 "the issuer does not answer; its last known keys still serve"
             );
         }
-        JwksEvent::KeySkipped { position, reason } => {
+        JwksEvent::KeySkipped { key } => {
             warn!(
                 target: "grpc_auth",
-                issuer, position, %reason,
+                issuer, position = key.position(), reason = %key,
                 "a key of the key set is skipped"
             );
             metrics::key_skipped(issuer);

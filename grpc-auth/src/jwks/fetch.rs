@@ -1,50 +1,94 @@
 //! Where an issuer's keys are, and one attempt at getting them.
 
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use http::HeaderValue;
-use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use url::Url;
 
 use super::set::{JwksError, KeySet};
+use super::settings::JwksSettings;
+use super::skipped::SkippedKey;
+use super::token::JwksToken;
 use crate::clock::Clock;
 use crate::http::cache_control::Freshness;
-use crate::http::client::{Answer, HttpClient};
+use crate::http::client::{Answer, Document, HttpClient};
 use crate::http::discovery;
+use crate::http::document::without_query;
 use crate::http::error::HttpError;
-use crate::jose::jwk::Skipped;
 
-/// Why keys could not be fetched.
+/// Why keys could not be fetched. Its text is the whole cause and says what to set.
+#[derive(Debug, thiserror::Error)]
+#[error("url={url} {problem}")]
+pub struct KeyFetchError {
+    url: Box<str>,
+    problem: KeyFetchProblem,
+}
+
+/// What kept keys from being fetched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeyFetchError {
+pub enum KeyFetchProblem {
     /// The key set, or the metadata that names its address, could not be fetched.
     #[error(transparent)]
     Http(#[from] HttpError),
     /// The answer is no usable key set.
-    #[error("the key set cannot be used")]
-    KeySet(#[from] JwksError),
+    #[error("the key set cannot be used: {0}")]
+    KeySet(JwksError),
+    /// The file of the token for the request ([`JwksToken::file`](crate::JwksToken::file)) cannot be
+    /// read, or holds no token.
+    #[error("the token file {} cannot be used: {cause}", .path.display())]
+    Token {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
     /// A cache on the way answered with keys that are older than the present ones, and others.
     #[error("the answer is older than the key set that is held, and differs from it")]
     Older,
 }
 
 impl KeyFetchError {
+    /// The address that was fetched: that of the keys, or of the metadata. A query is left out.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What went wrong there.
+    #[must_use]
+    pub const fn problem(&self) -> &KeyFetchProblem {
+        &self.problem
+    }
+
     /// The name in metrics.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Http(error) => error.kind(),
-            Self::KeySet(_) => "key_set",
-            Self::Older => "older",
+        match &self.problem {
+            KeyFetchProblem::Http(error) => error.kind(),
+            KeyFetchProblem::KeySet(_) => "key_set",
+            KeyFetchProblem::Token { .. } => "token",
+            KeyFetchProblem::Older => "older",
+        }
+    }
+
+    /// The HTTP status, if the server answered with another than success.
+    #[must_use]
+    pub const fn status(&self) -> Option<u16> {
+        match self.http() {
+            Some(error) => error.status(),
+            None => None,
         }
     }
 
     /// The error of the request, if it is one.
-    pub(super) fn http(&self) -> Option<&HttpError> {
-        match self {
-            Self::Http(error) => Some(error),
-            Self::KeySet(_) | Self::Older => None,
+    pub(super) const fn http(&self) -> Option<&HttpError> {
+        match &self.problem {
+            KeyFetchProblem::Http(error) => Some(error),
+            KeyFetchProblem::KeySet(_) | KeyFetchProblem::Token { .. } | KeyFetchProblem::Older => {
+                None
+            }
         }
     }
 }
@@ -80,6 +124,10 @@ pub(crate) struct KeyFetcher {
     pub(crate) rediscover: Duration,
     discovered: Option<(Url, SystemTime)>,
     last: Option<Last>,
+    /// The address of the last request.
+    at: Option<Url>,
+    max_keys: usize,
+    token: Option<JwksToken>,
 }
 
 /// The answer that is held.
@@ -97,7 +145,7 @@ struct Last {
 #[derive(Debug)]
 pub(super) enum Fetched {
     NotModified { max_age: Option<Duration> },
-    Keys { set: KeySet, skipped: Vec<(usize, Skipped)>, max_age: Option<Duration> },
+    Keys { set: KeySet, skipped: Vec<SkippedKey>, max_age: Option<Duration> },
 }
 
 impl KeyFetcher {
@@ -106,25 +154,36 @@ impl KeyFetcher {
         issuer: &str,
         location: Location,
         clock: Clock,
-        rediscover: Duration,
+        settings: &JwksSettings,
+        token: Option<JwksToken>,
     ) -> Self {
-        let (discovered, last) = (None, None);
-        Self { http, issuer: issuer.into(), location, clock, rediscover, discovered, last }
+        let (discovered, last, at) = (None, None, None);
+        let (rediscover, max_keys) = (settings.rediscover, settings.max_keys);
+        let issuer = issuer.into();
+        Self { http, issuer, location, clock, rediscover, discovered, last, at, max_keys, token }
     }
 
-    pub(super) async fn fetch(&mut self, request: Request) -> Result<Fetched, KeyFetchError> {
+    /// Names the address at which a fetch failed.
+    pub(super) fn failed(&self, problem: impl Into<KeyFetchProblem>) -> KeyFetchError {
+        let url = match (&self.at, &self.location) {
+            (Some(url), _) | (None, Location::At(url) | Location::Discovered(url)) => url,
+        };
+        KeyFetchError { url: without_query(url).into(), problem: problem.into() }
+    }
+
+    pub(super) async fn fetch(&mut self, request: Request) -> Result<Fetched, KeyFetchProblem> {
         match self.attempt(request).await {
-            Err(KeyFetchError::Http(error)) if error.is_retried_at_once() => {
+            Err(KeyFetchProblem::Http(error)) if error.is_retried_at_once() => {
                 self.attempt(request).await
             }
             outcome => outcome,
         }
     }
 
-    async fn attempt(&mut self, request: Request) -> Result<Fetched, KeyFetchError> {
+    async fn attempt(&mut self, request: Request) -> Result<Fetched, KeyFetchProblem> {
         let url = self.keys_url().await?;
         let outcome = self.fetch_from(&url, request).await;
-        if let Err(KeyFetchError::Http(error)) = &outcome
+        if let Err(KeyFetchProblem::Http(error)) = &outcome
             && error.is_gone()
         {
             let before = self.discovered.take();
@@ -137,7 +196,7 @@ impl KeyFetcher {
     }
 
     /// Asks for the address once, and again after a while.
-    async fn keys_url(&mut self) -> Result<Url, KeyFetchError> {
+    async fn keys_url(&mut self) -> Result<Url, KeyFetchProblem> {
         let issuer = match &self.location {
             Location::At(url) => return Ok(url.clone()),
             Location::Discovered(issuer) => issuer,
@@ -150,6 +209,7 @@ impl KeyFetcher {
         {
             return Ok(url.clone());
         }
+        self.at = Some(issuer.clone());
         match discovery::jwks_uri(&self.http, issuer, &self.issuer, now).await {
             Ok(url) => {
                 self.discovered = Some((url.clone(), now));
@@ -171,21 +231,36 @@ impl KeyFetcher {
         }
     }
 
-    async fn fetch_from(&mut self, url: &Url, request: Request) -> Result<Fetched, KeyFetchError> {
+    async fn fetch_from(
+        &mut self,
+        url: &Url,
+        request: Request,
+    ) -> Result<Fetched, KeyFetchProblem> {
+        self.at = Some(url.clone());
         let last = self.last.as_ref().filter(|last| last.url == *url);
         let etag = last.and_then(|last| last.etag.clone());
-        let header = match (request, etag) {
-            (Request::Forced, _) => Some((CACHE_CONTROL, HeaderValue::from_static("no-cache"))),
-            (Request::Scheduled, Some(etag)) => Some((IF_NONE_MATCH, etag)),
-            (Request::Scheduled, None) => None,
-        };
-        let is_conditional = header.as_ref().is_some_and(|(name, _)| name == IF_NONE_MATCH);
-        let answer = self.http.get(url, header).await?;
+        let mut headers = HeaderMap::new();
+        if let Some(token) = &self.token {
+            let value = token.header_value().await;
+            let value = value.map_err(|(path, cause)| KeyFetchProblem::Token { path, cause })?;
+            headers.insert(AUTHORIZATION, value);
+        }
+        match (request, etag) {
+            (Request::Forced, _) => {
+                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            }
+            (Request::Scheduled, Some(etag)) => {
+                headers.insert(IF_NONE_MATCH, etag);
+            }
+            (Request::Scheduled, None) => {}
+        }
+        let is_conditional = headers.contains_key(IF_NONE_MATCH);
+        let answer = self.http.get(Document::KeySet, url, headers).await?;
         let now = self.clock.now();
         let freshness = Freshness::of(&answer.headers);
         let max_age = freshness.max_age;
         match answer.status {
-            200 => {}
+            200..300 => {}
             304 if is_conditional => {
                 if let Some(last) = &mut self.last {
                     last.left_issuer_at = freshness.left_at(now);
@@ -194,10 +269,11 @@ impl KeyFetcher {
             }
             _ => return Err(answer.to_error(now).into()),
         }
-        let (set, skipped) = KeySet::parse(&answer.body)?;
+        let (set, skipped) =
+            KeySet::parse_at_most(&answer.body, self.max_keys).map_err(KeyFetchProblem::KeySet)?;
         let new = Last::of(url, &answer, &set, freshness, now);
         if self.last.as_ref().is_some_and(|last| new.is_older_than(last, now)) {
-            return Err(KeyFetchError::Older);
+            return Err(KeyFetchProblem::Older);
         }
         self.last = Some(new);
         Ok(Fetched::Keys { set, skipped, max_age })

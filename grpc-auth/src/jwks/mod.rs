@@ -6,5 +6,7 @@ pub(crate) mod fetch;
 pub(crate) mod lifecycle;
 pub(crate) mod set;
 pub(crate) mod settings;
+pub(crate) mod skipped;
 pub(crate) mod source;
+pub(crate) mod token;
 mod unknown_keys;

@@ -2,13 +2,15 @@
 
 use serde::Deserialize;
 
+use super::skipped::SkippedKey;
+use crate::http::document::describe;
 use crate::jose::algorithm::Algorithm;
-use crate::jose::jwk::{Key, Skipped};
+use crate::jose::jwk::Key;
 use crate::json;
 use crate::json::raw::Raw;
 
-/// More keys than any issuer publishes; each costs time to admit.
-const MAX_KEYS: usize = 100;
+/// The default of `JwksSettings::max_keys`; each key costs time to admit.
+pub(super) const MAX_KEYS: usize = 1000;
 /// How many skipped keys an error explains.
 const MAX_REASONS: usize = 4;
 /// How many keys are tried for a token with `kid`: all that share it, in any real key set.
@@ -33,15 +35,15 @@ pub enum JwksError {
         /// What is wrong, and where. It quotes no value of the document.
         cause: String,
     },
-    /// The set holds more than 100 keys.
-    #[error("it holds more than 100 keys")]
-    TooManyKeys,
+    /// The set holds more keys than [`JwksSettings::max_keys`](crate::JwksSettings::max_keys).
+    #[error("it holds more than {0} keys: if that is right, set `JwksSettings::max_keys`")]
+    TooManyKeys(usize),
     /// No key of the set may check signatures.
-    #[error("it has no usable signing key: {skipped} skipped{reasons}")]
+    #[error("it has no usable signing key: {skipped} keys skipped{reasons}")]
     NoUsableKey {
         /// How many keys were skipped.
         skipped: usize,
-        /// Why, for the first of them: ` (key 1: it is symmetric: ..)`.
+        /// Why, for the first of them: ` (key 1, kid "a": it is symmetric: ..)`.
         reasons: String,
     },
 }
@@ -53,22 +55,30 @@ impl KeySet {
     }
 
     /// Admits key by key: a bad one never spoils the set. Tells which were skipped, by position.
-    pub(crate) fn parse(json: &[u8]) -> Result<(Self, Vec<(usize, Skipped)>), JwksError> {
+    pub(crate) fn parse(json: &[u8]) -> Result<(Self, Vec<SkippedKey>), JwksError> {
+        Self::parse_at_most(json, MAX_KEYS)
+    }
+
+    pub(crate) fn parse_at_most(
+        json: &[u8],
+        max_keys: usize,
+    ) -> Result<(Self, Vec<SkippedKey>), JwksError> {
         #[derive(Deserialize)]
         struct Document<'a> {
             #[serde(borrow)]
             keys: Vec<Raw<'a>>,
         }
-        let document: Document<'_> =
-            json::read(json).map_err(|error| JwksError::NotAKeySet { cause: error.to_string() })?;
-        if document.keys.len() > MAX_KEYS {
-            return Err(JwksError::TooManyKeys);
+        let document: Document<'_> = json::read(json).map_err(|error| JwksError::NotAKeySet {
+            cause: describe(json).unwrap_or_else(|| error.to_string()),
+        })?;
+        if document.keys.len() > max_keys {
+            return Err(JwksError::TooManyKeys(max_keys));
         }
         let (mut keys, mut skipped) = (Vec::new(), Vec::new());
         for (position, jwk) in document.keys.iter().enumerate() {
             match Key::parse(jwk.as_bytes()) {
                 Ok(key) => keys.push(key),
-                Err(reason) => skipped.push((position, reason)),
+                Err(reason) => skipped.push(SkippedKey::new(position, jwk.as_bytes(), reason)),
             }
         }
         if keys.is_empty() {
@@ -89,6 +99,12 @@ impl KeySet {
         self.keys.iter().any(|key| key.kid.as_deref() == Some(kid))
     }
 
+    /// The keys that have no kid and fit the algorithm: the first 16.
+    pub(crate) fn unnamed(&self, algorithm: Algorithm) -> impl Iterator<Item = &Key> {
+        let unnamed = self.keys.iter().filter(|key| key.kid.is_none());
+        unnamed.filter(move |key| key.fits(algorithm)).take(MAX_TRIED_WITH_KID)
+    }
+
     /// The keys to try for a token that names none: the first four that fit.
     pub(crate) fn without_kid(&self, algorithm: Algorithm) -> impl Iterator<Item = &Key> {
         self.keys.iter().filter(move |key| key.fits(algorithm)).take(MAX_TRIED_WITHOUT_KID)
@@ -104,17 +120,12 @@ impl KeySet {
 }
 
 /// Why keys were skipped, for the first of them.
-fn reasons(skipped: &[(usize, Skipped)]) -> String {
-    let shown: Vec<_> = skipped
-        .iter()
-        .take(MAX_REASONS)
-        .map(|(position, reason)| format!("key {}: {reason}", position + 1))
-        .collect();
-    match shown.as_slice() {
-        [] => String::new(),
-        _ if skipped.len() > MAX_REASONS => format!(" ({}; ..)", shown.join("; ")),
-        _ => format!(" ({})", shown.join("; ")),
+fn reasons(skipped: &[SkippedKey]) -> String {
+    let mut shown: Vec<_> = skipped.iter().take(MAX_REASONS).map(ToString::to_string).collect();
+    if let more @ 1.. = skipped.len().saturating_sub(MAX_REASONS) {
+        shown.push(format!("and {more} more"));
     }
+    if shown.is_empty() { String::new() } else { format!(" ({})", shown.join("; ")) }
 }
 
 #[cfg(test)]
@@ -155,16 +166,31 @@ mod tests {
             ("{}", "not a JSON Web Key Set"),
             (r#"{"keys":{}}"#, "not a JSON Web Key Set"),
             (&format!("[[{ED}]]"), "not a JSON Web Key Set"),
-            (r#"{"keys":[]}"#, "no usable signing key: 0 skipped"),
+            (r#"{"keys":[]}"#, "no usable signing key: 0 keys skipped"),
             (
                 r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#,
-                "no usable signing key: 1 skipped (key 1: it is symmetric",
+                "no usable signing key: 1 keys skipped (key 1, no `kid`: it is symmetric",
             ),
         ] {
             let error = KeySet::parse(json.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(expected), "{json}: {error}");
         }
-        let many = [ED; 101].join(",");
-        assert!(matches!(parse(&many), Err(JwksError::TooManyKeys)));
+        let many = [ED; 1001].join(",");
+        assert!(matches!(parse(&many), Err(JwksError::TooManyKeys(1000))));
+        assert_eq!(parse(&[ED; 1000].join(",")).unwrap().keys.len(), 1000);
+    }
+
+    /// Reported at adcp#5445 (120 keys).
+    #[test]
+    fn skipped_keys_are_explained_with_kid_and_reason_then_counted() {
+        let symmetric = |n: usize| format!(r#"{{"kty":"oct","k":"AAAA","kid":"k{n}"}}"#);
+        let keys: Vec<_> = (0..7).map(symmetric).collect();
+        let error = parse(&keys.join(",")).unwrap_err().to_string();
+        assert!(error.contains(r#"7 keys skipped (key 1, kid "k0": it is symmetric"#), "{error}");
+        assert!(
+            error.contains(r#"key 4, kid "k3""#) && error.ends_with("; and 3 more)"),
+            "{error}"
+        );
+        assert!(!error.contains("k4"), "{error}");
     }
 }

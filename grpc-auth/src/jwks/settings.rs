@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::set::MAX_KEYS;
 use crate::error::ConfigError;
 
 /// The shortest time that an issuer can ask for its keys to be kept.
@@ -77,6 +78,9 @@ pub struct JwksSettings {
     /// `first_retry`, so that the service is back as soon as its issuer is, unless the configuration
     /// is at fault.
     pub last_retry: Duration,
+    /// How many keys a key set may hold. Default 1,000, from 1 to 10,000. A set with more is not used,
+    /// nor is one longer than 1 MiB.
+    pub max_keys: usize,
     /// After how long the issuer is asked again where its keys are. Default 24 h; also when they
     /// are not there (404, 410).
     pub rediscover: Duration,
@@ -114,6 +118,7 @@ impl Default for JwksSettings {
             bad_signature_interval: seconds(5 * 60),
             first_retry: seconds(1),
             last_retry: seconds(60),
+            max_keys: MAX_KEYS,
             rediscover: seconds(24 * 60 * 60),
         }
     }
@@ -160,6 +165,8 @@ impl JwksSettings {
         }
         let is_bounded = self.unknown_key_memory <= 1 << 20;
         require(is_bounded, "unknown_key_memory", "write at most 1,048,576")?;
+        let help = "write 1 to 10,000; the default is 1,000";
+        require((1..=10_000).contains(&self.max_keys), "max_keys", help)?;
         let bounds_fetches = "write more than zero: it bounds the fetches";
         require(!self.unknown_key_interval.is_zero(), "unknown_key_interval", bounds_fetches)?;
         require(!self.bad_signature_interval.is_zero(), "bad_signature_interval", bounds_fetches)?;
@@ -223,7 +230,9 @@ mod tests {
         assert!(JwksSettings::default().check().is_ok());
         let seconds = Duration::from_secs;
         type Change = fn(&mut JwksSettings);
-        let cases: [(&str, Change); 19] = [
+        let cases: [(&str, Change); 21] = [
+            ("max_keys", |s| s.max_keys = 0),
+            ("max_keys", |s| s.max_keys = 10_001),
             ("fresh_for", |s| s.fresh_for = Duration::from_secs(59)),
             ("fresh_for", |s| s.fresh_for = Duration::from_secs(86_401)),
             ("refresh", |s| s.refresh = RefreshMode::Every(Duration::from_secs(59))),

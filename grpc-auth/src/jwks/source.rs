@@ -99,6 +99,8 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Refresh {
     lifecycle: Mutex<Lifecycle>,
+    /// Why the last fetch failed, if it did.
+    failure: Mutex<Option<Arc<str>>>,
     settings: Arc<JwksSettings>,
     wake: Notify,
     /// Counts fetches that ended.
@@ -131,6 +133,7 @@ impl KeySource {
         let clock = fetcher.clock.clone();
         let refresh = Refresh {
             lifecycle: Mutex::new(Lifecycle::new(Arc::clone(&settings), clock.now())),
+            failure: Mutex::default(),
             settings,
             wake: Notify::new(),
             finished: watch::Sender::new(0),

@@ -21,6 +21,7 @@ fn fetched() -> KeySource {
     let snapshot = Snapshot { keys: Arc::new(keys), generation: 2, stale_until };
     let refresh = Refresh {
         lifecycle: Mutex::new(lifecycle),
+        failure: Mutex::default(),
         settings,
         wake: Notify::new(),
         finished: watch::Sender::new(1),

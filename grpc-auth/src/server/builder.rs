@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::auth_context::TypedClaims;
 use super::authorizer::{Authorizer, AuthorizerSettings};
 use crate::clock::Clock;
+use crate::http::network::Network;
 use crate::issuer::Issuer;
 use crate::jwks::event::{JwksEvent, Listener};
 use crate::jwks::settings::{JwksSettings, RefreshMode};
@@ -34,6 +35,7 @@ pub struct ResourceServerBuilder {
     certificate: Option<CertificateOf>,
     dpop: Option<Dpop>,
     authorizer: AuthorizerSettings,
+    network: Network,
     clock: Clock,
 }
 
@@ -67,6 +69,7 @@ impl ResourceServerBuilder {
             certificate: None,
             dpop: None,
             authorizer: AuthorizerSettings::default(),
+            network: Network::default(),
             clock: Clock::system(),
         }
     }
@@ -88,6 +91,36 @@ impl ResourceServerBuilder {
     /// Names the protection space in challenges (RFC 7235 §2.2). Default: the first audience.
     pub fn realm(mut self, realm: impl Into<String>) -> Self {
         self.realm = Some(realm.into());
+        self
+    }
+
+    /// Uses these TLS settings for everything that the server fetches: metadata, keys and
+    /// introspection. Default: the authorities that this machine trusts (`SSL_CERT_FILE` and
+    /// `SSL_CERT_DIR` name others). [`Issuer::tls`] sets them for one issuer.
+    ///
+    /// ```no_run
+    /// use grpc_auth::ResourceServer;
+    /// use grpc_auth::tls::ClientTls;
+    ///
+    /// # async fn build() -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = ResourceServer::oidc("https://sso.corp.internal").audience("api");
+    /// let auth = builder.tls(ClientTls::ca_file("tls/corporate-ca.pem")?).build().await?;
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: crate::tls::ClientTls) -> Self {
+        self.network.set_tls(move |http| tls.apply_to_http(http));
+        self
+    }
+
+    /// Fetches metadata, keys and introspection through this HTTP proxy: `http://proxy:3128`, with
+    /// `user:password@` if it asks for them. Default: the proxy in `HTTPS_PROXY` (for `http://`
+    /// addresses `HTTP_PROXY`), or `ALL_PROXY`. Hosts in `NO_PROXY` and loopback addresses use none.
+    ///
+    /// Building the server fails with [`ConfigError::Setting`](crate::ConfigError::Setting) if it is
+    /// not such a URL.
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.network.set_proxy(url.into());
         self
     }
 

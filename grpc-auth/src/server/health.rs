@@ -1,5 +1,7 @@
 //! Whether a resource server can judge tokens at the moment.
 
+use std::sync::Arc;
+
 use super::ResourceServer;
 use crate::jwks::event::JwksHealth;
 
@@ -8,6 +10,7 @@ use crate::jwks::event::JwksHealth;
 #[must_use = "it tells how the server is, and does nothing about it"]
 pub struct VerifierHealth {
     key_sets: Vec<(String, JwksHealth)>,
+    failures: Vec<(String, Arc<str>)>,
 }
 
 impl VerifierHealth {
@@ -21,6 +24,28 @@ impl VerifierHealth {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.key_sets.iter().all(|(_, health)| health.is_usable())
+    }
+
+    /// Each issuer whose last key fetch failed, and why: the URL, the whole cause, and what to set,
+    /// as it is logged.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
+    ///
+    /// let issuer = TestAuthorizationServer::start().await?;
+    /// let up = issuer.resource_server().build().await?;
+    /// assert_eq!(up.health().key_set_failures().count(), 0);
+    ///
+    /// issuer.fail(Endpoint::Jwks, Fault::Status(404));
+    /// let down = issuer.resource_server().build().await?.health();
+    /// let (_, cause) = down.key_set_failures().next().unwrap();
+    /// assert!(cause.contains("the server answers with HTTP status 404"));
+    /// # Ok(()) }
+    /// ```
+    pub fn key_set_failures(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        self.failures.iter().map(|(issuer, cause)| (&**issuer, &**cause))
     }
 
     /// Each issuer and how its keys are.
@@ -59,6 +84,12 @@ impl ResourceServer {
         let issuers = self.inner.verifier.jwt.issuers();
         issuers.iter().for_each(|issuer| issuer.keys.keep_in_use());
         VerifierHealth {
+            failures: issuers
+                .iter()
+                .filter_map(|issuer| {
+                    Some((issuer.keys.issuer().to_owned(), issuer.keys.failure()?))
+                })
+                .collect(),
             key_sets: self.key_sets().map(|(issuer, health)| (issuer.to_owned(), health)).collect(),
         }
     }

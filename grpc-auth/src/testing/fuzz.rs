@@ -62,7 +62,7 @@ pub struct Keys {
 /// Reads a key set.
 pub fn key_set(document: &[u8]) -> Result<Keys, String> {
     let (set, skipped) = KeySet::parse(document).map_err(|error| error.to_string())?;
-    let skipped = skipped.iter().map(|(_, reason)| reason.to_string()).collect();
+    let skipped = skipped.iter().map(ToString::to_string).collect();
     Ok(Keys { identities: set.identities(), skipped, set })
 }
 

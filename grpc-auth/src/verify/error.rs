@@ -111,7 +111,10 @@ pub(crate) enum VerifyErrorKind {
     Grants(GrantsError),
     #[error("`kid` is missing; if this issuer has none, configure `Issuer::allow_missing_key_id`")]
     KeyIdMissing,
-    #[error("the issuer has no key with this `kid` for this `alg`")]
+    #[error(
+        "the issuer has no key with this `kid` for this `alg`; if its keys have no `kid`, configure \
+         `Issuer::allow_missing_key_id`"
+    )]
     KeyUnknown,
     #[error("the issuer's key with this `kid` is not for this `alg`")]
     KeyUnfit,

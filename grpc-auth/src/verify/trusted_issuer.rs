@@ -142,7 +142,12 @@ impl TrustedIssuer {
             self.is_for(key, iss) && key.verifies(algorithm, compact.signed, &compact.signature)
         };
         let is_genuine = match header.kid.as_deref() {
-            Some(kid) => keys.with_kid(kid, algorithm).any(&mut verifies),
+            Some(kid) => {
+                keys.with_kid(kid, algorithm).any(&mut verifies)
+                    || (self.settings.allow_missing_key_id
+                        && !keys.has_kid(kid)
+                        && keys.unnamed(algorithm).any(&mut verifies))
+            }
             None => keys.without_kid(algorithm).any(&mut verifies),
         };
         match (is_genuine, is_known) {

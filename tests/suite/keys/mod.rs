@@ -2,6 +2,9 @@
 
 mod compressed;
 mod faults;
+mod first_contact;
 mod hostile_issuer;
 mod life_cycle;
+mod networks;
+mod published;
 mod unknown_keys;

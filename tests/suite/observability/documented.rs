@@ -88,7 +88,7 @@ fn every_event_span_and_metric_is_documented_and_emitted() {
 fn values_are_documented(metrics: &[crate::observability::exposure_walks::Metric]) {
     let words: BTreeSet<_> = DOCUMENT.split('`').skip(1).step_by(2).collect();
     let kinds = ["transport", "timeout", "status", "too_large", "not_metadata", "key_set"];
-    let of_errors = ["encoded", "issuer_mismatch", "keys_url", "older"];
+    let of_errors = ["encoded", "no_metadata", "token", "issuer_mismatch", "keys_url", "older"];
     let decisions = ["fetch", "join", "not_there", "remembered", "limited", "unavailable"];
     for (label, value) in metrics.iter().flat_map(|metric| &metric.labels) {
         let value = value.as_str();

@@ -41,7 +41,7 @@ async fn what_cannot_work_is_said_with_the_setting_and_what_to_write() {
         ),
         (
             ResourceServer::oidc("issuer.example").audience("api"),
-            &["the issuer \"issuer.example\" is not a URL"],
+            &["the issuer \"issuer.example\" cannot be used", "`Issuer::jwks_uri(\"https://..\")`"],
         ),
         (
             ResourceServer::oidc("https://issuer.example/?tenant=a").audience("api"),

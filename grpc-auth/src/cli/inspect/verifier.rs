@@ -124,16 +124,11 @@ impl Verifier {
 
 /// What explains that a key is not there.
 fn in_words(event: &JwksEvent<'_>) -> Option<String> {
-    use std::error::Error as _;
-
     match event {
         JwksEvent::RefreshFailed { error, .. } => {
-            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-            Some(format!("the key set could not be fetched: {error}{cause}"))
+            Some(format!("the key set could not be fetched: {error}"))
         }
-        JwksEvent::KeySkipped { position, reason } => {
-            Some(format!("the key at place {position} of the key set is not used: {reason}"))
-        }
+        JwksEvent::KeySkipped { key } => Some(format!("a key of the key set is not used: {key}")),
         _ => None,
     }
 }

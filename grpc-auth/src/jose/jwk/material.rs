@@ -10,15 +10,18 @@ use crate::json::node::Node;
 
 impl Material {
     pub(super) fn read(jwk: &Node<'_>) -> Result<Self, Skipped> {
-        let number = |name: &str| {
-            let bytes = jwk.text(name).and_then(|value| URL_SAFE_NO_PAD.decode(value).ok());
-            bytes.ok_or(Skipped::Malformed)
+        let number = |name: &'static str| {
+            let wrong = |problem| Skipped::Member { name, problem };
+            let value = jwk.text(name).ok_or(wrong("is missing or not a string"))?;
+            URL_SAFE_NO_PAD.decode(value).map_err(|_| wrong(not_base64url(value)))
         };
         // RFC 7518 §6.2.1.2 wants coordinates in full length; servers that leave out leading zeros
         // mean the same number. RSA's numbers (§6.3.1) have none.
-        let coordinate = |name: &str, length: usize| {
+        let coordinate = |name: &'static str, length: usize| {
             let bytes = number(name)?;
-            let missing = length.checked_sub(bytes.len()).ok_or(Skipped::Malformed)?;
+            let problem = "is longer than a coordinate of its curve, leading zeros included";
+            let missing = length.checked_sub(bytes.len());
+            let missing = missing.ok_or(Skipped::Member { name, problem })?;
             Ok::<_, Skipped>([vec![0; missing], bytes].concat())
         };
         let point = |length: usize| {
@@ -70,5 +73,17 @@ impl Material {
             Self::P384(_) => 96,
             Self::P521(_) => 132,
         }
+    }
+}
+
+/// Why a text is not base64url without padding (RFC 7515 §2). It is not accepted in another form: two
+/// readers could see two keys.
+fn not_base64url(value: &str) -> &'static str {
+    if value.ends_with('=') {
+        "ends with padding (`=`), which base64url does not have (RFC 7515 §2)"
+    } else if value.contains(['+', '/']) {
+        "is not base64url: it has `+` or `/`, which are of the standard alphabet"
+    } else {
+        "is not base64url"
     }
 }

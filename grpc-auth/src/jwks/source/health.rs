@@ -1,11 +1,13 @@
 //! Whether the keys of an issuer can be relied on, and when that changes.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::sync::watch;
 
 use super::{KeySource, Wanted};
 use crate::jwks::event::JwksHealth;
+use crate::lock::locked;
 
 impl KeySource {
     pub(crate) fn health(&self) -> JwksHealth {
@@ -20,6 +22,11 @@ impl KeySource {
             _ if lifecycle.failures() == 0 => JwksHealth::Idle,
             _ => JwksHealth::Unavailable,
         }
+    }
+
+    /// Why the last fetch failed, if it did.
+    pub(crate) fn failure(&self) -> Option<Arc<str>> {
+        locked(&self.shared.refresh.as_ref()?.failure).clone()
     }
 
     /// Uses the keys as a call would: those that are due are fetched again, in the background.

@@ -9,8 +9,9 @@ use super::{Refresh, Shared, Snapshot};
 use crate::clock::jitter::roll;
 use crate::http::error::HttpError;
 use crate::jwks::event::JwksEvent;
-use crate::jwks::fetch::{Fetched, KeyFetchError, KeyFetcher, Request};
+use crate::jwks::fetch::{Fetched, KeyFetchError, KeyFetchProblem, KeyFetcher, Request};
 use crate::jwks::lifecycle::Next;
+use crate::lock::locked;
 use crate::metrics;
 
 impl Shared {
@@ -77,6 +78,7 @@ impl Shared {
             .await
             .unwrap_or(Err(HttpError::Timeout(timeout).into()));
         let result = outcome.and_then(|fetched| self.succeed(refresh, fetched));
+        let result = result.map_err(|problem| fetcher.failed(problem));
         if let Err(error) = &result {
             self.fail(refresh, error);
         }
@@ -86,7 +88,7 @@ impl Shared {
         result
     }
 
-    fn succeed(&self, refresh: &Refresh, fetched: Fetched) -> Result<(), KeyFetchError> {
+    fn succeed(&self, refresh: &Refresh, fetched: Fetched) -> Result<(), KeyFetchProblem> {
         let now = self.clock.now();
         let before = self.published.snapshot().clone();
         let not_modified = matches!(fetched, Fetched::NotModified { .. });
@@ -97,7 +99,9 @@ impl Shared {
             }
             // The request was not conditional.
             (Fetched::NotModified { .. }, None) => {
-                return Err(HttpError::Status { status: 304, retry_after: None }.into());
+                return Err(
+                    HttpError::Status { status: 304, location: None, retry_after: None }.into()
+                );
             }
         };
         let old = before.as_ref().map(|before| before.keys.identities()).unwrap_or_default();
@@ -107,10 +111,11 @@ impl Shared {
         let has_changed = added + removed > 0 || before.is_none();
         let generation = before.map_or(0, |before| before.generation) + u64::from(has_changed);
         // Not with every refresh: it is said once for each set.
-        for (position, reason) in skipped.into_iter().filter(|_| has_changed) {
-            refresh.listener.tell_skipped(&self.issuer, position, reason);
+        for key in skipped.iter().filter(|_| has_changed) {
+            refresh.listener.tell_skipped(&self.issuer, key);
         }
 
+        *locked(&refresh.failure) = None;
         let mut lifecycle = refresh.lock();
         let held = lifecycle.succeed(now, max_age, added > 0, roll());
         let stale_until = Some(held.stale_until);
@@ -125,6 +130,7 @@ impl Shared {
     }
 
     fn fail(&self, refresh: &Refresh, error: &KeyFetchError) {
+        *locked(&refresh.failure) = Some(error.to_string().into());
         let now = self.clock.now();
         let (consecutive, held) = {
             let mut lifecycle = refresh.lock();

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::warn;
+use url::{Origin, Url};
 
 use super::{ResourceServerBuilder, StartupPolicy};
 use crate::error::ConfigError;
-use crate::http::address::secure_url;
-use crate::http::client::HttpClient;
+use crate::http::address::fetched_url;
 use crate::introspection::introspector::Introspector;
 use crate::issuer::presets::entra::TENANT_PLACE;
 use crate::issuer::scope_sources::ScopeSource;
@@ -163,7 +163,8 @@ impl ResourceServerBuilder {
         settings.check()?;
         let audiences = self.audiences.clone();
         let leeway = self.leeway.as_secs_f64();
-        Introspector::new(issuer, settings, audiences, leeway, self.clock.clone())
+        let network = issuer.network.or(&self.network);
+        Introspector::new(issuer, settings, &network, audiences, leeway, self.clock.clone())
             .map(|introspector| Some(Arc::new(introspector)))
     }
 
@@ -193,37 +194,53 @@ impl ResourceServerBuilder {
                 ),
             ));
         }
-        let url = secure_url("issuer", &issuer.identifier)?;
-        if url.query().is_some() || url.fragment().is_some() {
+        if issuer.identifier.is_empty() {
             return Err(ConfigError::value(
                 "issuer",
-                &issuer.identifier,
-                "it has a query or a fragment: write it without",
+                "",
+                "it is empty: write the `iss` of its tokens",
             ));
+        }
+        let network = issuer.network.or(&self.network);
+        let plaintext = network.origin()?;
+        if plaintext.is_some() {
+            warn!(
+                target: "grpc_auth",
+                issuer = issuer.identifier,
+                "issuer is fetched in plaintext: an attacker on the way can replace its keys and forge \
+                 every token (`danger::PlaintextIssuer`)"
+            );
         }
         let location = match &issuer.keys {
             Keys::None => return Ok(KeysOf::None),
             Keys::Given(jwks) => {
                 let identifier = &issuer.identifier;
-                let (set, skipped) = KeySet::parse(jwks.as_bytes()).map_err(|source| {
-                    ConfigError::KeySet { issuer: identifier.clone(), source: source.into() }
-                })?;
-                for (position, reason) in skipped {
-                    self.listener.tell_skipped(identifier, position, reason);
+                let (set, skipped) = KeySet::parse_at_most(jwks.as_bytes(), self.key_sets.max_keys)
+                    .map_err(|source| ConfigError::KeySet {
+                        issuer: identifier.clone(),
+                        source: source.into(),
+                    })?;
+                for key in &skipped {
+                    self.listener.tell_skipped(identifier, key);
                 }
                 return Ok(KeysOf::Given(KeySource::given(identifier, set)));
             }
-            Keys::Discovered => Location::Discovered(url),
-            Keys::At(address) => Location::At(secure_url("jwks_uri", address)?),
+            Keys::Discovered => {
+                Location::Discovered(discoverable(&issuer.identifier, plaintext.as_ref())?)
+            }
+            Keys::At(address) => {
+                Location::At(fetched_url("jwks_uri", address, plaintext.as_ref())?)
+            }
         };
         let settings = Arc::new(self.key_sets.clone());
-        let http = HttpClient::new(settings.connect_timeout)?;
+        let http = network.client(settings.connect_timeout)?;
         let fetcher = KeyFetcher::new(
             http,
             &issuer.identifier,
             location,
             self.clock.clone(),
-            settings.rediscover,
+            &settings,
+            issuer.jwks_token.clone(),
         );
         let at_once = self.start != StartupPolicy::Lazy;
         Ok(KeysOf::Fetched(KeySource::fetched(fetcher, settings, self.listener.clone(), at_once)))
@@ -263,6 +280,32 @@ fn check_template(issuer: &Issuer) -> Result<(), ConfigError> {
         ));
     }
     Ok(())
+}
+
+/// The address of an issuer whose metadata is fetched.
+fn discoverable(identifier: &str, plaintext: Option<&Origin>) -> Result<Url, ConfigError> {
+    const HELP: &str = "its metadata cannot be discovered, for it is not an https URL without query: \
+                        write where its keys are, `Issuer::jwks_uri(\"https://..\")`, or give them, \
+                        `Issuer::static_keys(..)`";
+    let url = match fetched_url("issuer", identifier, plaintext) {
+        // `http://host/..` may be a typing error, so that its own error fits.
+        Err(ConfigError::UrlInsecure { setting, value }) if value.starts_with("http:") => {
+            return Err(ConfigError::UrlInsecure { setting, value });
+        }
+        Err(ConfigError::UrlInvalid { .. } | ConfigError::UrlInsecure { .. }) => {
+            return Err(ConfigError::value("issuer", identifier, HELP));
+        }
+        outcome => outcome?,
+    };
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(ConfigError::value(
+            "issuer",
+            identifier,
+            "it has a query or a fragment, and cannot be discovered: write it without, or write where \
+             its keys are, `Issuer::jwks_uri(\"https://..\")`",
+        ));
+    }
+    Ok(url)
 }
 
 /// Whether to start with what the first fetch brought.

@@ -125,7 +125,7 @@ async fn a_server_that_asks_to_be_left_alone_is() {
 #[tokio::test]
 async fn a_server_without_metadata_that_can_be_used_is_said_so() {
     for (fault, cause) in
-        [(Fault::Html, "it is not valid JSON"), (Fault::Status(503), "HTTP status 503")]
+        [(Fault::Html, "it is an HTML page"), (Fault::Status(503), "HTTP status 503")]
     {
         let kit = Kit::start().await;
         kit.issuer.fail(Endpoint::Discovery, fault);
