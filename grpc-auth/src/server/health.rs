@@ -32,6 +32,7 @@ impl VerifierHealth {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use grpc_auth::StartupPolicy;
     /// use grpc_auth::testing::{Endpoint, Fault, TestAuthorizationServer};
     ///
     /// let issuer = TestAuthorizationServer::start().await?;
@@ -39,7 +40,8 @@ impl VerifierHealth {
     /// assert_eq!(up.health().key_set_failures().count(), 0);
     ///
     /// issuer.fail(Endpoint::Jwks, Fault::Status(404));
-    /// let down = issuer.resource_server().build().await?.health();
+    /// let warm = issuer.resource_server().start(StartupPolicy::Warm);
+    /// let down = warm.build().await?.health();
     /// let (_, cause) = down.key_set_failures().next().unwrap();
     /// assert!(cause.contains("the server answers with HTTP status 404"));
     /// # Ok(()) }
