@@ -139,7 +139,7 @@ async fn a_command_line_that_says_nothing_is_refused_with_what_is_missing() {
     fails(&["--audience", "a"], "`--audience` says nothing without an issuer").await;
     fails(&["--jwks", "a"], "`--jwks` says nothing without an issuer").await;
     fails(&["--issuer", "https://a/"], "help: write `--audience`").await;
-    fails(&["--issuer", "a", "--audience", "b"], "is not a URL: write it like").await;
+    fails(&["--issuer", "a", "--audience", "b"], "its metadata cannot be discovered").await;
     fails(&["--issuer", "http://a.example/", "--audience", "b"], "is not https").await;
     fails(&["--issuer", "a", "--auth0-domain", "b"], "cannot be used with").await;
     fails(
