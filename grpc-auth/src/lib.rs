@@ -209,6 +209,7 @@ pub use grpc_auth_macros::require_scopes;
 pub use grpc_auth_macros::authenticated;
 
 pub use crate::client_authentication::ClientAuthentication;
+pub use crate::client_authentication::bearer_credential::BearerCredential;
 pub use crate::client_authentication::secret::ClientSecret;
 #[cfg(feature = "redis")]
 pub use crate::redis::Redis;

@@ -117,7 +117,7 @@ impl Judge {
         policy: &Policy,
     ) -> Result<(), String> {
         let bearer = BearerToken::parse(token)
-            .ok_or("it is not one token68 of at most 8 KiB after `Bearer `")?;
+            .ok_or("it is not one token68 of at most 64 KiB after `Bearer `")?;
         if !policy.claims {
             return verify_signature(jwks, &policy.algorithms()?, token);
         }

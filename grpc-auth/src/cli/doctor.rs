@@ -111,7 +111,7 @@ pub(crate) async fn run(args: DoctorArgs, output: Output) -> Result<Exit, Failur
         let token = BearerToken::parse(secret::without_scheme(&text));
         doctor = doctor.token(token.ok_or_else(|| {
             Failure::usage(
-                "what is there is no token: it is over 8 KiB, or cannot stand in a header",
+                "what is there is no token: it is over 64 KiB, or cannot stand in a header",
             )
         })?);
     }

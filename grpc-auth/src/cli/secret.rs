@@ -10,8 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::failure::{Exit, Failure};
 
-/// More than any token or key.
-const MAX_BYTES: u64 = 64 * 1024;
+/// More than any token, which has at most 64 KiB, or key, with what stands around it.
+const MAX_BYTES: u64 = 65 * 1024;
 
 /// Refuses an option that would hold a secret, with what there is in its place.
 pub(crate) fn given_away(option: &str) -> Option<Failure> {

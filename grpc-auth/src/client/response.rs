@@ -101,7 +101,7 @@ pub(crate) fn read(
         );
     };
     let access_token = BearerToken::parse(&access_token)
-        .ok_or_else(|| invalid("its `access_token` cannot stand in a header, or is over 8 KiB"))?;
+        .ok_or_else(|| invalid("its `access_token` cannot stand in a header, or is over 64 KiB"))?;
     let token_type = match document.token_type.as_deref() {
         Some(name) if name.eq_ignore_ascii_case("bearer") => TokenType::Bearer,
         Some(name) if name.eq_ignore_ascii_case("dpop") => TokenType::Dpop,
@@ -250,8 +250,11 @@ mod tests {
             (r#"{"access_token":"a b","token_type":"Bearer"}"#.into(), "cannot stand in a header"),
             (r#"{"access_token":"a\nb","token_type":"Bearer"}"#.into(), "cannot stand in a header"),
             (
-                format!(r#"{{"access_token":"{}","token_type":"Bearer"}}"#, "a".repeat(8193)),
-                "8 KiB",
+                format!(
+                    r#"{{"access_token":"{}","token_type":"Bearer"}}"#,
+                    "a".repeat(64 * 1024 + 1)
+                ),
+                "64 KiB",
             ),
             (r#"{"access_token":"a"}"#.into(), "no `token_type`"),
             (r#"{"access_token":"a","token_type":"mac"}"#.into(), "neither `Bearer` nor `DPoP`"),

@@ -12,6 +12,8 @@ use super::error::TokenError;
 use super::grants::file::FileGrant;
 use super::grants::function::FunctionGrant;
 use super::grants::static_token::StaticGrant;
+use super::response::TokenType;
+use crate::client_authentication::bearer_credential::{BearerCredential, Supplied, TokenSupply};
 use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::token::bearer::BearerToken;
@@ -166,6 +168,26 @@ impl TokenSource {
 
     pub(crate) fn new(grant: impl Grant + 'static, clock: Clock) -> Self {
         Self(Arc::new(Shared::new(Arc::new(grant), clock)))
+    }
+}
+
+impl TokenSupply for TokenSource {
+    fn token(&self) -> Supplied<'_> {
+        Box::pin(async {
+            let token = Self::token(self).await?;
+            match token.token_type {
+                TokenType::Bearer => Ok(token.token.clone()),
+                TokenType::Dpop => {
+                    Err("it is bound to a key (DPoP), and is no bearer token".into())
+                }
+            }
+        })
+    }
+}
+
+impl From<TokenSource> for BearerCredential {
+    fn from(source: TokenSource) -> Self {
+        Self::of(source)
     }
 }
 

@@ -1,5 +1,6 @@
 //! How this program shows an authorization server who it is.
 
+pub(crate) mod bearer_credential;
 pub(crate) mod secret;
 
 use std::fmt;

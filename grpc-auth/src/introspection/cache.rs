@@ -31,7 +31,8 @@ impl Entry for Remembered<Principal> {
 
 impl Entry for Remembered<VerifyFailure> {
     fn weight(&self) -> usize {
-        OVERHEAD
+        let texts = [&self.known.configured, &self.known.audience, &self.known.issuer];
+        texts.into_iter().flatten().map(|text| text.len()).sum::<usize>() + OVERHEAD
     }
 }
 

@@ -1,21 +1,24 @@
 //! One question to an introspection endpoint, over HTTP.
 
+use std::error::Error;
 use std::sync::Arc;
 
+use http::header::AUTHORIZATION;
 use url::Url;
+use url::form_urlencoded::Serializer;
 
-use crate::client_authentication::{CannotSign, ClientAuthentication};
+use crate::client_authentication::CannotSign;
 use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::http::address::fetched_url;
 use crate::http::cached_metadata::CachedMetadata;
-use crate::http::client::{HttpClient, is_success};
+use crate::http::client::{Answer, HttpClient, is_success};
 use crate::http::discovery;
 use crate::http::document::without_query;
 use crate::http::error::HttpError;
 use crate::http::network::Network;
 use crate::issuer::Issuer;
-use crate::issuer::introspection::Introspection;
+use crate::issuer::introspection::{Credentials, Introspection};
 use crate::json::error::JsonError;
 use crate::token::bearer::BearerToken;
 
@@ -26,7 +29,7 @@ pub(crate) struct Question {
     issuer: Box<str>,
     http: HttpClient,
     endpoint: Endpoint,
-    client: ClientAuthentication,
+    credentials: Credentials,
     clock: Clock,
 }
 
@@ -54,7 +57,7 @@ pub(crate) enum Failure {
     Discovery(Arc<HttpError>),
     #[error(
         "the introspection endpoint does not accept this client (HTTP status {0}): check its id, its \
-         secret and the method in `ClientAuthentication`"
+         secret and the method in `ClientAuthentication`, or its bearer token"
     )]
     ClientRefused(u16),
     #[error("the answer is not the JSON object of RFC 7662 §2.2: {0}")]
@@ -64,6 +67,8 @@ pub(crate) enum Failure {
          `Introspection::endpoint(\"https://..\")`"
     )]
     NoEndpoint,
+    #[error("there is no bearer token for the introspection endpoint")]
+    Token(#[source] Arc<dyn Error + Send + Sync>),
     #[error(transparent)]
     Credentials(#[from] CannotSign),
 }
@@ -96,24 +101,42 @@ impl Question {
                 Endpoint::Discovered { issuer, said: CachedMetadata::new() }
             }
         };
-        let (issuer, client) = (issuer.identifier.as_str().into(), settings.client.clone());
-        Ok(Self { issuer, http, endpoint, client, clock })
+        let (issuer, credentials) =
+            (issuer.identifier.as_str().into(), settings.credentials.clone());
+        Ok(Self { issuer, http, endpoint, credentials, clock })
     }
 
     /// RFC 7662 §2.1.
     pub(crate) async fn ask(&self, token: &BearerToken) -> Result<Vec<u8>, Failure> {
         let url = self.endpoint().await?;
-        let credentials = self.client.credentials(&self.issuer, self.clock.moment())?;
-        let form = credentials
-            .form(&[("token", token.expose_secret()), ("token_type_hint", "access_token")]);
-        let at = |error| Failure::Fetch(without_query(&url).into(), Arc::new(error));
-        let answer =
-            self.http.post_form(&url, credentials.headers(), form, is_success).await.map_err(at)?;
+        let sent = self.credentials.secret();
+        let mut answer = self.post(&url, token).await?;
+        // A secret in a file may have been replaced.
+        if answer.status == 401 && sent.is_some_and(|sent| self.credentials.has_changed(&sent)) {
+            answer = self.post(&url, token).await?;
+        }
         match answer.status {
             200..300 => Ok(answer.body),
             status @ (401 | 403) => Err(Failure::ClientRefused(status)),
-            _ => Err(at(answer.to_error(self.clock.now()))),
+            _ => Err(failed(&url, answer.to_error(self.clock.now()))),
         }
+    }
+
+    async fn post(&self, url: &Url, token: &BearerToken) -> Result<Answer, Failure> {
+        let form = [("token", token.expose_secret()), ("token_type_hint", "access_token")];
+        let (headers, form) = match &self.credentials {
+            Credentials::Client(client) => {
+                let credentials = client.credentials(&self.issuer, self.clock.moment())?;
+                (credentials.headers(), credentials.form(&form))
+            }
+            Credentials::Token(own) => {
+                let own = own.token().await.map_err(|error| Failure::Token(error.into()))?;
+                let headers = [(AUTHORIZATION, own.header_value())].into_iter().collect();
+                (headers, Serializer::new(String::new()).extend_pairs(form).finish())
+            }
+        };
+        let answer = self.http.post_form(url, headers, form, is_success).await;
+        answer.map_err(|error| failed(url, error))
     }
 
     async fn endpoint(&self) -> Result<Url, Failure> {
@@ -139,6 +162,10 @@ impl From<HttpError> for Failure {
     }
 }
 
+fn failed(url: &Url, error: HttpError) -> Failure {
+    Failure::Fetch(without_query(url).into(), Arc::new(error))
+}
+
 impl Failure {
     /// Whether it says something of the server, and not of one token: five in a row are enough to
     /// leave the server alone, and a caller must not be able to cause them with a token.
@@ -152,16 +179,16 @@ impl Failure {
             // What a firewall on the way says of one token, too.
             Self::ClientRefused(status) => *status == 401,
             // No token was sent.
-            Self::Discovery(_) | Self::NoAnswer(_) | Self::NoEndpoint | Self::Credentials(_) => {
-                true
-            }
+            Self::Discovery(_)
+            | Self::NoAnswer(_)
+            | Self::NoEndpoint
+            | Self::Token(_)
+            | Self::Credentials(_) => true,
         }
     }
 
     /// A long outage is said ever more rarely; at debug, every time.
     pub(crate) fn log(&self, issuer: &str, consecutive: u32) {
-        use std::error::Error as _;
-
         const TEXT: &str = "a token could not be introspected";
         let cause = self.source().map(ToString::to_string);
         if consecutive.is_power_of_two() {

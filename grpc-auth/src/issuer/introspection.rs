@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 #[cfg(feature = "redis")]
 use super::shared_cache::SharedCacheSettings;
 use crate::client_authentication::ClientAuthentication;
+use crate::client_authentication::bearer_credential::BearerCredential;
 use crate::error::ConfigError;
 
 /// Asking an issuer about tokens (RFC 7662): for tokens that are no JWT, and for knowing at once
@@ -13,7 +16,9 @@ use crate::error::ConfigError;
 /// A token that looks like a JWT of a configured issuer with keys is verified here, as always;
 /// every other token is sent to the introspection endpoint. What the endpoint says is checked like
 /// a token's claims: `active` is the boolean `true`, `exp`, `nbf`, `iat` and `iss` if they are
-/// there, `aud`, and the type of the token. Answers are remembered for a while, under a keyed hash
+/// there, `aud`, and the type of the token. `null`, `""` and `[]` mean that a member is absent.
+/// `token_type` is rejected if it says that the token is a refresh or ID token, or no access token;
+/// other words count as an access token's. Answers are remembered for a while, under a keyed hash
 /// of the token: so long may a revoked token be accepted, and streams that it opened live until
 /// [`StreamExpiry`](crate::server::StreamExpiry) ends them. When the endpoint fails, calls are
 /// answered UNAVAILABLE, never let in.
@@ -46,7 +51,7 @@ use crate::error::ConfigError;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Introspection {
-    pub(crate) client: ClientAuthentication,
+    pub(crate) credentials: Credentials,
     /// If it is not the one in the issuer's metadata.
     pub(crate) endpoint: Option<String>,
     pub(crate) hybrid: bool,
@@ -57,6 +62,44 @@ pub struct Introspection {
     pub(crate) max_in_flight: usize,
     #[cfg(feature = "redis")]
     pub(crate) shared_cache: Option<SharedCacheSettings>,
+}
+
+/// How this program authenticates at the introspection endpoint (RFC 7662 §2.1).
+#[derive(Clone, Debug)]
+pub(crate) enum Credentials {
+    Client(ClientAuthentication),
+    /// A bearer token (RFC 6750).
+    Token(BearerCredential),
+}
+
+impl Credentials {
+    /// The secret that is sent, if there is one.
+    pub(crate) fn secret(&self) -> Option<SecretString> {
+        match self {
+            Self::Client(client) => client.secret(),
+            Self::Token(token) => token.secret(),
+        }
+    }
+
+    /// Whether there is another secret now than the one that was sent.
+    pub(crate) fn has_changed(&self, sent: &SecretString) -> bool {
+        match self {
+            Self::Client(client) => client.has_changed(sent),
+            Self::Token(token) => token.has_changed(sent),
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        match self {
+            Self::Client(client) => client.check(),
+            Self::Token(token) => ConfigError::require(
+                token.is_valid(),
+                "introspection",
+                "bearer token",
+                "write the token alone, without `Bearer`: letters, digits and `-._~+/`, at most 64 KiB",
+            ),
+        }
+    }
 }
 
 /// How long answers of an introspection endpoint stay cached, and how many.
@@ -131,8 +174,34 @@ impl Introspection {
     /// Asks as this client, at the endpoint that the issuer's metadata names (RFC 8414 §2).
     #[must_use]
     pub fn new(client: ClientAuthentication) -> Self {
+        Self::with(Credentials::Client(client))
+    }
+
+    /// Authenticates with a bearer token (RFC 7662 §2.1) instead of a client's credentials, where the
+    /// issuer wants one: a token of its own for resource servers, or a Kubernetes service account's.
+    /// It may be rotated: in a file, or by a `TokenSource`; see [`BearerCredential`]. It is used nowhere
+    /// else: token endpoints know clients, not bearer tokens (RFC 6749 §3.2.1).
+    ///
+    /// ```
+    /// use grpc_auth::{ClientSecret, Introspection};
+    ///
+    /// let introspection = Introspection::with_bearer_token("dGhlIHRva2Vu");
+    /// assert!(!format!("{introspection:?}").contains("dGhl"));
+    /// # let path = std::env::temp_dir().join(format!("grpc-auth-token-{}", std::process::id()));
+    /// # std::fs::write(&path, "dGhlIHRva2Vu\n")?;
+    ///
+    /// let rotated = Introspection::with_bearer_token(ClientSecret::from_file(&path)?);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_bearer_token(token: impl Into<BearerCredential>) -> Self {
+        Self::with(Credentials::Token(token.into()))
+    }
+
+    fn with(credentials: Credentials) -> Self {
         Self {
-            client,
+            credentials,
             endpoint: None,
             hybrid: false,
             allow_missing_audience: false,
@@ -218,7 +287,7 @@ impl Introspection {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         const MAX_TIMEOUT: Duration = Duration::from_secs(30);
         const MAX_AGE: Duration = Duration::from_secs(3600);
-        self.client.check()?;
+        self.credentials.check()?;
         #[cfg(feature = "redis")]
         self.shared_cache.as_ref().map_or(Ok(()), SharedCacheSettings::check)?;
         let (cache, wrong) = (&self.cache, |setting, help| {

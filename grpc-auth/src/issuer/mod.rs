@@ -145,7 +145,7 @@ impl Issuer {
             also_reads: &[],
             for_any_tenant: false,
             keys_name_issuers: false,
-            grants: vec![ScopeSource::words("/scope")],
+            grants: vec![ScopeSource::words_or_array("/scope")],
             allow_missing_key_id: false,
             introspection: None,
             network: Network::default(),

@@ -1,14 +1,47 @@
 //! Which claims grant what: declared, never guessed.
 
 use std::cmp::Ordering;
+use std::slice::from_ref;
 
+use crate::error::ConfigError;
 use crate::json::node::Node;
 use crate::token::principal::Grants;
+use crate::token::scope::is_scope_token;
 
-/// More grants than a token of 8 KiB reasonably carries.
+/// More grants than a token reasonably carries.
 const MAX_GRANTS: usize = 512;
 
 /// A claim that grants scopes.
+///
+/// A claim that is missing or `null` grants nothing; one of another form than declared rejects the
+/// token.
+///
+/// ```
+/// use grpc_auth::testing::TestAuthorizationServer;
+/// use grpc_auth::{BearerToken, Issuer, ResourceServer, ScopeSource};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = TestAuthorizationServer::start().await?;
+/// let auth = ResourceServer::builder()
+///     .issuer(Issuer::discover(server.url()).scopes_from([
+///         ScopeSource::words_or_array("/scope"),
+///         ScopeSource::member_names("/roles").prefixed("role:"),
+///     ]))
+///     .audience(TestAuthorizationServer::AUDIENCE)
+///     .build()
+///     .await?;
+///
+/// let token = server.token().scopes(["read:echo"]);
+/// let token = token.claim("roles", serde_json::json!({"admin": {"1": "example.com"}})).sign();
+/// let caller = auth.verify(&BearerToken::parse(&token).unwrap()).await?;
+/// assert!(caller.has_scope("read:echo") && caller.has_scope("role:admin"));
+/// assert!(!caller.has_scope("admin"));
+///
+/// let odd = server.token().claim("scope", [1]).sign();
+/// assert!(auth.verify(&BearerToken::parse(&odd).unwrap()).await.is_err());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScopeSource {
     pointer: String,
@@ -16,17 +49,21 @@ pub struct ScopeSource {
     prefix: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Form {
     Words,
     Array,
+    WordsOrArray,
+    MemberNames,
+    /// Values, and the scopes of each.
+    Map(Vec<(String, Vec<String>)>),
 }
 
 /// A claim that does not have its declared form, or more than 512 grants.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum GrantsError {
-    #[error("the claim at `{0}` does not have its declared form")]
-    Form(String),
+    #[error("the claim at `{pointer}` is {found}, expected {expected}")]
+    Form { pointer: String, found: &'static str, expected: &'static str },
     #[error("more than 512 grants")]
     TooMany,
 }
@@ -46,6 +83,48 @@ impl ScopeSource {
         Self { form: Form::Array, ..Self::words(pointer) }
     }
 
+    /// A string of words or an array of strings, for servers that write one or the other. The presets
+    /// read `scope` so.
+    #[must_use]
+    pub fn words_or_array(pointer: impl Into<String>) -> Self {
+        Self { form: Form::WordsOrArray, ..Self::words(pointer) }
+    }
+
+    /// The member names of an object, like Zitadel's roles:
+    /// `"urn:zitadel:iam:org:project:roles": {"admin": {"1234": "example.com"}}` grants `admin`. A
+    /// member that is `null` or `false` grants nothing.
+    #[must_use]
+    pub fn member_names(pointer: impl Into<String>) -> Self {
+        Self { form: Form::MemberNames, ..Self::words(pointer) }
+    }
+
+    /// What each value of a claim grants, for issuers that know no scopes: workload identities name a
+    /// service by its `sub`. Values are compared byte for byte; a value that is not listed grants
+    /// nothing. Of an array of strings each item counts.
+    ///
+    /// ```
+    /// use grpc_auth::ScopeSource;
+    ///
+    /// let source = ScopeSource::map("/sub", [
+    ///     ("system:serviceaccount:shop:orders", ["read:stock", "write:stock"]),
+    ///     ("system:serviceaccount:shop:web", ["read:stock", "read:prices"]),
+    /// ]);
+    /// ```
+    #[must_use]
+    pub fn map<V, S, T>(
+        pointer: impl Into<String>,
+        grants: impl IntoIterator<Item = (V, S)>,
+    ) -> Self
+    where
+        V: Into<String>,
+        S: IntoIterator<Item = T>,
+        T: Into<String>,
+    {
+        let scopes = |scopes: S| scopes.into_iter().map(Into::into).collect();
+        let grants = grants.into_iter().map(|(value, granted)| (value.into(), scopes(granted)));
+        Self { form: Form::Map(grants.collect()), ..Self::words(pointer) }
+    }
+
     /// Puts this before every name: with `role:`, the role `admin` grants `role:admin`. A scope of
     /// that name, in a claim without the prefix, grants nothing then.
     #[must_use]
@@ -54,11 +133,34 @@ impl ScopeSource {
         self
     }
 
-    /// The pointer, if it points at no claim (RFC 6901 §3: it begins with a slash).
-    pub(crate) fn invalid_pointer(&self) -> Option<&str> {
-        let claim = self.names().into_iter().next();
+    /// Whether it can grant anything.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let unescaped = self.pointer.replace("~0", "").replace("~1", "");
-        (claim.is_none() || unescaped.contains('~')).then_some(&*self.pointer)
+        if self.names().is_empty() || unescaped.contains('~') {
+            return Err(ConfigError::value(
+                "claim",
+                &self.pointer,
+                "it is not a JSON pointer: begin it with a slash, like `/scope` or \
+                 `/realm_access/roles`",
+            ));
+        }
+        let Form::Map(grants) = &self.form else { return Ok(()) };
+        if grants.is_empty() || grants.iter().any(|(_, scopes)| scopes.is_empty()) {
+            return Err(ConfigError::setting(
+                "scope source",
+                "map",
+                "write at least one value, and at least one scope for each",
+            ));
+        }
+        let scopes = || grants.iter().flat_map(|(_, scopes)| scopes);
+        if let Some(scope) = scopes().find(|scope| !is_scope_token(scope.as_bytes())) {
+            return Err(ConfigError::value(
+                "scope",
+                scope,
+                "write printable ASCII characters without space, `\"` and `\\` (RFC 6749 §3.3)",
+            ));
+        }
+        Ok(())
     }
 
     /// The claim, and the names below it, unescaped (RFC 6901 §4).
@@ -67,30 +169,62 @@ impl ScopeSource {
         path.split('/').map(|name| name.replace("~1", "/").replace("~0", "~")).collect()
     }
 
-    /// What is granted by the value that stands there.
+    /// What is granted by the value at this place.
     fn read<'a>(
         &'a self,
         value: &'a Node<'_>,
         grants: &mut Vec<(&'a str, &'a str)>,
     ) -> Result<(), GrantsError> {
-        let form = || GrantsError::Form(self.pointer.clone());
-        match (self.form, value) {
-            (Form::Words, Node::Text(words)) => {
+        let prefix = &*self.prefix;
+        match (&self.form, value) {
+            (_, Node::Null) => {}
+            (Form::Words | Form::WordsOrArray, Node::Text(words)) => {
                 #[expect(
                     clippy::manual_pattern_char_comparison,
                     reason = "words are short, and the search for a char has a price of its own"
                 )]
                 let words = words.split(|c| c == ' ').filter(|word| !word.is_empty());
-                grants.extend(words.map(|word| (&*self.prefix, word)));
+                grants.extend(words.map(|word| (prefix, word)));
             }
-            (Form::Array, Node::List(names)) => {
+            (Form::Array | Form::WordsOrArray, Node::List(names)) => {
                 for name in names {
-                    grants.push((&self.prefix, name.as_text().ok_or_else(form)?));
+                    grants.push((prefix, name.as_text().ok_or_else(|| self.misfit(value))?));
                 }
             }
-            _ => return Err(form()),
+            (Form::MemberNames, Node::Object(members)) => {
+                let granted = |node: &Node<'_>| !matches!(node, Node::Null | Node::Bool(false));
+                let members = members.iter().filter(|(_, node)| granted(node));
+                grants.extend(members.map(|(name, _)| (prefix, &**name)));
+            }
+            (Form::Map(map), Node::Text(_) | Node::List(_)) => {
+                let items = if let Node::List(items) = value { items } else { from_ref(value) };
+                for item in items {
+                    let text = item.as_text().ok_or_else(|| self.misfit(value))?;
+                    let granted = map.iter().filter(|(value, _)| value == text);
+                    grants.extend(granted.flat_map(|(_, scopes)| scopes).map(|s| (prefix, &**s)));
+                }
+            }
+            _ => return Err(self.misfit(value)),
         }
         Ok(())
+    }
+
+    #[cold]
+    fn misfit(&self, value: &Node<'_>) -> GrantsError {
+        let expected = match self.form {
+            Form::Words => "a string of words",
+            Form::Array => "an array of strings",
+            Form::WordsOrArray => "a string of words or an array of strings",
+            Form::MemberNames => "an object",
+            Form::Map(_) => "a string or an array of strings",
+        };
+        let found = match value {
+            Node::List(_) if !matches!(self.form, Form::Words | Form::MemberNames) => {
+                "an array with something else than strings"
+            }
+            value => value.kind(),
+        };
+        GrantsError::Form { pointer: self.pointer.clone(), found, expected }
     }
 }
 
@@ -105,7 +239,11 @@ pub(crate) fn unite<'a, 't: 'a>(
         let Some(value) = find(position) else { continue };
         let start = grants.len();
         source.read(value, &mut grants)?;
-        // What one claim grants cannot pose as what another does.
+        // What one claim grants cannot pose as what another does. The scopes of a map are chosen by
+        // the operator, not by the claim.
+        if matches!(source.form, Form::Map(_)) {
+            continue;
+        }
         let poses = |(prefix, name): &(&str, &str)| {
             sources.iter().any(|other| {
                 let is_other = !other.prefix.is_empty() && other.prefix != source.prefix;
@@ -138,67 +276,5 @@ fn compare(one: &(&str, &str), other: &(&str, &str)) -> Ordering {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::json;
-
-    fn grants(sources: &[ScopeSource], claims: Value) -> Result<Vec<String>, GrantsError> {
-        let claims = claims.to_string();
-        let claims: Node<'_> = json::read(claims.as_bytes()).unwrap();
-        let find = |position: usize| claims.at(&sources[position].names());
-        unite(sources, find).map(|grants| grants.iter().map(ToOwned::to_owned).collect())
-    }
-
-    #[test]
-    fn declared_claims_are_united() {
-        let sources = [
-            ScopeSource::words("/scope"),
-            ScopeSource::array("/permissions"),
-            ScopeSource::array("/realm_access/roles").prefixed("role:"),
-        ];
-        let claims = json!({
-            "scope": "b  a", "permissions": ["a", "c"], "realm_access": {"roles": ["a"]},
-            "roles": ["undeclared"],
-        });
-        assert_eq!(grants(&sources, claims).unwrap(), ["a", "b", "c", "role:a"]);
-        // A scope that anyone may ask for does not make a role.
-        let claims = json!({"scope": "role:a role:", "realm_access": {"roles": ["b"]}});
-        assert_eq!(grants(&sources, claims).unwrap(), ["role:b"]);
-        let escaped = [ScopeSource::array("/https:~1~1a.example~1roles")];
-        let claims = json!({"https://a.example/roles": ["x"]});
-        assert_eq!(grants(&escaped, claims).unwrap(), ["x"]);
-        assert_eq!(grants(&sources, json!({})).unwrap(), [""; 0]);
-    }
-
-    #[test]
-    fn another_form_than_declared_is_refused_rather_than_guessed() {
-        let words = [ScopeSource::words("/scope")];
-        let array = [ScopeSource::array("/scope")];
-        let error = Err(GrantsError::Form("/scope".into()));
-        assert_eq!(grants(&words, json!({"scope": ["a"]})), error);
-        assert_eq!(grants(&words, json!({"scope": null})), error);
-        assert_eq!(grants(&array, json!({"scope": "a"})), error);
-        assert_eq!(grants(&array, json!({"scope": ["a", 1]})), error);
-    }
-
-    #[test]
-    fn grants_are_ordered_by_prefix_and_name_together() {
-        let all = [("", "b"), ("a", ""), ("", "ab"), ("a", "b"), ("", ""), ("ab", ""), ("", "a")];
-        let whole = |grant: &(&str, &str)| [grant.0, grant.1].concat();
-        for one in &all {
-            for other in &all {
-                assert_eq!(compare(one, other), whole(one).cmp(&whole(other)), "{one:?} {other:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn grants_are_bounded() {
-        let names = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
-        let words = [ScopeSource::words("/scope")];
-        assert_eq!(grants(&words, json!({"scope": names(512)})).unwrap().len(), 512);
-        assert_eq!(grants(&words, json!({"scope": names(513)})), Err(GrantsError::TooMany));
-    }
-}
+#[path = "scope_sources_tests.rs"]
+mod tests;

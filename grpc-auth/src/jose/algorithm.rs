@@ -11,10 +11,15 @@ macro_rules! algorithms {
     ($($variant:ident = $name:literal,)*) => {
         /// A JWS algorithm of RFC 7518 §3 or RFC 8037. There is no `none` and no HMAC.
         ///
+        /// `Ed25519`, the fully specified name of RFC 9864 §2.2, is read as `EdDSA`, which is what
+        /// this crate writes: keys are on Ed25519 alone, so that both are one algorithm. `Ed448` is
+        /// not supported.
+        ///
         /// ```
         /// use grpc_auth::Algorithm;
         ///
         /// assert_eq!("ES256".parse(), Ok(Algorithm::Es256));
+        /// assert_eq!("Ed25519".parse(), Ok(Algorithm::EdDsa));
         /// assert!("HS256".parse::<Algorithm>().is_err());
         /// assert!(Algorithm::all().contains(&Algorithm::EdDsa));
         /// ```
@@ -51,6 +56,9 @@ algorithms! {
     EdDsa = "EdDSA",
 }
 
+/// The fully specified name of `EdDSA` on Ed25519 (RFC 9864 §2.2).
+const ED25519: &str = "Ed25519";
+
 /// A name that is not that of an [`Algorithm`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the name is not one of `Algorithm::all()`: write it as in the registry, like `ES256`")]
@@ -74,6 +82,9 @@ impl Algorithm {
 
     /// Reads `alg`, by exact match.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
+        if name == ED25519 {
+            return Some(Self::EdDsa);
+        }
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
     }
 
@@ -224,6 +235,12 @@ mod tests {
         }
         for name in ["none", "None", "", "HS256", "HS512", "rs256", "RS256 ", "EDDSA", "ES256K"] {
             assert_eq!(Algorithm::from_name(name), None, "{name}");
+        }
+        // RFC 9864 §2.2 (joserfc#76, pyjwt#1199).
+        assert_eq!("Ed25519".parse(), Ok(Algorithm::EdDsa));
+        assert_eq!(Algorithm::EdDsa.as_str(), "EdDSA");
+        for name in ["ed25519", "ED25519", "Ed25519 ", "Ed448", "ESP256", "ESB256"] {
+            assert_eq!(name.parse::<Algorithm>(), Err(UnknownAlgorithm), "{name}");
         }
     }
 }

@@ -9,10 +9,12 @@ pub(crate) enum JoseError {
     Parts(usize),
     #[error("its {0} is not base64url without padding")]
     Base64(&'static str),
-    #[error("its {part} cannot be read: {error}")]
+    #[error("{part} cannot be read: {error}")]
     Json { part: &'static str, error: JsonError },
     #[error("`alg` is not an asymmetric signature algorithm of the registry")]
     Algorithm,
+    #[error("`alg` is `Ed448`, which is not supported: on Ed25519, `EdDSA` and `Ed25519` are")]
+    Ed448,
     #[error("its header has `{0}`, which changes what the token means")]
     HeaderParameter(&'static str),
     #[error("`kid` is longer than 256 bytes")]

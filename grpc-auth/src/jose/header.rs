@@ -51,7 +51,7 @@ impl<'t> Header<'t> {
     pub(crate) fn parse(json: &'t [u8]) -> Result<Self, JoseError> {
         let mut parameters = Parameters::default();
         read_object(json, &mut parameters)
-            .map_err(|error| JoseError::Json { part: "header", error })?;
+            .map_err(|error| JoseError::Json { part: "its header", error })?;
         if let Some(name) = parameters.changing {
             return Err(JoseError::HeaderParameter(name));
         }
@@ -59,8 +59,12 @@ impl<'t> Header<'t> {
         if parameters.kid.as_ref().is_some_and(|kid| kid.len() > MAX_KID_BYTES) {
             return Err(JoseError::KeyIdTooLong);
         }
+        let unsupported = || match parameters.alg.as_deref() {
+            Some("Ed448") => JoseError::Ed448,
+            _ => JoseError::Algorithm,
+        };
         Ok(Self {
-            algorithm: algorithm.ok_or(JoseError::Algorithm)?,
+            algorithm: algorithm.ok_or_else(unsupported)?,
             kid: parameters.kid,
             typ: parameters.typ,
             has_nonce: parameters.has_nonce,
@@ -108,6 +112,7 @@ mod tests {
             (r#"{"alg":"none"}"#, JoseError::Algorithm),
             (r#"{"alg":"HS256"}"#, JoseError::Algorithm),
             (r#"{"alg":"es256"}"#, JoseError::Algorithm),
+            (r#"{"alg":"Ed448"}"#, JoseError::Ed448),
             (r#"{"alg":"ES256","crit":[]}"#, JoseError::HeaderParameter("crit")),
             (r#"{"alg":"ES256","b64":true}"#, JoseError::HeaderParameter("b64")),
             (r#"{"alg":"ES256","zip":"DEF"}"#, JoseError::HeaderParameter("zip")),
@@ -121,7 +126,10 @@ mod tests {
     fn parameters_of_another_type_are_rejected_by_their_name() {
         for (json, expected) in [
             (r#"{"alg":["ES256"]}"#, "`alg` is an array, expected a string"),
-            (r#"{"alg":"ES256","kid":1}"#, "`kid` is a number, expected a string"),
+            (r#"{"alg":"ES256","kid":7}"#, "`kid` is a number, expected a string"),
+            (r#"{"alg":"ES256","kid":null}"#, "`kid` is null, expected a string"),
+            (r#"{"alg":"ES256","typ":{}}"#, "`typ` is an object, expected a string"),
+            (r#"{"alg":null}"#, "`alg` is null, expected a string"),
             (r#"{"alg":"ES256","alg":"ES256"}"#, "the member `alg` occurs twice"),
             (r#"["ES256"]"#, "it is an array, expected an object"),
         ] {

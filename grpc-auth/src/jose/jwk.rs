@@ -116,7 +116,8 @@ impl Key {
         let mut algorithms = Algorithm::ALL.to_vec();
         algorithms.retain(|algorithm| material.fits(*algorithm));
         if let Some(alg) = jwk.present("alg") {
-            algorithms.retain(|algorithm| alg.as_text() == Some(algorithm.as_str()));
+            let named = alg.as_text().and_then(Algorithm::from_name);
+            algorithms.retain(|algorithm| named == Some(*algorithm));
         }
         if algorithms.is_empty() {
             return Err(Skipped::UnsupportedAlgorithm);

@@ -131,6 +131,11 @@ impl JsonError {
         (self.0.line, self.0.column)
     }
 
+    /// Whether a value is of another type than expected, or out of range.
+    pub(crate) fn is_misfit(&self) -> bool {
+        matches!(self.0.problem, Problem::Type { .. } | Problem::NoValue(_))
+    }
+
     /// Whether the document is no JSON object at all.
     pub(crate) fn is_no_object(&self) -> bool {
         match self.0.problem {

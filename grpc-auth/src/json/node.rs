@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
 
 use super::text::Text;
 
@@ -58,6 +58,41 @@ impl<'de> Node<'de> {
     /// The member of an object, if it is a string.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.get(name)?.as_text()
+    }
+
+    /// Whether it says nothing: `null`, an empty string or an empty array, which servers write for
+    /// members that they leave out.
+    pub(crate) fn is_absent(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Text(text) => text.is_empty(),
+            Self::List(items) => items.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// The same for the text of an error of serde.
+    pub(crate) fn unexpected(&self) -> Unexpected<'static> {
+        match self {
+            Self::Null => Unexpected::Unit,
+            Self::Bool(_) => Unexpected::Bool(true),
+            Self::Number(_) => Unexpected::Unsigned(0),
+            Self::Text(_) => Unexpected::Str(""),
+            Self::List(_) => Unexpected::Seq,
+            Self::Object(_) => Unexpected::Map,
+        }
+    }
+
+    /// The kind of the value, without the value.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "a string",
+            Self::List(_) => "an array",
+            Self::Object(_) => "an object",
+        }
     }
 
     pub(crate) fn as_text(&self) -> Option<&str> {

@@ -241,6 +241,15 @@ impl Lifecycle {
         Answer::Wait
     }
 
+    /// A call needs keys, there is no usable one, and its token is not worth a fetch.
+    pub(super) fn join_fetch(&self) -> Answer {
+        if self.running.is_some() || self.requested.is_some() {
+            Answer::Wait
+        } else {
+            Answer::Unavailable
+        }
+    }
+
     /// A call needs a key that the set does not have. `issued` is when its token says that it was
     /// issued, at the latest.
     pub(super) fn need_key(

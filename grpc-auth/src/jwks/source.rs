@@ -52,6 +52,9 @@ pub(crate) struct Loaded {
 pub(crate) enum Wanted {
     /// Any keys: no key may be used now.
     AnyKeys,
+    /// The same for a token that is not worth a fetch: it waits for one that was begun for another
+    /// reason.
+    KeysOfRunningFetch,
     Key {
         kid: Box<str>,
         /// When the token says that it was issued, at the latest.
@@ -205,7 +208,7 @@ impl KeySource {
             let mut lifecycle = refresh.lock();
             // Under the lock nothing can come between this look and the request for a fetch.
             let has_changed = match wanted {
-                Wanted::AnyKeys => !lifecycle.is_cold(now),
+                Wanted::AnyKeys | Wanted::KeysOfRunningFetch => !lifecycle.is_cold(now),
                 Wanted::Key { .. } | Wanted::Replacement => self.generation() != generation,
             };
             if has_changed {
@@ -214,6 +217,7 @@ impl KeySource {
             let arrival = arrival.unwrap_or(lifecycle.arrival());
             let (answer, event) = match wanted {
                 Wanted::AnyKeys => (lifecycle.need_keys(now), None),
+                Wanted::KeysOfRunningFetch => (lifecycle.join_fetch(), None),
                 Wanted::Key { kid, issued } => {
                     let (answer, decision) = lifecycle.need_key(now, kid, *issued, arrival);
                     (answer, Some(JwksEvent::UnknownKidOutcome { decision }))

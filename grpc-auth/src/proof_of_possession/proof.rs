@@ -118,8 +118,9 @@ impl<'t> Members<'t> for Parameters<'t> {
 impl<'t> ProofHeader<'t> {
     fn parse(json: &'t [u8]) -> Result<Self, Unproved> {
         let mut parameters = Parameters::default();
-        read_object(json, &mut parameters)
-            .map_err(|error| Unproved::ProofMalformed(JoseError::Json { part: "header", error }))?;
+        read_object(json, &mut parameters).map_err(|error| {
+            Unproved::ProofMalformed(JoseError::Json { part: "its header", error })
+        })?;
         if let Some(name) = parameters.changing {
             return Err(Unproved::ProofParameter(name));
         }
@@ -168,7 +169,7 @@ impl<'t> ProofClaims<'t> {
     fn parse(json: &'t [u8]) -> Result<Self, Unproved> {
         let mut claims = Self::default();
         read_object(json, &mut claims).map_err(|error| {
-            Unproved::ProofMalformed(JoseError::Json { part: "payload", error })
+            Unproved::ProofMalformed(JoseError::Json { part: "its payload", error })
         })?;
         Ok(claims)
     }

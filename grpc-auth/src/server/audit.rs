@@ -1,5 +1,6 @@
 //! The log line of every decision, written where it is made: allow at debug, deny at info, with
-//! the same fields. No token, no secret and no claim's value is in them, but `iss`.
+//! the same fields. No token, no secret and no claim's value is in them, but `iss` and an `aud` that is
+//! rejected.
 //!
 //! Allow means that the layer let the caller in: the rule, and the authorizer if there is one.
 //! Requirements that do not hold, and claims that do not fit the method's type, are denied after
@@ -21,21 +22,23 @@ use crate::sanitize_untrusted::escape;
 use crate::token::bearer::NoToken;
 use crate::token::claims::ClaimsError;
 use crate::token::principal::Principal;
-use crate::verify::error::VerifyFailure;
+use crate::verify::error::{VerifyErrorKind, VerifyFailure};
 
 /// A refusal with its cause, which callers are not told.
 #[derive(Debug)]
 pub(crate) struct Denial {
     pub(crate) denied: DenialReason,
     cause: Cow<'static, str>,
-    kid: Option<String>,
-    issuer: Option<String>,
+    kid: Option<Box<str>>,
+    issuer: Option<Box<str>>,
+    audience: Option<Box<str>>,
     retry_after: Duration,
 }
 
 impl Denial {
     pub(crate) fn new(denied: DenialReason, cause: impl Into<Cow<'static, str>>) -> Self {
-        Self { denied, cause: cause.into(), kid: None, issuer: None, retry_after: RETRY_DELAY }
+        let (kid, issuer, audience) = (None, None, None);
+        Self { denied, cause: cause.into(), kid, issuer, audience, retry_after: RETRY_DELAY }
     }
 
     /// The answer to the caller.
@@ -45,7 +48,7 @@ impl Denial {
 
     /// Names the issuer of a caller who is known and denied all the same.
     pub(crate) fn of(self, principal: &Principal) -> Self {
-        Self { issuer: Some(principal.issuer().to_owned()), ..self }
+        Self { issuer: Some(principal.issuer().into()), ..self }
     }
 
     /// The same, unless the caller is anonymous.
@@ -71,6 +74,7 @@ impl Denial {
             cause = &*self.cause,
             kid = self.kid,
             issuer = self.issuer,
+            audience = self.audience,
             "{message}"
         );
         metrics::denied(entry, self.denied);
@@ -89,6 +93,7 @@ pub(crate) fn log_allowed(method: &str, entry: Option<PolicyEntry>, principal: O
         cause = None::<&str>,
         kid = None::<&str>,
         issuer = principal.map(Principal::issuer),
+        audience = None::<&str>,
         "call allowed"
     );
 }
@@ -96,7 +101,7 @@ pub(crate) fn log_allowed(method: &str, entry: Option<PolicyEntry>, principal: O
 /// A call that was allowed has to end: the message of a unary one came too late, or a stream was open
 /// for too long.
 pub(crate) fn log_ended(entry: PolicyEntry, issuer: &str, cause: &'static str) {
-    let issuer = Some(issuer.to_owned());
+    let issuer = Some(issuer.into());
     let denial = Denial { issuer, ..Denial::new(DenialReason::TokenExpired, cause) };
     let message = if entry.kind() == RpcKind::Unary { "call denied" } else { "stream ended" };
     denial.record(&format!("/{entry}"), Some(entry), message);
@@ -130,6 +135,9 @@ impl From<NoToken> for Denial {
                 "`authorization` begins with `DPoP `, and proofs are not checked here: configure \
                  `.dpop(Dpop::for_origins(..))`",
             ),
+            NoToken::TooLong { bytes, max } => {
+                VerifyFailure::from(VerifyErrorKind::TooLong { bytes, max }).into()
+            }
             NoToken::Malformed(how) => Self::new(DenialReason::CredentialsMalformed, how),
         }
     }
@@ -143,6 +151,7 @@ impl From<VerifyFailure> for Denial {
             cause: refusal.cause().into(),
             kid: refusal.kid,
             issuer: refusal.issuer,
+            audience: refusal.audience,
         }
     }
 }

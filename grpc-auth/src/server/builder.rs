@@ -16,6 +16,7 @@ use crate::jwks::event::{JwksEvent, Listener};
 use crate::jwks::settings::{JwksSettings, RefreshMode};
 use crate::proof_of_possession::CertificateOf;
 use crate::proof_of_possession::dpop::Dpop;
+use crate::token::bearer::DEFAULT_MAX_TOKEN_BYTES;
 use crate::verify::token_cache::TokenCache;
 
 /// The configuration of a [`ResourceServer`](crate::ResourceServer).
@@ -28,6 +29,7 @@ pub struct ResourceServerBuilder {
     leeway: Duration,
     key_sets: JwksSettings,
     token_cache: TokenCache,
+    max_token_bytes: usize,
     listener: Listener,
     start: StartupPolicy,
     disclose_scopes: bool,
@@ -62,6 +64,7 @@ impl ResourceServerBuilder {
             leeway: Duration::from_secs(30),
             key_sets: JwksSettings::default(),
             token_cache: TokenCache::default(),
+            max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
             listener: Listener::default(),
             start: StartupPolicy::default(),
             disclose_scopes: true,
@@ -158,6 +161,35 @@ impl ResourceServerBuilder {
     /// minutes at most. [`TokenCache::off()`] verifies every token of every call.
     pub fn token_cache(mut self, token_cache: TokenCache) -> Self {
         self.token_cache = token_cache;
+        self
+    }
+
+    /// How many bytes a token may have, from 1,024 to 65,536. Default 16,384. The length is checked
+    /// first; a longer token is rejected as malformed.
+    ///
+    /// HTTP/2 servers limit all headers of a call together, and reject a call beyond that before this
+    /// library sees it (HTTP status 431). tonic's limit is 16,384 bytes unless it is configured, names
+    /// and 32 bytes for each header included, so that about 14,000 bytes are left for a token: raise
+    /// it with tonic's `Server::http2_max_header_list_size`, and the limits of the proxies on the way.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use grpc_auth::{BearerToken, testing::TestAuthorizationServer};
+    ///
+    /// let issuer = TestAuthorizationServer::start().await?;
+    /// let auth = issuer.resource_server().max_token_bytes(32 * 1024).build().await?;
+    /// # let server = tonic::transport::Server::builder();
+    /// let server = server.http2_max_header_list_size(40 * 1024);
+    ///
+    /// let token = |bytes: usize| issuer.token().claim("groups", "x".repeat(bytes)).sign();
+    /// assert!(auth.verify(&BearerToken::parse(&token(20_000)).unwrap()).await.is_ok());
+    /// let refused = auth.verify(&BearerToken::parse(&token(30_000)).unwrap()).await.unwrap_err();
+    /// assert_eq!(refused.code(), "too-long");
+    /// # Ok(()) }
+    /// ```
+    pub fn max_token_bytes(mut self, bytes: usize) -> Self {
+        self.max_token_bytes = bytes;
         self
     }
 

@@ -90,6 +90,7 @@ struct Inner {
     verifier: TokenVerifier,
     sender: SenderChecks,
     settings: Arc<auth_context::AuthSettings>,
+    max_token_bytes: usize,
 }
 
 impl ResourceServer {
@@ -151,7 +152,11 @@ impl ResourceServer {
     /// # Errors
     /// [`VerifyError`] says which check failed.
     pub async fn verify(&self, token: &BearerToken) -> Result<Principal, VerifyError> {
-        let verifier = &self.inner.verifier;
+        let Inner { verifier, max_token_bytes: max, .. } = &*self.inner;
+        let bytes = token.as_bytes().len();
+        if bytes > *max {
+            return Err(VerifyError(VerifyErrorKind::TooLong { bytes, max: *max }.into()));
+        }
         let caller = match verifier.recall(token.as_bytes()) {
             Some(caller) => caller,
             None => verifier.verify(token.clone()).wait().await.map_err(VerifyError)?,

@@ -5,8 +5,13 @@ use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
-/// HTTP/2 header limits make longer tokens useless; checked before anything else is looked at.
-const MAX_TOKEN_BYTES: usize = 8 * 1024;
+/// No token is longer: HTTP/2 header limits make longer ones useless.
+pub(crate) const MAX_TOKEN_BYTES: usize = 64 * 1024;
+/// The longest token that a resource server accepts unless it is configured otherwise. Tokens of
+/// Microsoft Entra ID with 200 groups have 11.6 KB.
+pub(crate) const DEFAULT_MAX_TOKEN_BYTES: usize = 16 * 1024;
+/// The longest scheme, with the spaces behind it (RFC 9110 §11.4: `1*SP`).
+const MAX_SCHEME_BYTES: usize = 64;
 const SCHEME: &str = "Bearer ";
 const DPOP: &str = "DPoP ";
 
@@ -34,11 +39,17 @@ pub(crate) enum NoToken {
     Missing,
     OtherScheme,
     DpopOff,
+    /// Longer than the setting allows.
+    TooLong {
+        bytes: usize,
+        max: usize,
+    },
     Malformed(&'static str),
 }
 
 impl BearerToken {
-    /// Takes a token68 of RFC 7235 §2.1 of at most 8 KiB.
+    /// Accepts a token68 of RFC 9110 §11.2 of at most 64 KiB. A resource server accepts 16 KiB, or
+    /// what [`max_token_bytes`](crate::ResourceServerBuilder::max_token_bytes) says.
     #[must_use]
     pub fn parse(token: &str) -> Option<Self> {
         Self::from_bytes(token.as_bytes())
@@ -89,7 +100,7 @@ impl BearerToken {
     /// Reads `authorization`, and only it: not `authorization-bin`, no cookie, no query parameter.
     #[cfg(test)]
     pub(crate) fn from_headers(mut headers: HeaderMap) -> Result<Self, NoToken> {
-        Presented::of(&mut headers)?.parse()
+        Presented::of(&mut headers, DEFAULT_MAX_TOKEN_BYTES)?.parse()
     }
 }
 
@@ -112,31 +123,45 @@ pub(crate) struct Presented<'h> {
 
 impl<'h> Presented<'h> {
     /// Finds the credentials, and marks them as sensitive: printed metadata does not show
-    /// the token.
+    /// the token. Its length is checked before anything else.
     #[inline]
-    pub(crate) fn of(headers: &'h mut HeaderMap) -> Result<Self, NoToken> {
+    pub(crate) fn of(headers: &'h mut HeaderMap, max_bytes: usize) -> Result<Self, NoToken> {
         // Hardly any call has a header of several values; otherwise they are counted.
         if headers.len() != headers.keys_len() && count_and_hide(headers) > 1 {
             return Err(NoToken::Malformed("several authorization values"));
         }
         let value = headers.get_mut(AUTHORIZATION).ok_or(NoToken::Missing)?;
         value.set_sensitive(true);
-        if value.len() > MAX_TOKEN_BYTES + SCHEME.len() {
-            return Err(NoToken::Malformed("longer than 8 KiB"));
-        }
         let value = &*value;
-        if let Some(token) = value.as_bytes().strip_prefix(SCHEME.as_bytes()) {
-            return Ok(Self { token, scheme: Scheme::Bearer });
+        match value.as_bytes().strip_prefix(SCHEME.as_bytes()) {
+            Some(token) if token.len() <= max_bytes && token.first() != Some(&b' ') => {
+                Ok(Self { token, scheme: Scheme::Bearer })
+            }
+            _ => Self::of_any_scheme(value, max_bytes),
+        }
+    }
+
+    /// The same for every spelling: schemes are compared without case, and one or more spaces follow
+    /// (RFC 9110 §11.1, §11.4).
+    fn of_any_scheme(value: &'h HeaderValue, max: usize) -> Result<Self, NoToken> {
+        if value.len() > max + MAX_SCHEME_BYTES {
+            return Err(NoToken::TooLong { bytes: value.len(), max });
         }
         let after = |prefix: &str| {
             let (scheme, token) = value.as_bytes().split_at_checked(prefix.len())?;
             scheme.eq_ignore_ascii_case(prefix.as_bytes()).then_some(token)
         };
-        match (after(SCHEME), after(DPOP)) {
-            (Some(token), _) => Ok(Self { token, scheme: Scheme::Bearer }),
-            (None, Some(token)) => Ok(Self { token, scheme: Scheme::Dpop }),
-            (None, None) => Err(no_bearer(value)),
+        let (token, scheme) = match (after(SCHEME), after(DPOP)) {
+            (Some(token), _) => (token, Scheme::Bearer),
+            (None, Some(token)) => (token, Scheme::Dpop),
+            (None, None) => return Err(no_bearer(value)),
+        };
+        let spaces = token.iter().take_while(|byte| **byte == b' ').count();
+        let (_, token) = token.split_at(spaces);
+        if token.len() > max {
+            return Err(NoToken::TooLong { bytes: token.len(), max });
         }
+        Ok(Self { token, scheme })
     }
 
     pub(crate) fn scheme(&self) -> Scheme {
@@ -208,7 +233,14 @@ mod tests {
 
     #[test]
     fn one_bearer_token_is_found_whatever_the_case_of_its_scheme() {
-        for value in ["Bearer a.b-_~+/c==", "bearer a.b-_~+/c==", "BEARER a.b-_~+/c=="] {
+        for value in [
+            "Bearer a.b-_~+/c==",
+            "bearer a.b-_~+/c==",
+            "BEARER a.b-_~+/c==",
+            // RFC 9110 §11.4: `1*SP` (spring-security#19500).
+            "Bearer  a.b-_~+/c==",
+            "bearer     a.b-_~+/c==",
+        ] {
             let token = BearerToken::from_headers(headers([value.as_bytes()])).unwrap();
             assert_eq!(token.expose_secret(), "a.b-_~+/c==");
             assert_eq!(token.header_value(), "Bearer a.b-_~+/c==");
@@ -218,7 +250,6 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused_by_its_reason() {
-        let long = format!("Bearer {}", "a".repeat(MAX_TOKEN_BYTES + 1));
         let two_tokens = NoToken::Malformed("not one token68 after `Bearer `");
         for (values, reason) in [
             (vec![], NoToken::Missing),
@@ -233,13 +264,15 @@ mod tests {
             (vec![" Bearer a"], NoToken::Malformed("no scheme")),
             (vec!["Bearer"], two_tokens),
             (vec!["Bearer "], two_tokens),
-            (vec!["Bearer  a"], two_tokens),
+            (vec!["Bearer  "], two_tokens),
+            (vec!["Bearer  a b"], two_tokens),
+            (vec!["Bearer \ta"], two_tokens),
+            (vec!["Bearer\t a"], NoToken::OtherScheme),
             (vec!["Bearer a "], two_tokens),
             (vec!["Bearer a b"], two_tokens),
             (vec!["Bearer a,Bearer b"], two_tokens),
             (vec!["Bearer =="], two_tokens),
             (vec!["Bearer a=b"], two_tokens),
-            (vec![&*long], NoToken::Malformed("longer than 8 KiB")),
         ] {
             let headers = headers(values.iter().map(|value| value.as_bytes()));
             assert_eq!(BearerToken::from_headers(headers).unwrap_err(), reason, "{values:?}");
@@ -252,15 +285,40 @@ mod tests {
     }
 
     #[test]
+    fn the_length_of_a_token_is_bounded_whatever_stands_before_it() {
+        const MAX: usize = 2048;
+        let find = |value: String| {
+            let mut headers = headers([value.as_bytes()]);
+            Presented::of(&mut headers, MAX).map(|presented| presented.token().len())
+        };
+        for scheme in ["Bearer ", "bearer ", "Bearer      ", "DPoP ", "dpop  "] {
+            assert_eq!(find(format!("{scheme}{}", "a".repeat(MAX))), Ok(MAX), "{scheme:?}");
+            let longer = find(format!("{scheme}{}", "a".repeat(MAX + 1)));
+            assert_eq!(longer, Err(NoToken::TooLong { bytes: MAX + 1, max: MAX }), "{scheme:?}");
+        }
+        // Of the spaces, so many are read.
+        let spaces = |count| find(format!("Bearer{}a", " ".repeat(count)));
+        assert_eq!(spaces(MAX), Ok(1));
+        assert!(matches!(spaces(MAX + 64), Err(NoToken::TooLong { .. })));
+        for junk in ["x", "Basic x", "Bearer ", " "] {
+            let found = find(junk.repeat(1024 * 1024));
+            assert!(matches!(found, Err(NoToken::TooLong { .. })), "{junk:?}: {found:?}");
+        }
+        assert!(BearerToken::parse(&"a".repeat(MAX_TOKEN_BYTES)).is_some());
+        assert!(BearerToken::parse(&"a".repeat(MAX_TOKEN_BYTES + 1)).is_none());
+    }
+
+    #[test]
     fn a_token_with_a_proof_is_told_from_a_bearer_token() {
         for (value, scheme) in [
             ("Bearer a", Scheme::Bearer),
             ("bEARER a", Scheme::Bearer),
             ("DPoP a", Scheme::Dpop),
             ("dpop a", Scheme::Dpop),
+            ("DPoP  a", Scheme::Dpop),
         ] {
             let mut headers = headers([value.as_bytes()]);
-            let presented = Presented::of(&mut headers).unwrap();
+            let presented = Presented::of(&mut headers, DEFAULT_MAX_TOKEN_BYTES).unwrap();
             assert_eq!((presented.scheme(), presented.token()), (scheme, &b"a"[..]), "{value}");
         }
     }
@@ -272,7 +330,7 @@ mod tests {
             let mut headers = headers(values.iter().map(|value| value.as_bytes()));
             headers.append("other", HeaderValue::from_static("1"));
             headers.append("other", HeaderValue::from_static("2"));
-            let _ = Presented::of(&mut headers);
+            let _ = Presented::of(&mut headers, DEFAULT_MAX_TOKEN_BYTES);
             assert!(headers.get_all(AUTHORIZATION).iter().all(HeaderValue::is_sensitive));
             assert!(!headers.get_all("other").iter().any(HeaderValue::is_sensitive));
         }

@@ -44,6 +44,10 @@ const fn invalid(code: &'static str, help: &'static str) -> Advice {
     Advice { code, help, denied: DenialReason::TokenInvalid }
 }
 
+const fn malformed(code: &'static str, help: &'static str) -> Advice {
+    Advice { code, help, denied: DenialReason::CredentialsMalformed }
+}
+
 const fn expired(code: &'static str, help: &'static str) -> Advice {
     Advice { code, help, denied: DenialReason::TokenExpired }
 }
@@ -62,6 +66,12 @@ impl VerifyErrorKind {
     /// The one table of the causes.
     fn advice(&self) -> Advice {
         match self {
+            Self::TooLong { .. } => malformed(
+                "too-long",
+                "let the authorization server put less into its tokens (groups, roles), or raise \
+                 `ResourceServerBuilder::max_token_bytes`, tonic's \
+                 `Server::http2_max_header_list_size` and the limits of the proxies on the way",
+            ),
             Self::Jose(JoseError::Parts(_)) => invalid(
                 "not-a-jwt",
                 "if it is opaque, only its authorization server can tell what it is good for: ask for a \
@@ -72,11 +82,18 @@ impl VerifyErrorKind {
                 "base64",
                 "it was cut or changed on its way: copy it whole, without line breaks, quotes and `=`",
             ),
+            Self::Jose(JoseError::Json { error, .. }) if error.is_misfit() => invalid(
+                "json",
+                "let the authorization server write the expected type (RFC 7515 §4.1, RFC 7519 §4.1, \
+                 RFC 7662 §2.2): a new token does not help",
+            ),
             Self::Jose(JoseError::Json { .. }) => invalid(
                 "json",
-                "it was changed on its way, or made by hand: get it from the authorization server",
+                "let the authorization server write JSON that can be read in one way alone (RFC 8725 \
+                 §2.4); if its other tokens are accepted, this one was changed on its way or made by \
+                 hand",
             ),
-            Self::Jose(JoseError::Algorithm) => invalid(
+            Self::Jose(JoseError::Algorithm | JoseError::Ed448) => invalid(
                 "algorithm",
                 "let the authorization server sign access tokens with RS256, PS256, ES256 or EdDSA: \
                  with HS256 every verifier could make them, and `none` is no signature",

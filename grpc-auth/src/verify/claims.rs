@@ -12,6 +12,8 @@ use crate::json::text::{Text, Texts};
 use crate::json::{Members, read_object};
 use crate::token::confirmation::Confirmation;
 
+const AUDIENCES: &str = "a string or an array of strings";
+
 /// The claims that decide, and those that a setting asks for; others are the user's
 /// business.
 #[derive(Debug, Default)]
@@ -95,8 +97,51 @@ impl<'t, 'n> TokenClaims<'t, 'n> {
     pub(super) fn parse(json: &'t [u8], wanted: &'n [String]) -> Result<Self, VerifyErrorKind> {
         let mut claims = Self::new(wanted);
         read_object(json, &mut claims)
-            .map_err(|error| JoseError::Json { part: "payload", error })?;
+            .map_err(|error| JoseError::Json { part: "its payload", error })?;
         Ok(claims)
+    }
+
+    /// Whether a claim of this name is read.
+    pub(crate) fn reads(&self, name: &str) -> bool {
+        const READ: [&str; 11] =
+            ["iss", "sub", "aud", "exp", "nbf", "iat", "cnf", "client_id", "azp", "cid", "appid"];
+        READ.contains(&name) || self.wanted.iter().any(|wanted| wanted == name)
+    }
+
+    /// Takes a claim that was read before.
+    ///
+    /// # Errors
+    /// The value, and what is expected in its place.
+    pub(crate) fn put(
+        &mut self,
+        name: &str,
+        node: Node<'t>,
+    ) -> Result<(), (Node<'t>, &'static str)> {
+        if let Some(place) = self.wanted.iter().position(|wanted| wanted == name) {
+            self.kept.push((place, node.clone()));
+        }
+        match (name, node) {
+            ("iss", Node::Text(text)) => self.iss = Some(text),
+            ("sub", Node::Text(text)) => self.sub = Some(text),
+            ("aud", Node::Text(text)) => self.aud = vec![text],
+            ("aud", Node::List(items)) => {
+                let text = |item| if let Node::Text(text) = item { Some(text) } else { None };
+                let texts: Option<_> = items.iter().cloned().map(text).collect();
+                self.aud = texts.ok_or((Node::List(items), AUDIENCES))?;
+            }
+            ("exp", Node::Number(time)) => self.exp = Some(time),
+            ("nbf", Node::Number(time)) => self.nbf = Some(time),
+            ("iat", Node::Number(time)) => self.iat = Some(time),
+            ("iss" | "sub", node) => return Err((node, "a string")),
+            ("aud", node) => return Err((node, AUDIENCES)),
+            ("exp" | "nbf" | "iat", node) => return Err((node, "a number")),
+            ("cnf", node) => self.cnf = Some(node),
+            ("client_id", Node::Text(text)) => self.client_id = Some(text),
+            ("azp", Node::Text(text)) => self.azp = Some(text),
+            ("cid" | "appid", Node::Text(text)) => self.cid_or_appid = Some(text),
+            _ => {}
+        }
+        Ok(())
     }
 
     /// A claim that was wanted, by its place among the names.
@@ -243,6 +288,12 @@ mod tests {
             (r#"{"aud":"api","exp":true}"#, "`exp` is a boolean, expected a number"),
             (r#"{"aud":"api","exp":1001,"nbf":"0"}"#, "`nbf` is a string, expected a number"),
             (r#"{"aud":"api","exp":1001,"sub":1}"#, "`sub` is a number, expected a string"),
+            (r#"{"aud":"api","exp":1001,"sub":null}"#, "`sub` is null, expected a string"),
+            (r#"{"aud":"api","exp":1001,"nbf":null}"#, "`nbf` is null, expected a number"),
+            (r#"{"aud":"api","exp":1001,"iat":[]}"#, "`iat` is an array, expected a number"),
+            (r#"{"aud":"api","iss":{}}"#, "`iss` is an object, expected a string"),
+            (r#"{"aud":[["api"]],"exp":1001}"#, "`aud[0]` is an array, expected a string"),
+            (r#"{"aud":"api","exp":1e400}"#, "`exp` cannot be read: a number is out of range"),
         ] {
             let found = check(json).unwrap_err().to_string();
             assert_eq!(found, format!("its payload cannot be read: {expected}"), "{json}");

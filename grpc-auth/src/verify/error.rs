@@ -10,8 +10,9 @@ use crate::policy::denial::DenialReason;
 
 /// Why [`ResourceServer::verify`](crate::ResourceServer::verify) rejects a token.
 ///
-/// Its text is for the operator's eyes: which check failed, and which setting has a say in it. It
-/// holds no value from the token, at most the name of a claim, and `Debug` says the same. Callers learn what
+/// Its text is for the operator's eyes: which check failed, which setting has a say in it and what
+/// is configured there. It holds no value from the token, at most the name of a claim, and `Debug`
+/// says the same. Callers learn what
 /// [`denied`](Self::denied) says.
 #[derive(thiserror::Error)]
 #[error("{}", .0.cause())]
@@ -35,20 +36,28 @@ impl fmt::Debug for VerifyError {
 #[derive(Clone, Debug)]
 pub(crate) struct VerifyFailure {
     pub(crate) rejection: VerifyErrorKind,
+    /// What is configured where the token says something else.
+    pub(crate) configured: Option<Box<str>>,
     /// What users of the provider run into.
     pub(crate) hint: Option<&'static str>,
     /// Escaped: the sender chose it.
-    pub(crate) kid: Option<String>,
+    pub(crate) kid: Option<Box<str>>,
     /// Escaped: the sender chose it.
-    pub(crate) issuer: Option<String>,
+    pub(crate) issuer: Option<Box<str>>,
+    /// Of a rejected audience, what the token says. Escaped: the sender chose it.
+    pub(crate) audience: Option<Box<str>>,
 }
 
 impl VerifyFailure {
     pub(crate) fn cause(&self) -> String {
-        match self.hint {
-            Some(hint) => format!("{}; {hint}", self.rejection),
-            None => self.rejection.to_string(),
+        let mut cause = self.rejection.to_string();
+        if let Some(configured) = &self.configured {
+            cause += &format!(": configured is {configured}");
         }
+        if let Some(hint) = self.hint {
+            cause += &format!("; {hint}");
+        }
+        cause
     }
 }
 
@@ -60,13 +69,18 @@ impl From<JoseError> for VerifyFailure {
 
 impl From<VerifyErrorKind> for VerifyFailure {
     fn from(rejection: VerifyErrorKind) -> Self {
-        Self { rejection, hint: None, kid: None, issuer: None }
+        Self { rejection, configured: None, hint: None, kid: None, issuer: None, audience: None }
     }
 }
 
 /// The first check that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum VerifyErrorKind {
+    #[error(
+        "the token has {bytes} bytes, and this server accepts {max}: see \
+         `ResourceServerBuilder::max_token_bytes`"
+    )]
+    TooLong { bytes: usize, max: usize },
     #[error(transparent)]
     Jose(#[from] JoseError),
     #[error("`alg` is not among those configured for this issuer")]
@@ -103,12 +117,12 @@ pub(crate) enum VerifyErrorKind {
     #[error("it is bound to a key of its holder (`cnf`), which only a call can prove to hold")]
     SenderConstrained,
     #[error(
-        "`cnf` binds it in another way than those that are checked, `x5t#S256` and `jkt`, each a \
-         SHA-256 thumbprint in base64url"
+        "`cnf` binds it in another way than those that are checked: expected an object with \
+         `x5t#S256`, `jkt` or both, each a SHA-256 thumbprint in base64url"
     )]
     Confirmation,
     #[error("its grants cannot be read: {0}")]
-    Grants(GrantsError),
+    Grants(Box<GrantsError>),
     #[error("`kid` is missing; if this issuer has none, configure `Issuer::allow_missing_key_id`")]
     KeyIdMissing,
     #[error(
@@ -120,7 +134,7 @@ pub(crate) enum VerifyErrorKind {
     KeyUnfit,
     #[error("the signature is not the issuer's")]
     Signature,
-    #[error("the issuer does not answer, and no key that is known fits")]
+    #[error("no key that fits is known, and the issuer's key set cannot be fetched at the moment")]
     KeysUnavailable,
     #[error(
         "the issuer has no key with this `kid` so far, and unknown key ids have caused as many \

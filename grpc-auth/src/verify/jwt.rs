@@ -8,6 +8,7 @@ use tracing::{Instrument, Span, debug_span};
 
 use super::Verdict;
 use super::claims::TokenClaims;
+use super::configured::list;
 use super::error::{VerifyErrorKind, VerifyFailure};
 use super::lenient_jwt::looks_like_a_jwt;
 use super::token_cache::VerifiedTokens;
@@ -148,8 +149,10 @@ impl Shared {
         else {
             let seen = Seen { unknown_issuer: Some(iss), ..Seen::default() };
             let hint = self.issuers.iter().find_map(|issuer| issuer.settings.hint(seen));
+            let configured = self.issuers.iter().map(|issuer| &issuer.settings.identifier);
+            let configured = Some(list(configured).into());
             let refusal = about(VerifyErrorKind::Issuer, &header, claims.iss.as_deref());
-            return Err(VerifyFailure { hint, ..refusal }.into());
+            return Err(VerifyFailure { hint, configured, ..refusal }.into());
         };
 
         let now = self.clock.moment();
@@ -162,7 +165,8 @@ impl Shared {
                 ..Seen::default()
             };
             let hint = issuer.settings.hint(seen);
-            VerifyFailure { hint, ..about(rejection, &header, Some(iss)) }
+            let refusal = VerifyFailure { hint, ..about(rejection, &header, Some(iss)) };
+            refusal.with_configured(&claims, &issuer.settings, &self.audiences)
         };
         // Cheap checks before expensive ones; but that a token has expired is said only to
         // a caller that holds one of the issuer's.
@@ -175,17 +179,23 @@ impl Shared {
         let genuine = match issuer.check_signature(&compact, &header, iss, now.time) {
             Ok(genuine) => genuine,
             Err(rejection) => {
-                // Only a token that is plausible otherwise is worth a fetch.
-                let is_plausible = verdict.is_ok()
-                    && header.algorithm.makes_signatures_of(compact.signature.len());
-                let wanted = wanted(&rejection, &header, &claims).filter(|_| is_plausible);
+                // Only a token that is plausible otherwise is worth a fetch. One that has expired
+                // waits for a fetch that runs anyway: that it has expired is said after its signature
+                // was verified.
+                let has_expired = verdict.is_err();
+                let wanted = wanted(&rejection, &header, &claims, has_expired)
+                    .filter(|_| header.algorithm.makes_signatures_of(compact.signature.len()));
                 let missing =
                     wanted.map(|wanted| MissingKeys { issuer: place, generation, wanted });
-                return Err(Box::new(Rejected { refusal: refuse(rejection), missing }));
+                let mut refusal = refuse(rejection);
+                if has_expired && refusal.rejection == VerifyErrorKind::KeysUnavailable {
+                    refusal.hint = Some(NOT_WORTH_A_FETCH);
+                }
+                return Err(Box::new(Rejected { refusal, missing }));
             }
         };
-        verdict.map_err(refuse)?;
-        let mut facts = issuer.facts(&claims).map_err(refuse)?;
+        verdict.map_err(&refuse)?;
+        let mut facts = issuer.facts(&claims).map_err(&refuse)?;
         let longest = self.verified.max_age().unwrap_or_default();
         let deadline = deadline(claims.exp.unwrap_or_default(), now.time, longest, &genuine);
         let validity = Validity { deadline, issuer: place, standing: genuine.standing };
@@ -260,7 +270,8 @@ type Attempt = Result<AuthenticatedCaller, VerifyFailure>;
 
 impl VerifyFailure {
     fn without_keys(self) -> Self {
-        Self { rejection: VerifyErrorKind::KeysUnavailable, hint: None, ..self }
+        let hint = self.hint.filter(|hint| *hint == NOT_WORTH_A_FETCH);
+        Self { rejection: VerifyErrorKind::KeysUnavailable, hint, ..self }
     }
 
     fn limited(self, wait: Duration) -> Self {
@@ -274,6 +285,8 @@ impl From<VerifyFailure> for Box<Rejected> {
     }
 }
 
+const NOT_WORTH_A_FETCH: &str = "`exp` has passed, so that the token causes no fetch, and is rejected as soon as there are keys";
+
 /// Tokens without a key id share one in the count of what is unknown; no real one is that long.
 const NO_KID: &str = "";
 
@@ -282,8 +295,11 @@ fn wanted(
     rejection: &VerifyErrorKind,
     header: &Header<'_>,
     claims: &TokenClaims<'_, '_>,
+    has_expired: bool,
 ) -> Option<Wanted> {
     match rejection {
+        VerifyErrorKind::KeysUnavailable if has_expired => Some(Wanted::KeysOfRunningFetch),
+        _ if has_expired => None,
         VerifyErrorKind::KeysUnavailable => Some(Wanted::AnyKeys),
         VerifyErrorKind::KeyUnknown => Some(Wanted::Key {
             kid: header.kid.as_deref().unwrap_or(NO_KID).into(),
@@ -297,8 +313,8 @@ fn wanted(
 
 fn about(rejection: VerifyErrorKind, header: &Header<'_>, iss: Option<&str>) -> VerifyFailure {
     VerifyFailure {
-        kid: header.kid.as_deref().map(escape),
-        issuer: iss.map(escape),
+        kid: header.kid.as_deref().map(|kid| escape(kid).into()),
+        issuer: iss.map(|iss| escape(iss).into()),
         ..rejection.into()
     }
 }

@@ -3,6 +3,7 @@
 
 mod advice;
 pub(crate) mod claims;
+mod configured;
 pub(crate) mod error;
 pub(crate) mod jwt;
 mod lenient_jwt;

@@ -109,6 +109,10 @@ impl<E: Entry> Table<E> {
     /// not used since it was last looked at.
     pub(crate) fn insert(&self, hash: u64, entry: Arc<E>) {
         let Some((set, tag)) = self.place(hash) else { return };
+        // It would displace all others, and leave no room for itself.
+        if entry.weight() > self.limit {
+            return;
+        }
         let tags = || set.tags.iter().map(|tag| tag.load(Relaxed));
         let way = tags()
             .position(|own| own == tag)

@@ -50,6 +50,23 @@ fn what_is_removed_is_gone_and_nothing_else_is() {
     assert!(hashes.into_iter().all(is_there));
 }
 
+/// A token of 64 KiB in the smallest cache.
+#[test]
+fn what_is_heavier_than_the_table_displaces_nothing() {
+    struct Heavy(usize);
+    impl Entry for Heavy {
+        fn weight(&self) -> usize {
+            self.0
+        }
+    }
+    let table = Table::new("heavy", 64, 1000);
+    table.insert(1 << 8, Heavy(900).into());
+    table.insert(2 << 8, Heavy(1001).into());
+    assert!(table.find(1 << 8, |_| true).is_some());
+    assert!(table.find(2 << 8, |_| true).is_none());
+    assert_eq!(table.bytes(), 900);
+}
+
 #[test]
 fn a_set_is_one_pair_of_lines_of_memory() {
     assert_eq!(align_of::<Set<Weightless>>(), 128);

@@ -191,7 +191,8 @@ impl TrustedIssuer {
             issuer: other.map_or_else(|| Arc::clone(&self.identifier), Into::into),
             subject: claims.sub.as_deref().map(Into::into),
             client_id: claims.client().map(Into::into),
-            grants: unite(&self.settings.grants, find).map_err(VerifyErrorKind::Grants)?,
+            grants: unite(&self.settings.grants, find)
+                .map_err(|error| VerifyErrorKind::Grants(error.into()))?,
             expires_at: claims.exp.unwrap_or(f64::INFINITY),
             confirmation: claims.confirmation()?,
             claims: Box::default(),

@@ -1,5 +1,6 @@
 //! `grpc-auth inspect`: what it shows, and what it says of tokens that are accepted.
 
+use grpc_auth::Algorithm;
 use grpc_auth::testing::{Endpoint, Fault, ManualClock, TestAuthorizationServer};
 use serde_json::{Value, json};
 
@@ -31,6 +32,29 @@ async fn a_token_that_a_service_believes_is_believed() {
     assert_eq!(verdict["outcome"], "accepted");
     assert_eq!(verdict["subject"], "alice");
     assert_eq!(verdict["scopes"], json!(["read:echo", "write:echo"]));
+}
+
+/// RFC 9864; no `kid`; longer than a service accepts unless it is configured.
+#[tokio::test]
+async fn a_token_is_judged_by_the_settings_of_the_service() {
+    let issuer = running_issuer().await;
+    let token = || issuer.token().subject("alice");
+    let fully_specified = token().algorithm(Algorithm::EdDsa).header("alg", "Ed25519").sign();
+    judged_by(&issuer).stdin(fully_specified).run().await.succeeds();
+    let long = token().claim("groups", "x".repeat(20_000)).sign();
+    for (option, token) in [
+        (&["--allow-missing-key-id"][..], token().without_key_id().sign()),
+        (&["--max-token-bytes", "30000"], long),
+    ] {
+        assert_eq!(judged_by(&issuer).stdin(&token).run().await.code, 3, "{option:?}");
+        let program = judged_by(&issuer).args(option.iter().copied());
+        program.stdin(token).run().await.succeeds();
+    }
+    let program = judged_by(&issuer).args(["--allow-missing-key-id"]);
+    let forged = token().without_key_id().sign_with_wrong_key();
+    assert_eq!(program.stdin(forged).run().await.code, 3);
+    let program = judged_by(&issuer).args(["--max-token-bytes", "70000"]).stdin(token().sign());
+    program.run().await.fails(2, "write at least 1,024 and at most 65,536");
 }
 
 #[tokio::test]

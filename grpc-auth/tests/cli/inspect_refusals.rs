@@ -29,7 +29,22 @@ fn cases(issuer: &TestAuthorizationServer) -> Vec<Case> {
         (
             unsigned(r#"{"alg":"ES256","alg":"ES256"}"#, "{}"),
             "json",
-            ["its header cannot be read", "", "get it from the authorization server"],
+            ["its header cannot be read", "", "write JSON that can be read in one way"],
+        ),
+        (
+            token().header("kid", 7).sign(),
+            "json",
+            ["`kid` is a number, expected a string", "", "let the authorization server write"],
+        ),
+        (
+            token().claim("sub", 7).sign(),
+            "json",
+            ["`sub` is a number, expected a string", "", "let the authorization server write"],
+        ),
+        (
+            unsigned(r#"{"alg":"Ed448","typ":"at+jwt"}"#, "{}"),
+            "algorithm",
+            ["`alg` is `Ed448`, which is not supported", "`alg` is \"Ed448\"", "or EdDSA"],
         ),
         (
             unsigned(r#"{"alg":"HS256","typ":"at+jwt"}"#, "{}"),
@@ -54,29 +69,33 @@ fn cases(issuer: &TestAuthorizationServer) -> Vec<Case> {
             token().claim("iss", "https://other.example.com/").sign(),
             "issuer",
             [
-                "not a configured issuer",
-                "`iss` is \"https://other.example.com/\"; configured is \"http://127.0.0.1:",
+                "not a configured issuer, byte for byte: configured is \"http://127.0.0.1:",
+                "`iss` is \"https://other.example.com/\"",
                 "a slash at its end counts. Here: `--issuer`",
             ],
         ),
         (
             token().header("typ", "JWT").sign(),
             "token-type",
-            ["`typ` is not accepted", "`typ` is \"JWT\"", "Here: `--accept-type`, or `--provider`"],
+            [
+                "`Issuer::accept_token_type`: configured is \"at+jwt\"",
+                "`typ` is \"JWT\"",
+                "Here: `--accept-type`, or `--provider`",
+            ],
         ),
         (
             token().claim("aud", ["https://a.example.com", "b"]).sign(),
             "audience",
             [
-                "`aud` does not contain a configured audience",
-                "`aud` is [\"https://a.example.com\",\"b\"]; configured is \"https://api.example.test\"",
+                "`aud` does not contain a configured audience: configured is \"https://api.example.test\"",
+                "`aud` is [\"https://a.example.com\",\"b\"]",
                 "ask the authorization server for a token for this service",
             ],
         ),
         (
             token().without_claim("aud").sign(),
             "audience",
-            ["`aud` does not contain", "`aud` is missing; configured is", "Here: `--audience`"],
+            ["`aud` does not contain", "`aud` is missing", "Here: `--audience`"],
         ),
         (
             token().without_claim("exp").sign(),
@@ -111,12 +130,21 @@ fn cases(issuer: &TestAuthorizationServer) -> Vec<Case> {
         (
             token().scopes(many).sign(),
             "grants",
-            ["its grants cannot be read", "", "Here: `--provider`"],
+            ["its grants cannot be read: more than 512 grants", "", "Here: `--provider`"],
+        ),
+        (
+            token().claim("scope", json!({ "a": 1 })).sign(),
+            "grants",
+            [
+                "the claim at `/scope` is an object, expected a string of words or an array of strings",
+                "",
+                "Here: `--provider`",
+            ],
         ),
         (
             token().without_key_id().sign(),
             "key-id-missing",
-            ["`kid` is missing", "", "name its key (`kid`)"],
+            ["`kid` is missing", "", "Here: `--allow-missing-key-id`"],
         ),
         (
             token().header("kid", "k".repeat(257)).sign(),
@@ -149,9 +177,18 @@ fn cases(issuer: &TestAuthorizationServer) -> Vec<Case> {
             ["a header cannot carry this", "", "no quotes, no line breaks"],
         ),
         (
-            token().claim("big", "x".repeat(9_000)).sign(),
+            token().claim("big", "x".repeat(13_000)).sign(),
+            "too-long",
+            [
+                "bytes, and this server accepts 16384",
+                "`ResourceServerBuilder::max_token_bytes`",
+                "Here: `--max-token-bytes`",
+            ],
+        ),
+        (
+            "a".repeat(64 * 1024 + 1),
             "malformed",
-            ["it is over 8 KiB", "bytes", "copy the token whole"],
+            ["it is over 64 KiB", "it has 65537 bytes", "copy the token whole"],
         ),
     ]
 }

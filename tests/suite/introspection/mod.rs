@@ -1,6 +1,7 @@
 //! Opaque tokens: what the introspection endpoint says, and what is remembered of it.
 
 mod abandoned;
+mod as_answered;
 pub(crate) mod canned;
 mod circuit;
 mod outage;

@@ -270,7 +270,7 @@ async fn a_file_that_is_no_login_is_named_and_the_next_login_replaces_it() {
         (good.replace("\"version\": 1", "\"version\": 2"), "another version"),
         (good.replace("\"orders\"", "\"other\""), "another client, server or audience"),
         (good.replacen('{', "{\"version\": 1,", 1), "the member `version` occurs twice"),
-        (" ".repeat(70_000), "over 64 KiB"),
+        (" ".repeat(300_000), "over 256 KiB"),
     ] {
         fs::write(&file, text).unwrap();
         let error = refusal(&login).await;

@@ -79,7 +79,9 @@ impl Doors {
             self.refuse(&token[place + 1..]).await;
         }
         for place in 0..=token.len() {
-            for byte in INSERTED {
+            // Several spaces may follow the scheme (RFC 9110 §11.4).
+            let is_spaced = |byte: &u8| place == 0 && *byte == b' ';
+            for byte in INSERTED.iter().filter(|byte| !is_spaced(byte)) {
                 let mut longer = token.to_vec();
                 longer.insert(place, *byte);
                 self.refuse(&longer).await;

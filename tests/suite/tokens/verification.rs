@@ -89,7 +89,7 @@ async fn every_cause_of_an_invalid_token_looks_the_same_to_the_caller() {
         token().claim("nbf", 4_102_444_800_u64).sign(),
         token().claim("iat", 4_102_444_800_u64).sign(),
         token().claim("cnf", serde_json::json!({"jkt": "x"})).sign(),
-        token().claim("scope", ["read:word"]).sign(),
+        token().claim("scope", serde_json::json!({"read:word": 1})).sign(),
         token().header("typ", "JWT").sign(),
         token().header("typ", "logout+jwt").sign(),
         token().header("kid", "unknown").sign(),

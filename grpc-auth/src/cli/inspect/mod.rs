@@ -59,6 +59,12 @@ pub(crate) struct ServiceArgs {
     /// Accepts tokens of this `typ` too; "" for those that have none
     #[arg(long, value_name = "TYP")]
     pub(crate) accept_type: Vec<String>,
+    /// Accepts tokens without `kid`: each key of the issuer that fits is tried
+    #[arg(long)]
+    pub(crate) allow_missing_key_id: bool,
+    /// How many bytes a token may have, from 1024 to 65536
+    #[arg(long, value_name = "BYTES", default_value_t = 16 * 1024)]
+    pub(crate) max_token_bytes: usize,
     /// The client that the service is, or whose tokens it takes, where the provider asks for it
     #[arg(long, value_name = "ID")]
     pub(crate) client: Vec<String>,

@@ -19,6 +19,7 @@ pub(super) struct Verifier {
     issuer: Issuer,
     expected: Expected,
     leeway: Duration,
+    max_token_bytes: usize,
 }
 
 /// None if no issuer is named.
@@ -30,6 +31,7 @@ pub(super) fn configured(
         let given = [
             ("--audience", !service.audience.is_empty()),
             ("--accept-type", !service.accept_type.is_empty()),
+            ("--allow-missing-key-id", service.allow_missing_key_id),
             ("--client", !service.client.is_empty()),
             ("--jwks", service.jwks.is_some()),
         ];
@@ -52,6 +54,9 @@ pub(super) fn configured(
     for typ in &service.accept_type {
         issuer = issuer.accept_token_type(typ);
     }
+    if service.allow_missing_key_id {
+        issuer = issuer.allow_missing_key_id();
+    }
     if let Some(path) = &service.jwks {
         issuer = issuer.jwks(key_set(path)?);
     }
@@ -66,8 +71,10 @@ pub(super) fn configured(
             ));
     }
     let clients = service.client.clone();
-    let expected = Expected { issuer: identifier, audiences, clients };
-    Ok(Some(Verifier { issuer, expected, leeway: Duration::from_secs(service.leeway) }))
+    let expected = Expected { audiences, clients };
+    let leeway = Duration::from_secs(service.leeway);
+    let max_token_bytes = service.max_token_bytes;
+    Ok(Some(Verifier { issuer, expected, leeway, max_token_bytes }))
 }
 
 fn key_set(path: &Path) -> Result<String, Failure> {
@@ -84,11 +91,12 @@ impl Verifier {
         decoded: &Decoded,
         now: SystemTime,
     ) -> Result<Verdict, Failure> {
-        let Self { issuer, expected, leeway } = self;
+        let Self { issuer, expected, leeway, max_token_bytes } = self;
         let seen = Arc::new(Mutex::new(Vec::new()));
         let mut builder = ResourceServer::builder()
             .issuer(issuer)
             .leeway(leeway)
+            .max_token_bytes(max_token_bytes)
             // An expired token is worth no fetch to a service, and here it is: that it was genuine is
             // half of the answer.
             .start(StartupPolicy::Warm)

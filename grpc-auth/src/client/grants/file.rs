@@ -12,10 +12,10 @@ use crate::client::renewal::Life;
 use crate::client::source::grant::{Grant, Granted, LONGEST_WAIT, Obtaining};
 use crate::clock::Clock;
 use crate::clock::jitter::roll;
-use crate::token::bearer::BearerToken;
+use crate::token::bearer::{BearerToken, MAX_TOKEN_BYTES};
 
-/// A file that is longer than twice the longest token has none.
-const MAX_FILE_BYTES: u64 = 16 * 1024;
+/// What is read of a file: the longest token, and white space around it.
+const MAX_FILE_BYTES: u64 = MAX_TOKEN_BYTES as u64 + 1024;
 
 pub(crate) struct FileGrant(PathBuf);
 
@@ -64,6 +64,6 @@ fn read(path: &Path) -> io::Result<BearerToken> {
     File::open(path)?.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
     let text = SecretString::from(text);
     BearerToken::parse(text.expose_secret().trim()).ok_or_else(|| {
-        io::Error::new(io::ErrorKind::InvalidData, "it holds no token, or one of more than 8 KiB")
+        io::Error::new(io::ErrorKind::InvalidData, "it holds no token, or one of more than 64 KiB")
     })
 }

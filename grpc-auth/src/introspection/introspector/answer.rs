@@ -102,9 +102,9 @@ impl Shared {
         };
         let outcome = match judged {
             Ok(active) => Ok(Principal::new(active.facts)),
-            Err(rejection) => {
-                let issuer = Some(self.identifier().to_owned());
-                Err(VerifyFailure { issuer, ..rejection.into() })
+            Err(failure) => {
+                let issuer = Some(self.identifier().into());
+                Err(VerifyFailure { issuer, ..failure })
             }
         };
         // So that of two answers the active one counts only if it was asked for after the other came.

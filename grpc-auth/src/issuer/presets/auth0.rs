@@ -95,7 +95,7 @@ pub(crate) fn issuer(domain: String) -> Issuer {
     let identifier = format!("https://{domain}/");
     Issuer {
         keys: Keys::At(format!("{identifier}.well-known/jwks.json")),
-        grants: vec![ScopeSource::words("/scope"), ScopeSource::array("/permissions")],
+        grants: vec![ScopeSource::words_or_array("/scope"), ScopeSource::array("/permissions")],
         ..Issuer::discover(identifier)
     }
     .of_provider(Auth0 { domain })

@@ -28,7 +28,7 @@ struct Cognito {
 pub(crate) fn issuer(region: String, user_pool: String, clients: Vec<String>) -> Issuer {
     Issuer {
         grants: vec![
-            ScopeSource::words("/scope"),
+            ScopeSource::words_or_array("/scope"),
             ScopeSource::array("/cognito:groups").prefixed("group:"),
         ],
         intended_for: IntendedFor::Clients(clients),

@@ -79,7 +79,10 @@ pub(crate) fn any_tenant() -> Issuer {
 /// An ID token of the application itself has the same type and audience; it names no client.
 fn of(identifier: String, client: &'static str, provider: Entra) -> Issuer {
     Issuer {
-        grants: vec![ScopeSource::words("/scp"), ScopeSource::array("/roles").prefixed("role:")],
+        grants: vec![
+            ScopeSource::words_or_array("/scp"),
+            ScopeSource::array("/roles").prefixed("role:"),
+        ],
         required_claims: vec![RequiredClaim { name: client, values: &[] }],
         also_reads: &[GROUPS_ELSEWHERE],
         ..Issuer::discover(identifier)

@@ -34,7 +34,7 @@ pub(crate) fn issuer(base: String, realm: String, client: String) -> Issuer {
     let roles = format!("/resource_access/{escaped}/roles");
     Issuer {
         grants: vec![
-            ScopeSource::words("/scope"),
+            ScopeSource::words_or_array("/scope"),
             ScopeSource::array("/realm_access/roles").prefixed("role:"),
             ScopeSource::array(roles).prefixed("role:"),
         ],

@@ -26,7 +26,7 @@ struct Okta {
 
 pub(crate) fn issuer(domain: String, authorization_server: String) -> Issuer {
     Issuer {
-        grants: vec![ScopeSource::array("/scp")],
+        grants: vec![ScopeSource::words_or_array("/scp")],
         // ID tokens have no type either, and no client id.
         required_claims: vec![RequiredClaim { name: "cid", values: &[] }],
         ..Issuer::discover(format!("https://{domain}/oauth2/{authorization_server}"))

@@ -39,6 +39,9 @@ fn a_key_is_used_with_the_algorithms_that_fit_it() {
         Algorithm::ALL.into_iter().filter(|name| key.fits(*name)).collect::<Vec<_>>()
     };
     assert_eq!(algorithms(&ec()), [Algorithm::Es256]);
+    for alg in ["EdDSA", "Ed25519"] {
+        assert_eq!(algorithms(&with(ed(), "alg", json!(alg))), [Algorithm::EdDsa]);
+    }
     assert_eq!(algorithms(&ed()), [Algorithm::EdDsa]);
     assert_eq!(algorithms(&rsa(255, "AQAB")).len(), 6);
     assert_eq!(algorithms(&with(rsa(255, "AQAB"), "alg", json!("PS256"))), [Algorithm::Ps256]);
@@ -178,6 +181,9 @@ fn a_key_that_may_not_check_signatures_is_skipped_for_its_reason() {
         (with(ec(), "alg", json!("HS256")), Skipped::UnsupportedAlgorithm),
         (with(ec(), "alg", json!("none")), Skipped::UnsupportedAlgorithm),
         (with(ec(), "alg", json!("RS256")), Skipped::UnsupportedAlgorithm),
+        (with(ec(), "alg", json!("Ed25519")), Skipped::UnsupportedAlgorithm),
+        (with(ed(), "alg", json!("Ed448")), Skipped::UnsupportedAlgorithm),
+        (with(ed(), "crv", json!("Ed448")), Skipped::UnsupportedType),
         (with(ec(), "alg", json!("ES384")), Skipped::UnsupportedAlgorithm),
         (with(ec(), "x", json!("AAAA")), Skipped::Malformed),
         // On no curve: the y of another point.

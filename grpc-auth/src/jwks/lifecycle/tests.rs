@@ -52,6 +52,24 @@ fn an_idle_set_is_left_alone_and_a_used_one_is_fetched_ahead() {
 }
 
 #[test]
+fn a_token_that_is_not_worth_a_fetch_waits_for_one_that_runs_anyway() {
+    let mut life = new(JwksSettings::default());
+    assert_eq!(life.join_fetch(), Answer::Unavailable);
+    assert_eq!(life.next(at(0)), Next::Idle, "it caused a fetch");
+    life.request(Request::Scheduled);
+    assert_eq!(life.join_fetch(), Answer::Wait);
+    life.begin();
+    assert_eq!(life.join_fetch(), Answer::Wait);
+    life.fail(at(0), None, false, 1.0);
+    assert_eq!(life.join_fetch(), Answer::Unavailable);
+    // Too old to be used.
+    let mut life = held();
+    assert_eq!(life.join_fetch(), Answer::Unavailable);
+    life.used(at(10_000));
+    assert_eq!(life.join_fetch(), Answer::Wait);
+}
+
+#[test]
 fn an_eager_set_is_fetched_without_calls() {
     for (refresh, due) in
         [(RefreshMode::Eager, 720), (RefreshMode::Every(Duration::from_secs(3600)), 3600)]

@@ -9,7 +9,7 @@ use secrecy::zeroize::Zeroizing;
 use super::error::StoreError;
 use crate::private_file;
 
-const MAX_BYTES: u64 = 64 * 1024;
+const MAX_BYTES: u64 = 256 * 1024;
 
 /// Makes the directory if it is missing, and checks it.
 pub(crate) fn prepare(directory: &Path) -> Result<(), StoreError> {
@@ -45,7 +45,10 @@ pub(crate) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError
     let read = file.take(MAX_BYTES + 1).read_to_end(&mut bytes);
     read.map_err(failure("read", path))?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(StoreError::Corrupt { path: path.into(), problem: "it is over 64 KiB".into() });
+        return Err(StoreError::Corrupt {
+            path: path.into(),
+            problem: "it is over 256 KiB".into(),
+        });
     }
     Ok(Some(bytes))
 }

@@ -32,11 +32,11 @@ pub(super) enum Identity {
 
 impl Shared {
     pub(super) fn identify<B>(&self, request: &mut Request<B>) -> Identity {
-        let Inner { verifier, sender, .. } = &*self.auth.inner;
+        let Inner { verifier, sender, max_token_bytes, .. } = &*self.auth.inner;
         if sender.dpop.is_some() {
             proof_of_possession::proof::hide(request.headers_mut());
         }
-        let presented = match Presented::of(request.headers_mut()) {
+        let presented = match Presented::of(request.headers_mut(), *max_token_bytes) {
             Ok(presented) => presented,
             Err(none) => return Identity::Known(Err(denial(none))),
         };

@@ -23,11 +23,13 @@ use crate::server::auth_context::AuthSettings;
 use crate::server::challenge::Challenge;
 use crate::server::router::TokenVerifier;
 use crate::server::{Inner, ResourceServer};
+use crate::token::bearer::MAX_TOKEN_BYTES;
 use crate::verify::jwt::JwtVerifier;
 use crate::verify::token_cache::VerifiedTokens;
 use crate::verify::trusted_issuer::TrustedIssuer;
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
+const MIN_TOKEN_BYTES: usize = 1024;
 
 impl ResourceServerBuilder {
     /// Checks the configuration, fetches the issuers' keys and starts keeping them fresh.
@@ -93,6 +95,7 @@ impl ResourceServerBuilder {
                     introspector,
                 },
                 sender: SenderChecks { certificate: self.certificate, dpop },
+                max_token_bytes: self.max_token_bytes,
                 settings: Arc::new(AuthSettings {
                     challenge: Challenge::new(realm.unwrap_or_default(), self.disclose_scopes)
                         .with_dpop(nonces),
@@ -139,6 +142,12 @@ impl ResourceServerBuilder {
                 ),
             ));
         }
+        ConfigError::require(
+            (MIN_TOKEN_BYTES..=MAX_TOKEN_BYTES).contains(&self.max_token_bytes),
+            "resource-server",
+            "max_token_bytes",
+            "write at least 1,024 and at most 65,536",
+        )?;
         self.authorizer.check()?;
         self.key_sets.check()?;
         self.token_cache.check()
@@ -173,14 +182,7 @@ impl ResourceServerBuilder {
         &self,
         issuer: &Issuer,
     ) -> Result<KeysOf<impl Future<Output = FirstFetch> + use<>>, ConfigError> {
-        if let Some(value) = issuer.grants.iter().find_map(ScopeSource::invalid_pointer) {
-            return Err(ConfigError::value(
-                "claim",
-                value,
-                "it is not a JSON pointer: begin it with a slash, like `/scope` or \
-                 `/realm_access/roles`",
-            ));
-        }
+        issuer.grants.iter().try_for_each(ScopeSource::check)?;
         issuer.check(&self.audiences)?;
         if matches!(&issuer.intended_for, IntendedFor::Clients(clients) if clients.is_empty() || clients.iter().any(String::is_empty))
         {

@@ -165,5 +165,12 @@ async fn a_proof_is_right_within_its_bounds() {
         let key = doors.issuer.dpop_key_with(algorithm);
         let token = doors.issuer.token().scopes(["read:word"]).bound_to_key(&key).sign();
         assert_accepts(&doors, &token, key.proof(UNARY, &token), algorithm.as_str()).await;
+        // RFC 9864: the fully specified name, for a key on Ed25519 alone.
+        let proof = key.proof(UNARY, &token).header("alg", "Ed25519");
+        if algorithm == Algorithm::EdDsa {
+            assert_accepts(&doors, &token, proof, "Ed25519").await;
+        } else {
+            assert!(doors.prove(&token, &proof.sign()).await.is_err());
+        }
     }
 }

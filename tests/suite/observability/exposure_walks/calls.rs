@@ -60,13 +60,16 @@ pub(super) async fn allowed(seen: &Seen) {
 }
 
 pub(super) async fn refused(seen: &Seen) {
-    let kit = Kit::start().await;
+    let mut kit = Kit::start().await;
+    let builder = kit.issuer.resource_server().max_token_bytes(8 * 1024);
+    kit.auth = builder.build().await.unwrap();
     let mut client = KindsClient::new(serve(kit.auth.protect(Counting::default())).await);
     let token = || secretive(seen, &kit);
     let now = kit.issuer.clock().now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     seen.logged("key id", "canary-kid", &["kid"]);
     seen.logged("issuer", "https://canary-issuer.example/", &["issuer"]);
-    for secret in ["canary-audience", "canary-thumbprint", "canary-typ", "canary-expiry"] {
+    seen.logged("audience", "canary-audience", &["audience"]);
+    for secret in ["canary-thumbprint", "canary-typ", "canary-expiry"] {
         seen.secret("a claim", secret);
     }
     const INVALID: &str = "ACCESS_TOKEN_INVALID";
