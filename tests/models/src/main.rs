@@ -64,19 +64,18 @@ fn key_set() {
 }
 
 #[derive(Debug)]
-struct Token(u8);
+struct Token(u8, usize);
 
 impl Entry for Token {
     fn weight(&self) -> usize {
-        if self.0 == HEAVY { 1000 } else { 1 }
+        self.1
     }
 }
 
-/// A token that no table here has room for: it empties its set.
-const HEAVY: u8 = u8::MAX;
-
 /// Both in one set, with one tag: only the comparison of tokens tells them apart.
 const HASH: u64 = 0x0000_0000_0000_0700;
+/// In the same set, with another tag.
+const OTHER: u64 = !HASH;
 
 fn finds(table: &Table<Token>, token: u8) -> bool {
     let found = table.find(HASH, |entry| entry.0 == token);
@@ -88,10 +87,10 @@ fn finds(table: &Table<Token>, token: u8) -> bool {
 
 fn found() {
     let table = Arc::new(Table::new("model", 8, 64));
-    table.insert(HASH, Arc::new(Token(1)));
+    table.insert(HASH, Arc::new(Token(1, 1)));
     let writer = {
         let table = Arc::clone(&table);
-        thread::spawn(move || table.insert(HASH, Arc::new(Token(2))))
+        thread::spawn(move || table.insert(HASH, Arc::new(Token(2, 1))))
     };
     for token in [1, 2, 3] {
         assert!(!finds(&table, token) || token < 3);
@@ -104,14 +103,19 @@ fn weighed(limit: usize) {
     let table = Arc::new(Table::new("model", 8, limit));
     let writer = {
         let table = Arc::clone(&table);
-        thread::spawn(move || table.insert(HASH, Arc::new(Token(1))))
+        thread::spawn(move || table.insert(HASH, Arc::new(Token(1, 1))))
     };
-    table.insert(HASH, Arc::new(Token(2)));
+    table.insert(HASH, Arc::new(Token(2, 1)));
     writer.join().unwrap();
     assert!(table.bytes() <= limit, "more than there is room for");
-    table.insert(HASH, Arc::new(Token(HEAVY)));
-    assert_eq!(table.bytes(), 0, "bytes that no entry takes");
-    assert_eq!(table.metrics.entries(), 0, "entries that are counted twice");
+    let before = table.bytes();
+    table.insert(OTHER, Arc::new(Token(3, limit + 1)));
+    assert_eq!(table.bytes(), before, "an entry that is too heavy displaces others");
+    // It has room alone: it replaces what is there, or the set is emptied.
+    table.insert(OTHER, Arc::new(Token(3, limit)));
+    let entries = table.metrics.entries();
+    assert!(entries <= 1, "entries that are counted twice");
+    assert_eq!(table.bytes(), entries * limit, "bytes that no entry takes");
 }
 
 /// Two types, asked for in different orders: each is made once, and both threads see the same value.
