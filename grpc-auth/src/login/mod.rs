@@ -8,6 +8,7 @@
 //! | [`Login::load`] | a person has logged in before, and a [`TokenStore`] kept it |
 //! | [`Login::log_out`] | to make the tokens useless, and forget them |
 
+mod attempt;
 mod browser;
 mod callback;
 mod device;
