@@ -179,17 +179,17 @@ impl Shared {
         let genuine = match issuer.check_signature(&compact, &header, iss, now.time) {
             Ok(genuine) => genuine,
             Err(rejection) => {
-                // Only a token that is plausible otherwise is worth a fetch. One that has expired
-                // waits for a fetch that runs anyway: that it has expired is said after its signature
-                // was verified.
+                // Only a token that is plausible otherwise is worth a fetch. An expired one waits for
+                // a fetch that runs anyway, because the caller learns of the expiry only after the
+                // signature was verified.
                 let has_expired = verdict.is_err();
                 let wanted = wanted(&rejection, &header, &claims, has_expired)
                     .filter(|_| header.algorithm.makes_signatures_of(compact.signature.len()));
                 let missing =
                     wanted.map(|wanted| MissingKeys { issuer: place, generation, wanted });
                 let mut refusal = refuse(rejection);
-                if has_expired && refusal.rejection == VerifyErrorKind::KeysUnavailable {
-                    refusal.hint = Some(NOT_WORTH_A_FETCH);
+                if refusal.rejection == VerifyErrorKind::KeysUnavailable {
+                    refusal.hint = has_expired.then_some(NOT_WORTH_A_FETCH);
                 }
                 return Err(Box::new(Rejected { refusal, missing }));
             }
@@ -270,7 +270,8 @@ type Attempt = Result<AuthenticatedCaller, VerifyFailure>;
 
 impl VerifyFailure {
     fn without_keys(self) -> Self {
-        let hint = self.hint.filter(|hint| *hint == NOT_WORTH_A_FETCH);
+        // Hints about other rejections do not fit.
+        let hint = self.hint.filter(|_| self.rejection == VerifyErrorKind::KeysUnavailable);
         Self { rejection: VerifyErrorKind::KeysUnavailable, hint, ..self }
     }
 
@@ -285,7 +286,8 @@ impl From<VerifyFailure> for Box<Rejected> {
     }
 }
 
-const NOT_WORTH_A_FETCH: &str = "`exp` has passed, so that the token causes no fetch, and is rejected as soon as there are keys";
+const NOT_WORTH_A_FETCH: &str =
+    "`exp` has passed: the token causes no fetch, and is rejected once there are keys";
 
 /// Tokens without a key id share one in the count of what is unknown; no real one is that long.
 const NO_KID: &str = "";

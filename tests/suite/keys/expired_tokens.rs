@@ -47,7 +47,7 @@ async fn without_keys_it_is_unavailable_and_the_issuer_is_not_blamed_for_it() {
     let answer = with(&kit.auth, &token()).await;
     assert_denied(answer, Code::Unavailable, "AUTH_BACKEND_UNAVAILABLE");
     let line = logs.line_with("call denied");
-    assert!(line.contains("`exp` has passed, so that the token causes no fetch"), "{line}");
+    assert!(line.contains("`exp` has passed: the token causes no fetch"), "{line}");
     let failed = fetches(&kit);
     // However many come, no fetch is made for them.
     for _ in 0..100 {
