@@ -15,11 +15,11 @@ use crate::token::bearer::BearerToken;
 ///
 /// | from | the token |
 /// |---|---|
-/// | a string | is the same for ever |
+/// | a string | never changes |
 /// | [`ClientSecret::from_file`] | is read again when the endpoint answers 401 |
 /// | `TokenSource` (feature `client`) | is obtained, cached and renewed by the source |
 ///
-/// Its `Debug` shows nothing of it.
+/// `Debug` does not show the token.
 #[derive(Clone)]
 pub struct BearerCredential(Origin);
 
@@ -55,7 +55,7 @@ impl BearerCredential {
         }
     }
 
-    /// Whether it can be sent, as far as that is known without a request.
+    /// Whether the given secret is a token that a header can carry; a supplied token is checked later.
     pub(crate) fn is_valid(&self) -> bool {
         let is_token = |secret: SecretString| BearerToken::parse(secret.expose_secret()).is_some();
         self.secret().is_none_or(is_token)

@@ -99,9 +99,9 @@ enum Kind {
 }
 
 impl Kind {
-    /// Compares without case and `-`/`_`. Servers write `Bearer`, `access_token`, `at+jwt` or the URN
-    /// of RFC 8693 §3, and words of their own; the two types that must not be taken for an access token
-    /// have known names.
+    /// Compares without case and `-`/`_`. Servers write `Bearer`, `access_token`, `at+jwt`, the URN of
+    /// RFC 8693 §3, or words of their own, which count as an access token's. Refresh and ID tokens have
+    /// known names.
     fn of(token_type: &str) -> Self {
         let word = token_type.trim().to_ascii_lowercase().replace(['-', '_'], "");
         match &*word {

@@ -23,7 +23,7 @@ fn scopes(json: &str) -> Vec<String> {
 }
 
 #[test]
-fn an_active_token_for_us_is_believed() {
+fn an_active_token_for_us_is_accepted() {
     let minimal = read(false, r#"{"active":true,"aud":"api"}"#).unwrap().unwrap();
     assert_eq!(minimal.exp, None);
     let full = r#"{"active":true,"aud":["x","api"],"iss":"https://as.example/","sub":"alice",

@@ -17,8 +17,8 @@ use crate::error::ConfigError;
 /// every other token is sent to the introspection endpoint. What the endpoint says is checked like
 /// a token's claims: `active` is the boolean `true`, `exp`, `nbf`, `iat` and `iss` if they are
 /// there, `aud`, and the type of the token. `null`, `""` and `[]` mean that a member is absent.
-/// `token_type` is rejected if it says that the token is a refresh or ID token, or no access token;
-/// other words count as an access token's. Answers are remembered for a while, under a keyed hash
+/// A token is rejected if its `token_type` names a refresh token, an ID token or `N_A` (RFC 8693
+/// §2.2.1); other words count as an access token's. Answers are remembered for a while, under a keyed hash
 /// of the token: so long may a revoked token be accepted, and streams that it opened live until
 /// [`StreamExpiry`](crate::server::StreamExpiry) ends them. When the endpoint fails, calls are
 /// answered UNAVAILABLE, never let in.
@@ -178,9 +178,10 @@ impl Introspection {
     }
 
     /// Authenticates with a bearer token (RFC 7662 §2.1) instead of a client's credentials, where the
-    /// issuer wants one: a token of its own for resource servers, or a Kubernetes service account's.
-    /// It may be rotated: in a file, or by a `TokenSource`; see [`BearerCredential`]. It is used nowhere
-    /// else: token endpoints know clients, not bearer tokens (RFC 6749 §3.2.1).
+    /// issuer requires one: its own kind of token for resource servers, or a Kubernetes service
+    /// account's. A token in a file or from a `TokenSource` may be rotated; see [`BearerCredential`].
+    /// It is sent to no other endpoint: clients do not authenticate at token endpoints with bearer
+    /// tokens (RFC 6749 §3.2.1).
     ///
     /// ```
     /// use grpc_auth::{ClientSecret, Introspection};

@@ -44,8 +44,8 @@ impl<'de> Node<'de> {
         self.get(name)?.as_text()
     }
 
-    /// Whether it says nothing: `null`, an empty string or an empty array, which servers write for
-    /// members that they leave out.
+    /// Whether the value counts as absent: `null`, an empty string or an empty array. Servers write
+    /// these for members that have no value.
     pub(crate) fn is_absent(&self) -> bool {
         match self {
             Self::Null => true,
@@ -55,7 +55,7 @@ impl<'de> Node<'de> {
         }
     }
 
-    /// The same for the text of an error of serde.
+    /// The kind of the value as serde's errors name it, without the value.
     pub(crate) fn unexpected(&self) -> Unexpected<'static> {
         match self {
             Self::Null => Unexpected::Unit,

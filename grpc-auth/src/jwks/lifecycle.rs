@@ -241,7 +241,8 @@ impl Lifecycle {
         Answer::Wait
     }
 
-    /// A call needs keys, there is no usable one, and its token is not worth a fetch.
+    /// A call with an expired token needs keys, and there is no usable one. It waits for a fetch that is
+    /// under way, and causes none.
     pub(super) fn join_fetch(&self) -> Answer {
         if self.running.is_some() || self.requested.is_some() {
             Answer::Wait

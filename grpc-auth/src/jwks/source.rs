@@ -52,8 +52,7 @@ pub(crate) struct Loaded {
 pub(crate) enum Wanted {
     /// Any keys: no key may be used now.
     AnyKeys,
-    /// The same for a token that is not worth a fetch: it waits for one that was begun for another
-    /// reason.
+    /// The same for an expired token: it causes no fetch, and waits for one that is under way.
     KeysOfRunningFetch,
     Key {
         kid: Box<str>,

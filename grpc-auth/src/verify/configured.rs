@@ -1,4 +1,4 @@
-//! What is configured where a token says something else: for the log.
+//! The configured values beside those that a rejected token has, for the log.
 
 use super::claims::TokenClaims;
 use super::error::{VerifyErrorKind, VerifyFailure};
@@ -6,7 +6,7 @@ use crate::issuer::Issuer;
 use crate::sanitize_untrusted::escape;
 
 impl VerifyFailure {
-    /// Adds what is configured where the token says something else, and the audience of the token.
+    /// Adds the configured values that the token does not match, and the token's audience.
     pub(crate) fn with_configured(
         mut self,
         claims: &TokenClaims<'_, '_>,

@@ -36,7 +36,7 @@ impl fmt::Debug for VerifyError {
 #[derive(Clone, Debug)]
 pub(crate) struct VerifyFailure {
     pub(crate) rejection: VerifyErrorKind,
-    /// What is configured where the token says something else.
+    /// The configured values that the token does not match.
     pub(crate) configured: Option<Box<str>>,
     /// What users of the provider run into.
     pub(crate) hint: Option<&'static str>,
@@ -44,7 +44,7 @@ pub(crate) struct VerifyFailure {
     pub(crate) kid: Option<Box<str>>,
     /// Escaped: the sender chose it.
     pub(crate) issuer: Option<Box<str>>,
-    /// Of a rejected audience, what the token says. Escaped: the sender chose it.
+    /// The token's audience, if it is what was rejected. Escaped: the sender chose it.
     pub(crate) audience: Option<Box<str>>,
 }
 
